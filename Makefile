@@ -1,0 +1,60 @@
+# The one developer interface; CI calls the same targets. Needs Python 3.11+ and make, installs the rest into .venv.
+
+BIN := .venv/bin
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock' --annotation-style line $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo stack test lint format bench docs lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo '  PYTHON=/path/to/python3 chooses the interpreter; else it is the newest one found, 3.11 or newer.'
+
+setup: ## Lay out .venv with the pinned packages (every target does)
+	@sh tools/setup/venv.sh .venv
+
+demo: setup ## Run a real training and show what was recorded (FAIL=train: a step fails, KILL=1: SIGKILL)
+	@$(BIN)/python examples/digits_demo.py $(if $(FAIL),--fail '$(FAIL)') $(if $(KILL),--kill)
+
+stack: setup ## Start the real Collector, Jaeger, Prometheus and Loki; Ctrl-C stops them
+	@$(BIN)/python -m tools.stack up
+
+# The second Python's run leaves out what needs the servers: they are the same processes whoever sends to them.
+test: setup ## Run all tests, the real servers included; all others on Python 3.13 too
+	$(BIN)/python -m tools.stack build
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then \
+		echo 'Python 3.13: is the Python of .venv already, so the tests run once'; \
+	else \
+		sh tools/setup/python313.sh \
+			sh -c 'sh tools/setup/venv.sh .venv313 && .venv313/bin/python -m pytest -m "not stack"'; \
+	fi
+	$(BIN)/python -m pytest
+
+lint: setup ## Check style, types, shell scripts and the tree
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	@if [ -x $(BIN)/shellcheck ]; then set -x; $(BIN)/shellcheck .ci/run tools/setup/*.sh; \
+		else echo 'shellcheck: has no wheel for this machine, left out'; fi
+	$(BIN)/python -m tools.setup.check_tree
+
+format: setup ## Write the style that lint checks
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup ## Measure against the plain OpenTelemetry SDK
+	@$(BIN)/python -m benchmarks
+
+docs: setup ## Write the generated tables of docs/ anew
+	@$(BIN)/python -m tools.docs
+
+lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
+	$(COMPILE) pyproject.toml --output-file constraints/runtime.txt
+	$(COMPILE) pyproject.toml --extra demo --group dev --constraints constraints/runtime.txt \
+		--output-file constraints/dev.txt
+	echo uv | $(COMPILE) - --constraints constraints/dev.txt --output-file constraints/uv.txt
+
+clean: ## Remove what was made in the tree; the caches outside it stay
+	rm -rf .venv .venv313 dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

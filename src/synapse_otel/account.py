@@ -1,0 +1,58 @@
+"""The account of a run: every record that was emitted is delivered, pending or dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.frames import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How many records of a run are where. Log records, metric samples and spans are counted alike."""
+
+    emitted: int
+    delivered: int
+    dropped: dict[str, int] = field(default_factory=dict)
+    """By reason."""
+    attempts: int = 0
+    failure: str = ""
+    """Why the last request was not accepted."""
+    complete: bool = False
+    """The run has ended, and nothing of it waits."""
+
+    @property
+    def lost(self) -> int:
+        """Records that will never arrive."""
+        return sum(self.dropped.values())
+
+    @property
+    def pending(self) -> int:
+        """Records that wait for delivery."""
+        return max(self.emitted - self.delivered - self.lost, 0)
+
+    def __str__(self) -> str:
+        """Return the account in a few words."""
+        dropped = f"dropped {self.lost:,}"
+        if self.dropped:
+            dropped += f" ({', '.join(f'{count:,} {reason}' for reason, count in self.dropped.items())})"
+        return f"delivered {self.delivered:,} · pending {self.pending:,} · {dropped}"
+
+
+def account_of(folders: Iterable[Path], emitted: int) -> Account:
+    """Return the account of the journals of one run, of which ``emitted`` records are known to have been emitted."""
+    delivered = attempts = 0
+    dropped: dict[str, int] = {}
+    failure = ""
+    cursors = [read_cursor(folder, signal) for folder in folders for signal in Signal]
+    for cursor in cursors:
+        delivered += cursor.delivered
+        attempts += cursor.attempts
+        failure = cursor.failure or failure
+        for reason, count in cursor.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    complete = bool(cursors) and all(cursor.complete for cursor in cursors)
+    return Account(emitted, delivered, dropped, attempts, failure, complete)

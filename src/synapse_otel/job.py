@@ -1,0 +1,242 @@
+"""`job()`, which a plugin's author starts a job with, and `configure()`, for those who want to set something."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from synapse_otel.signals import semconv
+from synapse_otel.signals.job import Job, check_job, start_job
+
+if TYPE_CHECKING:
+    from synapse_otel.account import Account
+    from synapse_otel.pipeline import Pipeline
+    from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
+    from synapse_otel.loggers import BaseLogger
+    from synapse_otel.settings import Settings
+
+_lock: Final = threading.RLock()
+_state: dict[str, Any] = {}
+
+
+def configure(**settings: Any) -> None:
+    """Set up recording and delivery, once in a process; `job` does it when it has not been done.
+
+    Args:
+        **settings: Fields of `synapse_otel.settings.Settings`; each wins over the environment.
+
+    Raises:
+        SettingsError: a setting is wrong; the message names it, its value and what is allowed.
+        RuntimeError: it has been set up with other settings.
+    """
+    from synapse_otel.settings import load_settings
+
+    loaded = load_settings(**settings)
+    with _lock:
+        current: Pipeline | None = _state.get("pipeline")
+        if current is None:
+            _set_up(loaded)
+        elif settings and current.settings != loaded:
+            msg = "configure() was called before with other settings; they hold for the whole process"
+            raise RuntimeError(msg)
+
+
+def _set_up(settings: Settings) -> Pipeline:
+    from synapse_otel.pipeline import Pipeline
+    from synapse_otel.signals.stdlib import capture_logging
+
+    pipeline = _state["pipeline"] = Pipeline(settings, id_generator=_state.get("id_generator"))
+    if settings.logging_level is not None and not settings.sdk_disabled:
+        capture_logging(settings.logging_level)
+    atexit.register(_at_exit)
+    return pipeline
+
+
+def _pipeline() -> Pipeline:
+    from synapse_otel.settings import load_settings
+
+    with _lock:
+        found: Pipeline | None = _state.get("pipeline")
+        return found if found is not None else _set_up(load_settings())
+
+
+@contextmanager
+def job(
+    action: str,
+    *,
+    plugin: str,
+    version: str | None = None,
+    job_id: str | None = None,
+    category: str | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
+    env: PluginEnvironment | Mapping[str, Any] | None = None,
+    client: Any = None,
+    agent_client: Any = None,
+    logger: BaseLogger | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> Iterator[RuntimeContext]:
+    """Run a job: its spans, its journal and its delivery, from here to the end of the ``with`` block.
+
+    Args:
+        action: What the job does: ``train``, ``export``, ``upload``, ``inference``...
+        plugin: Name of the plugin; the ``service.name`` of its telemetry unless ``OTEL_SERVICE_NAME`` is set.
+        version: Version of the plugin.
+        job_id: The platform's id of the job; made up if there is none.
+        category: Category of the plugin; the action if there is none.
+        checkpoint: Model that the job starts from: ``category`` and ``path``.
+        env: What `RuntimeContext.env` is: the process' environment if nothing is given.
+        client: What `RuntimeContext.client` is.
+        agent_client: What `RuntimeContext.agent_client` is.
+        logger: What the author sees; a console if nothing is given.
+        params: Parameters of the job, to find it by.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong; the message names it.
+        SettingsError: a setting is wrong.
+
+    An exception that leaves the block is recorded and goes on unchanged.
+    """
+    from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
+    from synapse_otel.loggers import ConsoleLogger
+
+    pipeline = _pipeline()
+    check_job(
+        {"action": action, "plugin": plugin},
+        {"version": version, "job_id": job_id, "category": category},
+        {"checkpoint": checkpoint, "params": params},
+    )
+    if env is None:
+        env = PluginEnvironment.from_environ()
+    elif not isinstance(env, PluginEnvironment):
+        env = PluginEnvironment(env)
+    with _lock:
+        outermost = not _live()
+        if outermost:
+            pipeline.begin_run(f"{action}-{plugin}", {"service.name": plugin, "service.version": version})
+        started = start_job(
+            action,
+            plugin=plugin,
+            version=version,
+            job_id=job_id if job_id is not None else uuid.uuid4().hex,
+            category=category,
+            checkpoint=checkpoint,
+            params=params,
+            live_spans=pipeline.settings.live_spans,
+            parent=pipeline.parent(),
+        )
+        _live().append(started)
+    started.flush = pipeline.flush
+    context = RuntimeContext(
+        logger=logger if logger is not None else ConsoleLogger(),
+        env=env,
+        job_id=started.id,
+        client=client,
+        agent_client=agent_client,
+        checkpoint=dict(checkpoint) if checkpoint is not None else None,
+    )
+    context._job = started  # noqa: SLF001 - the seam between the context and its job
+    with _terminated_by_signal(started, context):
+        try:
+            with started.root.activated():
+                yield context
+        except BaseException as error:
+            _end(started, context, error)
+            raise
+        else:
+            _end(started, context, None)
+
+
+# --- the job's end -------------------------------------------------------------------------------------
+
+
+def _end(started: Job, context: RuntimeContext, error: BaseException | None) -> None:
+    """End a job; the last one that runs also ends the run, and says how it went."""
+    with _lock:
+        if started not in _live():
+            return  # ended already, by a signal; or this is the child of a fork, and it is not its own to end
+        _live().remove(started)
+        last = not _live()
+    result = started.end(error)
+    context.logger.finish()
+    pipeline = _pipeline()
+    if last:
+        _report(started, result, pipeline.end_run())
+
+
+def _report(started: Job, result: str, account: Account | None) -> None:
+    """Say on one line how the job ended, and what became of its telemetry."""
+    from synapse_otel.pipeline import say
+
+    seconds = (started.finished or {}).get("seconds", 0.0)
+    span = started.root.span.get_span_context()
+    trace = f" · trace {span.trace_id:032x}" if span.is_valid else ""
+    name = f"{started.attributes[semconv.ACTION]} {started.attributes[semconv.PLUGIN_NAME]}"
+    line = f"{name}: {result} in {seconds:.1f} s{trace}"
+    if account is not None:
+        line += f" · {account}"
+        if account.pending:
+            reason = f" ({account.failure})" if account.failure else ""
+            line += f"{reason} · kept on disk; goes on in the background, or by `synapse-otel sync`"
+    say(line)
+
+
+def _at_exit() -> None:
+    """End what is still open when the interpreter ends without having left the ``with`` block."""
+    pipeline: Pipeline | None = _state.get("pipeline")
+    if pipeline is None or pipeline.installed is None:
+        return
+    journals = pipeline.installed.recorder.journals
+    if any(not journal.closed for journal in journals):
+        pipeline.end_run()
+
+
+@contextmanager
+def _terminated_by_signal(started: Job, context: RuntimeContext) -> Iterator[None]:
+    """End the job on SIGTERM, and then do what would have been done without us: the handler before, or to die of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    if before is None:
+        yield  # installed by something that is not Python: left alone
+        return
+    process = os.getpid()
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == process and not callable(before) and before != signal.SIG_IGN:
+            _end(started, context, Terminated(signal.Signals(number).name))
+        if callable(before):
+            before(number, frame)
+        elif before != signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is terminate:
+            signal.signal(signal.SIGTERM, before)
+
+
+class Terminated(BaseException):
+    """Stands in a job's record for the signal that ended it; never raised."""
+
+
+# --- small parts ---------------------------------------------------------------------------------------
+
+
+def _live() -> list[Job]:
+    if _state.get("process") != os.getpid():
+        # The child of a fork has its parent's jobs in memory; they are not its own to end.
+        _state["process"] = os.getpid()
+        _state["live"] = []
+    found: list[Job] = _state["live"]
+    return found

@@ -1,0 +1,68 @@
+"""How far a signal of a journal has been delivered: a file of its own, replaced atomically."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.reader import Position
+
+
+class Cursor(msgspec.Struct):
+    """Where delivery stands. Delivered, pending and dropped add up to emitted."""
+
+    segment: int = 0
+    offset: int = 0
+    sequence: int = 0
+    """Number of the next record: all before it were delivered or dropped."""
+    delivered: int = 0
+    dropped: dict[str, int] = {}
+    """Records that will never arrive, by reason."""
+    complete: bool = False
+    """The journal has ended and nothing of this signal is left."""
+    attempts: int = 0
+    """Requests sent; grows while the far side refuses, so that somebody who waits can see it."""
+    failure: str = ""
+    """Why the last request was not accepted; empty when it was."""
+    warnings: list[str] = []
+    """What the far side said though it accepted."""
+    state: dict[str, Any] = {}
+    """What the signal's lane must know to go on: the sums of counters, the last times of series."""
+
+    @property
+    def position(self) -> Position:
+        """The place in the journal."""
+        return Position(self.segment, self.offset)
+
+
+def cursor_path(folder: Path, signal: Signal) -> Path:
+    """Return the path of a signal's cursor."""
+    return folder / f"cursor-{signal.name.lower()}.json"
+
+
+def read_cursor(folder: Path, signal: Signal) -> Cursor:
+    """Return a signal's cursor; a new one where none can be read, which sends again what was sent."""
+    try:
+        return msgspec.json.decode(cursor_path(folder, signal).read_bytes(), type=Cursor)
+    except (OSError, msgspec.DecodeError):
+        return Cursor()
+
+
+def write_cursor(folder: Path, signal: Signal, cursor: Cursor) -> None:
+    """Replace a signal's cursor.
+
+    Raises:
+        OSError: it cannot be written; the old one stands.
+    """
+    path = cursor_path(folder, signal)
+    making = path.with_suffix(".new")
+    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, msgspec.json.encode(cursor))
+    finally:
+        os.close(descriptor)
+    making.replace(path)

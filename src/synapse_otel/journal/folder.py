@@ -1,0 +1,114 @@
+"""The folder of a journal: which files stand in it, and how one is made, found and listed.
+
+::
+
+    <root>/<run>/run.json            what this run is (`Run`), written once
+                 alive.lock          locked by the job's process as long as it lives
+                 ship.lock           locked by the shipper that has the journal in hand
+                 state               the state block
+                 00000001.segment    frames, the oldest segment first
+                 cursor-logs.json    how far each signal has been delivered
+                 quarantine.jsonl    records that the server calls invalid
+
+Folders are 0700, files 0600. A folder whose name begins with a dot is being made, and none of a reader's business.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from time import gmtime, strftime, time
+from typing import Final
+
+import msgspec
+
+RUN_FILE: Final = "run.json"
+ALIVE_LOCK: Final = "alive.lock"
+SHIP_LOCK: Final = "ship.lock"
+STATE_FILE: Final = "state"
+QUARANTINE_FILE: Final = "quarantine.jsonl"
+_SEGMENT: Final = re.compile(r"(\d{8})\.segment")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What a run is: written when its journal is made, never changed."""
+
+    journal: str
+    """Id of the journal, 32 hexadecimal digits."""
+    name: str
+    created: float
+    """Unix time in seconds."""
+    process: int
+    """Process id; for people, not for finding out whether it lives."""
+    destination: str
+    """Key of the destination that the journal is for."""
+    keep: bool = False
+    """Whether delivered segments are kept."""
+    parent: str = ""
+    """Journal that this one continues: of a forked process, or where the first one's disk was full."""
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """Return the path of a segment."""
+    return folder / f"{number:08d}.segment"
+
+
+def segment_numbers(folder: Path) -> list[int]:
+    """Return the numbers of the segments that are there, the oldest first."""
+    found = (_SEGMENT.fullmatch(name) for name in os.listdir(folder))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def read_run(folder: Path) -> Run | None:
+    """Return what ``run.json`` says; None where it cannot be read."""
+    try:
+        return msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def run_folders(root: Path) -> Iterator[Path]:
+    """Yield the folders of all runs below a root, the oldest first."""
+    try:
+        names = sorted(os.listdir(root))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        folder = root / name
+        if not name.startswith(".") and (folder / RUN_FILE).is_file():
+            yield folder
+
+
+def make_root(root: Path) -> None:
+    """Make the folder of all runs, or check that it is ours alone.
+
+    Raises:
+        OSError: it cannot be made.
+        PermissionError: it belongs to somebody else.
+    """
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = root.lstat()
+    if status.st_uid != os.geteuid():
+        msg = f"{root} belongs to another user"
+        raise PermissionError(msg)
+
+
+def new_folder_name(name: str) -> str:
+    """Return a folder's name that sorts by time and tells what runs: ``20261122T171500Z-train-yolo-1a2b3c4d``."""
+    readable = _UNSAFE.sub("_", name)[:60].strip("_.") or "run"
+    return f"{strftime('%Y%m%dT%H%M%SZ', gmtime(time()))}-{readable}-{secrets.token_hex(4)}"
+
+
+def folder_size(folder: Path) -> int:
+    """Return the bytes that the segments of a folder take on the disk."""
+    size = 0
+    for number in segment_numbers(folder):
+        try:
+            size += segment_path(folder, number).stat().st_size
+        except FileNotFoundError:
+            continue
+    return size

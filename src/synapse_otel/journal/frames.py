@@ -1,0 +1,246 @@
+"""What stands in a journal: the frames, their header, and the structures of their payloads.
+
+A segment is a row of frames, each a header of 16 bytes and a payload in MessagePack, after which a segment
+that was allocated in advance holds zeros::
+
+    offset  size  field
+    0       2     mark      0xC1A7, little endian: where to look for the next frame after a damaged one
+    2       1     kind      one of `Kind`
+    3       1     count     how many records of the signal the frame holds, 0 to 255
+    4       4     length    of the payload in bytes
+    8       4     sequence  number of the frame's first record within its signal, modulo 2**32
+    12      4     crc       CRC-32 of the payload, begun with `seed(kind, count, sequence)`
+
+Every structure is an array in MessagePack: fields may be added at the end, never taken away or reordered.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct as Packing
+from typing import Any, Final
+from zlib import crc32
+
+import msgspec
+
+FORMAT_VERSION: Final = 1
+MARK: Final = 0xC1A7
+MARK_BYTES: Final = MARK.to_bytes(2, "little")
+HEADER: Final = Packing("<HBBIII")
+HEADER_SIZE: Final = HEADER.size
+LARGEST_PAYLOAD: Final = 1 << 24
+"""A longer length in a header means that the header is damaged."""
+
+
+class Kind(IntEnum):
+    """Kinds of frames. Definitions come again in every segment, so that each can be read alone."""
+
+    SEGMENT = 1
+    SCOPE = 2
+    SERIES = 3
+    SPAN_OPEN = 4
+    END = 5
+    FLUSH = 6
+    LOG = 16
+    SAMPLES = 32
+    OTLP_METRICS = 33
+    SPAN = 48
+
+
+class Signal(IntEnum):
+    """The signals; each counts its records on its own and is delivered on its own."""
+
+    LOGS = 0
+    METRICS = 1
+    TRACES = 2
+
+
+SIGNAL_OF: Final[dict[int, Signal]] = {
+    Kind.LOG: Signal.LOGS,
+    Kind.SAMPLES: Signal.METRICS,
+    Kind.OTLP_METRICS: Signal.METRICS,
+    Kind.SPAN: Signal.TRACES,
+}
+"""The kinds that hold records, and their signal. All others hold definitions."""
+
+
+def seed(kind: int, count: int, sequence: int) -> int:
+    """Return the start value of a frame's CRC, so that it covers the header too."""
+    return (sequence * 65537) ^ (kind << 8) ^ count
+
+
+def frame(kind: int, payload: bytes, count: int = 0, sequence: int = 0) -> bytes:
+    """Return a whole frame."""
+    crc = crc32(payload, seed(kind, count, sequence) & 0xFFFFFFFF)
+    return HEADER.pack(MARK, kind, count, len(payload), sequence & 0xFFFFFFFF, crc) + payload
+
+
+class _Payload(msgspec.Struct, array_like=True, gc=False):
+    pass
+
+
+class Segment(_Payload):
+    """First frame of every segment: whose journal this is, and where each signal's numbers stand."""
+
+    version: int
+    journal: str
+    """Id of the journal, 32 hexadecimal digits; with the sequence number the ``log.record.uid``."""
+    created: int
+    """Unix time in ns."""
+    sequences: list[int]
+    """By signal, the number of the next record."""
+    resource: dict[str, Any]
+    schema_url: str = ""
+
+
+class Scope(_Payload):
+    """An instrumentation scope, named by a number from here on."""
+
+    id: int
+    name: str
+    version: str = ""
+    schema_url: str = ""
+    attributes: dict[str, Any] = {}
+
+
+class Series(_Payload):
+    """A time series (an instrument with one set of attributes), named by a number from here on."""
+
+    id: int
+    scope: int
+    instrument: str
+    """``gauge``: each sample is a point. ``counter``, ``updowncounter``, ``histogram``: to be summed up."""
+    name: str
+    unit: str
+    description: str
+    attributes: dict[str, Any]
+    bounds: list[float] = []
+
+
+class Log(_Payload):
+    """A log record."""
+
+    time: int
+    """Unix time in ns."""
+    severity: int
+    severity_text: str | None
+    event_name: str | None
+    body: Any
+    attributes: dict[str, Any]
+    span: bytes
+    """Trace id (16 bytes), span id (8) and flags (1), or nothing."""
+    scope: int
+    observed: int = 0
+    """Unix time in ns at which it was observed; 0 means at `time`."""
+
+
+class Samples(_Payload):
+    """Values of several series at one time."""
+
+    time: int
+    """Unix time in ns."""
+    values: list[float]
+    """Number of a series, its value, the next series' number, its value..."""
+
+
+class Link(_Payload):
+    """A link of a span."""
+
+    trace_id: bytes
+    span_id: bytes
+    trace_state: str
+    attributes: dict[str, Any]
+    flags: int = 0
+
+
+class SpanEvent(_Payload):
+    """An event of a span."""
+
+    time: int
+    name: str
+    attributes: dict[str, Any]
+    dropped_attributes: int = 0
+
+
+class Span(_Payload):
+    """A span: as it began (kind ``SPAN_OPEN``, `end` is 0) or whole (kind ``SPAN``)."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
+    """8 bytes, or nothing for a root."""
+    flags: int
+    trace_state: str
+    name: str
+    kind: int
+    """As in OTLP: 1 internal, 2 server, 3 client, 4 producer, 5 consumer."""
+    start: int
+    end: int
+    attributes: dict[str, Any]
+    scope: int
+    status: int = 0
+    """As in OTLP: 0 unset, 1 ok, 2 error."""
+    status_message: str = ""
+    events: list[SpanEvent] = []
+    links: list[Link] = []
+    dropped_attributes: int = 0
+    dropped_events: int = 0
+    dropped_links: int = 0
+
+
+class End(_Payload):
+    """The process closed its journal in good order; nothing follows."""
+
+    time: int
+
+
+class Flush(_Payload):
+    """Somebody waits: what stands before this frame is to be sent at once."""
+
+    time: int
+
+
+STRUCTURES: Final[dict[int, type[_Payload]]] = {
+    Kind.SEGMENT: Segment,
+    Kind.SCOPE: Scope,
+    Kind.SERIES: Series,
+    Kind.SPAN_OPEN: Span,
+    Kind.END: End,
+    Kind.FLUSH: Flush,
+    Kind.LOG: Log,
+    Kind.SAMPLES: Samples,
+    Kind.SPAN: Span,
+}
+"""By kind. The payload of ``OTLP_METRICS`` is no structure: it is an OTLP ``ResourceMetrics`` message
+that holds ``scope_metrics`` only, ready to be joined to its resource."""
+
+DECODERS: Final[dict[int, msgspec.msgpack.Decoder[Any]]] = {
+    kind: msgspec.msgpack.Decoder(structure) for kind, structure in STRUCTURES.items()
+}
+
+
+def encode_clean(value: object) -> bytes:
+    """Encode a payload, whatever is in it: text is made valid, unknown objects become their ``repr``."""
+    return _ENCODER.encode(clean(value))
+
+
+def clean(value: object, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a type
+    """Return ``value`` as MessagePack can hold it: no lone surrogates, no integer over 64 bits, no unknown object."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if value is None or isinstance(value, bool | float | bytes):
+        return value
+    if isinstance(value, int):
+        return int(value) if -(1 << 63) <= value < 1 << 64 else str(value)
+    if isinstance(value, msgspec.Struct):
+        return [clean(field, depth) for field in msgspec.structs.astuple(value)]
+    if depth and isinstance(value, dict):
+        return {clean(str(key)): clean(item, depth - 1) for key, item in value.items()}
+    if depth and isinstance(value, list | tuple):
+        return [clean(item, depth - 1) for item in value]
+    return clean(repr(value))
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+encode: Final = _ENCODER.encode
+"""Encode a structure, or a tuple of the same shape, which is faster to make."""

@@ -1,0 +1,218 @@
+"""Reading a journal, also one that is being written, was cut off, or is damaged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from synapse_otel.journal.folder import segment_numbers, segment_path
+from synapse_otel.journal.frames import (
+    DECODERS,
+    HEADER,
+    HEADER_SIZE,
+    LARGEST_PAYLOAD,
+    MARK,
+    MARK_BYTES,
+    Kind,
+    Segment,
+    seed,
+)
+
+CHUNK: Final = 1 << 18
+
+
+class Position(NamedTuple):
+    """A place in a journal: the number of a segment and an offset in bytes."""
+
+    segment: int = 0
+    offset: int = 0
+
+
+class Frame(NamedTuple):
+    """A frame as it was read; `after` is the place behind it."""
+
+    kind: int
+    count: int
+    sequence: int
+    payload: bytes
+    after: Position
+
+    def decode(self) -> Any:
+        """Return the structure in the payload; None if it is of a newer version, or not what its kind promises."""
+        decoder = DECODERS.get(self.kind)
+        try:
+            return decoder.decode(self.payload) if decoder else None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+
+@dataclass(slots=True)
+class Damage:
+    """What a reader had to leave out."""
+
+    bytes: int = 0
+    places: int = 0
+
+
+class JournalReader:
+    """Reads frames from a place on. Every segment begins with all definitions, so any segment can be the first."""
+
+    def __init__(self, folder: Path, position: Position = Position()) -> None:  # noqa: B008 - immutable
+        self.folder = folder
+        self.damage = Damage()
+        self._position = position
+        self._descriptor: int | None = None
+        self._open_number = -1
+
+    @property
+    def position(self) -> Position:
+        """The place behind the last frame that was returned."""
+        return self._position
+
+    def read(self, *, ended: bool, limit: int = CHUNK) -> list[Frame]:
+        """Return the next frames, about ``limit`` bytes of them; none if there are no more, so far.
+
+        Args:
+            ended: nothing is being written any more: what is not whole now will never be.
+            limit: bytes to read at most, but always one frame.
+        """
+        while True:
+            if not self._open():
+                return []
+            sealed = ended or self._has_next()
+            found = self._read_segment(limit, sealed=sealed)
+            if found or not sealed or not self._has_next():
+                return found
+            self._next_segment()
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    # --- segments -----------------------------------------------------------------------------------
+
+    def _open(self) -> bool:
+        if self._descriptor is not None and self._open_number == self._position.segment:
+            return True
+        self.close()
+        numbers = [number for number in segment_numbers(self.folder) if number >= self._position.segment]
+        for number in numbers:
+            try:
+                self._descriptor = os.open(segment_path(self.folder, number), os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue  # evicted since it was listed
+            if number != self._position.segment:
+                self._position = Position(number, 0)
+            self._open_number = number
+            return True
+        return False
+
+    def _has_next(self) -> bool:
+        if segment_path(self.folder, self._position.segment + 1).exists():
+            return True
+        return any(number > self._position.segment for number in segment_numbers(self.folder))
+
+    def _next_segment(self) -> None:
+        self.close()
+        self._position = Position(self._position.segment + 1, 0)
+
+    # --- frames -------------------------------------------------------------------------------------
+
+    def _read_segment(self, limit: int, *, sealed: bool) -> list[Frame]:
+        size = limit
+        while True:
+            data = os.pread(self._file(), size, self._position.offset)
+            found, used, wanted = self._parse(data)
+            if found:
+                self._position = self._position._replace(offset=self._position.offset + used)
+                return found
+            if wanted > len(data) and len(data) == size:
+                size = wanted
+            elif not sealed or not data.strip(b"\0"):
+                return []
+            elif not self._skip_damage():
+                return []
+
+    def _file(self) -> int:
+        if self._descriptor is None:
+            msg = "no segment is open"
+            raise RuntimeError(msg)
+        return self._descriptor
+
+    def _parse(self, data: bytes) -> tuple[list[Frame], int, int]:
+        """Return the whole frames at the beginning of ``data``, their bytes, and the bytes the next one needs."""
+        found: list[Frame] = []
+        at = 0
+        number, start = self._position
+        while at + HEADER_SIZE <= len(data):
+            mark, kind, count, length, sequence, crc = HEADER.unpack_from(data, at)
+            end = at + HEADER_SIZE + length
+            if mark != MARK or length > LARGEST_PAYLOAD:
+                return found, at, 0
+            if end > len(data):
+                return found, at, end - at
+            payload = data[at + HEADER_SIZE : end]
+            if crc32(payload, seed(kind, count, sequence) & 0xFFFFFFFF) != crc:
+                return found, at, 0
+            found.append(Frame(kind, count, sequence, payload, Position(number, start + end)))
+            at = end
+        return found, at, HEADER_SIZE
+
+    def _skip_damage(self) -> bool:
+        """Go to the next whole frame of the segment, count what is left out; False, and to its end, if there is none."""
+        begin = self._position.offset
+        size = os.fstat(self._file()).st_size
+        data = os.pread(self._file(), size - begin, begin)
+        at = data.find(MARK_BYTES, 1)
+        while at != -1:
+            if _whole(data, at):
+                self._leave_out(begin, begin + at)
+                return True
+            at = data.find(MARK_BYTES, at + 1)
+        rest = len(data.rstrip(b"\0"))
+        if rest:
+            self._leave_out(begin, begin + rest)
+        self._position = self._position._replace(offset=size)
+        return False
+
+    def _leave_out(self, begin: int, end: int) -> None:
+        self.damage.bytes += end - begin
+        self.damage.places += 1
+        self._position = self._position._replace(offset=end)
+
+
+def _whole(data: bytes, at: int) -> bool:
+    if at + HEADER_SIZE > len(data):
+        return False
+    mark, kind, count, length, sequence, crc = HEADER.unpack_from(data, at)
+    end = at + HEADER_SIZE + length
+    if mark != MARK or length > LARGEST_PAYLOAD or end > len(data):
+        return False
+    return crc32(memoryview(data)[at + HEADER_SIZE : end], seed(kind, count, sequence) & 0xFFFFFFFF) == int(crc)
+
+
+def read_all(folder: Path) -> Iterator[tuple[Frame, Any]]:
+    """Yield every frame of a journal that is there now, with its structure; definitions are repeated per segment."""
+    reader = JournalReader(folder)
+    try:
+        while found := reader.read(ended=True):
+            for frame in found:
+                yield frame, frame.decode()
+    finally:
+        reader.close()
+
+
+def first_segment(folder: Path) -> Segment | None:
+    """Return the header of the oldest segment, None where there is none that can be read."""
+    for frame, structure in read_all(folder):
+        if frame.kind == Kind.SEGMENT:
+            return structure  # type: ignore[no-any-return]
+    return None

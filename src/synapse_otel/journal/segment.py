@@ -1,0 +1,157 @@
+"""A segment that is being written: a mapped file with all its room allocated, or appended to with ``write(2)``.
+
+A mapped page that the disk has no room for would kill the job with SIGBUS, so a segment is mapped only where
+the file system has really allocated it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+
+
+class Segment(Protocol):
+    """Room for frames."""
+
+    room: int
+    """Bytes that the segment can hold."""
+    at: int
+    """Bytes that it holds."""
+
+    def write(self, data: bytes) -> None:
+        """Append; the caller has made sure that there is room."""
+
+    def sync(self) -> None:
+        """Return when all that was written is on the disk."""
+
+    def close(self) -> None:
+        """Cut off what was not used, and close."""
+
+    def abandon(self) -> None:
+        """Let go without touching the file: in the child of a fork."""
+
+
+class MappedSegment:
+    """A segment in memory that the kernel writes to the disk: a call copies bytes and is done."""
+
+    __slots__ = ("_descriptor", "_map", "at", "room")
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._descriptor = descriptor
+        self._map = mmap.mmap(descriptor, size)
+        self.room = size
+        self.at = 0
+
+    def write(self, data: bytes) -> None:
+        """Append: the room is taken and filled without a call in between, so no signal handler comes between."""
+        at = self.at
+        end = at + len(data)
+        self.at = end
+        self._map[at:end] = data
+
+    def sync(self) -> None:
+        """Return when all that was written is on the disk."""
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Cut off what was not used, and close."""
+        self._map.close()
+        os.ftruncate(self._descriptor, self.at)
+        os.close(self._descriptor)
+
+    def abandon(self) -> None:
+        """Let go without touching the file."""
+        self._map.close()
+        os.close(self._descriptor)
+
+
+class AppendedSegment:
+    """A segment that every call appends to, where room cannot be allocated in advance."""
+
+    __slots__ = ("_descriptor", "at", "room")
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._descriptor = descriptor
+        self.room = size
+        self.at = 0
+
+    def write(self, data: bytes) -> None:
+        """Append.
+
+        Raises:
+            OSError: the disk is full; nothing of the frame is left behind.
+        """
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:])
+        except OSError:
+            os.ftruncate(self._descriptor, self.at)
+            raise
+        self.at += written
+
+    def sync(self) -> None:
+        """Return when all that was written is on the disk."""
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Close."""
+        os.close(self._descriptor)
+
+    abandon = close
+
+
+def open_segment(path: Path, size: int) -> Segment:
+    """Make a segment of ``size`` bytes, mapped if the file system allocates, else appended to.
+
+    Raises:
+        OSError: no room on the disk, or the file cannot be made; no file is left behind.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND, 0o600)
+    try:
+        if allocate(descriptor, size):
+            return MappedSegment(descriptor, size)
+        return AppendedSegment(descriptor, size)
+    except OSError:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+        raise
+
+
+def allocate(descriptor: int, size: int) -> bool:
+    """Allocate room on the disk; return False where the file system cannot.
+
+    Linux' own ``fallocate`` is asked, as ``posix_fallocate`` of the C library pretends where it cannot.
+
+    Raises:
+        OSError: no room.
+    """
+    fallocate = _fallocate()
+    if fallocate is None:
+        return False
+    if fallocate(descriptor, 0, 0, size) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _UNSUPPORTED:
+        return False
+    raise OSError(code, os.strerror(code))
+
+
+@cache
+def _fallocate() -> ctypes._NamedFuncPointer | None:  # the type's only name
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+    function = getattr(library, "fallocate64", None) or getattr(library, "fallocate", None)
+    if function is not None:
+        function.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+        function.restype = ctypes.c_int
+    return function

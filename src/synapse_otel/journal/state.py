@@ -1,0 +1,290 @@
+"""The state block: the latest progress and the counters of the context API, in fixed slots that are written in place.
+
+It lives in anonymous memory until `StateBlock.move` gives it a memory-mapped home beside a journal; from then
+on the last values outlive the process. Layout of a slot of 256 bytes, little endian::
+
+    offset  size  field
+    0       1     kind       a `SlotKind`; 0: free. Written last.
+    1       1     length     of the text in bytes
+    8       8     job        span id of the job's root span (zeros: no span)
+    16      112   text       category, message context or event name, UTF-8
+    128     64    copy 0     for progress: crc u32, sequence u32, then six numbers (`Progress`)
+    192     64    copy 1     the copies are written in turn, so one of them is always whole
+    128     8     value      for counters: u64
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from struct import Struct
+from threading import Lock
+from typing import Final, TypeVar
+from zlib import crc32
+
+SLOT_SIZE: Final = 256
+SLOT_COUNT: Final = 512
+BLOCK_SIZE: Final = SLOT_SIZE * SLOT_COUNT
+TEXT_LIMIT: Final = 112
+_TEXT: Final = 16
+_VALUE: Final = 128
+_COPY: Final = 64
+_BODY: Final = Struct("<Iddqqdd")
+_BODY_SIZE: Final = _BODY.size
+_pack: Final = _BODY.pack
+_U64: Final = Struct("<Q")
+_LEAST_FALL: Final = 2
+"""A progress that falls to less than half begins a new pass; a smaller fall is a correction."""
+
+
+class SlotKind(IntEnum):
+    """What a slot holds."""
+
+    PROGRESS = 1
+    MESSAGES = 2
+    EVENTS = 3
+    UPDATES = 4
+    NONFINITE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress of one category of a job, as it stands in the block."""
+
+    current: float
+    limit: float
+    time: int
+    """Unix time in ns of the last change."""
+    start_time: int
+    """Unix time in ns at which this pass began."""
+    start_current: float
+    """Where this pass began."""
+    items: float
+    """Items done over all passes."""
+
+    @property
+    def ratio(self) -> float:
+        """Share done, 0 to 1."""
+        return self.current / self.limit
+
+    @property
+    def rate(self) -> float | None:
+        """Items a second in this pass, or None while unknown."""
+        seconds = (self.time - self.start_time) / 1e9
+        done = self.current - self.start_current
+        return done / seconds if seconds > 0 and done > 0 else None
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds from the last change to the end at this pass's rate, or None while unknown."""
+        if self.current >= self.limit:
+            return 0.0
+        rate = self.rate
+        return (self.limit - self.current) / rate if rate else None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotValue:
+    """A slot as a reader finds it."""
+
+    kind: SlotKind
+    job: bytes
+    text: str
+    value: Progress | int
+
+
+class ProgressSlot:
+    """The slot of one category. `set` is the hot path: one copy into the block."""
+
+    __slots__ = ("_high", "_items", "_sequence", "_start", "_start_current", "buffer", "offset")
+
+    def __init__(self, buffer: memoryview, offset: int) -> None:
+        self.buffer = buffer
+        self.offset = offset
+        self._sequence = 0
+        self._high = -1.0
+        self._items = 0.0
+        self._start = 0
+        self._start_current = 0.0
+
+    def set(self, current: float, limit: float, now: int) -> None:
+        """Write the progress; ``now`` is Unix time in ns."""
+        high = self._high
+        if current > high:
+            if high >= 0:
+                self._items += current - high
+            else:
+                self._begin_pass(current, now)
+            self._high = current
+        elif current * _LEAST_FALL < high:
+            self._begin_pass(current, now)
+        sequence = self._sequence + 1
+        self._sequence = sequence
+        body = _pack(
+            sequence & 0xFFFFFFFF, current, limit, now, self._start, self._start_current, self._items
+        )
+        at = self.offset + _VALUE + (sequence & 1) * _COPY
+        self.buffer[at : at + 4 + _BODY_SIZE] = crc32(body).to_bytes(4, "little") + body
+
+    def _begin_pass(self, current: float, now: int) -> None:
+        self._items += current
+        self._high = current
+        self._start = now
+        self._start_current = current
+
+    def reset(self, buffer: memoryview) -> None:
+        """Go back to nothing, in another buffer."""
+        self.__init__(buffer, self.offset)  # type: ignore[misc]
+
+    def value(self) -> Progress | None:
+        """Return what the slot holds, None before the first `set`."""
+        found = _read_progress(self.buffer, self.offset)
+        return found[1] if found else None
+
+
+class CounterSlot:
+    """A counter that only grows."""
+
+    __slots__ = ("_count", "buffer", "offset")
+
+    def __init__(self, buffer: memoryview, offset: int) -> None:
+        self.buffer = buffer
+        self.offset = offset
+        self._count = 0
+
+    def add(self, number: int = 1) -> None:
+        """Add to the counter."""
+        # No call stands between reading and storing the count, so no other thread can come between.
+        count = self._count + number
+        self._count = count
+        _U64.pack_into(self.buffer, self.offset + _VALUE, count)
+
+    def reset(self, buffer: memoryview) -> None:
+        """Go back to zero, in another buffer."""
+        self.__init__(buffer, self.offset)  # type: ignore[misc]
+
+    def value(self) -> int:
+        """Return the count."""
+        return self._count
+
+
+_Slot = TypeVar("_Slot", ProgressSlot, CounterSlot)
+
+
+class StateBlock:
+    """All slots of a process. Slots are made once and kept by their callers; making one takes a lock."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._buffer = memoryview(bytearray(BLOCK_SIZE))
+        self._slots: dict[tuple[SlotKind, bytes, str], ProgressSlot | CounterSlot] = {}
+        self._free = list(range(BLOCK_SIZE - SLOT_SIZE, -1, -SLOT_SIZE))
+        self._ended: list[bytes] = []
+        self.overflowed = 0
+        """Slots that were asked for when none was free; they count in memory, unseen."""
+
+    def progress(self, job: bytes, category: str) -> ProgressSlot:
+        """Return the slot of a category of a job."""
+        slot = self._slots.get((SlotKind.PROGRESS, job, category))
+        return slot if isinstance(slot, ProgressSlot) else self._make(ProgressSlot, SlotKind.PROGRESS, job, category)
+
+    def counter(self, kind: SlotKind, job: bytes, text: str) -> CounterSlot:
+        """Return the slot of a counter of a job."""
+        slot = self._slots.get((kind, job, text))
+        return slot if isinstance(slot, CounterSlot) else self._make(CounterSlot, kind, job, text)
+
+    def _make(self, slot_type: type[_Slot], kind: SlotKind, job: bytes, text: str) -> _Slot:
+        with self._lock:
+            known = self._slots.get((kind, job, text))
+            if isinstance(known, slot_type):
+                return known
+            if not self._free:
+                for ended in self._ended:
+                    self._release(ended)
+                self._ended.clear()
+            if not self._free:
+                self.overflowed += 1
+                return slot_type(memoryview(bytearray(SLOT_SIZE)), 0)
+            slot = slot_type(self._buffer, self._free.pop())
+            self._slots[(kind, job, text)] = slot
+            _write_key(self._buffer, slot.offset, kind, job, text)
+            return slot
+
+    def items(self) -> list[tuple[SlotKind, bytes, str, ProgressSlot | CounterSlot]]:
+        """Return kind, job, text and slot of every slot in use."""
+        with self._lock:
+            return [(*key, slot) for key, slot in self._slots.items()]
+
+    def end(self, job: bytes) -> None:
+        """Say that a job has ended: its slots keep their values until the room is needed."""
+        with self._lock:
+            self._ended.append(job)
+
+    def release(self, job: bytes) -> None:
+        """Free the slots of a job."""
+        with self._lock:
+            self._release(job)
+
+    def _release(self, job: bytes) -> None:
+        for key in [key for key in self._slots if key[1] == job]:
+            slot = self._slots.pop(key)
+            slot.buffer[slot.offset] = 0
+            self._free.append(slot.offset)
+            slot.buffer, slot.offset = memoryview(bytearray(SLOT_SIZE)), 0
+
+    def move(self, home: memoryview) -> None:
+        """Go on in ``home``, at least `BLOCK_SIZE` bytes; slots of ended jobs are left behind."""
+        with self._lock:
+            for job in self._ended:
+                self._release(job)
+            self._ended.clear()
+            home[:BLOCK_SIZE] = self._buffer[:BLOCK_SIZE]
+            self._buffer = home
+            for slot in self._slots.values():
+                slot.buffer = home
+
+    def restart(self) -> None:
+        """Begin anew in memory of its own, every slot at zero: for the child of a fork."""
+        self._lock = Lock()
+        self._buffer = memoryview(bytearray(BLOCK_SIZE))
+        for (kind, job, text), slot in self._slots.items():
+            slot.reset(self._buffer)
+            _write_key(self._buffer, slot.offset, kind, job, text)
+
+
+def _write_key(buffer: memoryview, at: int, kind: SlotKind, job: bytes, text: str) -> None:
+    encoded = text.encode("utf-8", "backslashreplace")[:TEXT_LIMIT]
+    buffer[at : at + SLOT_SIZE] = bytes(SLOT_SIZE)
+    buffer[at + 8 : at + 16] = job
+    buffer[at + _TEXT : at + _TEXT + len(encoded)] = encoded
+    buffer[at + 1] = len(encoded)
+    buffer[at] = kind
+
+
+def _read_progress(buffer: memoryview, offset: int) -> tuple[int, Progress] | None:
+    best: tuple[int, Progress] | None = None
+    for at in (offset + _VALUE, offset + _VALUE + _COPY):
+        copy = bytes(buffer[at : at + 4 + _BODY_SIZE])
+        if int.from_bytes(copy[:4], "little") == crc32(copy[4:]):
+            sequence, *numbers = _BODY.unpack(copy[4:])
+            if sequence and (best is None or sequence > best[0]):
+                best = sequence, Progress(*numbers)
+    return best
+
+
+def read_block(buffer: memoryview) -> Iterator[SlotValue]:
+    """Yield every slot in use of a block that another process may be writing; what is damaged is left out."""
+    for at in range(0, min(len(buffer), BLOCK_SIZE), SLOT_SIZE):
+        kind = buffer[at]
+        if kind not in _KINDS:
+            continue
+        job = bytes(buffer[at + 8 : at + 16])
+        text = bytes(buffer[at + _TEXT : at + _TEXT + buffer[at + 1]]).decode("utf-8", "replace")
+        if kind != SlotKind.PROGRESS:
+            yield SlotValue(SlotKind(kind), job, text, _U64.unpack_from(buffer, at + _VALUE)[0])
+        elif found := _read_progress(buffer, at):
+            yield SlotValue(SlotKind.PROGRESS, job, text, found[1])
+
+
+_KINDS: Final = frozenset(SlotKind)

@@ -1,0 +1,40 @@
+"""The parts of OpenTelemetry's API whose only home is a private module, taken from there in this one place.
+
+The logs API lives in ``opentelemetry._logs`` until it is declared stable, and whether a meter or logger
+provider has been set can only be told by the private proxy types. ``tests/test_otel_seam.py`` holds all of it.
+"""
+
+from __future__ import annotations
+
+from opentelemetry import metrics, trace
+from opentelemetry._logs import (
+    Logger,
+    LoggerProvider,
+    LogRecord,
+    SeverityNumber,
+    get_logger,
+    get_logger_provider,
+    set_logger_provider,
+)
+
+__all__ = [
+    "LogRecord",
+    "Logger",
+    "LoggerProvider",
+    "SeverityNumber",
+    "get_logger",
+    "get_logger_provider",
+    "set_logger_provider",
+    "unset_providers",
+]
+
+
+def unset_providers() -> set[str]:
+    """Return which of ``traces``, ``metrics``, ``logs`` have no provider yet: theirs is still the API's proxy."""
+    current = {
+        "traces": trace.get_tracer_provider(),
+        "metrics": metrics.get_meter_provider(),
+        "logs": get_logger_provider(),
+    }
+    proxies = {"traces": "ProxyTracerProvider", "metrics": "_ProxyMeterProvider", "logs": "ProxyLoggerProvider"}
+    return {signal for signal, provider in current.items() if type(provider).__name__ == proxies[signal]}

@@ -1,0 +1,1 @@
+"""Loggers: the template that records every call, and the views that show it."""

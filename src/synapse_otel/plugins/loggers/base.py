@@ -1,0 +1,298 @@
+"""`BaseLogger`: every way of logging is first checked and recorded, then shown by the hooks of a view."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from synapse_otel.plugins.category import one_category
+from synapse_otel.plugins.loggers.record import EVENT_RECORDERS
+from synapse_otel.plugins.loggers.view import View
+from synapse_otel.plugins.models.logger import LEVELS, LogLevel, MessageLogData, level_named
+from synapse_otel.signals.active import CURRENT
+from synapse_otel.signals.current import current_scope
+
+if TYPE_CHECKING:
+    from synapse_otel.signals.scope import Scope
+
+
+class BaseLogger(View):
+    """A logger of progress, metrics and events.
+
+    The public methods record in the current scope and then call the hooks ``_log_impl``, ``_on_progress``,
+    ``_on_metrics`` and ``_on_finish``, which a subclass implements to show or send what happened. A hook that
+    raises is reported once and never reaches the plugin. A call after `finish` raises `RuntimeError`.
+    """
+
+    records_signals: ClassVar[bool] = True
+    """Says, also through a proxy, that calls of the public methods are recorded."""
+
+    # --- the step that records without a category belong to
+
+    def set_step(self, step: str | None, order: int | None = None) -> None:
+        """Set the category of records made without one, in the scope that is current now.
+
+        Args:
+            step: its name; None clears it.
+            order: its place in the workflow, from 0.
+        """
+        self._current_step = step
+        self._current_step_order = order if step is not None else None
+        self._step_scope = current_scope()
+
+    def get_step(self) -> str | None:
+        """Return the step that `set_step` set last."""
+        return self._current_step
+
+    def get_step_order(self) -> int | None:
+        """Return the place of the step that `set_step` set last."""
+        return self._current_step_order
+
+    def _category_in(self, scope: Scope) -> str | None:
+        """Return the category of a record without one: an explicit step in its own scope, else the scope's name."""
+        if self._current_step is not None:
+            set_in = self._step_scope
+            if scope is set_in or (scope.name is None and set_in is not None and set_in.name is None):
+                return self._current_step
+        return scope.name
+
+    # --- records
+
+    def log(
+        self,
+        level: LogLevel | str,
+        event: str,
+        data: Mapping[str, Any] | None = None,
+        file: str | os.PathLike[str] | None = None,
+        step: str | None = None,
+        *,
+        category: str | None = None,
+    ) -> None:
+        """Log an event.
+
+        Args:
+            level: how it is meant.
+            event: its name.
+            data: what belongs to it.
+            file: path of a file that it is about.
+            step: category; the current step's if not given.
+            category: the same in the older spelling.
+
+        Raises:
+            TypeError: ``data`` is no mapping, or an argument is of the wrong type.
+            ValueError: an unknown level, an empty name or category.
+        """
+        if self._is_finished:
+            raise _finished(event)
+        if category is not None:
+            step = one_category(category, step)
+        scope = CURRENT.get() or current_scope()
+        if step is None:
+            step = self._category_in(scope)
+        recorder = EVENT_RECORDERS.get(event) if file is None and type(event) is str else None
+        if recorder is None or not recorder(scope, level, data, step):
+            scope.event(event, data, file, step, level)
+        try:
+            self._log_impl(
+                event,
+                {} if data is None else dict(data),
+                file if file is None or type(file) is str else os.fsdecode(file),
+                step,
+                level if type(level) is LogLevel else LEVELS.get(level) or level_named(level),
+            )
+        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
+            self._contain(error)
+
+    def debug(self, message: str) -> None:
+        """Log a message for the plugin's developers."""
+        self.log(LogLevel.DEBUG, "debug", self._build_message_data(message))
+
+    def info(self, message: str) -> None:
+        """Log a message for the user."""
+        self.log(LogLevel.INFO, "message", self._build_message_data(message))
+
+    def warning(self, message: str) -> None:
+        """Log a warning for the user."""
+        self.log(LogLevel.WARNING, "message", self._build_message_data(message))
+
+    def error(self, message: str) -> None:
+        """Log an error for the user."""
+        self.log(LogLevel.ERROR, "message", self._build_message_data(message))
+
+    def critical(self, message: str) -> None:
+        """Log a critical error for the user."""
+        self.log(LogLevel.CRITICAL, "message", self._build_message_data(message))
+
+    def log_message(
+        self,
+        message: str,
+        level: LogLevel | str | None = None,
+        *,
+        context: LogLevel | str | None = None,
+    ) -> None:
+        """Log a message for the user; ``context`` is the older spelling of ``level``."""
+        meant = one_level(level, context)
+        self.log(LogLevel.INFO if meant is None else meant, "message", self._build_message_data(message))
+
+    def log_event(
+        self, event: str, data: Mapping[str, Any] | None = None, file: str | os.PathLike[str] | None = None
+    ) -> None:
+        """Log an event of level info."""
+        self.log(LogLevel.INFO, event, data, file)
+
+    def log_visualization(
+        self, category: str, group: str, index: int, image: str | os.PathLike[str], **meta: Any
+    ) -> None:
+        """Log an image: ``category``, ``group`` and ``index`` say where a viewer places it."""
+        self.log(LogLevel.INFO, "visualization", {"category": category, "group": group, "index": index, **meta}, image)
+
+    def log_trials(
+        self,
+        data: dict[str, Any] | None = None,
+        *,
+        trials: dict[str, Any] | None = None,
+        base: list[str] | None = None,
+        hyperparameters: list[str] | None = None,
+        metrics: list[str] | None = None,
+        best_trial: str = "",
+    ) -> None:
+        """Log the state of a search for hyperparameters.
+
+        Args:
+            data: the whole payload, with at least ``trials``; in place of the other arguments.
+            trials: data of each trial by its id.
+            base: names of the general columns.
+            hyperparameters: names of the columns of hyperparameters.
+            metrics: names of the columns of metrics.
+            best_trial: id of the best trial so far.
+
+        Raises:
+            ValueError: ``data`` is no dictionary, or has no ``trials``.
+        """
+        if data is None:
+            data = {
+                "base": base or [],
+                "trials": trials or {},
+                "hyperparameters": hyperparameters or [],
+                "metrics": metrics or [],
+                "best_trial": best_trial,
+            }
+        payload: object = data
+        if not isinstance(payload, Mapping) or "trials" not in payload:
+            msg = f"data must be a dictionary with the key 'trials', not {data!r}"
+            raise ValueError(msg)
+        self.log(LogLevel.INFO, "trials", data)
+
+    @staticmethod
+    def _build_message_data(content: str, key: str | None = None) -> MessageLogData:
+        return {"content": content} if key is None else {"content": content, "key": key}
+
+    # --- progress and metrics
+
+    def set_progress(
+        self, current: float, total: float, step: str | None = None, *, category: str | None = None
+    ) -> None:
+        """Set how far a category has come.
+
+        Args:
+            current: items done, 0 to ``total``.
+            total: items there are, above 0.
+            step: category; the current step's if not given, the job's own outside of steps.
+            category: the same in the older spelling.
+
+        Raises:
+            TypeError: ``current`` or ``total`` is no number.
+            ValueError: ``total`` or ``current`` is out of range, or the category is empty.
+        """
+        if self._is_finished:
+            raise _finished("progress")
+        if category is not None:
+            step = one_category(category, step)
+        scope = CURRENT.get() or current_scope()
+        if step is None:
+            step = self._category_in(scope)
+        scope.progress(current, total, step)
+        try:
+            self._show_progress(current, total, step)
+        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
+            self._contain(error)
+
+    def set_progress_failed(self, step: str | None = None, *, category: str | None = None) -> None:
+        """Say that the work of a category has failed."""
+        if self._is_finished:
+            raise _finished("progress")
+        step = one_category(category, step)
+        scope = CURRENT.get() or current_scope()
+        if step is None:
+            step = self._category_in(scope)
+        scope.message("Progress failed" if step is None else f"Progress of {step} failed", LogLevel.DANGER, step)
+        try:
+            self._show_failed(step)
+        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
+            self._contain(error)
+
+    def set_metrics(self, value: Mapping[str, Any], step: str | None = None, *, category: str | None = None) -> None:
+        """Record values of a category, each call a sample of its own.
+
+        Args:
+            value: numbers by name; nested mappings are flattened with dots.
+            step: category; the current step's if not given.
+            category: the same in the older spelling.
+
+        Raises:
+            TypeError: ``value`` is no mapping.
+            ValueError: the category is empty, or there is none.
+        """
+        if self._is_finished:
+            raise _finished("metrics")
+        if category is not None:
+            step = one_category(category, step)
+        scope = CURRENT.get() or current_scope()
+        if step is None:
+            step = self._category_in(scope) or scope.category
+            if step is None:
+                msg = f"category must be given outside of a step, got None with value={value!r}"
+                raise ValueError(msg)
+        scope.metrics(value, step)
+        try:
+            self._show_metrics(value, step)
+        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
+            self._contain(error)
+
+    def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
+        """Record a value of a category, and others with it: a sample of each, and for views a ``metric`` event."""
+        if self._is_finished:
+            raise _finished("metric")
+        current_scope().metrics({key: value, **metrics}, category)
+        shown = {"category": category, "key": key, "value": value, "metrics": metrics}
+        try:
+            self._log_impl("metric", shown, None, category, LogLevel.INFO)
+        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
+            self._contain(error)
+
+    def finish(self) -> None:
+        """End the logger: what it shows is complete, and further calls raise `RuntimeError`."""
+        self._is_finished = True
+        try:
+            self._on_finish()
+        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
+            self._contain(error)
+
+
+def one_level(level: LogLevel | str | None, context: LogLevel | str | None) -> LogLevel | str | None:
+    """Return how a message is meant, whichever way it was spelled; None if neither was given.
+
+    Raises:
+        TypeError: both were given and differ.
+    """
+    if level is None or context is None:
+        return context if level is None else level
+    if level_named(level) is level_named(context):
+        return level
+    msg = f"level={level!r} and context={context!r} say the same thing and differ: give one of them"
+    raise TypeError(msg)
+
+
+def _finished(what: object) -> RuntimeError:
+    return RuntimeError(f"this logger has finished and takes no more: {what!r}")

@@ -1,0 +1,93 @@
+"""Records as lines that a person reads: pieces of text, each with a style."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from reprlib import Repr
+from typing import Any, Final
+
+from synapse_otel.plugins.models.logger import LogLevel
+
+Line = list[tuple[str, str]]
+"""Pieces of text with the name of the style that a terminal shows them in; empty for none."""
+
+STYLES: Final[dict[LogLevel, str]] = {
+    LogLevel.DEBUG: "dim",
+    LogLevel.INFO: "blue",
+    LogLevel.SUCCESS: "green",
+    LogLevel.WARNING: "yellow",
+    LogLevel.DANGER: "red",
+    LogLevel.ERROR: "red",
+    LogLevel.CRITICAL: "bold red",
+}
+_CATEGORY_STYLE: Final = "cyan"
+_KIND_WIDTH: Final = 8
+_BODY_LIMIT: Final = 500
+
+_repr = Repr()
+_repr.maxstring = _repr.maxother = 120
+_repr.maxdict = _repr.maxlist = _repr.maxtuple = _repr.maxset = 8
+_repr.maxlevel = 4
+
+
+def event_line(event: str, data: Mapping[str, Any], file: str | None, category: str | None, level: LogLevel) -> Line:
+    """Return the line of an event; of a message, its text."""
+    style = STYLES[level]
+    if event in {"message", "debug"} and "content" in data:
+        return _line(level.value, style, category, str(data["content"]))
+    if event == "dev_event" and "message" in data:
+        detail = data.get("data")
+        shown = compact(detail) if isinstance(detail, Mapping) else "" if detail is None else _plain(detail)
+        return _line("dev", style, category, f"{data['message']} {shown}".rstrip())
+    if event == "metric" and "key" in data:
+        more = data.get("metrics")
+        return metrics_line(category, {data["key"]: data.get("value"), **(more if isinstance(more, Mapping) else {})})
+    body = " ".join(part for part in (event, compact(data), f"file={file}" if file is not None else "") if part)
+    return _line(level.value, style, category, body)
+
+
+def metrics_line(category: str | None, values: Mapping[str, Any]) -> Line:
+    """Return the line of a category's values."""
+    return _line("metrics", "magenta", category, compact(values))
+
+
+def progress_line(category: str | None, parts: list[str], *, failed: bool = False) -> Line:
+    """Return the line of a category's progress, made of the texts of `progress_parts`."""
+    shown = [part for part in parts if part]
+    if failed:
+        shown.append("failed")
+    return _line("progress", "red" if failed else "green", category or "total", "  ".join(shown))
+
+
+def compact(values: Mapping[str, Any], prefix: str = "") -> str:
+    """Return ``key=value`` pairs on one line, nested mappings with dots, cut where nobody reads on."""
+    pairs = []
+    length = 0
+    for key, value in values.items():
+        nested = isinstance(value, Mapping) and bool(value) and prefix.count(".") < _repr.maxlevel
+        pair = compact(value, f"{prefix}{key}.") if nested else f"{prefix}{key}={_plain(value)}"
+        pairs.append(pair)
+        length += len(pair)
+        if length > _BODY_LIMIT:
+            return " ".join(pairs)[:_BODY_LIMIT] + "..."
+    return " ".join(pairs)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return " ".join(value[:_BODY_LIMIT].split())
+    if isinstance(value, float) or (hasattr(value, "__float__") and hasattr(value, "dtype")):
+        try:
+            return f"{float(value):.4g}"
+        except (TypeError, ValueError, RuntimeError):
+            return " ".join(_repr.repr(value).split())  # an array of many values is no number
+    return " ".join(_repr.repr(value).split())
+
+
+def _line(kind: str, style: str, category: str | None, body: str) -> Line:
+    line: Line = [(f"{time.strftime('%H:%M:%S')} ", "dim"), (f"{kind:<{_KIND_WIDTH}} ", style)]
+    if category is not None:
+        line.append((f"{category}  ", _CATEGORY_STYLE))
+    line.append((body, "" if kind in {"info", "metrics", "progress"} else style))
+    return line

@@ -1,0 +1,24 @@
+"""A logger that shows nothing; what is logged is recorded all the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from synapse_otel.plugins.loggers.base import BaseLogger
+
+if TYPE_CHECKING:
+    from synapse_otel.plugins.models.logger import LogLevel
+
+
+class NoOpLogger(BaseLogger):
+    """Shows nothing."""
+
+    def _log_impl(
+        self,
+        event: str,
+        data: dict[str, Any],
+        file: str | None,
+        step: str | None,
+        level: LogLevel | None = None,
+    ) -> None:
+        """Do nothing."""

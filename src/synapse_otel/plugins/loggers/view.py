@@ -1,0 +1,133 @@
+"""`View`: what a logger has shown, and the way from a record to the hooks that show it."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from synapse_otel.plugins.loggers.track import Track
+from synapse_otel.plugins.models.logger import LogLevel, ProgressData
+
+if TYPE_CHECKING:
+    from synapse_otel.signals.scope import Scope
+
+_log = logging.getLogger(__name__)
+
+
+class View(ABC):
+    """The half of a logger that shows: its hooks, its last values, and the containment of what a hook raises."""
+
+    _has_progress_hook: ClassVar[bool] = False
+    _has_metrics_hook: ClassVar[bool] = False
+    _is_watching: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Note which hooks there are: serving one that does nothing costs more than the rest of a call."""
+        super().__init_subclass__(**arguments)
+        cls._has_progress_hook = cls._on_progress is not View._on_progress
+        cls._has_metrics_hook = cls._on_metrics is not View._on_metrics
+        cls._is_watching = cls._has_progress_hook or cls._on_track is not View._on_track
+
+    def __init__(self) -> None:
+        self._tracks: dict[str | None, Track] = {}
+        self._metrics: dict[str, dict[str, Any]] = {}
+        self._current_step: str | None = None
+        self._current_step_order: int | None = None
+        self._step_scope: Scope | None = None
+        self._is_finished = False
+        self._hook_failed = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind what belongs to this process."""
+        return {**self.__dict__, "_step_scope": None}
+
+    # --- last values
+
+    def get_progress(self, step: str | None = None) -> ProgressData | None:
+        """Return how far a category has come, or None if it has not begun."""
+        track = self._tracks.get(step)
+        return None if track is None else track.snapshot()
+
+    def get_progress_record(self, *, time_elapsed: int | None = None) -> dict[str, Any] | None:
+        """Return what a platform stores as the job's progress: None here, for loggers of a platform to override."""
+        del time_elapsed
+        return None
+
+    def get_metrics(self, step: str | None = None) -> dict[str, Any]:
+        """Return the last values of a category, or those of all by category."""
+        if step:
+            return dict(self._metrics.get(step, {}))
+        return {name: dict(values) for name, values in self._metrics.items()}
+
+    # --- what a view implements
+
+    @abstractmethod
+    def _log_impl(
+        self,
+        event: str,
+        data: dict[str, Any],
+        file: str | None,
+        step: str | None,
+        level: LogLevel | None = None,
+    ) -> None:
+        """Show or send an event, which has been checked and recorded."""
+
+    def _on_progress(self, progress: ProgressData, step: str | None) -> None:  # noqa: B027 - a hook, for those who want it
+        """Show or send the progress of a category."""
+
+    def _on_metrics(self, step: str, metrics: dict[str, Any]) -> None:  # noqa: B027 - a hook, for those who want it
+        """Show or send the last values of a category."""
+
+    def _on_finish(self) -> None:  # noqa: B027 - a hook, for those who want it
+        """Show or send what is left."""
+
+    # --- the way from a record to the hooks: a tee takes it for each of its loggers
+
+    def _show_progress(self, current: float, total: float, step: str | None) -> None:
+        track = self._tracks.get(step)
+        if track is None or not current or track.ended_seconds is not None:
+            track = self._track_from(track, current, total, step)
+        track.current = current
+        track.total = total
+        if current == total:
+            track.end()
+        if self._is_watching:
+            self._on_track(track, step)
+
+    def _track_from(self, track: Track | None, current: float, total: float, step: str | None) -> Track:
+        if track is None or track.restarts(current):
+            track = self._tracks[step] = Track(current, total)
+        return track
+
+    def _on_track(self, track: Track, step: str | None) -> None:
+        """Show the progress of a category from its state, which a view must not keep a snapshot of."""
+        self._on_progress(track.snapshot(), step)
+
+    def _show_failed(self, step: str | None) -> None:
+        track = self._tracks.get(step)
+        if track is None:
+            track = self._tracks[step] = Track(0, 1)
+        track.end(failed=True)
+        self._on_track(track, step)
+
+    def _show_metrics(self, value: Mapping[str, Any], step: str) -> None:
+        known = self._metrics.get(step)
+        if known is None:
+            known = self._metrics[step] = {}
+        known.update(value)
+        if self._has_metrics_hook:
+            self._on_metrics(step, known)
+
+    def _contain(self, error: Exception) -> None:
+        """Say once that this logger's view fails; what was recorded is not affected."""
+        if not self._hook_failed:
+            self._hook_failed = True
+            _log.warning(
+                "%s cannot show everything (said once; what was recorded is complete): %s: %s",
+                type(self).__name__,
+                type(error).__name__,
+                error,
+                exc_info=error,
+            )

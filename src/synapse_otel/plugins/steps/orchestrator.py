@@ -1,0 +1,176 @@
+"""`Orchestrator`: runs the steps of a workflow, and rolls them back when one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic
+
+from synapse_otel.plugins.steps.base import BaseStep, C, StepResult
+from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
+from synapse_otel.signals import semconv
+from synapse_otel.signals.current import current_scope
+from synapse_otel.signals.exceptions import result_of
+from synapse_otel.signals.scope import Scope
+
+if TYPE_CHECKING:
+    from synapse_otel.plugins.steps.registry import StepRegistry
+
+
+class Orchestrator(Generic[C]):
+    """Runs steps in order, each in a span of its own, and tells how far the whole has come.
+
+    When a step fails, it and the steps before it are rolled back, the last first. What a rollback raises is recorded
+    and does not keep the others from theirs. Inside a step of another workflow, the whole is that step.
+
+    Args:
+        registry: the steps.
+        context: what they share.
+        progress_callback: is told ``(percent, 100)`` as the whole advances by the steps' weights.
+        before_step: is called with ``(name, context)`` before each step, and before it is asked whether it can be
+            skipped.
+    """
+
+    def __init__(
+        self,
+        registry: StepRegistry[C],
+        context: C,
+        progress_callback: Callable[[int, int], Any] | None = None,
+        before_step: Callable[[str, C], Any] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._context = context
+        self._progress_callback = progress_callback
+        self._before_step = before_step
+        self._executed: list[tuple[BaseStep[C], StepResult]] = []
+
+    def execute(self) -> dict[str, Any]:
+        """Run the steps.
+
+        Returns:
+            ``success`` (True), ``steps_executed`` (without the skipped ones) and ``steps_total``.
+
+        Raises:
+            RuntimeError: a step failed; what it raised, if it did, is the cause.
+            ValueError: a step's weight is negative or not finite; no step has run then.
+        """
+        steps = self._registry.get_steps()
+        self._executed = []
+        whole = self._whole()
+        progress = WorkflowProgress(
+            [step.name for step in steps],
+            [step.progress_weight for step in steps],
+            lambda percent: self._tell(whole, percent),
+        )
+        with whole.activated():
+            for order, step in enumerate(steps):
+                try:
+                    self._run(step, order, whole, progress)
+                finally:
+                    self._leave()
+                progress.done(order)
+        return {"success": True, "steps_executed": len(self._executed), "steps_total": len(steps)}
+
+    # --- one step
+
+    def _run(self, step: BaseStep[C], order: int, whole: Scope, progress: WorkflowProgress) -> None:
+        skipped = self._is_skipped(step, order, whole)
+        scope = whole.begin_step(step.name, order=order + 1, weight=step.progress_weight, skipped=skipped)
+        if skipped:
+            scope.end(semconv.RESULT_SKIP)
+            self._context.step_results.append(StepResult(skipped=True))
+            return
+        try:
+            with scope.activated():
+                self._enter(step, order, scope, lambda share: progress.done(order, share))
+                result, raised = self._result_of(step)
+        except BaseException as error:
+            self._end(scope, result_of(error), error)
+            raise
+        self._end(scope, _result_word(result, raised), raised, result.error)
+        self._context.step_results.append(result)
+        self._executed.append((step, result))
+        if not result.success:
+            self._roll_back(order, whole, scope)
+            msg = f"Step '{step.name}' failed: {result.error}"
+            raise RuntimeError(msg) from raised
+
+    def _is_skipped(self, step: BaseStep[C], order: int, whole: Scope) -> bool:
+        """Ask before the step's span begins: what raises here gets a span too, and a rollback of what has run."""
+        self._enter(step, order, whole)
+        try:
+            if self._before_step is not None:
+                self._before_step(step.name, self._context)
+            return bool(step.can_skip(self._context))
+        except BaseException as error:
+            scope = whole.begin_step(step.name, order=order + 1, weight=step.progress_weight)
+            self._end(scope, result_of(error), error)
+            if isinstance(error, Exception):
+                self._roll_back(order, whole, scope)
+            raise
+
+    def _result_of(self, step: BaseStep[C]) -> tuple[StepResult, Exception | None]:
+        try:
+            result: Any = step.execute(self._context)
+            if not hasattr(result, "success"):
+                msg = f"step {step.name!r} must return a StepResult, not {result!r}"
+                raise TypeError(msg)  # noqa: TRY301 - a failure like any other of the step
+        except Exception as error:  # noqa: BLE001 - whatever the plugin's step raises is its failure
+            return StepResult(success=False, error=str(error) or type(error).__name__), error
+        return result, None
+
+    def _end(self, scope: Scope, word: str, error: BaseException | None, text: str | None = None) -> None:
+        described = text if text is not None or error is None else str(error)
+        scope.end(word, error=described, exception=error, products=self._context.products())
+
+    # --- rollback
+
+    def _roll_back(self, order: int, whole: Scope, failed: Scope) -> None:
+        for step, result in reversed(self._executed):
+            scope = whole.begin_rollback(step.name, failed=failed)
+            try:
+                with scope.activated():
+                    self._enter(step, order, scope)
+                    step.rollback(self._context, result)
+            except BaseException as error:
+                scope.end(result_of(error), error=str(error), exception=error)
+                if not isinstance(error, Exception):
+                    raise
+                self._context.errors.append(f"Rollback failed for step '{step.name}': {error}")
+            else:
+                scope.end()
+
+    # --- where records belong, and how far the whole is
+
+    def _whole(self) -> Scope:
+        """Return the scope that the steps are part of, also where the runtime context is a mock."""
+        scope = getattr(self._context.runtime_ctx, "scope", None)
+        return scope if isinstance(scope, Scope) else current_scope()
+
+    def _enter(
+        self, step: BaseStep[C], order: int, scope: Scope, advanced: Callable[[float], None] | None = None
+    ) -> None:
+        self._context.enter_step(step.name, order=order, scope=scope, advanced=advanced)
+        self._set_logger_step(step.name, order)
+
+    def _leave(self) -> None:
+        self._context.leave_step()
+        self._set_logger_step(None)
+
+    def _set_logger_step(self, name: str | None, order: int | None = None) -> None:
+        set_step = getattr(getattr(self._context.runtime_ctx, "logger", None), "set_step", None)
+        if set_step is not None:
+            set_step(name, order=order)
+
+    def _tell(self, whole: Scope, percent: int) -> None:
+        with whole.activated():
+            self._context.runtime_ctx.set_progress(percent, PERCENT)
+            if self._progress_callback is not None:
+                self._progress_callback(percent, PERCENT)
+
+
+def _result_word(result: StepResult, raised: Exception | None) -> str:
+    if raised is not None:
+        return result_of(raised)
+    if not result.success:
+        return semconv.RESULT_FAILURE
+    return semconv.RESULT_SKIP if getattr(result, "skipped", False) else semconv.RESULT_SUCCESS

@@ -1,0 +1,66 @@
+"""Metrics of other instrumentations: aggregated by the SDK, collected now and then into the journal.
+
+No thread wakes up for it: whoever records something through the context API or ends a span carries the
+collection along when it is due, and the end of the run always does.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
+
+from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.recorder.recorder import Recorder
+
+
+class ForeignMetrics:
+    """The SDK's meter provider, made when first asked for, and its collection."""
+
+    def __init__(self, recorder: Recorder, resource: Resource, interval_seconds: float) -> None:
+        self._recorder = recorder
+        self._resource = resource
+        self._interval = interval_seconds
+        self._lock = Lock()
+        self._provider: MeterProvider | None = None
+        self._reader: InMemoryMetricReader | None = None
+        self._due = monotonic() + interval_seconds
+
+    def provider(self) -> MeterProvider:
+        """Return the SDK's meter provider."""
+        with self._lock:
+            if self._provider is None:
+                self._reader = InMemoryMetricReader()
+                self._provider = MeterProvider([self._reader], resource=self._resource, shutdown_on_exit=False)
+            return self._provider
+
+    def collect_if_due(self) -> None:
+        """Collect if there is something to collect, and the interval has passed."""
+        if self._reader is not None and monotonic() >= self._due:
+            self.collect()
+
+    def collect(self) -> None:
+        """Write all that the SDK's instruments have measured to the journal."""
+        if self._reader is None:
+            return
+        self._due = monotonic() + self._interval
+        data = self._reader.get_metrics_data()
+        if data is not None and data.resource_metrics:
+            self._recorder.append(Kind.OTLP_METRICS, Signal.METRICS, _encoded(data), 1)
+
+
+def _encoded(data: Any) -> bytes:
+    """Return the scopes' metrics as an OTLP ``ResourceMetrics`` without its resource, by OpenTelemetry's encoder."""
+    from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+
+    request = encode_metrics(data)
+    joined = request.resource_metrics[0]
+    for further in request.resource_metrics[1:]:
+        joined.scope_metrics.extend(further.scope_metrics)
+    joined.ClearField("resource")
+    joined.ClearField("schema_url")
+    return joined.SerializeToString()

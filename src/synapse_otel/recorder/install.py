@@ -1,0 +1,70 @@
+"""Putting the recorder behind OpenTelemetry's API: only where no provider has been set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from synapse_otel.journal.state import StateBlock
+from synapse_otel.journal.writer import JournalWriter
+from synapse_otel.otel_seam import set_logger_provider, unset_providers
+from synapse_otel.recorder.foreign import ForeignMetrics
+from synapse_otel.recorder.logs import JournalLoggerProvider
+from synapse_otel.recorder.metrics import JournalMeterProvider
+from synapse_otel.recorder.recorder import Recorder, RecorderOptions
+from synapse_otel.recorder.spans import JournalSpanProcessor
+
+
+class Installed:
+    """A recorder behind the API, and which signals go through it."""
+
+    def __init__(self, recorder: Recorder, foreign: ForeignMetrics, signals: set[str]) -> None:
+        self.recorder: Final = recorder
+        self.foreign: Final = foreign
+        self.signals: Final = signals
+
+
+def install(
+    options: RecorderOptions,
+    block: StateBlock,
+    *,
+    own_scope: str,
+    interval_seconds: float,
+    say: Callable[[str], None],
+    on_open: Callable[[JournalWriter], None],
+    id_generator: Any = None,
+) -> Installed | None:
+    """Set the providers that are not set yet; None if the host has set them all."""
+    signals = unset_providers()
+    if not signals:
+        return None
+    resource = make_resource({})
+    recorder = Recorder(options, resource.attributes, block, say=say, on_open=on_open)
+    foreign = ForeignMetrics(recorder, resource, interval_seconds)
+    if "traces" in signals:
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=id_generator)
+        provider.add_span_processor(JournalSpanProcessor(recorder))
+        trace.set_tracer_provider(provider)
+    if "metrics" in signals:
+        metrics.set_meter_provider(JournalMeterProvider(recorder, own_scope, foreign))
+        recorder.collect = foreign.collect_if_due
+    if "logs" in signals:
+        set_logger_provider(JournalLoggerProvider(recorder))
+    return Installed(recorder, foreign, signals)
+
+
+def make_resource(attributes: Mapping[str, Any]) -> Resource:
+    """Return the resource of this process: what the standard detectors and variables say, over ``attributes``."""
+    detected = Resource.create()
+    given = {key: value for key, value in attributes.items() if value is not None}
+    named = detected.attributes.get("service.name", "")
+    if str(named).startswith("unknown_service"):
+        merged = detected.merge(Resource(given))
+    else:
+        given.pop("service.name", None)
+        merged = Resource(given).merge(detected)
+    return merged

@@ -1,0 +1,139 @@
+"""The logs signal: a logger whose ``emit`` encodes a record and appends it."""
+
+from __future__ import annotations
+
+from time import time_ns
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import get_current_span
+
+from synapse_otel.journal import frames
+from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.otel_seam import Logger, LoggerProvider, LogRecord, SeverityNumber
+from synapse_otel.recorder.recorder import Recorder
+from synapse_otel.recorder.spans import span_reference
+
+_SYNCED = SeverityNumber.ERROR.value
+_LOG = int(Kind.LOG)
+_LOGS = int(Signal.LOGS)
+_encode = frames.encode
+_NO_CONTEXT = object()
+
+
+class JournalLoggerProvider(LoggerProvider):
+    """Gives out loggers that write to the journal."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def get_logger(
+        self,
+        name: str,
+        version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Any = None,
+    ) -> Logger:
+        """Return a logger of an instrumentation scope."""
+        return JournalLogger(self._recorder, name, version, schema_url, attributes)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the signature of the SDK's
+        """Bring what was recorded to the disk."""
+        self._recorder.sync()
+        return True
+
+
+class JournalLogger(Logger):
+    """Appends every record; one of level ERROR and above is on the disk when the call returns."""
+
+    def __init__(
+        self, recorder: Recorder, name: str, version: str | None, schema_url: str | None, attributes: Any
+    ) -> None:
+        super().__init__(name, version, schema_url, attributes)
+        self._recorder = recorder
+        self._redact = recorder.redact
+        self._scope = recorder.scope(name, version, schema_url, attributes)
+        # A step's records come with the same context object: its span's reference is kept with it.
+        self._last: tuple[object, bytes] = (_NO_CONTEXT, b"")
+
+    def enabled(
+        self,
+        *,
+        context: Context | None = None,  # noqa: ARG002 - the signature of the API
+        severity_number: SeverityNumber | None = None,  # noqa: ARG002
+        event_name: str | None = None,  # noqa: ARG002
+    ) -> bool:
+        """Say that everything is recorded."""
+        return True
+
+    def emit(  # type: ignore[override]  # one implementation of the API's two overloads
+        self,
+        record: LogRecord | None = None,
+        *,
+        timestamp: int | None = None,
+        observed_timestamp: int | None = None,
+        context: Context | None = None,
+        severity_number: SeverityNumber | None = None,
+        severity_text: str | None = None,
+        body: Any = None,
+        attributes: Any = None,
+        event_name: str | None = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        """Append a record."""
+        if record is not None:
+            self._emit_record(record)
+            return
+        if exception is not None:
+            attributes = {**_exception_attributes(exception), **(attributes or {})}
+        last = self._last
+        if context is None:
+            span = span_reference(get_current_span())
+        elif last[0] is context:
+            span = last[1]
+        else:
+            span = span_reference(get_current_span(context))
+            self._last = (context, span)
+        severity = severity_number.value if severity_number is not None else 0
+        if timestamp is None:
+            timestamp = observed_timestamp or time_ns()
+        fields = (
+            timestamp,
+            severity,
+            severity_text,
+            event_name,
+            body,
+            self._redact(attributes) if attributes else {},
+            span,
+            self._scope,
+            observed_timestamp or 0,
+        )
+        try:
+            payload = _encode(fields)
+        except (TypeError, ValueError, OverflowError):
+            payload = frames.encode_clean(list(fields))
+        self._recorder.append(_LOG, _LOGS, payload, 1)
+        if self._recorder.collect is not None:
+            self._recorder.collect()
+        if severity >= _SYNCED:
+            self._recorder.sync()
+
+    def _emit_record(self, record: LogRecord) -> None:
+        exception = getattr(record, "exception", None)
+        self.emit(
+            timestamp=record.timestamp,
+            observed_timestamp=record.observed_timestamp,
+            context=record.context,
+            severity_number=record.severity_number,
+            severity_text=record.severity_text,
+            body=self._redact.nested(record.body),
+            attributes=record.attributes,
+            event_name=record.event_name,
+            exception=exception,
+        )
+
+
+def _exception_attributes(error: BaseException) -> dict[str, Any]:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return {"exception.type": name, "exception.message": str(error)}

@@ -1,0 +1,241 @@
+"""The recorder: writes what OpenTelemetry's API is given to the journal of the run that goes on."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any, Final
+from weakref import WeakSet
+
+import msgspec
+
+from synapse_otel.journal import frames
+from synapse_otel.journal.frames import Kind
+from synapse_otel.journal.state import StateBlock
+from synapse_otel.journal.writer import JournalWriter
+from synapse_otel.redaction import KeyRedaction
+
+
+class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recorder needs to know; made from the settings."""
+
+    root: Path
+    """Folder of all journals."""
+    destination: str
+    """Key of the destination that journals are for."""
+    budget_bytes: int
+    keep: bool = False
+    secret_words: tuple[str, ...] = ()
+
+
+class Bound:
+    """A series that has a number: what measurements are recorded for."""
+
+    __slots__ = ("__weakref__", "number", "payload")
+
+    def __init__(self, number: int, payload: bytes) -> None:
+        self.number = number
+        self.payload = payload
+
+
+def spare_roots() -> list[Path]:
+    """Return where journals go if their root cannot be written: memory first, then temporary files."""
+    name = f"synapse-otel-{os.geteuid()}"
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own below it, 0700
+    roots = [memory] if memory.is_dir() else []
+    return [root / name for root in (*roots, Path(tempfile.gettempdir()))]
+
+
+class Recorder:
+    """Appends to the journal of the current run, opened when first needed; another one after a fork or on failure."""
+
+    def __init__(
+        self,
+        options: RecorderOptions,
+        resource: Mapping[str, Any],
+        block: StateBlock,
+        *,
+        say: Callable[[str], None],
+        on_open: Callable[[JournalWriter], None],
+    ) -> None:
+        self.options = options
+        self.redact: Final = KeyRedaction(options.secret_words)
+        self.append: Callable[[int, int, bytes, int], None] = self._open_and_append
+        """Append records: kind, signal, payload, count."""
+        self.journals: list[JournalWriter] = []
+        """The journals of the current run: more than one where a disk was full."""
+        self.lost = [0, 0, 0]
+        """By signal, records that no journal could keep."""
+        self.collect: Callable[[], None] | None = None
+        """Called now and then, for the metrics of other instrumentations."""
+        self._resource = dict(resource)
+        self._block = block
+        self._say = say
+        self._on_open = on_open
+        self._lock = RLock()
+        self._name = "process"
+        self._journal_id: str | None = None
+        self._parent = ""
+        self._process = os.getpid()
+        self._scopes: dict[tuple[Any, ...], int] = {}
+        self._series: WeakSet[Bound] = WeakSet()
+        self._open_spans: dict[bytes, bytes] = {}
+        self._next_series = 0
+        self._roots: list[Path] = [options.root, *spare_roots()]
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    # --- runs ---------------------------------------------------------------------------------------
+
+    def begin_run(self, name: str, resource: Mapping[str, Any], journal_id: str | None = None) -> JournalWriter | None:
+        """Begin a journal for a run; the one before is closed. Return None if none can be written."""
+        with self._lock:
+            self.close()
+            self._name = name
+            self._journal_id = journal_id
+            self._parent = ""
+            self._resource = dict(resource)
+            return self._open()
+
+    def close(self) -> None:
+        """Close the current journals; what is recorded afterwards opens a new one."""
+        with self._lock:
+            self.append = self._open_and_append
+            for journal in self.journals:
+                journal.close()
+
+    def sync(self) -> None:
+        """Return when all that was recorded is on the disk."""
+        for journal in self.journals:
+            journal.sync()
+
+    def emitted(self) -> list[int]:
+        """Return, by signal, how many records the current run has recorded, lost ones included."""
+        return [
+            sum(journal.sequences[signal] + journal.dropped[signal] for journal in self.journals) + self.lost[signal]
+            for signal in range(len(self.lost))
+        ]
+
+    def _open(self, parent: str = "") -> JournalWriter | None:
+        """Open a journal in the first root that takes it, and make it the one that is written to."""
+        errors: list[str] = []
+        for root in list(self._roots):
+            try:
+                journal, state = JournalWriter.create(
+                    root,
+                    self._name,
+                    self._resource,
+                    destination=self.options.destination,
+                    budget=self.options.budget_bytes,
+                    keep=self.options.keep,
+                    parent=parent or self._parent,
+                    journal_id=self._journal_id,
+                )
+            except OSError as error:
+                errors.append(f"{root}: {error.strerror or error}")
+                self._roots.remove(root)
+                continue
+            if errors:
+                self._say(f"cannot write the journal in {'; '.join(errors)}; it goes on in {root}")
+            self._use(journal, state, new_run=not parent)
+            return journal
+        if errors:
+            self._say(f"no journal can be written ({'; '.join(errors)}): the job goes on, its telemetry is lost")
+        self.append = self._lose
+        return None
+
+    def _use(self, journal: JournalWriter, state: memoryview, *, new_run: bool) -> None:
+        if new_run:
+            self.journals = []
+            self.lost = [0, 0, 0]
+        journal.on_failure = self._go_on_elsewhere
+        for key, number in self._scopes.items():
+            journal.define(("scope", number), Kind.SCOPE, frames.encode_clean([number, *key[:3], dict(key[3])]))
+        for bound in list(self._series):
+            journal.define(("series", bound.number), Kind.SERIES, bound.payload)
+        for span_id, payload in self._open_spans.items():
+            journal.define(("span", span_id), Kind.SPAN_OPEN, payload)
+        self._block.move(state)
+        self.journals.append(journal)
+        self.append = journal.append
+        self._on_open(journal)
+
+    def _go_on_elsewhere(self, error: OSError) -> JournalWriter | None:
+        failed = self.journals[-1]
+        root = failed.folder.parent
+        self._say(f"the journal in {root} can no longer be written: {error.strerror or error}")
+        if root in self._roots:
+            self._roots.remove(root)
+        return self._open(parent=failed.run.journal)
+
+    def _open_and_append(self, kind: int, signal: int, payload: bytes, count: int) -> None:
+        with self._lock:
+            if self.append == self._open_and_append:
+                self._open()
+        self.append(kind, signal, payload, count)
+
+    def _lose(self, _kind: int, signal: int, _payload: bytes, count: int) -> None:
+        self.lost[signal] += count
+
+    def _after_fork(self) -> None:
+        """Leave the parent's journal to the parent: the child opens its own when it first records something."""
+        self._lock = RLock()
+        parent = self.journals[-1].run.journal if self.journals else ""
+        for journal in self.journals:
+            journal.abandon()
+        self._parent = parent
+        self._journal_id = None
+        self._process = os.getpid()
+        self._open_spans.clear()
+        self.journals = []
+        self.lost = [0, 0, 0]
+        self._block.restart()
+        self.append = self._open_and_append
+
+    # --- definitions --------------------------------------------------------------------------------
+
+    def scope(self, name: str, version: str | None, schema_url: str | None, attributes: Mapping[str, Any] | None) -> int:
+        """Return the number of an instrumentation scope."""
+        key = (name, version or "", schema_url or "", tuple(sorted((attributes or {}).items())))
+        with self._lock:
+            number = self._scopes.get(key)
+            if number is None:
+                number = self._scopes[key] = len(self._scopes)
+                payload = frames.encode_clean([number, *key[:3], dict(key[3])])
+                self._define(("scope", number), Kind.SCOPE, payload)
+            return number
+
+    def series(
+        self, scope: int, instrument: str, identity: Sequence[str], attributes: Mapping[str, Any], bounds: Sequence[float]
+    ) -> Bound:
+        """Return a new series; ``identity`` is name, unit and description."""
+        with self._lock:
+            self._next_series += 1
+            number = self._next_series
+            fields = [number, scope, instrument, *identity, dict(self.redact(attributes)), list(bounds)]
+            bound = Bound(number, frames.encode_clean(fields))
+            self._series.add(bound)
+            self._define(("series", number), Kind.SERIES, bound.payload)
+            return bound
+
+    def open_span(self, span_id: bytes, payload: bytes) -> None:
+        """Keep a span that has begun, so that a reader can end it if this process cannot."""
+        with self._lock:
+            self._open_spans[span_id] = payload
+            if self.append == self._open_and_append:
+                self._open()
+            self._define(("span", span_id), Kind.SPAN_OPEN, payload)
+
+    def end_span(self, span_id: bytes, payload: bytes) -> None:
+        """Record a span that has ended."""
+        self.append(Kind.SPAN, frames.Signal.TRACES, payload, 1)
+        with self._lock:
+            self._open_spans.pop(span_id, None)
+            for journal in self.journals:
+                journal.forget(("span", span_id))
+
+    def _define(self, key: object, kind: int, payload: bytes) -> None:
+        if self.journals and not self.journals[-1].closed:
+            self.journals[-1].define(key, kind, payload)

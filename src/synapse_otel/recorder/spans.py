@@ -1,0 +1,126 @@
+"""The traces signal: a span processor that writes spans to the journal, when they begin and when they end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Span as ApiSpan
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode
+
+from synapse_otel.journal import frames
+from synapse_otel.recorder.recorder import Recorder
+
+_KINDS: Final = {
+    SpanKind.INTERNAL: 1,
+    SpanKind.SERVER: 2,
+    SpanKind.CLIENT: 3,
+    SpanKind.PRODUCER: 4,
+    SpanKind.CONSUMER: 5,
+}
+_STATUS: Final = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
+_REMOTE_KNOWN: Final = 0x100
+_REMOTE: Final = 0x200
+
+
+def span_reference(span: ApiSpan) -> bytes:
+    """Return trace id, span id and flags of a span as a log record holds them; nothing for no span."""
+    context = span.get_span_context()
+    if not context.is_valid:
+        return b""
+    return context.trace_id.to_bytes(16, "big") + context.span_id.to_bytes(8, "big") + bytes((context.trace_flags,))
+
+
+class JournalSpanProcessor(SpanProcessor):
+    """Writes every sampled span."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._scopes: dict[InstrumentationScope, int] = {}
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the signature
+        """Keep a span as it begins, so that it can be ended for a process that was killed."""
+        context = span.get_span_context()
+        if context is not None and context.trace_flags.sampled:
+            self._recorder.open_span(context.span_id.to_bytes(8, "big"), self._encode(span, context, whole=False))
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Write a span that has ended."""
+        context = span.get_span_context()
+        if context is not None and context.trace_flags.sampled:
+            self._recorder.end_span(context.span_id.to_bytes(8, "big"), self._encode(span, context, whole=True))
+        if self._recorder.collect is not None:
+            self._recorder.collect()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the signature of the SDK's
+        """Bring what was recorded to the disk."""
+        self._recorder.sync()
+        return True
+
+    def _scope(self, scope: InstrumentationScope | None) -> int:
+        if scope is None:
+            return self._recorder.scope("", None, None, None)
+        number = self._scopes.get(scope)
+        if number is None:
+            number = self._recorder.scope(scope.name, scope.version, scope.schema_url, scope.attributes)
+            self._scopes[scope] = number
+        return number
+
+    def _encode(self, span: ReadableSpan, context: SpanContext, *, whole: bool) -> bytes:
+        redact = self._recorder.redact
+        parent = span.parent
+        flags = int(context.trace_flags) | _REMOTE_KNOWN | (_REMOTE if parent is not None and parent.is_remote else 0)
+        fields: list[Any] = [
+            context.trace_id.to_bytes(16, "big"),
+            context.span_id.to_bytes(8, "big"),
+            parent.span_id.to_bytes(8, "big") if parent is not None else b"",
+            flags,
+            context.trace_state.to_header(),
+            span.name,
+            _KINDS.get(span.kind, 1),
+            span.start_time or 0,
+            (span.end_time or 0) if whole else 0,
+            _plain(redact(span.attributes or {})),
+            self._scope(span.instrumentation_scope),
+        ]
+        if whole:
+            fields += self._ended(span)
+        elif span.links:
+            fields += [0, "", [], self._links(span)]
+        try:
+            return frames.encode(fields)
+        except (TypeError, ValueError, OverflowError):
+            return frames.encode_clean(fields)
+
+    def _ended(self, span: ReadableSpan) -> list[Any]:
+        redact = self._recorder.redact
+        events = [(event.timestamp, event.name, _plain(redact(event.attributes or {}))) for event in span.events]
+        return [
+            _STATUS.get(span.status.status_code, 0),
+            span.status.description or "",
+            events,
+            self._links(span),
+            span.dropped_attributes,
+            span.dropped_events,
+            span.dropped_links,
+        ]
+
+    def _links(self, span: ReadableSpan) -> list[Any]:
+        redact = self._recorder.redact
+        return [
+            (
+                link.context.trace_id.to_bytes(16, "big"),
+                link.context.span_id.to_bytes(8, "big"),
+                link.context.trace_state.to_header(),
+                _plain(redact(link.attributes or {})),
+                int(link.context.trace_flags),
+            )
+            for link in span.links
+        ]
+
+
+def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(attributes)

@@ -1,0 +1,101 @@
+"""Secrets: which keys hold them, and what looks like one in a text.
+
+Keys are judged in the job's process, before the journal, and remembered. Texts are searched by the shipper,
+before anything leaves the machine: the search costs more than a whole `log` call (docs/adr/0004).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+REDACTED: Final = "[redacted]"
+SECRET_WORDS: Final = frozenset(
+    {
+        "password", "passwd", "passphrase", "pwd", "secret", "token", "authorization", "credential", "credentials",
+        "apikey", "cookie", "bearer",
+    }
+)  # fmt: skip
+"""A key is secret if one of its words is one of these: ``hf_token`` and ``dbPassword`` are, ``max_tokens`` is not."""
+SECRET_PAIRS: Final = frozenset(
+    {("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key"), ("signing", "key"), ("account", "key")}
+)
+"""... or if two neighbouring words are one of these."""
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_TEXT: Final = re.compile(
+    r"(?P<known>(?:AKIA|ASIA)[0-9A-Z]{16}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
+    r"|gh[pousr]_\w{20,}"
+    r"|github_pat_\w{20,}"
+    r"|hf_[A-Za-z]{20,}"
+    r"|xox[abprs]-[\w-]{10,}"
+    r"|sk-[\w-]{20,})"
+    r"|(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))"
+    r"|(?P<scheme>\b(?:[Bb]earer|[Bb]asic)\s+)[\w.~+/=-]{16,}"
+    r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)"
+    r"|(?P<named>(?i:\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key))[\"']?\s*[=:]\s*)[\"']?[^\s\"',;&]+[\"']?",
+    re.DOTALL,
+)
+_KEYS_KEPT: Final = 10_000
+_COLLECTIONS: Final = frozenset({dict, list, tuple})
+
+
+def is_secret_key(key: str, extra: frozenset[str] = frozenset()) -> bool:
+    """Say whether a key names a secret, by its last parts' words: ``synapse.data.api_key`` does."""
+    words = [word.lower() for word in _WORDS.findall(key)]
+    if not SECRET_WORDS.isdisjoint(words) or (extra and not extra.isdisjoint([*words, key.lower()])):
+        return True
+    return any(pair in SECRET_PAIRS for pair in zip(words, words[1:], strict=False))
+
+
+def redact_text(text: str) -> str:
+    """Return a text without what looks like a credential in it."""
+    return _TEXT.sub(_replace, text) if _TEXT.search(text) else text
+
+
+def _replace(match: re.Match[str]) -> str:
+    return (match["scheme"] or match["user"] or match["named"] or "") + REDACTED
+
+
+class KeyRedaction:
+    """Takes the values of secret keys out of attributes. Numbers and booleans stay: ``token_count`` is no secret."""
+
+    def __init__(self, extra_words: Iterable[str] = ()) -> None:
+        self._extra = frozenset(word.lower() for word in extra_words)
+        self._plain: set[str] = set()
+
+    def __call__(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the attributes, themselves if nothing in them is secret."""
+        if self._plain.issuperset(attributes) and _COLLECTIONS.isdisjoint(map(type, attributes.values())):
+            return attributes
+        return {key: self._value(key, value) for key, value in attributes.items()}
+
+    def _value(self, key: Any, value: Any) -> Any:
+        if key not in self._plain:
+            if not isinstance(key, str):
+                key = str(key)
+            if is_secret_key(key, self._extra):
+                return value if isinstance(value, bool | int | float) or value is None else REDACTED
+            if len(self._plain) < _KEYS_KEPT:
+                self._plain.add(key)
+        return self.nested(value)
+
+    def nested(self, value: Any) -> Any:
+        """Return a value without the secrets of the mappings in it."""
+        if isinstance(value, Mapping):
+            return {key: self._value(key, item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.nested(item) for item in value]
+        return value
+
+
+def redact_values(value: Any) -> Any:
+    """Return a value, or a collection of values, without what looks like a credential in its texts."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return {key: redact_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [redact_values(item) for item in value]
+    return value

@@ -1,0 +1,224 @@
+"""All settings, in one class: argument, then environment, then ``[tool.synapse_otel]`` in pyproject.toml, then default.
+
+Where OpenTelemetry has a variable, it is that one; ours begin with ``SYNAPSE_OTEL_``. A variable that is set to
+nothing counts as not set, as the OpenTelemetry specification wants it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import unquote
+
+from pydantic import BeforeValidator, ByteSize, Field, FilePath, PositiveFloat, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    PyprojectTomlConfigSettingsSource,
+    SettingsConfigDict,
+)
+
+from synapse_otel.shipper.destination import Destination, Endpoint
+
+DEFAULT_ENDPOINT: Final = "http://localhost:4318"
+_MEBIBYTE: Final = 1 << 20
+
+
+class SettingsError(ValueError):
+    """A setting is wrong: the message names it, its value, and what is allowed."""
+
+
+def _words(value: object) -> object:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _pairs(value: object) -> object:
+    """Read ``key=value,key=value`` as the specification of W3C Baggage has it, values percent-encoded."""
+    if not isinstance(value, str):
+        return value
+    pairs = {}
+    for entry in filter(None, (entry.strip() for entry in value.split(","))):
+        name, separator, text = entry.partition("=")
+        if not separator or not name.strip():
+            msg = "must be key=value pairs separated by commas"
+            raise ValueError(msg)
+        pairs[name.strip().lower()] = unquote(text.strip())
+    return pairs
+
+
+class _Source(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+
+class OtlpSettings(_Source):
+    """The exporter's variables, of one signal (``OTEL_EXPORTER_OTLP_TRACES_...``) or of all (``OTEL_EXPORTER_OTLP_...``)."""
+
+    endpoint: str | None = None
+    protocol: Literal["http/protobuf"] | None = None
+    headers: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(_pairs)] = None
+    compression: Literal["none", "gzip"] | None = None
+    timeout: PositiveFloat | None = None
+    """In milliseconds, as the specification says."""
+    certificate: FilePath | None = None
+    client_certificate: FilePath | None = None
+    client_key: FilePath | None = None
+
+
+class Settings(_Source):
+    """Settings of synapse-otel."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SYNAPSE_OTEL_", pyproject_toml_table_header=("tool", "synapse_otel")
+    )
+
+    journal_dir: Path = Field(default_factory=lambda: default_journal_dir())
+    """Folder of all journals."""
+    journal_budget: ByteSize = ByteSize(512 * _MEBIBYTE)
+    """What the journal of one run may take on the disk; beyond it the oldest records go, and are counted."""
+    journal_keep: bool = False
+    """Whether delivered segments are kept."""
+    shipper: Literal["process", "thread", "off"] = "process"
+    """Where the journal is delivered from."""
+    live_spans: Literal["off", "job", "steps"] = "steps"
+    """What shows itself as begun with a marker span."""
+    exit_timeout: float = Field(default=2.0, ge=0)
+    """Seconds that the end of a job waits for delivery, at most."""
+    log_level: Literal["debug", "info", "warning", "error", "critical", "off"] = "info"
+    """Level from which records of Python's logging are recorded."""
+    redact_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Further words that make a key secret, separated by commas."""
+    sdk_disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
+    """Whether nothing is recorded at all."""
+    metric_export_interval: PositiveFloat = Field(default=5_000, validation_alias="OTEL_METRIC_EXPORT_INTERVAL")
+    """Milliseconds between two exports of the progress; samples do not wait for it."""
+    traceparent: str | None = Field(default=None, validation_alias="TRACEPARENT")
+    """Trace context of the process that started this one (W3C Trace Context)."""
+    tracestate: str | None = Field(default=None, validation_alias="TRACESTATE")
+    endpoint: str | None = None
+    """Base address of the OTLP receiver, instead of ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
+    headers: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(_pairs)] = None
+    """Headers of all requests, instead of ``OTEL_EXPORTER_OTLP_HEADERS``."""
+
+    @field_validator("journal_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("journal_budget")
+    @classmethod
+    def _enough(cls, value: ByteSize) -> ByteSize:
+        if value < _LEAST_BUDGET:
+            msg = f"must be at least {_LEAST_BUDGET // _MEBIBYTE}MiB"
+            raise ValueError(msg)
+        return value
+
+    @classmethod
+    def settings_customise_sources(  # noqa: PLR0913, PLR0917 - the signature of pydantic-settings
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where settings come from, the first first."""
+        return init_settings, env_settings, PyprojectTomlConfigSettingsSource(settings_cls)
+
+    @property
+    def logging_level(self) -> int | None:
+        """The level as Python's logging has it; None for off."""
+        return None if self.log_level == "off" else int(logging.getLevelNamesMapping()[self.log_level.upper()])
+
+
+_LEAST_BUDGET: Final = 16 * _MEBIBYTE
+
+
+def default_journal_dir() -> Path:
+    """Return the user's state folder for journals (XDG Base Directory Specification)."""
+    state = os.environ.get("XDG_STATE_HOME")
+    base = Path(state) if state and Path(state).is_absolute() else Path.home() / ".local" / "state"
+    return base / "synapse-otel"
+
+
+def load_settings(**arguments: Any) -> Settings:
+    """Return the settings.
+
+    Raises:
+        SettingsError: one of them is wrong.
+    """
+    unknown = sorted(set(arguments) - set(Settings.model_fields))
+    if unknown:
+        msg = f"unknown setting {unknown[0]}; there are {', '.join(sorted(Settings.model_fields))}"
+        raise SettingsError(msg)
+    return _loaded(lambda: Settings(**arguments), "SYNAPSE_OTEL_")
+
+
+def load_destination(settings: Settings) -> Destination:
+    """Return where the signals go, from the variables of the OTLP exporter specification.
+
+    Raises:
+        SettingsError: one of them is wrong.
+    """
+    prefix = "OTEL_EXPORTER_OTLP_"
+    shared = _loaded(lambda: OtlpSettings(_env_prefix=prefix), prefix)  # type: ignore[call-arg]
+    endpoints = {}
+    for signal in ("logs", "metrics", "traces"):
+        of_signal = f"{prefix}{signal.upper()}_"
+        own = _loaded(lambda name=of_signal: OtlpSettings(_env_prefix=name), of_signal)  # type: ignore[misc,call-arg]
+        endpoints[signal] = _endpoint(settings, shared, own, signal, of_signal if own.endpoint else prefix)
+    return Destination(**endpoints)
+
+
+def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signal: str, prefix: str) -> Endpoint:
+    base = settings.endpoint or shared.endpoint or DEFAULT_ENDPOINT
+    # A signal's own address is taken as it is; to the common one the signal's path is added.
+    url = own.endpoint if own.endpoint and not settings.endpoint else f"{base.rstrip('/')}/v1/{signal}"
+    given = {name: _first(getattr(own, name), getattr(shared, name)) for name in _COMMON}
+    timeout = _first(own.timeout, shared.timeout)
+    if timeout is not None:
+        given["timeout_seconds"] = timeout / 1000
+    given["headers"] = _first(settings.headers, own.headers, shared.headers)
+    paths = {"certificate", "client_certificate", "client_key"}
+    fields = {name: str(value) if name in paths else value for name, value in given.items() if value is not None}
+    try:
+        return Endpoint(url=url, **fields)
+    except ValueError as error:
+        msg = f"{prefix}ENDPOINT: {error}"
+        raise SettingsError(msg) from error
+
+
+_COMMON: Final = ("compression", "certificate", "client_certificate", "client_key")
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _loaded(load: Callable[[], Any], prefix: str) -> Any:
+    try:
+        return load()
+    except ValidationError as error:
+        raise SettingsError(_explained(error, prefix)) from None
+
+
+def _explained(error: ValidationError, prefix: str) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "?"
+        variable = name if name.isupper() else f"{prefix}{name.upper()}"
+        secret = "HEADERS" in variable
+        value = "" if secret else f"={problem.get('input', '')!s}"
+        lines.append(f"{variable}{value}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(lines)
+
+
+__all__ = ["DEFAULT_ENDPOINT", "OtlpSettings", "Settings", "SettingsError", "load_destination", "load_settings"]

@@ -1,0 +1,128 @@
+"""Where the signals of a journal are sent to, as handed to the process that sends them.
+
+A destination is a plain value. Who builds it decides where from: nothing here reads the environment.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from synapse_otel.journal.frames import Signal
+
+HIDDEN: Final = "***"
+LONGEST_TIMEOUT_SECONDS: Final = 3600.0
+
+_KEY_DIGITS: Final = 32
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one signal goes, and how. Wrong values raise `ValueError`, secrets left out of the message.
+
+    The names are those of the OTLP exporter specification; ``insecure`` is not among them, as over HTTP the
+    URL's scheme says it.
+    """
+
+    url: str
+    """Of the signal itself, its path included: ``http://localhost:4318/v1/logs``. A user name and password in it
+    are sent as basic authentication."""
+    headers: dict[str, str] = {}
+    compression: Literal["none", "gzip"] = "none"
+    timeout_seconds: float = 10.0
+    """For one request, from connecting to the last byte of the answer."""
+    certificate: str | None = None
+    """Path of a PEM file: the only authorities to trust. Those of the system are trusted when there is none."""
+    client_certificate: str | None = None
+    """Path of a PEM file, shown to servers that ask for one."""
+    client_key: str | None = None
+    """Path of a PEM file; not needed when the client certificate's file holds the key too."""
+    proxy: str | None = None
+    """URL of an HTTP proxy. Loopback addresses are never asked for through it."""
+
+    def __post_init__(self) -> None:
+        """Check what would fail with every request."""
+        for name, url in (("url", self.url), ("proxy", self.proxy)):
+            if url is not None and not _is_http(url):
+                raise ValueError(f"{name} must be an http:// or https:// address, not {shown_url(url)!r}")
+        if not 0 < self.timeout_seconds <= LONGEST_TIMEOUT_SECONDS:
+            raise ValueError(
+                f"timeout_seconds must be above 0 and at most {LONGEST_TIMEOUT_SECONDS:g}, not {self.timeout_seconds}"
+            )
+        for name, value in self.headers.items():
+            if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
+                raise ValueError(f"headers: {name!r}, or its value, has characters that HTTP does not allow")
+        if self.client_key and not self.client_certificate:
+            raise ValueError(f"client_key {self.client_key!r} needs a client_certificate")
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return the fields for display: no header's value, no password, no query."""
+        shown = []
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if name == "headers":
+                value = dict.fromkeys(value, HIDDEN)
+            elif name in {"url", "proxy"} and value is not None:
+                value = shown_url(value)
+            shown.append((name, value))
+        return shown
+
+    def __repr__(self) -> str:
+        """Return the fields for display, without secrets."""
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({fields})"
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the three signals go."""
+
+    logs: Endpoint
+    metrics: Endpoint
+    traces: Endpoint
+
+    def endpoint(self, signal: Signal) -> Endpoint:
+        """Return where a signal goes."""
+        return {Signal.LOGS: self.logs, Signal.METRICS: self.metrics, Signal.TRACES: self.traces}[signal]
+
+    def key(self, salt: bytes) -> str:
+        """Return 32 hexadecimal digits that tell destinations apart, and nothing about what they are made of.
+
+        Args:
+            salt: A secret of the user's, so that nobody can try out headers against the key.
+
+        """
+        return hmac.digest(salt, _ORDERED.encode(self), "sha256").hex()[:_KEY_DIGITS]
+
+    def to_json(self) -> bytes:
+        """Return the destination as JSON, secrets included."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Destination:
+        """Return the destination that `to_json` wrote; anything else raises `msgspec.ValidationError`."""
+        return msgspec.json.decode(text, type=cls)
+
+
+def shown_url(url: str) -> str:
+    """Return a URL as it may be shown: without user name, password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return HIDDEN
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+_ORDERED: Final = msgspec.json.Encoder(order="sorted")

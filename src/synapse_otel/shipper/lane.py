@@ -1,0 +1,298 @@
+"""A lane: one signal of one journal, from its frames to requests that the server has truly accepted.
+
+Each signal has a cursor of its own, so a backend that is away holds up nothing but its own signal.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from synapse_otel.journal import frames
+from synapse_otel.journal.cursor import Cursor, read_cursor, write_cursor
+from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
+from synapse_otel.journal.reader import Frame, JournalReader, Position
+from synapse_otel.shipper import encode_values
+from synapse_otel.shipper.delivery import Delivery, Send, deliver
+from synapse_otel.shipper.encode_request import Group, request
+from synapse_otel.shipper.jobs import OpenSpans
+
+BATCH_BYTES: Final = 1 << 20
+AGE_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True)
+class Item:
+    """What a request is made of: an encoded record, or whatever else a lane encodes later."""
+
+    scope: int
+    record: Any
+    count: int = 1
+    """Records of the journal in it; 0 for what the shipper adds."""
+    uid: str = ""
+    """Names it in the quarantine."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Items that were read and are not accepted yet, and where the journal goes on behind them."""
+
+    items: list[Item] = field(default_factory=list)
+    size: int = 0
+    since: float | None = None
+    """Monotonic time at which the oldest item was read."""
+    after: Position = Position()
+    urgent: bool = False
+    final: bool = False
+    delivered: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Counted here until the whole batch is done: the cursor's numbers and its place change together."""
+
+
+class Lane(ABC):
+    """Reads, batches and delivers one signal of one journal."""
+
+    signal: ClassVar[Signal]
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cursor: Cursor = read_cursor(folder, self.signal)
+        self.segment: frames.Segment | None = None
+        self.scopes: dict[int, frames.Scope] = {}
+        self.open = OpenSpans()
+        self.last_time = 0
+        """Unix time in ns of the last thing that the journal knows."""
+        self._expected = self.cursor.sequence
+        self._batch = Batch()
+        self._sent = False
+        self._ended_well = False
+        self.restore(self.cursor.state)
+        self._reader = JournalReader(folder, Position(self.cursor.segment, 0))
+        self._skip_to = self.cursor.position
+
+    # --- what each signal does ----------------------------------------------------------------------
+
+    @abstractmethod
+    def take(self, frame: Frame, structure: Any) -> list[Item]:
+        """Turn a frame of this signal into items."""
+
+    def encode(self, items: list[Item]) -> bytes:
+        """Return the body of a request with these items."""
+        return self.join([(item.scope, item.record) for item in items])
+
+    def restore(self, state: dict[str, Any]) -> None:  # noqa: B027 - most lanes have no state
+        """Take up the state that the cursor kept."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what the cursor must keep."""
+        return {}
+
+    def due(self, *, alive: bool) -> list[Item]:  # noqa: ARG002 - most lanes add nothing
+        """Return what the lane adds on its own, now; ``alive``: the process that writes the journal lives."""
+        return []
+
+    def committed(self) -> None:  # noqa: B027 - most lanes have nothing to do
+        """Hear that all that was read has been accepted."""
+
+    def closing(self, *, killed: bool) -> list[Item]:  # noqa: ARG002 - most lanes add nothing
+        """Return what the lane adds when the journal has ended; ``killed``: its process did not end it."""
+        return []
+
+    # --- the way of a batch -------------------------------------------------------------------------
+
+    def step(self, send: Send, *, ended: bool) -> bool:
+        """Read what there is and, when it is time, send it. Return whether something was accepted.
+
+        Args:
+            send: Delivers a request, or says that it is too early to try.
+            ended: the process that wrote the journal is gone.
+        """
+        if self.cursor.complete:
+            return False
+        batch = self._batch
+        if not self._sent:
+            self._fill(batch, ended=ended)
+        if not self._is_due(batch):
+            return False
+        return self._send(batch, send)
+
+    @property
+    def pending(self) -> int:
+        """Records that were read and not accepted yet."""
+        return sum(item.count for item in self._batch.items)
+
+    def close(self) -> None:
+        """Close the journal's files."""
+        self._reader.close()
+
+    def _fill(self, batch: Batch, *, ended: bool) -> None:
+        while batch.size < BATCH_BYTES and not batch.final:
+            found = self._reader.read(ended=ended)
+            for frame in found:
+                self._take(batch, frame)
+            if not found:
+                if ended:
+                    self._finish(batch)
+                break
+        self._add(batch, self.due(alive=not ended))
+
+    def _finish(self, batch: Batch) -> None:
+        batch.final = True
+        batch.urgent = True
+        self._add(batch, self.closing(killed=not self._ended_well))
+        lost = self._reader.damage.bytes
+        if lost:
+            self.cursor.warnings.append(f"{lost} damaged bytes of the journal were left out")
+
+    def _add(self, batch: Batch, items: list[Item]) -> None:
+        if items:
+            batch.items += items
+            batch.since = batch.since if batch.since is not None else time.monotonic()
+
+    def _take(self, batch: Batch, frame: Frame) -> None:
+        batch.after = frame.after
+        kind = frame.kind
+        if kind == Kind.LOG:
+            # Looked at by every lane for its time: the last that a killed job is known to have lived.
+            self.last_log = frame.payload
+        if SIGNAL_OF.get(kind) == self.signal:
+            if frame.after <= self._skip_to:
+                self._define(frame)
+                return
+            self._count_gap(frame.sequence)
+            self._expected += frame.count
+            structure = None if kind == Kind.OTLP_METRICS else frame.decode()
+            if structure is None and kind != Kind.OTLP_METRICS:
+                self._drop("unreadable", frame.count)
+                return
+            items = self.take(frame, structure)
+            batch.size += len(frame.payload) * 2
+            self._add(batch, items)
+        elif kind == Kind.FLUSH:
+            batch.urgent = batch.urgent or frame.after > self._skip_to
+        else:
+            self._define(frame)
+
+    last_log: bytes = b""
+
+    def _define(self, frame: Frame) -> None:
+        if frame.kind not in _DEFINITIONS:
+            return
+        structure = frame.decode()
+        if isinstance(structure, frames.Segment):
+            self.segment = structure
+            self.last_time = max(self.last_time, structure.created)
+            if frame.after > self._skip_to:
+                self._count_gap(structure.sequences[self.signal])
+        elif isinstance(structure, frames.Scope):
+            self.scopes[structure.id] = structure
+        elif isinstance(structure, frames.Span):
+            self.last_time = max(self.last_time, structure.start, structure.end)
+            self.open.take(structure, whole=frame.kind == Kind.SPAN)
+            self.on_span(structure, whole=frame.kind == Kind.SPAN)
+        elif isinstance(structure, frames.End):
+            self._ended_well = True
+            self._batch.urgent = True
+        else:
+            self.define(structure)
+
+    def define(self, structure: Any) -> None:  # noqa: B027 - only one lane has more definitions
+        """Take a definition that only one signal needs."""
+
+    def on_span(self, span: frames.Span, *, whole: bool) -> None:  # noqa: B027 - only one lane wants to know
+        """Hear of a span that has begun or ended."""
+
+    def _count_gap(self, sequence: int) -> None:
+        """Count the records whose frames are gone: evicted for the disk budget, or damaged."""
+        gap = (sequence - self._expected) & 0xFFFFFFFF
+        if 0 < gap < 1 << 31:
+            self._drop("evicted or damaged", gap)
+            self._expected += gap
+
+    def _drop(self, reason: str, count: int) -> None:
+        if count:
+            self._batch.dropped[reason] = self._batch.dropped.get(reason, 0) + count
+
+    def _is_due(self, batch: Batch) -> bool:
+        if batch.final or self._sent:
+            return True
+        if not batch.items:
+            return False
+        aged = batch.since is not None and time.monotonic() - batch.since >= AGE_SECONDS
+        return batch.urgent or aged or batch.size >= BATCH_BYTES
+
+    def _send(self, batch: Batch, send: Send) -> bool:
+        cursor = self.cursor
+        if batch.items:
+            result = deliver(batch.items, self.encode, send)
+            if result is None:
+                return False
+            self._account(result)
+            if result.left:
+                batch.items = result.left
+                self._sent = True
+                self._write_cursor()
+                return result.accepted
+        if batch.after > cursor.position:
+            cursor.segment, cursor.offset = batch.after
+        cursor.sequence = self._expected
+        cursor.delivered += batch.delivered
+        for reason, count in batch.dropped.items():
+            cursor.dropped[reason] = cursor.dropped.get(reason, 0) + count
+        cursor.state = self.state()
+        cursor.complete = batch.final
+        self._write_cursor()
+        self._batch = Batch(after=batch.after)
+        self._sent = False
+        self.committed()
+        return True
+
+    def _account(self, result: Delivery) -> None:
+        cursor = self.cursor
+        cursor.attempts += result.attempts
+        self._batch.delivered += result.delivered
+        cursor.failure = result.failure
+        for reason, count in result.dropped.items():
+            self._drop(reason, count)
+        for warning in result.warnings:
+            if warning not in cursor.warnings:
+                cursor.warnings.append(warning)
+
+    def _write_cursor(self) -> None:
+        write_cursor(self.folder, self.signal, self.cursor)
+
+    # --- requests -----------------------------------------------------------------------------------
+
+    def join(self, records: list[tuple[int, bytes]], ready: list[bytes] | None = None) -> bytes:
+        """Return the body of a request with encoded records, each with the number of its scope."""
+        groups: dict[int, list[bytes]] = {}
+        for scope, record in records:
+            groups.setdefault(scope, []).append(record)
+        segment = self.segment
+        return request(
+            encode_values.resource(segment.resource if segment else {}),
+            [self._group(scope, encoded) for scope, encoded in groups.items()],
+            schema_url=segment.schema_url if segment else "",
+            ready=ready or [],
+        )
+
+    def _group(self, number: int, records: list[bytes]) -> Group:
+        scope = self.scopes.get(number) or frames.Scope(number, "")
+        return Group(encode_values.scope(scope), records, scope.schema_url)
+
+    def uid(self, sequence: int) -> str:
+        """Return the ``log.record.uid`` of a record: the journal and its number in it."""
+        return f"{self.segment.journal if self.segment else ''}-{sequence:x}"
+
+    def time_of_death(self) -> int:
+        """Return the Unix time in ns of the last thing that the journal of a killed process knows."""
+        if self.last_log:
+            log = frames.DECODERS[Kind.LOG].decode(self.last_log)
+            self.last_time = max(self.last_time, log.time)
+        return self.last_time
+
+
+_DEFINITIONS: Final = frozenset({Kind.SEGMENT, Kind.SCOPE, Kind.SERIES, Kind.SPAN_OPEN, Kind.SPAN, Kind.END})

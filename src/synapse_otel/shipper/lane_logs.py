@@ -1,0 +1,69 @@
+"""The lane of log records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synapse_otel.journal.frames import Log, Signal, Span
+from synapse_otel.journal.reader import Frame
+from synapse_otel.redaction import redact_text, redact_values
+from synapse_otel.shipper.encode_logs import log_record
+from synapse_otel.shipper.jobs import job_attributes
+from synapse_otel.shipper.lane import Item, Lane
+from synapse_otel.signals import semconv
+
+_ERROR = 17
+
+
+class LogsLane(Lane):
+    """Log records: each is encoded as soon as it is read."""
+
+    signal = Signal.LOGS
+
+    def take(self, frame: Frame, structure: Log) -> list[Item]:
+        """Encode a record."""
+        uid = self.uid(frame.sequence)
+        return [Item(structure.scope, log_record(redacted(structure), uid), frame.count, uid)]
+
+    def closing(self, *, killed: bool) -> list[Item]:
+        """Say of every job that its process left open that it was killed."""
+        return [self._killed(job) for job in self.open.jobs()] if killed else []
+
+    def _killed(self, job: Span) -> Item:
+        end = max(self.time_of_death(), job.start)
+        seconds = (end - job.start) / 1e9
+        attributes: dict[str, Any] = {
+            **job_attributes(job),
+            semconv.CATEGORY: job.attributes.get(semconv.CATEGORY, ""),
+            semconv.JOB_RESULT: semconv.RESULT_ERROR,
+            semconv.ERROR_TYPE: semconv.ERROR_TYPE_KILLED,
+        }
+        log = Log(
+            time=end,
+            severity=_ERROR,
+            severity_text="ERROR",
+            event_name=semconv.EVENT_JOB_FINISHED,
+            body=f"job ended: its process was killed, last seen after {seconds:.3f} s",
+            attributes=attributes,
+            span=job.trace_id + job.span_id + bytes((job.flags & 0xFF,)),
+            scope=job.scope,
+        )
+        uid = f"{self.uid(0)}-killed-{job.span_id.hex()}"
+        return Item(job.scope, log_record(log, uid), 0, uid)
+
+
+def redacted(log: Log) -> Log:
+    """Return a record without what looks like a credential in its texts."""
+    body = log.body
+    if isinstance(body, str):
+        log.body = redact_text(body)
+    elif body is not None:
+        log.body = redact_values(body)
+    for key, value in log.attributes.items():
+        if type(value) is str:
+            clean = redact_text(value)
+            if clean is not value:
+                log.attributes[key] = clean
+        elif isinstance(value, list | dict):
+            log.attributes[key] = redact_values(value)
+    return log

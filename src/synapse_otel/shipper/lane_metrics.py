@@ -1,0 +1,229 @@
+"""The lane of metrics: samples as points of their own, measurements summed up, progress from the state block."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from synapse_otel.journal.folder import STATE_FILE
+from synapse_otel.journal.frames import Samples, Series, Signal, Span
+from synapse_otel.journal.reader import Frame
+from synapse_otel.journal.state import BLOCK_SIZE, SlotValue, read_block
+from synapse_otel.shipper.encode_metrics import gauge_points, metric, sum_point
+from synapse_otel.shipper.jobs import is_job, is_step, job_attributes
+from synapse_otel.shipper.lane import Item, Lane
+from synapse_otel.shipper.spacing import Spacing
+from synapse_otel.shipper.sums import Sums
+from synapse_otel.signals import semconv
+from synapse_otel.signals.readings import COUNTERS, PROGRESS, slot_attributes
+
+class _Sample(msgspec.Struct):
+    """One value of one series, as an item holds it until its request is encoded."""
+
+    series: Series
+    time: int
+    value: float
+
+
+class _Job(msgspec.Struct):
+    """A job that the lane has seen begin."""
+
+    attributes: dict[str, Any]
+    scope: int
+    ended: bool = False
+    told: bool = False
+    """Its end has been sent: its series stop."""
+
+
+MERGED: Final = "merged into a newer sample"
+
+
+class MetricsLane(Lane):
+    """Metrics. What it adds on its own (progress, sums, heartbeat) is made when a request is: always the latest."""
+
+    signal = Signal.METRICS
+
+    def __init__(self, folder: Path, interval_seconds: float) -> None:
+        self._interval = interval_seconds
+        self._due = 0.0
+        self._series: dict[int, Series] = {}
+        self._jobs: dict[bytes, _Job] = {}
+        self._changed = False
+        self._alive = True
+        self._newest: dict[str, _Sample] = {}
+        self._keys: dict[int, str] = {}
+        super().__init__(folder)
+
+    # --- what the journal holds ---------------------------------------------------------------------
+
+    def define(self, structure: Any) -> None:
+        """Take the definition of a series."""
+        if isinstance(structure, Series):
+            self._series[structure.id] = structure
+
+    def on_span(self, span: Span, *, whole: bool) -> None:
+        """Take note of a job that begins or ends."""
+        if is_job(span):
+            job = self._jobs.setdefault(span.span_id, _Job(job_attributes(span), span.scope))
+            if whole and not job.ended:
+                job.ended = True
+                self._changed = True
+
+    def take(self, frame: Frame, structure: Samples | None) -> list[Item]:
+        """Turn samples into items; measurements of counters and histograms go into their sums."""
+        if structure is None:
+            return [Item(-1, frame.payload, frame.count, self.uid(frame.sequence))]
+        items: list[Item] = []
+        numbers = structure.values
+        for at in range(0, len(numbers), 2):
+            series = self._series.get(int(numbers[at]))
+            if series is None:
+                self._drop("unreadable", 1)
+            elif series.instrument == "gauge":
+                items += self._sample(series, structure.time, numbers[at + 1])
+            else:
+                self._sums.add(series, numbers[at + 1])
+                self._changed = True
+                items.append(Item(series.scope, None))
+            self.last_time = max(self.last_time, structure.time)
+        return items
+
+    def _sample(self, series: Series, recorded: int, value: float) -> list[Item]:
+        key = f"{series.name} {sorted(series.attributes.items())!r}" if series.id not in self._keys else self._keys[series.id]
+        self._keys[series.id] = key
+        newest = self._newest.get(key)
+        placed = self._spacing.place(key, recorded, first=newest is None)
+        if placed is None:
+            self._drop(MERGED, 1)
+            if newest is not None:
+                newest.value = value
+            return []
+        sample = self._newest[key] = _Sample(series, placed, value)
+        return [Item(series.scope, sample)]
+
+    # --- what the lane keeps ------------------------------------------------------------------------
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up sums and last times."""
+        self._sums = Sums(state.get("sums"))
+        self._spacing = Spacing(state.get("last"))
+
+    def state(self) -> dict[str, Any]:
+        """Return sums and last times."""
+        return {"sums": self._sums.kept(), "last": self._spacing.last}
+
+    # --- what the lane adds -------------------------------------------------------------------------
+
+    def due(self, *, alive: bool) -> list[Item]:
+        """Ask for a request when the interval has passed and a job lives, or at once when a job began or ended."""
+        self._alive = alive
+        now = time.monotonic()
+        live = any(not job.ended for job in self._jobs.values())
+        if self._changed or (live and now >= self._due):
+            self._changed = False
+            self._due = now + self._interval
+            self._batch.urgent = True
+            return [Item(-2, None, 0)]
+        return []
+
+    def closing(self, *, killed: bool) -> list[Item]:
+        """Send everything once more; of a killed job also what its process could not count."""
+        if killed:
+            end = self.time_of_death()
+            for span in self.open.all():
+                self._close(span, end)
+        return [Item(-2, None, 0)]
+
+    def _close(self, span: Span, end: int) -> None:
+        job = span if is_job(span) else self.open.job_of(span)
+        common = job_attributes(job) if job else {}
+        shared = {key: value for key, value in common.items() if key != semconv.JOB_ID}
+        seconds = max(end - span.start, 0) / 1e9
+        if is_job(span):
+            self._measure(semconv.JOB_ACTIVE, span.scope, common, -self._sums.total(semconv.JOB_ACTIVE.name, common))
+            self._measure(semconv.JOB_DURATION, span.scope, {**shared, semconv.JOB_RESULT: semconv.RESULT_ERROR}, seconds)
+        elif is_step(span):
+            step = {semconv.STEP_NAME: span.attributes.get(semconv.STEP_NAME), semconv.STEP_RESULT: semconv.RESULT_ERROR}
+            self._measure(semconv.STEP_DURATION, span.scope, {**shared, **step}, seconds)
+
+    def _measure(self, what: semconv.Metric, scope: int, attributes: dict[str, Any], value: float) -> None:
+        bounds = list(semconv.DURATION_BUCKETS) if what.instrument == "histogram" else []
+        self._sums.add(
+            Series(0, scope, what.instrument, what.name, what.unit, what.description, attributes, bounds), value
+        )
+
+    # --- requests -----------------------------------------------------------------------------------
+
+    def encode(self, items: list[Item]) -> bytes:
+        """Return a request: the samples, each series' points together, and the latest of everything else."""
+        ready: list[bytes] = []
+        series: dict[int, tuple[Series, list[tuple[int, float]]]] = {}
+        for item in items:
+            if isinstance(item.record, bytes):
+                ready.append(item.record)
+            elif isinstance(item.record, _Sample):
+                sample = item.record
+                series.setdefault(sample.series.id, (sample.series, []))[1].append((sample.time, sample.value))
+        records = [
+            (one.scope, metric("gauge", one.name, one.unit, one.description, [gauge_points(one.attributes, points)]))
+            for one, points in series.values()
+        ]
+        return self.join(records + self._latest(), ready)
+
+    def committed(self) -> None:
+        """Stop the series of jobs whose end has now been sent."""
+        self._newest.clear()
+        for job in self._jobs.values():
+            job.told = job.ended
+
+    def _latest(self) -> list[tuple[int, bytes]]:
+        scope = next((scope.id for scope in self.scopes.values() if scope.name == semconv.SCOPE_NAME), 0)
+        now = time.time_ns() if self._alive else self.time_of_death()
+        start = self.segment.created if self.segment else now
+        found = [(scope, one.encode(min(start, now), now)) for one in self._sums.all()]
+        for slot in self._slots():
+            job = self._jobs.get(slot.job)
+            if job is not None and not job.told:
+                found += [(job.scope, encoded) for encoded in _slot_metrics(slot, job.attributes, start, now)]
+        for job in self._jobs.values():
+            if not job.told:
+                found += [(job.scope, encoded) for encoded in self._job_metrics(job, start, now)]
+        return found
+
+    def _job_metrics(self, job: _Job, start: int, now: int) -> list[bytes]:
+        merged = self.cursor.dropped.get(MERGED, 0) + self._batch.dropped.get(MERGED, 0)
+        found = [_point(semconv.JOB_METRIC_MERGED, job.attributes, start, now, merged)] if merged else []
+        if self._alive and not job.ended:
+            found.append(_point(semconv.JOB_HEARTBEAT_TIME, job.attributes, start, now, now / 1e9))
+        return found
+
+    def _slots(self) -> list[SlotValue]:
+        try:
+            data = (self.folder / STATE_FILE).read_bytes()
+        except OSError:
+            return []  # the folder is being deleted
+        return list(read_block(memoryview(data[:BLOCK_SIZE])))
+
+
+def _slot_metrics(slot: SlotValue, job: dict[str, Any], start: int, now: int) -> list[bytes]:
+    if isinstance(slot.value, int):
+        counter, label = COUNTERS[slot.kind]
+        attributes = slot_attributes(job, label, slot.text)
+        return [_point(counter, attributes, start, now, slot.value)] if slot.value else []
+    attributes = slot_attributes(job, semconv.CATEGORY, slot.text)
+    values = ((what, read(slot.value)) for what, read in PROGRESS.items())
+    return [_point(what, attributes, start, now, value) for what, value in values if value is not None]
+
+
+def _point(what: semconv.Metric, attributes: dict[str, Any], start: int, now: int, value: float) -> bytes:
+    if what.instrument == "gauge":
+        point = gauge_points(attributes, [(now, value)])
+    else:
+        point = sum_point(attributes, min(start, now), now, value)
+    return metric(what.instrument, what.name, what.unit, what.description, [point])
+
+
+__all__ = ["MERGED", "MetricsLane"]

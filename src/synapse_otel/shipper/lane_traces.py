@@ -1,0 +1,98 @@
+"""The lane of spans."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+from synapse_otel.journal.frames import Kind, Log, Signal, Span, SpanEvent
+from synapse_otel.journal.reader import Frame, read_all
+from synapse_otel.redaction import redact_values
+from synapse_otel.shipper.encode_spans import span as encode_span
+from synapse_otel.shipper.jobs import killed
+from synapse_otel.shipper.lane import Batch, Item, Lane
+from synapse_otel.signals import semconv
+
+_FIRST: Final = 40
+_LAST: Final = 80
+
+
+class TracesLane(Lane):
+    """Spans, sent as soon as they are read: they are few, and somebody is waiting to see them."""
+
+    signal = Signal.TRACES
+
+    def take(self, frame: Frame, structure: Span) -> list[Item]:
+        """Encode a span that has ended."""
+        self.open.take(structure, whole=True)
+        self.last_time = max(self.last_time, structure.end)
+        return [self._item(structure, frame.count)]
+
+    def _is_due(self, batch: Batch) -> bool:
+        return bool(batch.items) or super()._is_due(batch)
+
+    def _item(self, span: Span, count: int) -> Item:
+        return Item(span.scope, encode_span(redacted(span)), count, span.span_id.hex())
+
+    def closing(self, *, killed: bool) -> list[Item]:
+        """End the spans that a killed process left open at the last thing that its journal knows."""
+        return [self._item(span, 0) for span in self._closed()] if killed else []
+
+    def _closed(self) -> list[Span]:
+        end = self.time_of_death()
+        closed = {span.span_id: killed(span, end) for span in reversed(self.open.all())}
+        for span_id, events in self._events(set(closed)).items():
+            span = closed[span_id]
+            span.events = events.kept()
+            if events.left_out:
+                span.attributes[semconv.EVENTS_DROPPED] = events.left_out
+        return list(closed.values())
+
+    def _events(self, wanted: set[bytes]) -> dict[bytes, _Events]:
+        """Return the span events that the killed process had not added yet, from the log records still in the journal."""
+        found = {span_id: _Events() for span_id in wanted}
+        for frame, log in read_all(self.folder):
+            if frame.kind == Kind.LOG and isinstance(log, Log) and log.span[16:24] in found:
+                found[log.span[16:24]].add(log)
+        return found
+
+
+class _Events:
+    """The first and the last of a span's log records, developer events not among them."""
+
+    def __init__(self) -> None:
+        self._first: list[Log] = []
+        self._last: deque[Log] = deque(maxlen=_LAST)
+        self._count = 0
+
+    @property
+    def left_out(self) -> int:
+        return self._count - len(self._first) - len(self._last)
+
+    def add(self, log: Log) -> None:
+        if log.event_name is None or log.attributes.get(semconv.AUDIENCE) == semconv.AUDIENCE_DEVELOPER:
+            return
+        self._count += 1
+        if len(self._first) < _FIRST:
+            self._first.append(log)
+        else:
+            self._last.append(log)
+
+    def kept(self) -> list[SpanEvent]:
+        return [self._event(log) for log in (*self._first, *self._last)]
+
+    @staticmethod
+    def _event(log: Log) -> SpanEvent:
+        attributes: dict[str, Any] = {key: value for key, value in log.attributes.items() if key != semconv.JOB_ID}
+        if log.body is not None:
+            attributes[semconv.MESSAGE] = log.body
+        return SpanEvent(log.time, log.event_name or "", attributes)
+
+
+def redacted(span: Span) -> Span:
+    """Return a span without what looks like a credential in its texts."""
+    span.attributes = redact_values(span.attributes)
+    span.status_message = redact_values(span.status_message)
+    for event in span.events:
+        event.attributes = redact_values(event.attributes)
+    return span

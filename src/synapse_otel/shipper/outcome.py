@@ -1,0 +1,58 @@
+"""What became of a request: the words between whoever sends and whoever keeps the account.
+
+They are the same whatever carried the request, so that bisection, splitting, back-off and the cursor are
+written once.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Accepted(Struct, frozen=True, tag=True):
+    """The server has taken the request over, but for what it says it rejected.
+
+    Rejected records are gone: the specification forbids to send them again (OTLP, "Partial Success").
+    """
+
+    rejected: int = 0
+    """Log records, data points or spans."""
+    message: str = ""
+    """What the server wants to be known: why it rejected, or, with none rejected, a warning."""
+
+
+class Retry(Struct, frozen=True, tag=True):
+    """Not accepted now; the same request may be accepted later."""
+
+    reason: str
+    after_seconds: float | None = None
+    """How long the server asks to be left alone."""
+    status: int = 0
+    """Status of the HTTP answer, or 0 when there was none.
+
+    500 and its like are temporary here, although the specification counts them as permanent: they come from
+    proxies and from servers in trouble far more often than from a record, and dropping would lose data. But a
+    record that makes a server fail with 500 each time must not hold up what stands behind it for ever: after a
+    number of these in a row, the caller does well to bisect as with `Invalid`.
+    """
+
+
+class TooLarge(Struct, frozen=True, tag=True):
+    """Too many bytes in one request: split it. A record that is too large alone can never be sent."""
+
+    reason: str
+
+
+class Invalid(Struct, frozen=True, tag=True):
+    """The server cannot read something in the request, and never will: find it by bisection."""
+
+    reason: str
+
+
+class Refused(Struct, frozen=True, tag=True):
+    """The server would refuse any request: a setting is wrong, here or there. Keep everything, and say so once."""
+
+    reason: str
+
+
+Outcome = Accepted | Retry | TooLarge | Invalid | Refused

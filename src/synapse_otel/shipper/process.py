@@ -1,0 +1,106 @@
+"""The shipper as a process of its own: one for each user and destination, started by the first job that needs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from synapse_otel.journal.folder import make_root
+from synapse_otel.journal.locks import FileLock
+from synapse_otel.shipper.destination import Destination
+from synapse_otel.shipper.shipper import Shipper
+
+ORDERS_VARIABLE: Final = "SYNAPSE_OTEL_SHIPPER_ORDERS"
+IDLE_SECONDS: Final = 30.0
+_LOG_LIMIT: Final = 1 << 20
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What the process is started with, handed over in its environment, which only its user can read."""
+
+    roots: list[str]
+    destination: Destination
+    key: str
+    interval_seconds: float
+    idle_seconds: float = IDLE_SECONDS
+
+
+def lock_path(root: Path, key: str) -> Path:
+    """Return the lock that a destination's shipper holds as long as it lives."""
+    return root / f"shipper-{key}.lock"
+
+
+def log_path(root: Path, key: str) -> Path:
+    """Return the file in which a destination's shipper says what it has to say."""
+    return root / f"shipper-{key}.log"
+
+
+def main() -> None:
+    """Deliver until there is nothing left to do."""
+    orders = msgspec.json.decode(os.environ.pop(ORDERS_VARIABLE), type=Orders)
+    root = Path(orders.roots[0])
+    make_root(root)
+    lock = FileLock(lock_path(root, orders.key))
+    wanted = True
+
+    def stop(_number: int, _frame: Any) -> None:
+        nonlocal wanted
+        wanted = False
+        shipper.stop_soon()
+
+    while wanted and _acquire(lock):
+        shipper = Shipper(
+            [Path(found) for found in orders.roots],
+            orders.destination,
+            orders.key,
+            interval_seconds=orders.interval_seconds,
+            say=_Log(log_path(root, orders.key)),
+        )
+        signal.signal(signal.SIGTERM, stop)
+        shipper.run(idle_seconds=orders.idle_seconds)
+        lock.release()
+        # A job that came while the lock was still held has started nobody: look once more.
+        wanted = wanted and shipper.finds_work()
+
+
+def _acquire(lock: FileLock) -> bool:
+    """Take the lock; a job that only looks at it holds it for some microseconds, so it is tried more than once."""
+    for _ in range(_TRIES):
+        if lock.acquire():
+            return True
+        time.sleep(_TRY_SECONDS)
+    return False
+
+
+_TRIES: Final = 10
+_TRY_SECONDS: Final = 0.02
+
+
+class _Log:
+    """Appends lines to a file that is begun anew when it has grown."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, line: str) -> None:
+        """Write a line with the time and the process id."""
+        text = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} [{os.getpid()}] {line}\n"
+        try:
+            new = not self._path.exists() or self._path.stat().st_size > _LOG_LIMIT
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if new else os.O_APPEND), 0o600)
+            try:
+                os.write(descriptor, text.encode("utf-8", "replace"))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            sys.stderr.write(f"{text.rstrip()} (and the log cannot be written: {error})\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Starting the shipper's process from a job: detached, at most one for each user and destination."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from synapse_otel.journal.locks import is_locked
+from synapse_otel.shipper.process import ORDERS_VARIABLE, Orders, lock_path
+
+_SHELL = "/bin/sh"
+_PACKAGES = str(Path(__file__).resolve().parents[2])
+_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from synapse_otel.shipper.process import main; main()"
+
+
+def ensure_shipper(orders: Orders) -> bool:
+    """Start the destination's shipper unless one is running; return whether one was started.
+
+    The shipper is no child of this process: a shell starts it and ends, so that nobody has to reap it.
+
+    Raises:
+        OSError: no process could be started.
+    """
+    root = Path(orders.roots[0])
+    if is_shipping(root, orders.key):
+        return False
+    command = [sys.executable, "-c", _PROGRAM, _PACKAGES]
+    environment = {**os.environ, ORDERS_VARIABLE: msgspec.json.encode(orders).decode()}
+    detached = os.path.exists(_SHELL)
+    process = subprocess.Popen(
+        [_SHELL, "-c", '"$@" &', _SHELL, *command] if detached else command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
+    if detached:
+        process.wait()
+    return True
+
+
+def is_shipping(root: Path, key: str) -> bool:
+    """Say whether a destination's shipper is running."""
+    try:
+        return is_locked(lock_path(root, key))
+    except FileNotFoundError:
+        return False

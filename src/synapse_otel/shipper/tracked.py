@@ -1,0 +1,109 @@
+"""A journal in the shipper's hands: its three lanes, whether its process lives, syncing and cleaning up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from synapse_otel.journal.folder import ALIVE_LOCK, SHIP_LOCK, STATE_FILE, read_run, segment_numbers, segment_path
+from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.locks import FileLock, is_locked
+from synapse_otel.shipper.lane import Lane
+from synapse_otel.shipper.lane_logs import LogsLane
+from synapse_otel.shipper.lane_metrics import MetricsLane
+from synapse_otel.shipper.lane_traces import TracesLane
+
+
+class TrackedJournal:
+    """A journal that this shipper alone delivers: it holds the journal's ship lock."""
+
+    def __init__(self, folder: Path, lock: FileLock, *, interval_seconds: float, own_is_alive: bool | None) -> None:
+        self.folder = folder
+        self._lock = lock
+        self._own_is_alive = own_is_alive
+        run = read_run(folder)
+        self._keep = run.keep if run else True
+        self.lanes: dict[Signal, Lane] = {
+            Signal.LOGS: LogsLane(folder),
+            Signal.METRICS: MetricsLane(folder, interval_seconds),
+            Signal.TRACES: TracesLane(folder),
+        }
+        self.ended = False
+        self._synced = -1
+
+    @classmethod
+    def take(cls, folder: Path, *, interval_seconds: float, own: bool = False) -> TrackedJournal | None:
+        """Take a journal in hand; None if another shipper has it.
+
+        Args:
+            folder: The journal's.
+            interval_seconds: Between two exports of the progress.
+            own: this process writes the journal, so its lock says nothing; `end` tells when it is closed.
+
+        Raises:
+            OSError: the journal cannot be read or written.
+        """
+        lock = FileLock(folder / SHIP_LOCK)
+        if not lock.acquire():
+            return None
+        try:
+            return cls(folder, lock, interval_seconds=interval_seconds, own_is_alive=True if own else None)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def complete(self) -> bool:
+        """Whether the journal has ended and all of it is delivered."""
+        return all(lane.cursor.complete for lane in self.lanes.values())
+
+    def watch(self) -> None:
+        """Look whether the process that writes the journal still lives; it never comes back."""
+        if self.ended or self._own_is_alive:
+            return
+        try:
+            self.ended = not is_locked(self.folder / ALIVE_LOCK)
+        except FileNotFoundError:
+            self.ended = True
+
+    def end(self) -> None:
+        """Hear that this process has closed the journal."""
+        self._own_is_alive = False
+        self.ended = True
+
+    def sync(self) -> None:
+        """Bring what the journal's process has written since the last call to the disk."""
+        numbers = segment_numbers(self.folder)
+        for number in numbers:
+            if number >= self._synced:
+                _sync(segment_path(self.folder, number))
+        _sync(self.folder / STATE_FILE)
+        if numbers:
+            self._synced = numbers[-1]
+
+    def clean(self) -> None:
+        """Delete the segments that every lane has delivered, unless the run asked to keep them."""
+        if self._keep:
+            return
+        numbers = segment_numbers(self.folder)
+        delivered = min(lane.cursor.segment for lane in self.lanes.values())
+        for number in numbers:
+            if number < delivered or self.complete:
+                segment_path(self.folder, number).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        for lane in self.lanes.values():
+            lane.close()
+        self._lock.release()
+
+
+def _sync(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # deleted, or evicted, since it was listed
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)

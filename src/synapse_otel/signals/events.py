@@ -1,0 +1,51 @@
+"""Span events within a budget: the first, the last, and always room for warnings and errors."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+from opentelemetry.trace import Span
+
+from synapse_otel.signals import semconv
+
+FIRST: Final = 40
+LAST: Final = 40
+IMPORTANT: Final = 40
+"""Together below the 128 events that the SDK keeps of a span."""
+
+Candidate = tuple[int, str, dict[str, Any], str | None]
+"""Time in ns, name, attributes of the log record, and its body if it has one."""
+
+
+class SpanEvents:
+    """The candidates for a span's events, kept until the span ends: adding each at once costs 6 us."""
+
+    __slots__ = ("_first", "_important", "_last", "_total")
+
+    def __init__(self) -> None:
+        self._first: list[Candidate] = []
+        self._important: list[Candidate] = []
+        self._last: deque[Candidate] = deque(maxlen=LAST)
+        self._total = 0
+
+    def add(self, candidate: Candidate, *, important: bool = False) -> None:
+        """Keep a candidate as long as the budget allows."""
+        self._total += 1
+        if len(self._first) < FIRST:
+            self._first.append(candidate)
+        elif important and len(self._important) < IMPORTANT:
+            self._important.append(candidate)
+        else:
+            self._last.append(candidate)
+
+    def write(self, span: Span) -> None:
+        """Add what was kept to the span, in order of time, and how many were not."""
+        kept = sorted([*self._first, *self._important, *self._last], key=lambda candidate: candidate[0])
+        for time, name, attributes, body in kept:
+            shown = {key: value for key, value in attributes.items() if key != semconv.JOB_ID}
+            if body is not None:
+                shown[semconv.MESSAGE] = body
+            span.add_event(name, shown, time)
+        if self._total > len(kept):
+            span.set_attribute(semconv.EVENTS_DROPPED, self._total - len(kept))

@@ -1,0 +1,371 @@
+"""A job: its root span, its steps, and the counters and series that all its scopes share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from time import time_ns
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, Status, StatusCode, get_current_span
+
+from synapse_otel.journal.state import CounterSlot, ProgressSlot, SlotKind
+from synapse_otel.signals import semconv
+from synapse_otel.signals.arguments import check_mapping, check_name
+from synapse_otel.signals.active import LIVE, scope_or_none
+from synapse_otel.signals.exceptions import exception_attributes, result_of
+from synapse_otel.signals.instruments import BLOCK, JOB_ATTRIBUTES, Instruments, instruments
+from synapse_otel.signals.levels import LEVELS
+from synapse_otel.signals.metrics import SERIES_LIMIT, MetricSeries
+from synapse_otel.signals.scope import Scope, add_flat
+from synapse_otel.signals.values import readable
+
+EVENT_NAME_LIMIT: Final = 64
+"""Event names that are counted each on its own; further ones are counted together as `semconv.OTHER`."""
+
+
+class Job:
+    """A job, from `start_job` to `end`; or, made by `detached_job`, records of a context without a job."""
+
+    def __init__(
+        self,
+        job_id: str | None,
+        category: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        live_spans: str = "off",
+    ) -> None:
+        self.id = job_id
+        self.category = category
+        self.attributes = dict(attributes or {})
+        """Attributes of every metric of the job."""
+        self.log_attributes = {semconv.JOB_ID: job_id} if job_id is not None else {}
+        self.live_spans = live_spans
+        self.key = bytes(8)
+        self.flush: Callable[[], object] = _nothing
+        """Wait, within the exit budget, until all is delivered; set by whoever set up the delivery."""
+        self.finished: Mapping[str, Any] | None = None
+        self._process = os.getpid()
+        self._open: list[Scope] = []
+        self._recorded: BaseException | None = None
+        self._data_keys: dict[str, str] = {}
+        self._series: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
+        self._room = [SERIES_LIMIT]
+        self._use(instruments())
+        self.message_counts = _Counters(self, SlotKind.MESSAGES, len(LEVELS))
+        self._event_counts = _Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
+        self.root = Scope(self, None, None, time_ns())
+
+    def _use(self, made: Instruments) -> None:
+        self._instruments = made
+        self.emit = made.emit
+        self.record_samples = made.samples.record
+
+    @property
+    def current(self) -> Scope:
+        """The step begun last and still open, else the job itself: for threads with no context of their own."""
+        return self._open[-1] if self._open else self.root
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has ended."""
+        return self.finished is not None
+
+    # --- what scopes share --------------------------------------------------------------------------
+
+    def progress_slot(self, category: str | None) -> ProgressSlot:
+        """Return the state block's slot of a category; None is the job as a whole."""
+        return BLOCK.progress(self.key, category or "")
+
+    def metric_series(self, category: str | None) -> tuple[MetricSeries, CounterSlot]:
+        """Return the series of a category, by metric name, and the counter of their updates."""
+        found = self._series.get(category)
+        if found is None:
+            attributes = {**self.attributes, semconv.CATEGORY: category} if category else dict(self.attributes)
+            series = MetricSeries(self._instruments.samples, attributes, self._room)
+            found = series, BLOCK.counter(SlotKind.UPDATES, self.key, category or "")
+            self._series[category] = found
+        return found
+
+    def nonfinite_counter(self, category: str | None) -> CounterSlot:
+        """Return the counter of values that were NaN or infinite."""
+        return BLOCK.counter(SlotKind.NONFINITE, self.key, category or "")
+
+    def count_event(self, name: str) -> None:
+        """Count an event by its name."""
+        self._event_counts[name].add()
+
+    def add_data(self, attributes: dict[str, Any], data: Mapping[Any, Any]) -> None:
+        """Add the caller's data to a record's attributes; plain values the short way."""
+        keys = self._data_keys
+        if len(data) > _SHORT:
+            add_flat(attributes, semconv.DATA_PREFIX, data)
+            return
+        for key, value in data.items():
+            kind = type(value)
+            if (kind is str and len(value) <= _SHORT_TEXT) or kind is float or kind is bool or kind is type(None):
+                plain = value
+            elif kind is int and _INT_MIN <= value <= _INT_MAX:
+                plain = value
+            else:
+                add_flat(attributes, semconv.DATA_PREFIX, {key: value})
+                continue
+            name = keys.get(key) if type(key) is str else None
+            attributes[name if name is not None else self._data_key(key)] = plain
+
+    def _data_key(self, key: object) -> str:
+        from synapse_otel.signals.values import key_text
+
+        name = semconv.DATA_PREFIX + key_text(key)
+        if type(key) is str and len(self._data_keys) < _KEYS_KEPT:
+            self._data_keys[key] = name
+        return name
+
+    # --- spans --------------------------------------------------------------------------------------
+
+    def start(self, name: str, attributes: dict[str, Any], parent: Context | None) -> None:
+        """Begin the job's own span, current from now on, and say that the job has started."""
+        start = time_ns()
+        around = None if get_current_span().get_span_context().is_valid else parent
+        span = self._instruments.tracer.start_span(name, around, attributes=attributes, start_time=start)
+        self.key = span.get_span_context().span_id.to_bytes(8, "big")
+        JOB_ATTRIBUTES[self.key] = self.attributes
+        self.root = Scope(self, span, None, start)
+        LIVE.append(self.root)
+        if self.live_spans in {"job", "steps"}:
+            self._mark(self.root, name, attributes)
+        self._instruments.active.add(1, self.attributes)
+        self.root.emit(semconv.EVENT_JOB_STARTED, f"{name} started", LEVELS["info"], self.root_attributes())
+
+    def root_attributes(self) -> dict[str, Any]:
+        """Return the attributes of the records that tell of the job's own life."""
+        attributes = {**self.attributes, **self.log_attributes}
+        return {**attributes, semconv.CATEGORY: self.category} if self.category else attributes
+
+    def _mark(self, scope: Scope, name: str, attributes: dict[str, Any]) -> None:
+        marker = self._instruments.tracer.start_span(
+            name + semconv.MARKER_SUFFIX,
+            scope.context,
+            attributes={**attributes, semconv.SPAN_MARKER: True},
+            start_time=scope.start,
+        )
+        marker.end(scope.start)
+
+    def open_scope(self, name: str, span_name: str, attributes: dict[str, Any], links: list[Link]) -> Scope:
+        """Begin a child span of the current scope and return its scope."""
+        start = time_ns()
+        parent = scope_or_none()
+        parent = parent if parent is not None and parent.job is self else self.root
+        context = parent.context
+        span = self._instruments.tracer.start_span(
+            span_name, context, attributes=attributes, links=links, start_time=start
+        )
+        scope = Scope(self, span if context is not None else None, name, start)
+        self._open.append(scope)
+        return scope
+
+    def begin_step(self, name: str, *, order: int, weight: float, skipped: bool = False) -> Scope:
+        """Begin a step: a child span named after it, and its marker."""
+        check_name("name", name)
+        attributes: dict[str, Any] = {
+            semconv.STEP_NAME: name,
+            semconv.STEP_ORDER: order,
+            semconv.STEP_WEIGHT: float(weight),
+            semconv.STEP_SKIPPED: skipped,
+            **self.log_attributes,
+        }
+        scope = self.open_scope(name, name, attributes, [])
+        if self.live_spans == "steps" and not skipped and scope.context is not None:
+            self._mark(scope, name, attributes)
+        return scope
+
+    def begin_rollback(self, name: str, *, failed: Scope) -> Scope:
+        """Begin the rollback of a step: a span linked to the step that failed."""
+        check_name("name", name)
+        attributes = {
+            semconv.STEP_NAME: name,
+            semconv.STEP_PHASE: semconv.PHASE_ROLLBACK,
+            **self.log_attributes,
+        }
+        linked = failed.span.get_span_context()
+        links = [Link(linked, {semconv.STEP_NAME: failed.name or ""})] if linked.is_valid else []
+        scope = self.open_scope(name, semconv.ROLLBACK_PREFIX + name, attributes, links)
+        scope.rollback = True
+        return scope
+
+    def end_scope(
+        self,
+        scope: Scope,
+        result: str,
+        error: str | None,
+        exception: BaseException | None,
+        products: Mapping[str, Any] | None,
+    ) -> None:
+        """End the scope of a step or rollback."""
+        if scope.ended or os.getpid() != self._process:
+            return
+        scope.ended = True
+        if scope in self._open:
+            self._open.remove(scope)
+        end = max(time_ns(), scope.start)
+        if exception is not None:
+            self.record_exception(scope, exception)
+        span = scope.span
+        span.set_attribute(semconv.STEP_RESULT, result)
+        if error:
+            span.set_attribute(semconv.STEP_ERROR, str(readable(error)))
+        produced = product_attributes(products or {})
+        span.set_attributes(produced)
+        self.root.span.set_attributes(produced)
+        _finish(scope, result, exception, error, end)
+        if not scope.rollback:
+            seconds = (end - scope.start) / 1e9
+            attributes = {**self._duration_attributes(), semconv.STEP_NAME: scope.name, semconv.STEP_RESULT: result}
+            self._instruments.step_duration.record(seconds, attributes, scope.context)
+
+    def _duration_attributes(self) -> dict[str, Any]:
+        return {key: value for key, value in self.attributes.items() if key != semconv.JOB_ID}
+
+    def record_exception(self, scope: Scope, exception: BaseException) -> None:
+        """Record an exception once, in the innermost scope that it leaves."""
+        if self._recorded is exception:
+            return
+        self._recorded = exception
+        attributes = {**scope._attributes(None), **exception_attributes(exception)}  # noqa: SLF001
+        body = f"{attributes[semconv.EXCEPTION_TYPE]}: {attributes[semconv.EXCEPTION_MESSAGE]}"
+        scope.emit(semconv.EVENT_EXCEPTION, body, LEVELS["error"], attributes)
+
+    def end(self, exception: BaseException | None = None, result: str | None = None) -> str:
+        """End the job and what is still open of it; return the result. A second call changes nothing."""
+        if self.finished is not None or os.getpid() != self._process:
+            return str((self.finished or {}).get(semconv.JOB_RESULT, result))
+        result = result or result_of(exception)
+        for scope in self._open[::-1]:
+            self.end_scope(scope, result, None, exception, None)
+        if exception is not None and result != semconv.RESULT_SUCCESS:
+            self.record_exception(self.root, exception)
+        end = max(time_ns(), self.root.start)
+        seconds = (end - self.root.start) / 1e9
+        ended: dict[str, Any] = {semconv.JOB_RESULT: result}
+        if exception is not None and result != semconv.RESULT_SUCCESS:
+            ended[semconv.ERROR_TYPE] = type(exception).__qualname__
+        self.finished = {**ended, "seconds": seconds}
+        self.root.span.set_attributes(ended)
+        self._instruments.active.add(-1, self.attributes)
+        self._instruments.job_duration.record(
+            seconds, {**self._duration_attributes(), semconv.JOB_RESULT: result}, self.root.context
+        )
+        level = LEVELS["info" if result in _GOOD else "error"]
+        body = f"job ended: {result} after {seconds:.3f} s"
+        self.root.emit(semconv.EVENT_JOB_FINISHED, body, level, {**self.root_attributes(), **ended})
+        _finish(self.root, result, exception, None, end)
+        self.root.ended = True
+        self._recorded = None
+        LIVE[:] = [root for root in LIVE if root is not self.root]
+        BLOCK.end(self.key)
+        return result
+
+
+class _Counters(dict[str, CounterSlot]):
+    """Counter slots by name, bounded: names beyond the limit share one slot."""
+
+    def __init__(self, job: Job, kind: SlotKind, limit: int) -> None:
+        super().__init__()
+        self._job = job
+        self._kind = kind
+        self._limit = limit
+
+    def __missing__(self, name: str) -> CounterSlot:
+        label = name if len(self) < self._limit else semconv.OTHER
+        slot = BLOCK.counter(self._kind, self._job.key, label)
+        if label == name:
+            self[name] = slot
+        return slot
+
+
+_GOOD: Final = frozenset({semconv.RESULT_SUCCESS, semconv.RESULT_SKIP})
+_SHORT: Final = 32
+_SHORT_TEXT: Final = 1_024
+_KEYS_KEPT: Final = 1_024
+_INT_MIN: Final = -(1 << 63)
+_INT_MAX: Final = (1 << 63) - 1
+
+
+def _nothing() -> None:
+    """Stand in for the flush of a job that nobody delivers."""
+
+
+def _finish(scope: Scope, result: str, exception: BaseException | None, error: str | None, end: int) -> None:
+    span: Span = scope.span
+    scope.events.write(span)
+    if result not in _GOOD:
+        described = str(readable(exception)) if exception is not None else error
+        span.set_status(Status(StatusCode.ERROR, described or result))
+        span.set_attribute(semconv.ERROR_TYPE, type(exception).__qualname__ if exception is not None else result)
+    span.end(end)
+
+
+def product_attributes(products: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a step produced as span attributes; its ``params`` have a prefix of their own."""
+    attributes: dict[str, Any] = {}
+    for key, value in products.items():
+        prefix = f"{semconv.PRODUCT_PREFIX}{key}."
+        if isinstance(value, Mapping):
+            add_flat(attributes, prefix, value)
+        elif value is not None:
+            plain = readable(value)
+            attributes[semconv.PRODUCT_PREFIX + key] = plain if isinstance(plain, _SPAN_TYPES) else str(plain)
+    return {key: value if isinstance(value, _SPAN_TYPES) else str(value) for key, value in attributes.items()}
+
+
+_SPAN_TYPES: Final = (str, bool, int, float)
+
+
+def start_job(
+    action: str,
+    *,
+    plugin: str,
+    version: str | None = None,
+    job_id: str | None = None,
+    category: str | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    live_spans: str = "steps",
+    parent: Context | None = None,
+) -> Job:
+    """Start a job: its root span ``{action} {plugin}`` is a child of the current span, else of the one in ``parent``.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong type, or empty; the message names it.
+    """
+    check_job(
+        {"action": action, "plugin": plugin},
+        {"version": version, "job_id": job_id, "category": category},
+        {"checkpoint": checkpoint, "params": params},
+    )
+    common = {semconv.JOB_ID: job_id, semconv.ACTION: action, semconv.PLUGIN_NAME: plugin}
+    common = {key: value for key, value in common.items() if value is not None}
+    job = Job(job_id, category or action, common, live_spans)
+    attributes: dict[str, Any] = {**common, semconv.CATEGORY: job.category}
+    if version is not None:
+        attributes[semconv.PLUGIN_VERSION] = version
+    for key, name in (("category", semconv.CHECKPOINT_CATEGORY), ("path", semconv.CHECKPOINT_PATH)):
+        if checkpoint and checkpoint.get(key) is not None:
+            attributes[name] = str(readable(checkpoint[key]))
+    attributes.update(product_attributes({"params": params or {}}))
+    job.start(f"{action} {plugin}", attributes, parent)
+    return job
+
+
+def check_job(
+    names: Mapping[str, object], optional_names: Mapping[str, object], mappings: Mapping[str, object]
+) -> None:
+    """Raise unless the arguments of a job are of the right types, and no name is empty."""
+    for argument, value in names.items():
+        check_name(argument, value)
+    for argument, value in optional_names.items():
+        if value is not None:
+            check_name(argument, value)
+    for argument, value in mappings.items():
+        if value is not None:
+            check_mapping(argument, value)

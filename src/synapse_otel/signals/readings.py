@@ -1,0 +1,31 @@
+"""How metrics follow from the slots of the state block: for observable instruments here, and for the shipper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from synapse_otel.journal.state import Progress, SlotKind
+from synapse_otel.signals import semconv
+
+COUNTERS: Final[dict[SlotKind, tuple[semconv.Metric, str]]] = {
+    SlotKind.MESSAGES: (semconv.JOB_MESSAGES, semconv.MESSAGE_CONTEXT),
+    SlotKind.EVENTS: (semconv.JOB_EVENTS, semconv.EVENT_NAME_LABEL),
+    SlotKind.UPDATES: (semconv.JOB_METRIC_UPDATES, semconv.CATEGORY),
+    SlotKind.NONFINITE: (semconv.JOB_METRIC_NONFINITE, semconv.CATEGORY),
+}
+"""By kind of slot: the counter that reads it, and the attribute that holds the slot's text."""
+
+PROGRESS: Final[dict[semconv.Metric, Callable[[Progress], float | None]]] = {
+    semconv.JOB_PROGRESS: lambda progress: progress.ratio,
+    semconv.JOB_PROGRESS_CURRENT: lambda progress: progress.current,
+    semconv.JOB_PROGRESS_LIMIT: lambda progress: progress.limit,
+    semconv.JOB_PROGRESS_TIME: lambda progress: progress.time / 1e9,
+    semconv.JOB_ETA: lambda progress: progress.eta_seconds,
+    semconv.JOB_ITEMS: lambda progress: progress.items,
+}
+"""By metric: how its value follows from a progress slot; None where there is none yet."""
+
+def slot_attributes(job: Mapping[str, Any], label: str, text: str) -> dict[str, Any]:
+    """Return the attributes of a slot's points; a slot without text belongs to the job as a whole."""
+    return {**job, label: text} if text else dict(job)

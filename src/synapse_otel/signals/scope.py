@@ -1,0 +1,262 @@
+"""A scope: the span of a job or of one of its steps, and how each call of the context API is recorded in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextvars import Token
+from time import time_ns
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
+
+from synapse_otel.otel_seam import SeverityNumber
+from synapse_otel.signals import semconv
+from synapse_otel.signals.arguments import check_mapping, check_name, progress_error
+from synapse_otel.signals.active import CURRENT
+from synapse_otel.signals.events import SpanEvents
+from synapse_otel.signals.levels import LEVELS, Level, level_of
+from synapse_otel.signals.metrics import MetricSeries, record_odd_values
+from synapse_otel.signals.values import TEXT_LIMIT, cut, flatten, readable
+
+if TYPE_CHECKING:
+    from synapse_otel.journal.state import CounterSlot, ProgressSlot
+    from synapse_otel.signals.job import Job
+
+
+class Scope:
+    """What records belong to. A job has one for itself (`Job.root`) and one for each of its steps.
+
+    The methods check their arguments first, and raise ``TypeError`` or ``ValueError`` naming the argument and
+    its value before anything is recorded. A `category` of None is the step's name; outside of steps, a record
+    without category belongs to the job as a whole.
+    """
+
+    __slots__ = ("_base", "_metrics", "_progress", "category", "context", "ended", "events", "job", "name", "rollback", "span", "start")
+
+    def __init__(self, job: Job, span: Span | None, name: str | None, start: int) -> None:
+        self.job = job
+        self.name = name
+        self.category = name if name is not None else job.category
+        self.span = span if span is not None else INVALID_SPAN
+        self.start = start
+        self.context = set_span_in_context(span, otel_context.get_current()) if span is not None else None
+        self.events = SpanEvents()
+        self.ended = False
+        self.rollback = False
+        self._progress: dict[str | None, ProgressSlot] = {}
+        self._metrics: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
+
+    # --- the calls of the context API ---------------------------------------------------------------
+
+    def progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Record that ``current`` of ``total`` items are done (0 <= current <= total, total > 0)."""
+        try:
+            slot = self._progress[category]
+        except (KeyError, TypeError):
+            slot = self._progress_slot(category)
+        try:
+            valid = 0 <= current <= total and total > 0
+        except TypeError:
+            valid = False
+        if not valid:
+            raise progress_error(current, total)
+        slot.set(current, total, time_ns())
+
+    def metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
+        """Record every number of a mapping as a sample of its own series, with the time of this call."""
+        try:
+            series, updates = self._metrics[category]
+        except (KeyError, TypeError):
+            series, updates = self._metric_series(category)
+        if type(value) is not dict:
+            check_mapping("value", value)
+        samples: list[Any] = []
+        for name, number in value.items():
+            if (type(number) is float or type(number) is int) and number - number == 0:
+                samples.append(series[name])
+                samples.append(number)
+            else:
+                record_odd_values(self, series, updates, value, category)
+                return
+        self.job.record_samples(samples)
+        updates.add(len(value))
+
+    def event(
+        self,
+        event: str,
+        data: Mapping[str, Any] | None = None,
+        file: str | os.PathLike[str] | None = None,
+        category: str | None = None,
+        level: object = "info",
+    ) -> None:
+        """Record an event of the plugin's own, with data and the file that it is about."""
+        check_name("event", event)
+        known = LEVELS.get(level) if type(level) is str else None
+        known = known or level_of(level, "level")
+        attributes = self._attributes(category)
+        if data is not None:
+            check_mapping("data", data)
+            self.job.add_data(attributes, data)
+        if file is not None:
+            _add_file(attributes, file)
+        self.emit(event, None, known, attributes)
+        self.job.count_event(event)
+
+    def message(
+        self,
+        message: str,
+        context: object = "info",
+        category: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        """Record a message for the job's user. ``context`` is a word of `LEVELS` or an enum of such words."""
+        level = LEVELS.get(context) if type(context) is str else None
+        if level is None:
+            level = level_of(context, "context")
+        if type(message) is not str or len(message) > TEXT_LIMIT:
+            message = cut(str(message) if isinstance(message, str) else str(readable(message)))
+        attributes = self._attributes(category)
+        attributes[semconv.MESSAGE_CONTEXT] = level.word
+        if code is not None:
+            attributes[semconv.MESSAGE_CODE] = code
+        self.emit(semconv.EVENT_MESSAGE, message, level, attributes)
+        self.job.message_counts[level.word].add()
+
+    def developer_event(self, message: str, data: Mapping[str, Any] | None = None, category: str | None = None) -> None:
+        """Record an event for the plugin's developers: DEBUG, and no span event."""
+        attributes = self._attributes(category)
+        attributes[semconv.AUDIENCE] = semconv.AUDIENCE_DEVELOPER
+        if data is not None:
+            check_mapping("data", data)
+            self.job.add_data(attributes, data)
+        text = cut(message) if isinstance(message, str) else str(readable(message))
+        self.job.emit(
+            timestamp=time_ns(),
+            context=self.context,
+            severity_number=SeverityNumber.DEBUG,
+            severity_text="DEBUG",
+            body=text,
+            attributes=attributes,
+            event_name=semconv.EVENT_DEVELOPER,
+        )
+
+    def emit(self, event_name: str, body: str | None, level: Level, attributes: dict[str, Any]) -> None:
+        """Record a log record and keep it as a candidate for the span's events."""
+        now = time_ns()
+        self.job.emit(
+            timestamp=now,
+            context=self.context,
+            severity_number=level.severity,
+            severity_text=level.text,
+            body=body,
+            attributes=attributes,
+            event_name=event_name,
+        )
+        self.events.add((now, event_name, attributes, body), important=level.important)
+
+    def exception(self, error: BaseException) -> None:
+        """Record an exception that leaves this scope; one that an inner scope has recorded is not recorded again."""
+        self.job.record_exception(self, error)
+
+    # --- steps --------------------------------------------------------------------------------------
+
+    def begin_step(self, name: str, *, order: int, weight: float, skipped: bool = False) -> Scope:
+        """Begin a step below the current scope. ``order`` counts from 1; ``weight`` is relative to the others'."""
+        return self.job.begin_step(name, order=order, weight=weight, skipped=skipped)
+
+    def begin_rollback(self, name: str, *, failed: Scope) -> Scope:
+        """Begin the rollback of the step ``name``, because of the step ``failed``."""
+        return self.job.begin_rollback(name, failed=failed)
+
+    def end(
+        self,
+        result: str = semconv.RESULT_SUCCESS,
+        *,
+        error: str | None = None,
+        exception: BaseException | None = None,
+        products: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End this step with a result; ``products`` become ``synapse.*`` attributes of its span and the job's."""
+        self.job.end_scope(self, result, error, exception, products)
+
+    # --- where the scope is current -----------------------------------------------------------------
+
+    def activated(self) -> Activation:
+        """Return a context manager in which this scope is its thread's or task's current one."""
+        return Activation(self)
+
+    # --- cold parts ---------------------------------------------------------------------------------
+
+    def _attributes(self, category: str | None) -> dict[str, Any]:
+        if category is not None and not (type(category) is str and category):
+            check_name("category", category)
+        attributes = dict(self.job.log_attributes)
+        category = category if category is not None else self.category
+        if category is not None:
+            attributes[semconv.CATEGORY] = category
+        return attributes
+
+    def _progress_slot(self, category: str | None) -> ProgressSlot:
+        if category is not None:
+            check_name("category", category)
+        slot = self.job.progress_slot(category if category is not None else self.name)
+        self._progress[category] = slot
+        return slot
+
+    def _metric_series(self, category: str | None) -> tuple[MetricSeries, CounterSlot]:
+        if category is not None:
+            check_name("category", category)
+        found = self.job.metric_series(category if category is not None else self.category)
+        self._metrics[category] = found
+        return found
+
+
+class Activation:
+    """Makes a scope, and its span, current for a while. Nested and left in any order without an error."""
+
+    __slots__ = ("_scope", "_scope_token", "_token")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._scope_token: Token[Scope | None] | None = None
+        self._token: Token[otel_context.Context] | None = None
+
+    def __enter__(self) -> Scope:
+        self._scope_token = CURRENT.set(self._scope)
+        if self._scope.context is not None:
+            current = set_span_in_context(self._scope.span, otel_context.get_current())
+            self._token = otel_context.attach(current)
+        return self._scope
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            otel_context.detach(self._token)
+        if self._scope_token is not None:
+            try:
+                CURRENT.reset(self._scope_token)
+            except ValueError:
+                # Left in another context than it was entered in, as a generator may be: that one keeps its own.
+                CURRENT.set(None)
+
+
+def _add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
+    try:
+        path = os.fspath(file)
+    except TypeError as error:
+        msg = f"file must be a path, not {file!r}"
+        raise TypeError(msg) from error
+    attributes[semconv.FILE_PATH] = cut(path if isinstance(path, str) else os.fsdecode(path))
+    try:
+        attributes[semconv.FILE_SIZE] = os.stat(path).st_size
+    except (OSError, ValueError):
+        return  # a file that is not there (yet) has no size
+
+
+def add_flat(attributes: dict[str, Any], prefix: str, data: Mapping[Any, Any]) -> None:
+    """Add ``data`` to the attributes under ``prefix``."""
+    attributes.update(flatten(prefix, data))

@@ -1,0 +1,246 @@
+"""Every span, metric, event and attribute name that synapse-otel emits, with unit and description.
+
+The one source for code, docs tables, dashboards, alert rules and tests. Names follow the OpenTelemetry
+naming rules; ours live under ``synapse.``. Names that OpenTelemetry's own semantic conventions define
+(``error.type``, ``exception.*``, ``file.path``...) are used as they are and listed here as borrowed.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+SCOPE_NAME: Final = "synapse_otel"
+"""Name of the instrumentation scope of everything that the context API records."""
+
+
+class Attribute(NamedTuple):
+    """An attribute: its key, its type in OpenTelemetry's words, what it says, and where it stands."""
+
+    key: str
+    type: str
+    description: str
+    on: str
+
+
+class Metric(NamedTuple):
+    """A metric: its name, instrument, UCUM unit, what it says, and the attributes of its points."""
+
+    name: str
+    instrument: Literal["gauge", "counter", "updowncounter", "histogram"]
+    unit: str
+    description: str
+    attributes: tuple[str, ...] = ()
+
+
+class Event(NamedTuple):
+    """A log record with an ``event_name`` of ours."""
+
+    name: str
+    severity: str
+    description: str
+
+
+# --- attributes -------------------------------------------------------------------------------------
+
+TENANT: Final = "synapse.tenant"
+JOB_ID: Final = "synapse.job.id"
+JOB_RESULT: Final = "synapse.job.result"
+PLUGIN_NAME: Final = "synapse.plugin.name"
+PLUGIN_VERSION: Final = "synapse.plugin.version"
+ACTION: Final = "synapse.action"
+CATEGORY: Final = "synapse.category"
+CHECKPOINT_CATEGORY: Final = "synapse.checkpoint.category"
+CHECKPOINT_PATH: Final = "synapse.checkpoint.path"
+STEP_NAME: Final = "synapse.step.name"
+STEP_ORDER: Final = "synapse.step.order"
+STEP_WEIGHT: Final = "synapse.step.weight"
+STEP_SKIPPED: Final = "synapse.step.skipped"
+STEP_RESULT: Final = "synapse.step.result"
+STEP_ERROR: Final = "synapse.step.error"
+STEP_PHASE: Final = "synapse.step.phase"
+SPAN_MARKER: Final = "synapse.span.marker"
+METRIC_NAME: Final = "synapse.metric.name"
+MESSAGE_CONTEXT: Final = "synapse.message.context"
+MESSAGE_CODE: Final = "synapse.message.code"
+AUDIENCE: Final = "synapse.audience"
+EVENTS_DROPPED: Final = "synapse.events.dropped"
+EVENT_NAME_LABEL: Final = "synapse.event.name"
+DATA_PREFIX: Final = "synapse.data."
+PARAMS_PREFIX: Final = "synapse.params."
+PRODUCT_PREFIX: Final = "synapse."
+LOG_RECORD_UID: Final = "log.record.uid"
+ERROR_TYPE: Final = "error.type"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+FILE_PATH: Final = "file.path"
+FILE_SIZE: Final = "file.size"
+MESSAGE: Final = "message"
+
+ATTRIBUTES: Final[tuple[Attribute, ...]] = (
+    Attribute(TENANT, "string", "Tenant that a platform sets in OTEL_RESOURCE_ATTRIBUTES.", "resource"),
+    Attribute(JOB_ID, "string", "Id of the job: the platform's, or made by synapse-otel.", "everything"),
+    Attribute(
+        JOB_RESULT,
+        "string",
+        "How the job ended: success, failure, error, timeout, cancellation, skip.",
+        "job span, job duration, job finished event",
+    ),
+    Attribute(PLUGIN_NAME, "string", "Name of the plugin.", "job span, metrics"),
+    Attribute(PLUGIN_VERSION, "string", "Version of the plugin.", "job span"),
+    Attribute(ACTION, "string", "What the job does: train, export, upload, inference...", "job span, metrics"),
+    Attribute(CATEGORY, "string", "Phase that a record belongs to; the step's name inside a step.", "everything"),
+    Attribute(CHECKPOINT_CATEGORY, "string", "`base` or the kind of fine-tuned model a job starts from.", "job span"),
+    Attribute(CHECKPOINT_PATH, "string", "Path of the model that a job starts from.", "job span"),
+    Attribute(STEP_NAME, "string", "Name of the step.", "step span, step duration"),
+    Attribute(STEP_ORDER, "int", "Place of the step in its workflow, from 1.", "step span"),
+    Attribute(STEP_WEIGHT, "double", "Share of the whole, relative to the other steps' weights.", "step span"),
+    Attribute(STEP_SKIPPED, "boolean", "Whether the step was skipped.", "step span"),
+    Attribute(STEP_RESULT, "string", "How the step ended, in the words of the job's result.", "step span, step duration"),
+    Attribute(STEP_ERROR, "string", "What the step itself reported as its error.", "step span"),
+    Attribute(STEP_PHASE, "string", "`rollback` for the span of a rollback.", "rollback span"),
+    Attribute(SPAN_MARKER, "boolean", "True on the zero-length span that shows a job or step as begun.", "marker span"),
+    Attribute(METRIC_NAME, "string", "The plugin's own name of the metric.", "synapse.job.metric"),
+    Attribute(
+        MESSAGE_CONTEXT,
+        "string",
+        "The message's context as its author wrote it: info, success, warning, danger...",
+        "message",
+    ),
+    Attribute(MESSAGE_CODE, "string", "Code of a localised message.", "message"),
+    Attribute(AUDIENCE, "string", "`developer` on what is not meant for end users.", "developer event"),
+    Attribute(EVENTS_DROPPED, "int", "Span events beyond the budget; the log records are complete.", "job and step span"),
+    Attribute(EVENT_NAME_LABEL, "string", "Name of the event that a counter counts.", "synapse.job.events"),
+    Attribute(f"{DATA_PREFIX}*", "any", "What the caller passed as `data`, nested mappings flattened with dots.", "event"),
+    Attribute(f"{PARAMS_PREFIX}*", "any", "Parameters of the job.", "job and step span"),
+    Attribute(
+        f"{PRODUCT_PREFIX}*",
+        "any",
+        "What a job produced: the fields of its step context (synapse.exported_count...).",
+        "job and step span",
+    ),
+    Attribute(LOG_RECORD_UID, "string", "Journal id and sequence number: identifies a record sent twice.", "log record"),
+    Attribute(ERROR_TYPE, "string", "Class of the exception, name of the signal, or `killed`.", "span, job finished event"),
+    Attribute(EXCEPTION_TYPE, "string", "Class of the exception.", "exception"),
+    Attribute(EXCEPTION_MESSAGE, "string", "Message of the exception.", "exception"),
+    Attribute(EXCEPTION_STACKTRACE, "string", "Stack of the exception.", "exception"),
+    Attribute(FILE_PATH, "string", "File that an event is about.", "event"),
+    Attribute(FILE_SIZE, "int", "Its size in bytes, where it exists.", "event"),
+    Attribute(MESSAGE, "string", "Text of a message.", "span event"),
+)
+
+# --- values -----------------------------------------------------------------------------------------
+
+RESULT_SUCCESS: Final = "success"
+RESULT_FAILURE: Final = "failure"
+RESULT_ERROR: Final = "error"
+RESULT_TIMEOUT: Final = "timeout"
+RESULT_CANCELLATION: Final = "cancellation"
+RESULT_SKIP: Final = "skip"
+ERROR_TYPE_KILLED: Final = "killed"
+PHASE_ROLLBACK: Final = "rollback"
+AUDIENCE_DEVELOPER: Final = "developer"
+MARKER_SUFFIX: Final = " (started)"
+ROLLBACK_PREFIX: Final = "rollback "
+
+# --- metrics ----------------------------------------------------------------------------------------
+
+_JOB = (JOB_ID, ACTION, PLUGIN_NAME)
+
+JOB_PROGRESS: Final = Metric("synapse.job.progress", "gauge", "1", "Share done, 0 to 1.", (*_JOB, CATEGORY))
+JOB_PROGRESS_CURRENT: Final = Metric(
+    "synapse.job.progress.current", "gauge", "{item}", "Items done.", (*_JOB, CATEGORY)
+)
+JOB_PROGRESS_LIMIT: Final = Metric(
+    "synapse.job.progress.limit", "gauge", "{item}", "Items there are to do.", (*_JOB, CATEGORY)
+)
+JOB_PROGRESS_TIME: Final = Metric(
+    "synapse.job.progress.time", "gauge", "s", "Unix time of the last change of the progress.", (*_JOB, CATEGORY)
+)
+JOB_ETA: Final = Metric(
+    "synapse.job.eta", "gauge", "s", "Estimated time until the progress is complete.", (*_JOB, CATEGORY)
+)
+JOB_ITEMS: Final = Metric(
+    "synapse.job.items", "counter", "{item}", "Items done, over all passes; never falls.", (*_JOB, CATEGORY)
+)
+JOB_METRIC: Final = Metric(
+    "synapse.job.metric",
+    "gauge",
+    "",
+    "A value that the plugin reported; every report is a point of its own.",
+    (*_JOB, CATEGORY, METRIC_NAME),
+)
+JOB_METRIC_UPDATES: Final = Metric(
+    "synapse.job.metric.updates", "counter", "{update}", "Values that the plugin reported.", (*_JOB, CATEGORY)
+)
+JOB_METRIC_NONFINITE: Final = Metric(
+    "synapse.job.metric.nonfinite", "counter", "{value}", "Reported values that were NaN or infinite.", (*_JOB, CATEGORY)
+)
+JOB_METRIC_MERGED: Final = Metric(
+    "synapse.job.metric.merged",
+    "counter",
+    "{value}",
+    "Samples merged into a newer one because their series had more than one a millisecond.",
+    (*_JOB,),
+)
+JOB_EVENTS: Final = Metric(
+    "synapse.job.events", "counter", "{event}", "Events by name.", (*_JOB, EVENT_NAME_LABEL)
+)
+JOB_MESSAGES: Final = Metric(
+    "synapse.job.messages", "counter", "{message}", "Messages by context.", (*_JOB, MESSAGE_CONTEXT)
+)
+JOB_DURATION: Final = Metric("synapse.job.duration", "histogram", "s", "Duration of jobs.", (ACTION, PLUGIN_NAME, JOB_RESULT))
+JOB_ACTIVE: Final = Metric("synapse.job.active", "updowncounter", "{job}", "Jobs that run.", _JOB)
+STEP_DURATION: Final = Metric(
+    "synapse.step.duration", "histogram", "s", "Duration of steps.", (ACTION, PLUGIN_NAME, STEP_NAME, STEP_RESULT)
+)
+JOB_HEARTBEAT_TIME: Final = Metric(
+    "synapse.job.heartbeat.time", "gauge", "s", "Unix time at which the job's process was last seen alive.", _JOB
+)
+
+METRICS: Final[tuple[Metric, ...]] = (
+    JOB_PROGRESS,
+    JOB_PROGRESS_CURRENT,
+    JOB_PROGRESS_LIMIT,
+    JOB_PROGRESS_TIME,
+    JOB_ETA,
+    JOB_ITEMS,
+    JOB_METRIC,
+    JOB_METRIC_UPDATES,
+    JOB_METRIC_NONFINITE,
+    JOB_METRIC_MERGED,
+    JOB_EVENTS,
+    JOB_MESSAGES,
+    JOB_DURATION,
+    JOB_ACTIVE,
+    STEP_DURATION,
+    JOB_HEARTBEAT_TIME,
+)
+
+DURATION_BUCKETS: Final[tuple[float, ...]] = (
+    0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400,
+)  # fmt: skip
+"""Bounds in seconds of the duration histograms: a step of 100 ms to a job of a day."""
+
+# --- events -----------------------------------------------------------------------------------------
+
+EVENT_JOB_STARTED: Final = "synapse.job.started"
+EVENT_JOB_FINISHED: Final = "synapse.job.finished"
+EVENT_MESSAGE: Final = "synapse.message"
+EVENT_DEVELOPER: Final = "synapse.dev_event"
+EVENT_METRIC_NONFINITE: Final = "synapse.metric.nonfinite"
+EVENT_METRIC_TEXT: Final = "synapse.metric.text"
+EVENT_EXCEPTION: Final = "exception"
+OTHER: Final = "_other"
+"""Stands for every further name where the number of names is bounded."""
+
+EVENTS: Final[tuple[Event, ...]] = (
+    Event(EVENT_JOB_STARTED, "INFO", "The job has begun."),
+    Event(EVENT_JOB_FINISHED, "INFO, or ERROR", "The job has ended; the result says how."),
+    Event(EVENT_MESSAGE, "by context", "`log_message`: a message for the user."),
+    Event(EVENT_DEVELOPER, "DEBUG", "`log_dev_event`: for the plugin's developers."),
+    Event(EVENT_METRIC_NONFINITE, "WARN", "A reported value was NaN or infinite."),
+    Event(EVENT_METRIC_TEXT, "INFO", "A reported value was text."),
+    Event(EVENT_EXCEPTION, "ERROR", "An exception left a job or step."),
+    Event("<name>", "INFO, or as said", "`log`: the plugin's own event name."),
+)

@@ -1,0 +1,96 @@
+"""Records of Python's ``logging``: those of the plugin's own code arrive as log records of the step they are made in."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from synapse_otel.otel_seam import SeverityNumber, get_logger
+from synapse_otel.signals import semconv
+from synapse_otel.signals.active import scope_or_none
+from synapse_otel.signals.exceptions import exception_attributes
+from synapse_otel.signals.values import ATTRIBUTE_LIMIT, cut, described, key_text, readable
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+_SEVERITIES: Final = (
+    (logging.CRITICAL, SeverityNumber.FATAL),
+    (logging.ERROR, SeverityNumber.ERROR),
+    (logging.WARNING, SeverityNumber.WARN),
+    (logging.INFO, SeverityNumber.INFO),
+    (logging.DEBUG, SeverityNumber.DEBUG),
+)
+_OWN: Final = ("opentelemetry", "synapse_otel", "urllib3")
+
+
+class RecordingHandler(logging.Handler):
+    """Emits records through OpenTelemetry's logs API, in the scope of the thread or task that makes them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Record a record; those of the telemetry's own libraries are left out, as they would go round in circles."""
+        if record.name.partition(".")[0] in _OWN:
+            return
+        try:
+            self._emit(record)
+        except Exception:  # noqa: BLE001 - as every handler of logging does: said on stderr, never raised
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
+        scope = scope_or_none()
+        attributes: dict[str, Any] = {}
+        if scope is not None:
+            attributes.update(scope.job.log_attributes)
+            if scope.category is not None:
+                attributes[semconv.CATEGORY] = scope.category
+        extra = [(key, value) for key, value in vars(record).items() if key not in _STANDARD][:ATTRIBUTE_LIMIT]
+        attributes.update((key_text(key), readable(value)) for key, value in extra)
+        if record.exc_info and record.exc_info[1] is not None:
+            attributes.update(exception_attributes(record.exc_info[1]))
+        get_logger(record.name).emit(
+            timestamp=int(record.created * 1e9),
+            context=scope.context if scope is not None else None,
+            severity_number=_severity(record.levelno),
+            severity_text=_TEXTS.get(record.levelname, record.levelname),
+            body=cut(described(record, logging.LogRecord.getMessage)),
+            attributes=attributes,
+        )
+
+
+class _LastResort(logging.Handler):
+    """Goes on showing what was shown before a handler was there: `logging.lastResort` is used only without any."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record as Python does when nothing is configured."""
+        shown = logging.lastResort
+        if shown is not None and record.levelno >= shown.level and len(logging.getLogger().handlers) == _BOTH:
+            shown.handle(record)
+
+
+_BOTH: Final = 2
+
+
+def capture_logging(level: int) -> None:
+    """Record what Python's ``logging`` is told, from ``level`` on.
+
+    Where nothing was configured, the root logger lets records of that level through, and what is seen on the
+    terminal stays the same. Where the host has configured logging, its levels hold.
+    """
+    root = logging.getLogger()
+    if any(type(handler).__name__ in _OTHERS for handler in root.handlers):
+        return  # another instrumentation records them
+    configured = bool(root.handlers)
+    root.addHandler(RecordingHandler(level))
+    if not configured:
+        root.addHandler(_LastResort())
+        if root.level == logging.WARNING:
+            root.setLevel(level)
+
+
+_OTHERS: Final = frozenset({"LoggingHandler", "RecordingHandler", "LogfireLoggingHandler"})
+
+
+def _severity(level: int) -> SeverityNumber:
+    return next((severity for least, severity in _SEVERITIES if level >= least), SeverityNumber.TRACE)
+
+
+__all__ = ["RecordingHandler", "capture_logging"]

@@ -1,0 +1,90 @@
+"""A destination is a value that keeps its secrets."""
+
+import msgspec
+import pytest
+
+from synapse_otel.journal.frames import Signal
+from synapse_otel.shipper.destination import Destination, Endpoint
+
+SECRET = "hunter2"
+LOGS = Endpoint(
+    url=f"https://user:{SECRET}@example.org:4318/v1/logs?key={SECRET}#{SECRET}",
+    headers={"Authorization": f"Bearer {SECRET}"},
+    compression="gzip",
+    timeout_seconds=2.5,
+    certificate="/ca.pem",
+    client_certificate="/client.pem",
+    client_key="/client.key",
+    proxy=f"http://user:{SECRET}@proxy:3128",
+)
+OTHER = Endpoint(url="http://[::1]:4318/v1/metrics")
+DESTINATION = Destination(logs=LOGS, metrics=OTHER, traces=OTHER)
+
+
+def test_it_survives_the_way_to_another_process():
+    assert Destination.from_json(DESTINATION.to_json()) == DESTINATION
+
+
+def test_json_that_is_no_destination_is_refused():
+    with pytest.raises(msgspec.ValidationError, match="url"):
+        Destination.from_json(b'{"logs":{"url":"ftp://x"},"metrics":{"url":"http://x"},"traces":{"url":"http://x"}}')
+
+
+def test_every_signal_has_its_endpoint():
+    assert [DESTINATION.endpoint(signal) for signal in (Signal.LOGS, Signal.METRICS, Signal.TRACES)] == [
+        LOGS,
+        OTHER,
+        OTHER,
+    ]
+
+
+def test_it_shows_no_secret():
+    shown = f"{DESTINATION!r} {DESTINATION} {LOGS.__rich_repr__()}"
+    assert SECRET not in shown
+    assert "https://example.org:4318/v1/logs" in shown
+    assert "{'Authorization': '***'}" in shown
+
+
+def test_its_key_tells_it_apart_and_nothing_else():
+    key = DESTINATION.key(b"salt")
+    assert key == Destination.from_json(DESTINATION.to_json()).key(b"salt")
+    assert len(key) == 32
+    assert key != DESTINATION.key(b"other salt")
+    for change in (
+        {"headers": {"Authorization": "Bearer other"}},
+        {"url": "https://example.org:4318/v1/logs"},
+        {"timeout_seconds": 3.0},
+    ):
+        other = msgspec.structs.replace(DESTINATION, logs=msgspec.structs.replace(LOGS, **change))
+        assert other.key(b"salt") != key
+
+
+def test_its_key_does_not_depend_on_the_order_of_headers():
+    one = msgspec.structs.replace(OTHER, headers={"a": "1", "b": "2"})
+    two = msgspec.structs.replace(OTHER, headers={"b": "2", "a": "1"})
+    keys = {Destination(logs=end, metrics=end, traces=end).key(b"salt") for end in (one, two)}
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"url": f"ftp://user:{SECRET}@example.org"}, "url must be .* not 'ftp://example.org'"),
+        ({"url": "localhost:4318"}, "url must be"),
+        ({"url": "http://"}, "url must be"),
+        ({"url": "http://host:99999"}, "url must be"),
+        ({"url": "http://[::1"}, "url must be"),
+        ({"proxy": "socks5://host"}, "proxy must be"),
+        ({"timeout_seconds": 0.0}, "timeout_seconds must be above 0 and at most 3600, not 0.0"),
+        ({"timeout_seconds": float("nan")}, "timeout_seconds"),
+        ({"timeout_seconds": float("inf")}, "timeout_seconds"),
+        ({"headers": {"a b": "c"}}, "'a b'"),
+        ({"headers": {"key": f"{SECRET}\r\nHost: evil"}}, "'key'"),
+        ({"headers": {"key": f"{SECRET}\u20ac"}}, "'key'"),
+        ({"client_key": "/key.pem"}, "client_key '/key.pem' needs a client_certificate"),
+    ],
+)
+def test_what_would_fail_with_every_request_is_refused_at_once(wrong, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        Endpoint(**{"url": "http://localhost:4318/v1/logs", **wrong})
+    assert SECRET not in str(caught.value)

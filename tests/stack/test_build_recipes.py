@@ -1,0 +1,192 @@
+"""A recipe decides where its binaries are kept; an interrupted or failed build leaves nothing that looks finished."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import re
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.stack import build as building
+from tools.stack import golang, versions
+from tools.stack.cache import build_lock, cache_folder
+from tools.stack.errors import BuildError, ToolMissingError
+from tools.stack.golang import Go
+from tools.stack.own_module import derive_go_mod
+from tools.stack.recipes import MANIFEST, Method, Recipe, recipes
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return cache_folder()
+
+
+@pytest.fixture
+def fake_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Go on PATH that says it is new enough, "compiles" a file, and notes each call beside itself."""
+    folder = tmp_path / "go"
+    folder.mkdir()
+    go = folder / "go"
+    go.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = version ]; then echo go version go1.99.1 linux/amd64; exit; fi\n'
+        f'echo "$@" >> {folder}/calls\n'
+        f"if [ -e {folder}/fail ]; then echo cannot find module; exit 7; fi\n"
+        'echo binary > "$GOBIN/prometheus"; echo binary > "$GOBIN/promtool"; mkdir -p "$GOMODCACHE"\n',
+        encoding="utf-8",
+    )
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder
+
+
+def test_there_is_a_recipe_for_each_part() -> None:
+    assert list(recipes()) == ["collector", "jaeger", "prometheus", "loki"]
+
+
+def test_the_key_names_part_and_version_and_changes_with_whatever_shapes_the_binary() -> None:
+    recipe = recipes()["loki"]
+    assert re.fullmatch(r"loki-3\.7\.8-[0-9a-f]{12}", recipe.key)
+    for change in ({"version": "3.7.9"}, {"tags": ()}, {"inputs": "x"}, {"method": Method.INSTALL}, {"stamp": None}):
+        assert dataclasses.replace(recipe, **change).key != recipe.key
+    assert dataclasses.replace(recipe, minutes=1).key == recipe.key
+
+
+def test_the_manifest_is_part_of_the_collectors_recipe() -> None:
+    assert recipes()["collector"].inputs == MANIFEST.read_text(encoding="utf-8")
+
+
+def test_the_manifest_has_the_versions_of_the_stack() -> None:
+    manifest = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
+    assert manifest["dist"]["version"] == versions.COLLECTOR
+    for section, components in manifest.items():
+        if section != "dist":
+            wanted = versions.COLLECTOR_STABLE if section == "providers" else versions.COLLECTOR
+            assert {entry["gomod"].split()[1] for entry in components} == {f"v{wanted}"}, section
+
+
+def test_own_module_repeats_the_servers_requirements() -> None:
+    server = """\
+module example.com/server/v3
+
+go 1.26.5
+
+toolchain go1.26.7
+
+ignore ./tools/dev
+
+require (
+	example.com/a v1.0.0
+	example.com/push v0.1.0
+)
+
+replace example.com/a => example.com/fork v1.2.0
+
+replace example.com/push => ./pkg/push
+
+replace (
+	example.com/b => ../b
+	example.com/c => example.com/c v1.1.0
+)
+
+exclude example.com/d v8.0.0+incompatible
+"""
+    recipe = Recipe("server", "3.0.0", Method.OWN_MODULE, "example.com/server/v3", "v3.0.0", ("cmd",), ("server",))
+    ours = derive_go_mod(server, recipe)
+    assert [line for line in ours.splitlines() if line.strip()] == [
+        "module synapse-otel/stack/server",
+        "require example.com/server/v3 v3.0.0",
+        "go 1.26.5",
+        "require (",
+        "	example.com/a v1.0.0",
+        "	example.com/push v0.1.0",
+        ")",
+        "replace example.com/a => example.com/fork v1.2.0",
+        "replace (",
+        "	example.com/c => example.com/c v1.1.0",
+        ")",
+        "exclude example.com/d v8.0.0+incompatible",
+    ]
+
+
+def test_what_is_absent_is_built_once(cache: Path, fake_go: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = building.build(["prometheus"])
+    second = building.build(["prometheus"])
+
+    assert first == second == {"prometheus": cache / recipes()["prometheus"].key / "bin"}
+    assert sorted(path.name for path in first["prometheus"].iterdir()) == ["prometheus", "promtool"]
+    assert len((fake_go / "calls").read_text(encoding="utf-8").splitlines()) == 1
+    assert "prometheus 3.16.0: built in 0 min 0" in capsys.readouterr().out
+
+
+def test_nothing_but_binaries_and_logs_is_left(cache: Path, fake_go: Path) -> None:
+    (cache / "building-interrupted").mkdir()
+    building.build(["prometheus"])
+    assert {path.name for path in cache.iterdir()} == {recipes()["prometheus"].key, "build.lock", "logs"}
+
+
+def test_a_failed_build_names_its_log_and_leaves_no_result(cache: Path, fake_go: Path) -> None:
+    (fake_go / "fail").touch()
+    log = cache / "logs" / f"{recipes()['prometheus'].key}.log"
+
+    with pytest.raises(BuildError, match=re.escape(f"prometheus: go install failed (exit 7); the full log: {log}")):
+        building.build(["prometheus"])
+
+    assert "cannot find module" in log.read_text(encoding="utf-8")
+    assert not (cache / recipes()["prometheus"].key).exists()
+    (fake_go / "fail").unlink()
+    assert (building.build(["prometheus"])["prometheus"] / "promtool").exists()
+
+
+def test_a_second_builder_waits_and_then_finds_the_result(
+    cache: Path, fake_go: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results: list[dict[str, Path]] = []
+    builder = threading.Thread(target=lambda: results.append(building.build(["prometheus"])))
+    with build_lock(cache):
+        builder.start()
+        finished = cache / recipes()["prometheus"].key / "bin"
+        while "waiting for it" not in capsys.readouterr().out:
+            assert builder.is_alive()
+        finished.mkdir(parents=True)
+    builder.join(timeout=20)
+
+    assert results == [{"prometheus": finished}]
+    assert not (fake_go / "calls").exists()
+
+
+def test_the_lock_is_one_of_the_kernel(cache: Path) -> None:
+    with build_lock(cache), (cache / "build.lock").open("w") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_an_older_go_is_passed_over(cache: Path, fake_go: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = fake_go / "go"
+    go.write_text("#!/bin/sh\necho go version go1.26.6 linux/amd64\n", encoding="utf-8")
+    package = Go(Path("from-package"), (1, 27, 3))
+    monkeypatch.setattr(golang, "_go_from_package", lambda _cache: package)
+    assert golang.find_go(cache) == package
+
+
+def test_where_no_go_can_be_had_one_line_says_what_to_do(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(cache))
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(ToolMissingError, match=r"Go 1\.26\.7 or newer is needed, and .* failed.*install Go"):
+        golang.find_go(cache)
+
+
+def test_go_runs_apart_from_the_users_own_caches(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOWORK", "elsewhere")
+    monkeypatch.setenv("GOPROXY", "https://mirror.invalid")
+    environment = golang.go_environment(Go(Path("/opt/go/bin/go"), (1, 27, 3)), cache)
+    assert environment["PATH"].startswith("/opt/go/bin:")
+    assert all(environment[name].startswith(str(cache)) for name in ("GOCACHE", "GOMODCACHE", "GOPATH"))
+    assert "-mod=mod" in environment["GOFLAGS"]
+    assert environment["GOTOOLCHAIN"] == "local"
+    assert environment["GOPROXY"] == "https://mirror.invalid"
+    assert "GOWORK" not in environment

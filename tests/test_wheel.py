@@ -1,0 +1,112 @@
+"""What a user installs: the wheel, built from the source archive, in an environment that holds nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from uv import find_uv_bin
+
+from synapse_otel._version import __version__
+
+TREE = Path(__file__).parents[1]
+
+ASK = """
+import importlib.metadata, json, synapse_otel
+own = importlib.metadata.distribution("synapse-otel")
+commands = [point for point in own.entry_points if point.group == "console_scripts"]
+print(json.dumps({
+    "version": own.version,
+    "entry_points": sorted([point.group, point.name, point.value] for point in own.entry_points),
+    "commands": [callable(point.load()) for point in commands],
+    "job": callable(synapse_otel.job),
+    "installed_at": synapse_otel.__file__,
+}))
+"""
+
+
+def run(*command: str | Path, cwd: Path = TREE) -> str:
+    ended = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, f"{command} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
+    return ended.stdout
+
+
+@dataclass(frozen=True)
+class Built:
+    wheel: Path
+    source: Path
+
+    def wheel_files(self) -> list[str]:
+        with zipfile.ZipFile(self.wheel) as archive:
+            return archive.namelist()
+
+    def source_files(self) -> list[str]:
+        with tarfile.open(self.source) as archive:
+            return archive.getnames()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("dist")
+    run(find_uv_bin(), "build", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder)
+    (wheel,), (source,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return Built(wheel, source)
+
+
+@pytest.fixture(scope="module")
+def clean_python(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    venv = tmp_path_factory.mktemp("clean") / "venv"
+    python = venv / "bin" / "python"
+    run(find_uv_bin(), "venv", "--python", sys.executable, venv)
+    install = (find_uv_bin(), "pip", "install", "--python", python)
+    run(*install, "--require-hashes", "-r", TREE / "constraints" / "runtime.txt")
+    run(*install, "--no-deps", built.wheel)
+    return python
+
+
+@pytest.fixture(scope="module")
+def answer(clean_python: Path) -> dict[str, Any]:
+    return json.loads(run(clean_python, "-I", "-W", "error", "-c", ASK, cwd=clean_python.parent))
+
+
+def test_wheel_holds_the_typed_package_and_nothing_else(built: Built) -> None:
+    files = built.wheel_files()
+    assert "synapse_otel/py.typed" in files
+    assert {name.split("/")[0] for name in files} == {"synapse_otel", f"synapse_otel-{__version__}.dist-info"}
+    assert f"synapse_otel-{__version__}.dist-info/licenses/LICENSE" in files
+
+
+def test_every_source_file_is_in_the_wheel(built: Built) -> None:
+    sources = {str(file.relative_to(TREE / "src")) for file in (TREE / "src" / "synapse_otel").rglob("*.py")}
+    assert sources <= set(built.wheel_files())
+
+
+def test_source_archive_leaves_tests_and_tools_out(built: Built) -> None:
+    second_parts = {name.split("/")[1] for name in built.source_files() if "/" in name}
+    assert {"src", "LICENSE", "README.md", "pyproject.toml"} <= second_parts
+    assert second_parts.isdisjoint({"tests", "tools", "benchmarks", "constraints"})
+
+
+def test_installed_package_stands_alone(answer: dict[str, Any], clean_python: Path) -> None:
+    assert answer["version"] == __version__
+    assert Path(answer["installed_at"]).is_relative_to(clean_python.parents[1])
+    assert answer["job"]
+
+
+def test_entry_points_are_installed_and_the_command_loads(answer: dict[str, Any]) -> None:
+    assert answer["entry_points"] == [
+        ["console_scripts", "synapse-otel", "synapse_otel.cli:main"],
+        ["pytest11", "synapse_otel", "synapse_otel.testing"],
+    ]
+    assert answer["commands"] == [True]
+
+
+def test_pinned_versions_satisfy_the_declared_ranges(clean_python: Path) -> None:
+    run(find_uv_bin(), "pip", "check", "--python", clean_python)

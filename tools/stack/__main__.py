@@ -1,0 +1,91 @@
+"""Build and run the real servers: `python -m tools.stack build [PART...]` and `python -m tools.stack up`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.stack.build import build
+from tools.stack.errors import PortTakenError, StackError, ToolMissingError
+from tools.stack.ports import known_ports
+from tools.stack.recipes import recipes
+from tools.stack.stack import PARTS, Stack
+
+FAILED = 1
+CANNOT_START = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command in `arguments`; returns the exit status: 1 failed, 2 something to set right first."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # all of them end in KeyboardInterrupt
+    chosen = _parse(arguments)
+    try:
+        if chosen.command == "build":
+            _build(chosen.parts or PARTS)
+        else:
+            _up()
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+    except (PortTakenError, ToolMissingError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return CANNOT_START
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    build_command = commands.add_parser("build", help="build the servers that are absent from the cache")
+    build_command.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all if none is named")
+    commands.add_parser("up", help="run Collector, Jaeger, Prometheus and Loki until Ctrl-C")
+    chosen = parser.parse_args(arguments)
+    if unknown := set(getattr(chosen, "parts", ())) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    return chosen
+
+
+def _build(parts: Sequence[str]) -> None:
+    for part, folder in build(parts).items():
+        print(f"{part:<11} {recipes()[part].version:<9} {folder}", flush=True)
+
+
+def _up() -> None:
+    """Run all four parts; returns only by an error or KeyboardInterrupt, with everything stopped."""
+    ports = known_ports()
+    build(PARTS)
+    began = time.monotonic()
+    print("starting Collector, Jaeger, Prometheus and Loki", flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="synapse-otel-stack-") as directory,
+        Stack(directory=Path(directory), ports=ports) as stack,
+    ):
+        print(_addresses(stack, time.monotonic() - began), flush=True)
+        while True:
+            stack.check()
+            time.sleep(0.2)
+
+
+def _addresses(stack: Stack, seconds: float) -> str:
+    rows = (
+        ("OTLP over HTTP", stack.otlp_http, f"export OTEL_EXPORTER_OTLP_ENDPOINT={stack.otlp_http}"),
+        ("OTLP over gRPC", stack.otlp_grpc, ""),
+        ("Jaeger", stack.jaeger, "query API only: no web page when built from its module; docker compose has both"),
+        ("Prometheus", stack.prometheus, ""),
+        ("Loki", stack.loki, "query API; Grafana, in docker compose, shows it"),
+    )
+    table = "\n".join(f"  {name:<15} {address:<24} {note}".rstrip() for name, address, note in rows)
+    head = f"ready after {seconds:.0f} s; data and logs, until it stops, in {stack.directory}"
+    return f"{head}\n{table}\nCtrl-C stops all of it"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The few HTTP requests of the read-back clients and readiness probes, with the standard library."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from tools.stack.errors import AnswerError
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Loopback is reached directly, whatever proxy the environment names."""
+
+
+def get_json(
+    url: str,
+    parameters: Sequence[tuple[str, str]] = (),
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 10.0,
+) -> Any:
+    """Return the parsed JSON at `url`; `timeout` in seconds.
+
+    Raises AnswerError with the server's words where it refuses, OSError where it cannot be reached.
+    """
+    whole = f"{url}?{urlencode(parameters)}" if parameters else url
+    try:
+        request = urllib.request.Request(whole, headers=dict(headers or {}))  # noqa: S310 - the caller's own stack
+        with _DIRECT.open(request, timeout=timeout) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        said = error.read().decode(errors="replace").strip()
+        raise AnswerError(f"{error.code} from {whole}: {said}") from error
+
+
+def answers_ok(url: str, timeout: float = 2.0) -> bool:
+    """Whether `url` answers with status 200 within `timeout` seconds."""
+    try:
+        with _DIRECT.open(url, timeout=timeout) as answer:
+            return bool(answer.status == 200)  # noqa: PLR2004
+    except (OSError, ValueError):  # refused, reset, 503: not yet
+        return False

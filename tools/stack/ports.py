@@ -1,0 +1,112 @@
+"""Ports on loopback: the well-known ones of `up`, and free ones that no second stack takes meanwhile."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+from dataclasses import dataclass
+
+from tools.stack.errors import PortTakenError
+
+LOOPBACK = "127.0.0.1"
+
+_NUMBERS = range(1, 65_536)
+
+_BELOW_EPHEMERAL = range(12_000, 32_000)
+"""Linux gives outgoing connections ports from 32,768 up: a free one from there may be gone a moment later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A port at which users look for a server: its number, and the variable of the environment that moves it."""
+
+    part: str
+    port: int
+    variable: str
+
+
+KNOWN = {
+    "otlp_grpc": Known("collector", 4317, "STACK_OTLP_GRPC_PORT"),
+    "otlp_http": Known("collector", 4318, "STACK_OTLP_HTTP_PORT"),
+    "jaeger": Known("jaeger", 16686, "STACK_JAEGER_PORT"),
+    "prometheus": Known("prometheus", 9090, "STACK_PROMETHEUS_PORT"),
+    "loki": Known("loki", 3100, "STACK_LOKI_PORT"),
+}
+
+
+class Ports:
+    """Hands out ports by name: fixed numbers where given, free ones otherwise.
+
+    A free port stays reserved for as long as this object lives or until `close`, so that a second stack that looks
+    for ports before our server listens does not choose the same.
+    """
+
+    def __init__(self, fixed: dict[str, int] | None = None) -> None:
+        """Keep to the numbers in `fixed`; every other name gets a free port."""
+        self._ports = dict(fixed or {})
+        self._reservations: list[socket.socket] = []
+
+    def __getitem__(self, name: str) -> int:
+        """Return the port of this name, the same each time."""
+        if name not in self._ports:
+            self._ports[name] = self._free_port()
+        return self._ports[name]
+
+    def close(self) -> None:
+        """Give the reservations back."""
+        for reservation in self._reservations:
+            reservation.close()
+        self._reservations.clear()
+
+    def _free_port(self) -> int:
+        for port in random.sample(_BELOW_EPHEMERAL, k=1000):
+            if port not in self._ports.values() and is_free(port) and self._reserve(port):
+                return port
+        raise PortTakenError(f"no free port on {LOOPBACK} between {_BELOW_EPHEMERAL[0]} and {_BELOW_EPHEMERAL[-1]}")
+
+    def _reserve(self, port: int) -> bool:
+        """Reserve by a name that the kernel frees when this process ends, however it ends (Linux only)."""
+        if sys.platform != "linux":
+            return True
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            reservation.bind(f"\0synapse-otel-stack-{port}")
+        except OSError:
+            reservation.close()
+            return False
+        self._reservations.append(reservation)
+        return True
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on this port of the loopback address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def known_ports() -> dict[str, int]:
+    """Return the well-known ports, moved by the environment; raises PortTakenError for the first that is taken.
+
+    Raises ValueError where a variable is no port number.
+    """
+    ports = {name: _known_port(known) for name, known in KNOWN.items()}
+    for name, port in ports.items():
+        if not is_free(port):
+            known = KNOWN[name]
+            message = f"port {port} ({known.part}, {name}) is taken: stop what listens there, or choose another"
+            raise PortTakenError(f"{message} with {known.variable}, for example {known.variable}={port + 10_000}")
+    return ports
+
+
+def _known_port(known: Known) -> int:
+    text = os.environ.get(known.variable, str(known.port))
+    if not text.isdecimal() or int(text) not in _NUMBERS:
+        raise ValueError(f"{known.variable}={text!r} is no port number: {_NUMBERS[0]} to {_NUMBERS[-1]}")
+    return int(text)

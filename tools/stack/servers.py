@@ -1,0 +1,98 @@
+"""How each server is started: its command, the environment its configuration reads, and how it says it is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.stack.ports import LOOPBACK, Ports
+
+CONFIGURATION = Path(__file__).parents[2] / "collector"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What starts one server; it is ready when each of `ready` answers with status 200."""
+
+    command: tuple[str, ...]
+    ready: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def url(port: int) -> str:
+    """Return the base URL of a server on loopback."""
+    return f"http://{LOOPBACK}:{port}"
+
+
+def _address(port: int) -> str:
+    return f"{LOOPBACK}:{port}"
+
+
+def _collector(binaries: Path, folder: Path, ports: Ports) -> Server:
+    return Server(
+        command=(str(binaries / "otelcol"), f"--config={CONFIGURATION / 'collector.yaml'}"),
+        environment={
+            "COLLECTOR_OTLP_GRPC_ENDPOINT": _address(ports["otlp_grpc"]),
+            "COLLECTOR_OTLP_HTTP_ENDPOINT": _address(ports["otlp_http"]),
+            "COLLECTOR_JAEGER_ENDPOINT": _address(ports["jaeger_otlp"]),
+            "COLLECTOR_PROMETHEUS_ENDPOINT": url(ports["prometheus"]) + "/api/v1/otlp",
+            "COLLECTOR_LOKI_ENDPOINT": url(ports["loki"]) + "/otlp",
+            "COLLECTOR_STORAGE_PATH": str(folder / "queue"),
+            "COLLECTOR_HEALTH_ENDPOINT": _address(ports["collector_health"]),
+            "COLLECTOR_METRICS_PORT": str(ports["collector_metrics"]),
+        },
+        ready=(url(ports["collector_health"]),),
+    )
+
+
+def _jaeger(binaries: Path, _folder: Path, ports: Ports) -> Server:
+    return Server(
+        command=(str(binaries / "jaeger"), f"--config={CONFIGURATION / 'jaeger.yaml'}"),
+        environment={
+            "JAEGER_OTLP_GRPC_ENDPOINT": _address(ports["jaeger_otlp"]),
+            "JAEGER_QUERY_HTTP_ENDPOINT": _address(ports["jaeger"]),
+            "JAEGER_QUERY_GRPC_ENDPOINT": _address(ports["jaeger_query_grpc"]),
+            "JAEGER_HEALTH_ENDPOINT": _address(ports["jaeger_health"]),
+        },
+        ready=(url(ports["jaeger_health"]) + "/status", url(ports["jaeger"]) + "/api/services"),
+    )
+
+
+def _prometheus(binaries: Path, folder: Path, ports: Ports) -> Server:
+    return Server(
+        command=(
+            str(binaries / "prometheus"),
+            f"--config.file={CONFIGURATION / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={_address(ports['prometheus'])}",
+            "--web.enable-otlp-receiver",
+            "--enable-feature=exemplar-storage",
+        ),
+        ready=(url(ports["prometheus"]) + "/-/ready",),
+    )
+
+
+def _loki(binaries: Path, folder: Path, ports: Ports) -> Server:
+    return Server(
+        command=(
+            str(binaries / "loki"),
+            f"-config.file={CONFIGURATION / 'loki.yaml'}",
+            "-config.expand-env=true",
+        ),
+        environment={
+            "LOKI_HTTP_PORT": str(ports["loki"]),
+            "LOKI_GRPC_PORT": str(ports["loki_grpc"]),
+            "LOKI_DATA_PATH": str(folder / "data"),
+        },
+        ready=(url(ports["loki"]) + "/ready",),
+    )
+
+
+SERVERS: dict[str, Callable[[Path, Path, Ports], Server]] = {
+    "collector": _collector,
+    "jaeger": _jaeger,
+    "prometheus": _prometheus,
+    "loki": _loki,
+}
+"""By part: a function of the folder with its binaries, the folder for its data, and the ports."""

@@ -1,0 +1,184 @@
+"""The running stack: built if need be, started together, waited for, stopped together."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tools.stack.build import build
+from tools.stack.errors import StartError
+from tools.stack.fetch import answers_ok
+from tools.stack.ports import Ports
+from tools.stack.process import Process
+from tools.stack.servers import SERVERS, Server, url
+
+PARTS = ("collector", "jaeger", "prometheus", "loki")
+
+READY_SECONDS = 90.0
+STOP_SECONDS = 10.0
+
+
+class Stack:
+    """Real servers on loopback: `with Stack(directory=tmp_path) as stack: ...`.
+
+    Any subset of PARTS runs: the Collector keeps what is meant for an absent backend in its queue. Enter it from a
+    thread that lives as long as the servers should (the kernel ends them with it): the main one.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[str] = PARTS,
+        *,
+        directory: Path,
+        ports: Mapping[str, int] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare, start nothing.
+
+        `directory` receives a folder for each part with its data and log. `ports` are numbers to keep to, by the
+        names in ports.KNOWN; all others are free ones. `environment` sets variables that the files in collector/
+        read, such as COLLECTOR_LATE_AFTER. Raises ValueError for an unknown part.
+        """
+        if unknown := set(parts) - set(SERVERS):
+            raise ValueError(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}")
+        self.parts = tuple(parts)
+        self.directory = directory
+        self._ports = Ports(dict(ports or {}))
+        self._environment = dict(environment or {})
+        self._servers: dict[str, Server] = {}
+        self._processes: dict[str, Process] = {}
+        self._killed: set[str] = set()
+
+    @property
+    def otlp_http(self) -> str:
+        """Base URL of the Collector's OTLP over HTTP, what OTEL_EXPORTER_OTLP_ENDPOINT takes."""
+        return url(self._ports["otlp_http"])
+
+    @property
+    def otlp_grpc(self) -> str:
+        """URL of the Collector's OTLP over gRPC."""
+        return url(self._ports["otlp_grpc"])
+
+    @property
+    def jaeger(self) -> str:
+        """Base URL of Jaeger's query API."""
+        return url(self._ports["jaeger"])
+
+    @property
+    def prometheus(self) -> str:
+        """Base URL of Prometheus."""
+        return url(self._ports["prometheus"])
+
+    @property
+    def loki(self) -> str:
+        """Base URL of Loki."""
+        return url(self._ports["loki"])
+
+    @property
+    def collector_metrics(self) -> str:
+        """URL of the Collector's own metrics, in Prometheus' text format."""
+        return url(self._ports["collector_metrics"]) + "/metrics"
+
+    def __enter__(self) -> Self:
+        """Start every part and wait until each is ready."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop every part."""
+        self.stop()
+
+    def start(self) -> None:
+        """Build what is absent, start every part, return when each is ready.
+
+        Raises StartError with the end of the log of a part that ended or took too long, BuildError,
+        ToolMissingError and PortTakenError.
+        """
+        binaries = build(self.parts)
+        for part in self.parts:
+            folder = self.directory / part
+            folder.mkdir(parents=True, exist_ok=True)
+            self._servers[part] = SERVERS[part](binaries[part], folder, self._ports)
+        for part in self.parts:
+            self._spawn(part)
+        for part in self.parts:
+            self._wait_ready(part)
+
+    def stop(self) -> None:
+        """End every part and wait for it; what does not end by itself is killed."""
+        running = [process for process in self._processes.values() if process.exit_status is None]
+        for process in running:
+            process.signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in running:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        self._processes.clear()
+        self._ports.close()
+
+    def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """End one part by a signal and return when it is gone; its data stays for `restart`."""
+        process = self._processes[part]
+        self._killed.add(part)
+        process.signal(number)
+        process.wait(STOP_SECONDS)
+
+    def restart(self, part: str) -> None:
+        """Start one part again on the same ports with the same data, ending it first if it runs; wait for it."""
+        self.kill(part, signal.SIGTERM)
+        self._killed.discard(part)
+        self._spawn(part)
+        self._wait_ready(part)
+
+    def check(self) -> None:
+        """Raise StartError if a part has ended that nobody killed here."""
+        for part in self.parts:
+            if part not in self._killed:
+                self._raise_if_ended(part)
+
+    def pid(self, part: str) -> int:
+        """Return the process id of a part."""
+        return self._processes[part].pid
+
+    def log(self, part: str) -> str:
+        """Return what a part has written to its standard output and error."""
+        return self._log_path(part).read_text(encoding="utf-8", errors="replace")
+
+    def _log_path(self, part: str) -> Path:
+        return self.directory / part / f"{part}.log"
+
+    def _spawn(self, part: str) -> None:
+        server = self._servers[part]
+        environment = server.environment | self._environment
+        self._processes[part] = Process(server.command, environment, self._log_path(part))
+
+    def _wait_ready(self, part: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        waiting = list(self._servers[part].ready)
+        while waiting:
+            self.check()
+            if answers_ok(waiting[0]):
+                waiting.pop(0)
+            elif time.monotonic() > deadline:
+                raise StartError(self._report(part, f"was not ready after {READY_SECONDS:g} s"))
+            else:
+                time.sleep(0.05)
+
+    def _raise_if_ended(self, part: str) -> None:
+        status = self._processes[part].exit_status
+        if status is not None:
+            ended = f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+            raise StartError(self._report(part, f"ended by itself ({ended})"))
+
+    def _report(self, part: str, what: str) -> str:
+        process = self._processes[part]
+        return f"{part} {what}; the end of its log, {process.log}:\n{process.last_lines()}"
