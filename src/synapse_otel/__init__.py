@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synapse_otel._version import __version__
-    from synapse_otel.job import configure, job
+    from synapse_otel.lifecycle import configure, job
     from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
     from synapse_otel.plugins.models.logger import LogLevel
     from synapse_otel.settings import SettingsError
@@ -28,8 +28,8 @@ _HOMES = {
     "RuntimeContext": "synapse_otel.plugins.context",
     "SettingsError": "synapse_otel.settings",
     "__version__": "synapse_otel._version",
-    "configure": "synapse_otel.job",
-    "job": "synapse_otel.job",
+    "configure": "synapse_otel.lifecycle",
+    "job": "synapse_otel.lifecycle",
 }
 
 

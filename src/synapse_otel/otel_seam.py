@@ -6,6 +6,8 @@ provider has been set can only be told by the private proxy types. ``tests/test_
 
 from __future__ import annotations
 
+from typing import Final
+
 from opentelemetry import metrics, trace
 from opentelemetry._logs import (
     Logger,
@@ -18,6 +20,7 @@ from opentelemetry._logs import (
 )
 
 __all__ = [
+    "SDK_CLOCK",
     "LogRecord",
     "Logger",
     "LoggerProvider",
@@ -28,6 +31,10 @@ __all__ = [
     "unset_providers",
 ]
 
+SDK_CLOCK: Final = "opentelemetry.sdk.trace"
+"""The module of the SDK whose ``time_ns`` times spans that are begun and ended without a time, for tests."""
+_PROXIES: Final = {"traces": "ProxyTracerProvider", "metrics": "_ProxyMeterProvider", "logs": "ProxyLoggerProvider"}
+
 
 def unset_providers() -> set[str]:
     """Return which of ``traces``, ``metrics``, ``logs`` have no provider yet: theirs is still the API's proxy."""
@@ -36,5 +43,4 @@ def unset_providers() -> set[str]:
         "metrics": metrics.get_meter_provider(),
         "logs": get_logger_provider(),
     }
-    proxies = {"traces": "ProxyTracerProvider", "metrics": "_ProxyMeterProvider", "logs": "ProxyLoggerProvider"}
-    return {signal for signal, provider in current.items() if type(provider).__name__ == proxies[signal]}
+    return {signal for signal, provider in current.items() if type(provider).__name__ == _PROXIES[signal]}

@@ -65,6 +65,10 @@ class KeyRedaction:
         self._extra = frozenset(word.lower() for word in extra_words)
         self._plain: set[str] = set()
 
+    def flat(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do the same for attributes whose values are known to hold no mappings."""
+        return attributes if self._plain.issuperset(attributes) else self(attributes)
+
     def __call__(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the attributes, themselves if nothing in them is secret."""
         if self._plain.issuperset(attributes) and _COLLECTIONS.isdisjoint(map(type, attributes.values())):

@@ -127,7 +127,7 @@ def test_a_taken_port_is_one_line_that_says_what_to_do(
 
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert f"port {ports['loki']} (loki, loki) is taken" in said
+    assert f"port {ports['loki']} (Loki) is taken" in said
     assert "STACK_LOKI_PORT=" in said
 
 

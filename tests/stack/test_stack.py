@@ -173,11 +173,13 @@ def test_an_old_sample_harms_no_other(stack: Stack) -> None:
         ),
     )
 
-    otlp.send(stack.otlp_http, otlp.metrics(service, [mixed, delta, other]))
+    unnamed = otlp.gauge("", "", [(now, 9.0)], job)
+
+    otlp.send(stack.otlp_http, otlp.metrics(service, [mixed, delta, unnamed, other]))
 
     everything = sorted([*old, *fresh, (now, 8.0)])
     eventually(lambda: samples(stack, f'{{synapse_job_id="{job}"}}') == everything)
-    assert '"data points": 4' in stack.log("collector")
+    assert '"data points": 5' in stack.log("collector")
 
 
 def test_a_line_hours_behind_its_stream_arrives(stack: Stack) -> None:

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (PortTakenError, ToolMissingError, ValueError) as error:
         print(error, file=sys.stderr)
         return CANNOT_START
-    except StackError as error:
+    except (StackError, OSError) as error:
         print(error, file=sys.stderr)
         return FAILED
     return 0
@@ -65,7 +65,7 @@ def _up() -> None:
     began = time.monotonic()
     print("starting Collector, Jaeger, Prometheus and Loki", flush=True)
     with (
-        tempfile.TemporaryDirectory(prefix="synapse-otel-stack-") as directory,
+        tempfile.TemporaryDirectory(prefix="synapse-otel-stack-", ignore_cleanup_errors=True) as directory,
         Stack(directory=Path(directory), ports=ports) as stack,
     ):
         print(_addresses(stack, time.monotonic() - began), flush=True)

@@ -38,7 +38,7 @@ def find_go(cache: Path) -> Go:
 def go_environment(go: Go, folder: Path) -> dict[str, str]:
     """Variables for building with `go`, with its module and build caches in `folder`.
 
-    They are not the user's own caches: the build needs 5 GB there for minutes, and nothing of it afterwards.
+    They are not the user's own caches: the build needs 8 GB there for minutes, and nothing of it afterwards.
     """
     environment = {name: value for name, value in os.environ.items() if name not in {"GOROOT", "GOWORK", "GOBIN"}}
     return environment | {

@@ -20,19 +20,19 @@ _BELOW_EPHEMERAL = range(12_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A port at which users look for a server: its number, and the variable of the environment that moves it."""
+    """A port at which users look for a server: whose, its number, the variable of the environment that moves it."""
 
-    part: str
+    whose: str
     port: int
     variable: str
 
 
 KNOWN = {
-    "otlp_grpc": Known("collector", 4317, "STACK_OTLP_GRPC_PORT"),
-    "otlp_http": Known("collector", 4318, "STACK_OTLP_HTTP_PORT"),
-    "jaeger": Known("jaeger", 16686, "STACK_JAEGER_PORT"),
-    "prometheus": Known("prometheus", 9090, "STACK_PROMETHEUS_PORT"),
-    "loki": Known("loki", 3100, "STACK_LOKI_PORT"),
+    "otlp_grpc": Known("Collector, OTLP over gRPC", 4317, "STACK_OTLP_GRPC_PORT"),
+    "otlp_http": Known("Collector, OTLP over HTTP", 4318, "STACK_OTLP_HTTP_PORT"),
+    "jaeger": Known("Jaeger", 16686, "STACK_JAEGER_PORT"),
+    "prometheus": Known("Prometheus", 9090, "STACK_PROMETHEUS_PORT"),
+    "loki": Known("Loki", 3100, "STACK_LOKI_PORT"),
 }
 
 
@@ -100,8 +100,8 @@ def known_ports() -> dict[str, int]:
     for name, port in ports.items():
         if not is_free(port):
             known = KNOWN[name]
-            message = f"port {port} ({known.part}, {name}) is taken: stop what listens there, or choose another"
-            raise PortTakenError(f"{message} with {known.variable}, for example {known.variable}={port + 10_000}")
+            message = f"port {port} ({known.whose}) is taken: stop what listens there, or choose another with"
+            raise PortTakenError(f"{message} {known.variable}, for example {known.variable}={10_000 + port % 50_000}")
     return ports
 
 

@@ -120,10 +120,14 @@ class Stack:
         for process in running:
             process.signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        for process in running:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        self._processes.clear()
-        self._ports.close()
+        try:
+            for process in running:
+                process.wait(max(0.0, deadline - time.monotonic()))
+        finally:  # a second Ctrl-C: no more patience
+            for process in running:
+                process.wait(0)
+            self._processes.clear()
+            self._ports.close()
 
     def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
         """End one part by a signal and return when it is gone; its data stays for `restart`."""

@@ -24,6 +24,8 @@ class Cursor(msgspec.Struct):
     """Records that will never arrive, by reason."""
     complete: bool = False
     """The journal has ended and nothing of this signal is left."""
+    killed: bool = False
+    """The journal's process did not end it; known when it is complete, also when the journal has been deleted."""
     attempts: int = 0
     """Requests sent; grows while the far side refuses, so that somebody who waits can see it."""
     failure: str = ""

@@ -1,6 +1,6 @@
 """What stands in a journal: the frames, their header, and the structures of their payloads.
 
-A segment is a row of frames, each a header of 16 bytes and a payload in MessagePack, after which a segment
+A segment is a row of frames, each a header of 20 bytes and a payload in MessagePack, after which a segment
 that was allocated in advance holds zeros::
 
     offset  size  field
@@ -8,8 +8,8 @@ that was allocated in advance holds zeros::
     2       1     kind      one of `Kind`
     3       1     count     how many records of the signal the frame holds, 0 to 255
     4       4     length    of the payload in bytes
-    8       4     sequence  number of the frame's first record within its signal, modulo 2**32
-    12      4     crc       CRC-32 of the payload, begun with `seed(kind, count, sequence)`
+    8       4     crc       CRC-32 of the payload, begun with `seed(kind, count, sequence)`
+    12      8     sequence  number of the frame's first record within its signal
 
 Every structure is an array in MessagePack: fields may be added at the end, never taken away or reordered.
 """
@@ -26,7 +26,7 @@ import msgspec
 FORMAT_VERSION: Final = 1
 MARK: Final = 0xC1A7
 MARK_BYTES: Final = MARK.to_bytes(2, "little")
-HEADER: Final = Packing("<HBBIII")
+HEADER: Final = Packing("<HBBIIQ")
 HEADER_SIZE: Final = HEADER.size
 LARGEST_PAYLOAD: Final = 1 << 24
 """A longer length in a header means that the header is damaged."""
@@ -65,14 +65,14 @@ SIGNAL_OF: Final[dict[int, Signal]] = {
 
 
 def seed(kind: int, count: int, sequence: int) -> int:
-    """Return the start value of a frame's CRC, so that it covers the header too."""
-    return (sequence * 65537) ^ (kind << 8) ^ count
+    """Return the start value of a frame's CRC, so that it covers the header too; zlib takes its lower 32 bits."""
+    return sequence + (kind << 16) + count
 
 
 def frame(kind: int, payload: bytes, count: int = 0, sequence: int = 0) -> bytes:
     """Return a whole frame."""
-    crc = crc32(payload, seed(kind, count, sequence) & 0xFFFFFFFF)
-    return HEADER.pack(MARK, kind, count, len(payload), sequence & 0xFFFFFFFF, crc) + payload
+    crc = crc32(payload, seed(kind, count, sequence))
+    return HEADER.pack(MARK, kind, count, len(payload), crc, sequence) + payload
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
@@ -91,6 +91,8 @@ class Segment(_Payload):
     """By signal, the number of the next record."""
     resource: dict[str, Any]
     schema_url: str = ""
+    continues: bool = False
+    """The journal goes on for another that could no longer be written, whose jobs and spans are still open."""
 
 
 class Scope(_Payload):
@@ -192,6 +194,10 @@ class End(_Payload):
     """The process closed its journal in good order; nothing follows."""
 
     time: int
+    sequences: list[int] = []
+    """By signal, the number that the next record would have had."""
+    continued: bool = False
+    """The run goes on in another journal, because this one could no longer be written."""
 
 
 class Flush(_Payload):

@@ -10,6 +10,10 @@ import errno
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
+
+_held: Final[set[tuple[int, int, int]]] = set()
+"""Process, device and inode of what this process has locked: of its own locks the kernel does not tell."""
 
 
 class FileLock:
@@ -18,6 +22,7 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self._identity: tuple[int, int, int] | None = None
 
     def acquire(self) -> bool:
         """Take the lock; return whether it was free.
@@ -34,21 +39,27 @@ class FileLock:
                 return False
             raise
         self._descriptor = descriptor
+        self._identity = _identity(os.fstat(descriptor))
+        _held.add(self._identity)
         return True
 
     def release(self) -> None:
         """Give the lock back."""
         if self._descriptor is not None:
+            if self._identity is not None:
+                _held.discard(self._identity)
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether another process holds the lock of a file. In the holding process itself this would release it.
+    """Say whether a process, this one or another, holds the lock of a file.
 
     Raises:
         OSError: the file cannot be opened; `FileNotFoundError` where there is none.
     """
+    if _identity(path.stat()) in _held:
+        return True  # and not opened: to close it again would release the lock
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -59,3 +70,7 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
+    return os.getpid(), status.st_dev, status.st_ino

@@ -153,14 +153,14 @@ class JournalReader:
         at = 0
         number, start = self._position
         while at + HEADER_SIZE <= len(data):
-            mark, kind, count, length, sequence, crc = HEADER.unpack_from(data, at)
+            mark, kind, count, length, crc, sequence = HEADER.unpack_from(data, at)
             end = at + HEADER_SIZE + length
             if mark != MARK or length > LARGEST_PAYLOAD:
                 return found, at, 0
             if end > len(data):
                 return found, at, end - at
             payload = data[at + HEADER_SIZE : end]
-            if crc32(payload, seed(kind, count, sequence) & 0xFFFFFFFF) != crc:
+            if crc32(payload, seed(kind, count, sequence)) != crc:
                 return found, at, 0
             found.append(Frame(kind, count, sequence, payload, Position(number, start + end)))
             at = end
@@ -192,11 +192,11 @@ class JournalReader:
 def _whole(data: bytes, at: int) -> bool:
     if at + HEADER_SIZE > len(data):
         return False
-    mark, kind, count, length, sequence, crc = HEADER.unpack_from(data, at)
+    mark, kind, count, length, crc, sequence = HEADER.unpack_from(data, at)
     end = at + HEADER_SIZE + length
     if mark != MARK or length > LARGEST_PAYLOAD or end > len(data):
         return False
-    return crc32(memoryview(data)[at + HEADER_SIZE : end], seed(kind, count, sequence) & 0xFFFFFFFF) == int(crc)
+    return crc32(memoryview(data)[at + HEADER_SIZE : end], seed(kind, count, sequence)) == int(crc)
 
 
 def read_all(folder: Path) -> Iterator[tuple[Frame, Any]]:

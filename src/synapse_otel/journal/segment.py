@@ -25,12 +25,15 @@ class Segment(Protocol):
     """Bytes that the segment can hold."""
     at: int
     """Bytes that it holds."""
+    memory: mmap.mmap | None
+    """The room itself, to be written to directly; None where `write` must be called."""
 
     def write(self, data: bytes) -> None:
-        """Append; the caller has made sure that there is room."""
+        """Append; the caller has made sure that there is room.
 
-    def sync(self) -> None:
-        """Return when all that was written is on the disk."""
+        Raises:
+            OSError: it cannot be written.
+        """
 
     def close(self) -> None:
         """Cut off what was not used, and close."""
@@ -38,48 +41,55 @@ class Segment(Protocol):
     def abandon(self) -> None:
         """Let go without touching the file: in the child of a fork."""
 
+    def duplicate(self) -> int | None:
+        """Return a descriptor of its own, to bring the segment to the disk while others write; None if there is none."""
+
 
 class MappedSegment:
     """A segment in memory that the kernel writes to the disk: a call copies bytes and is done."""
 
-    __slots__ = ("_descriptor", "_map", "at", "room")
+    __slots__ = ("_descriptor", "at", "memory", "room")
 
     def __init__(self, descriptor: int, size: int) -> None:
         self._descriptor = descriptor
-        self._map = mmap.mmap(descriptor, size)
+        self.memory = mmap.mmap(descriptor, size)
         self.room = size
         self.at = 0
 
     def write(self, data: bytes) -> None:
         """Append: the room is taken and filled without a call in between, so no signal handler comes between."""
+        size = len(data)
         at = self.at
-        end = at + len(data)
+        end = at + size
         self.at = end
-        self._map[at:end] = data
+        self.memory[at:end] = data
 
-    def sync(self) -> None:
-        """Return when all that was written is on the disk."""
-        os.fdatasync(self._descriptor)
+    def duplicate(self) -> int:
+        """Return a descriptor of its own."""
+        return os.dup(self._descriptor)
 
     def close(self) -> None:
         """Cut off what was not used, and close."""
-        self._map.close()
-        os.ftruncate(self._descriptor, self.at)
-        os.close(self._descriptor)
+        self.memory.close()
+        try:
+            os.ftruncate(self._descriptor, self.at)
+        finally:
+            os.close(self._descriptor)
 
     def abandon(self) -> None:
         """Let go without touching the file."""
-        self._map.close()
+        self.memory.close()
         os.close(self._descriptor)
 
 
 class AppendedSegment:
     """A segment that every call appends to, where room cannot be allocated in advance."""
 
-    __slots__ = ("_descriptor", "at", "room")
+    __slots__ = ("_descriptor", "at", "memory", "room")
 
     def __init__(self, descriptor: int, size: int) -> None:
         self._descriptor = descriptor
+        self.memory = None
         self.room = size
         self.at = 0
 
@@ -94,22 +104,24 @@ class AppendedSegment:
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
         except OSError:
-            os.ftruncate(self._descriptor, self.at)
+            if written:
+                os.ftruncate(self._descriptor, self.at)
             raise
         self.at += written
 
-    def sync(self) -> None:
-        """Return when all that was written is on the disk."""
-        os.fdatasync(self._descriptor)
+    def duplicate(self) -> int:
+        """Return a descriptor of its own."""
+        return os.dup(self._descriptor)
 
     def close(self) -> None:
-        """Close."""
-        os.close(self._descriptor)
+        """Close; who still writes, because a signal's handler closed it in between, gets an `OSError`."""
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
     abandon = close
 
 
-def open_segment(path: Path, size: int) -> Segment:
+def open_segment(path: Path, size: int) -> MappedSegment | AppendedSegment:
     """Make a segment of ``size`` bytes, mapped if the file system allocates, else appended to.
 
     Raises:

@@ -8,7 +8,6 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from struct import Struct
 from threading import RLock
 from time import time, time_ns
 from typing import Any, Final
@@ -34,8 +33,7 @@ from synapse_otel.journal.segment import Segment, allocate, open_segment
 from synapse_otel.journal.state import BLOCK_SIZE
 
 SEGMENT_SIZE: Final = 4 << 20
-_pack: Final = Struct("<HBBIII").pack
-_MASK: Final = 0xFFFFFFFF
+_pack: Final = frames.HEADER.pack
 
 
 class JournalWriter:
@@ -69,29 +67,48 @@ class JournalWriter:
 
     def append(self, kind: int, signal: int, payload: bytes, count: int = 1) -> None:
         """Append a frame with ``count`` records (1 to 255) of a signal."""
-        size = HEADER_SIZE + len(payload)
         sequences = self.sequences
+        size = HEADER_SIZE + len(payload)
+        while True:
+            sequence = sequences[signal]
+            crc = crc32(payload, sequence + (kind << 16) + count)
+            data = _pack(MARK, kind, count, size - HEADER_SIZE, crc, sequence) + payload
+            # From here to the copy stands no call: the interpreter changes threads, and runs signal handlers, only
+            # at calls and loops. Who came before has taken the number, and the loop goes round.
+            segment = self._segment
+            at = segment.at
+            end = at + size
+            memory = segment.memory
+            if end > segment.room or memory is None:
+                return self._append_slowly(kind, signal, payload, count)
+            if sequences[signal] == sequence:
+                sequences[signal] = sequence + count
+                segment.at = end
+                memory[at:end] = data
+                return None
+
+    def _append_slowly(self, kind: int, signal: int, payload: bytes, count: int) -> None:
+        """Append where there is no mapped room: in a new segment, or by a system call."""
         with self._lock:
-            while True:
+            sequences = self.sequences
+            size = HEADER_SIZE + len(payload)
+            segment = self._segment
+            if segment.at + size > segment.room:
+                if self._rotate(size):
+                    self.append(kind, signal, payload, count)
+                else:
+                    self._append_elsewhere(kind, signal, payload, count)
+            elif segment.memory is not None:
+                self.append(kind, signal, payload, count)
+            else:
                 sequence = sequences[signal]
-                crc = crc32(payload, ((sequence * 65537) ^ (kind << 8) ^ count) & _MASK)
-                data = _pack(MARK, kind, count, len(payload), sequence & _MASK, crc) + payload
-                segment = self._segment
-                if segment.at + size > segment.room:
-                    if not self._rotate(size):
-                        self._append_elsewhere(kind, signal, payload, count)
-                        return
-                elif sequences[signal] == sequence:
-                    # Between this check and the copy stands no call that a signal handler could follow; one that
-                    # came before has taken the number, and the loop goes round.
-                    sequences[signal] = sequence + count
-                    try:
-                        segment.write(data)
-                    except OSError as error:
-                        sequences[signal] = sequence
-                        self._fail(error)
-                        self._append_elsewhere(kind, signal, payload, count)
-                    return
+                sequences[signal] = sequence + count
+                try:
+                    segment.write(frames.frame(kind, payload, count, sequence))
+                except OSError as error:
+                    sequences[signal] = sequence
+                    self._fail(error)
+                    self._append_elsewhere(kind, signal, payload, count)
 
     def _append_elsewhere(self, kind: int, signal: int, payload: bytes, count: int) -> None:
         if self._successor is not None:
@@ -289,6 +306,7 @@ class _NoRoom:
 
     room = -1
     at = 0
+    memory = None
 
     def write(self, data: bytes) -> None:
         """Never called with success: there is no room."""

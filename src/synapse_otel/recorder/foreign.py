@@ -35,12 +35,13 @@ class ForeignMetrics:
         with self._lock:
             if self._provider is None:
                 self._reader = InMemoryMetricReader()
+                self._recorder.collect = self.collect_if_due
                 self._provider = MeterProvider([self._reader], resource=self._resource, shutdown_on_exit=False)
             return self._provider
 
     def collect_if_due(self) -> None:
-        """Collect if there is something to collect, and the interval has passed."""
-        if self._reader is not None and monotonic() >= self._due:
+        """Collect if the interval has passed."""
+        if monotonic() >= self._due:
             self.collect()
 
     def collect(self) -> None:

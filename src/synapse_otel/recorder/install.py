@@ -32,7 +32,6 @@ def install(
     options: RecorderOptions,
     block: StateBlock,
     *,
-    own_scope: str,
     interval_seconds: float,
     say: Callable[[str], None],
     on_open: Callable[[JournalWriter], None],
@@ -50,8 +49,7 @@ def install(
         provider.add_span_processor(JournalSpanProcessor(recorder))
         trace.set_tracer_provider(provider)
     if "metrics" in signals:
-        metrics.set_meter_provider(JournalMeterProvider(recorder, own_scope, foreign))
-        recorder.collect = foreign.collect_if_due
+        metrics.set_meter_provider(JournalMeterProvider(recorder, options.own_scope, foreign))
     if "logs" in signals:
         set_logger_provider(JournalLoggerProvider(recorder))
     return Installed(recorder, foreign, signals)

@@ -19,6 +19,7 @@ _LOG = int(Kind.LOG)
 _LOGS = int(Signal.LOGS)
 _encode = frames.encode
 _NO_CONTEXT = object()
+_NOTHING: dict[str, Any] = {}
 
 
 class JournalLoggerProvider(LoggerProvider):
@@ -51,7 +52,8 @@ class JournalLogger(Logger):
     ) -> None:
         super().__init__(name, version, schema_url, attributes)
         self._recorder = recorder
-        self._redact = recorder.redact
+        # The context API's own records are flat, so that nothing nested has to be looked for in each.
+        self._redact = recorder.redact.flat if name == recorder.options.own_scope else recorder.redact
         self._scope = recorder.scope(name, version, schema_url, attributes)
         # A step's records come with the same context object: its span's reference is kept with it.
         self._last: tuple[object, bytes] = (_NO_CONTEXT, b"")
@@ -86,24 +88,23 @@ class JournalLogger(Logger):
             return
         if exception is not None:
             attributes = {**_exception_attributes(exception), **(attributes or {})}
-        last = self._last
         if context is None:
             span = span_reference(get_current_span())
-        elif last[0] is context:
-            span = last[1]
         else:
-            span = span_reference(get_current_span(context))
-            self._last = (context, span)
-        severity = severity_number.value if severity_number is not None else 0
-        if timestamp is None:
-            timestamp = observed_timestamp or time_ns()
+            last = self._last
+            if last[0] is context:
+                span = last[1]
+            else:
+                span = span_reference(get_current_span(context))
+                self._last = (context, span)
+        severity = 0 if severity_number is None else severity_number._value_  # .value is a call
         fields = (
-            timestamp,
+            timestamp or observed_timestamp or time_ns(),
             severity,
             severity_text,
             event_name,
             body,
-            self._redact(attributes) if attributes else {},
+            self._redact(attributes) if attributes else _NOTHING,
             span,
             self._scope,
             observed_timestamp or 0,
@@ -112,11 +113,12 @@ class JournalLogger(Logger):
             payload = _encode(fields)
         except (TypeError, ValueError, OverflowError):
             payload = frames.encode_clean(list(fields))
-        self._recorder.append(_LOG, _LOGS, payload, 1)
-        if self._recorder.collect is not None:
-            self._recorder.collect()
+        recorder = self._recorder
+        recorder.append(_LOG, _LOGS, payload, 1)
         if severity >= _SYNCED:
-            self._recorder.sync()
+            recorder.sync()
+        if recorder.collect is not None:
+            recorder.collect()
 
     def _emit_record(self, record: LogRecord) -> None:
         exception = getattr(record, "exception", None)
@@ -126,7 +128,7 @@ class JournalLogger(Logger):
             context=record.context,
             severity_number=record.severity_number,
             severity_text=record.severity_text,
-            body=self._redact.nested(record.body),
+            body=self._recorder.redact.nested(record.body),
             attributes=record.attributes,
             event_name=record.event_name,
             exception=exception,

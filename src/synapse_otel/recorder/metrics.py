@@ -22,6 +22,7 @@ from synapse_otel.recorder.recorder import Bound, Recorder
 _SAMPLES = int(Kind.SAMPLES)
 _METRICS = int(Signal.METRICS)
 _MOST = 255
+_BOUND_KEPT = 256
 _encode = frames.encode
 
 
@@ -116,6 +117,8 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, api._Gau
         key = frozenset((attributes or {}).items())
         bound = self._bound.get(key)
         if bound is None:
+            if len(self._bound) >= _BOUND_KEPT:
+                self._bound.clear()  # a long-lived process has many jobs, each with series of its own
             bound = self._bound[key] = self.bind(attributes or {})
         self.set_many([bound, amount])
 

@@ -27,6 +27,8 @@ class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     """Key of the destination that journals are for."""
     budget_bytes: int
+    own_scope: str
+    """Instrumentation scope of the context API."""
     keep: bool = False
     secret_words: tuple[str, ...] = ()
 
@@ -110,6 +112,17 @@ class Recorder:
         """Return when all that was recorded is on the disk."""
         for journal in self.journals:
             journal.sync()
+
+    def divert(
+        self, roots: Sequence[Path], say: Callable[[str], None], on_open: Callable[[JournalWriter], None]
+    ) -> tuple[list[Path], Callable[[str], None], Callable[[JournalWriter], None]]:
+        """Write journals below other roots from now on, none for nowhere; return what holds until then, to go back."""
+        with self._lock:
+            self.close()
+            before = self._roots, self._say, self._on_open
+            self._roots, self._say, self._on_open = list(roots), say, on_open
+            self.journals = []
+            return before
 
     def emitted(self) -> list[int]:
         """Return, by signal, how many records the current run has recorded, lost ones included."""

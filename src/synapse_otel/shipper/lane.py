@@ -119,6 +119,10 @@ class Lane(ABC):
             return False
         return self._send(batch, send)
 
+    def hurry(self) -> None:
+        """Send what has been read at the next step, however little it is."""
+        self._batch.urgent = True
+
     @property
     def pending(self) -> int:
         """Records that were read and not accepted yet."""
@@ -142,7 +146,8 @@ class Lane(ABC):
     def _finish(self, batch: Batch) -> None:
         batch.final = True
         batch.urgent = True
-        self._add(batch, self.closing(killed=not self._ended_well))
+        self.cursor.killed = not self._ended_well
+        self._add(batch, self.closing(killed=self.cursor.killed))
         lost = self._reader.damage.bytes
         if lost:
             self.cursor.warnings.append(f"{lost} damaged bytes of the journal were left out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
@@ -19,7 +20,14 @@ BLOCK: Final = StateBlock()
 """The process's state block: what the observable instruments read, and our recorder puts beside its journal."""
 
 JOB_ATTRIBUTES: Final[dict[bytes, dict[str, Any]]] = {}
-"""By the job's key in the state block: the attributes of its metrics. An ended job leaves when it was last read."""
+"""By the job's key in the state block: the attributes of its metrics."""
+_ENDED: Final[dict[bytes, float]] = {}
+"""By the key of a job that has ended: the monotonic time at which its series stop, the oldest first."""
+ENDED_SECONDS: Final = 60.0
+"""What an ended job's last values are observed for: the default interval of the SDK's readers, so that each of
+several readers sees them; a reader that comes later still sees them once."""
+ENDED_LIMIT: Final = 256
+"""Ended jobs that are observed at a time; where nobody reads, they would stay for ever."""
 
 
 class Instruments:
@@ -80,25 +88,54 @@ def _observe(meter: Meter) -> None:
         meter.create_observable_counter(metric.name, [callback], metric.unit, metric.description)
 
 
+def end_series(job: bytes) -> None:
+    """Stop observing a job's series when its last values have been read."""
+    _ENDED[job] = monotonic() + ENDED_SECONDS
+    while len(_ENDED) > ENDED_LIMIT:
+        oldest = next(iter(_ENDED))
+        JOB_ATTRIBUTES.pop(oldest, None)
+        del _ENDED[oldest]
+
+
+class _Observed:
+    """The jobs that one instrument observes: those that run, and those that ended a short time ago or unseen."""
+
+    def __init__(self) -> None:
+        self._read: set[bytes] = set()
+
+    def jobs(self) -> dict[bytes, dict[str, Any]]:
+        """Return the attributes of the jobs to observe now, by key."""
+        now = monotonic()
+        over = {job for job, until in list(_ENDED.items()) if job in self._read and now >= until}
+        self._read = set(_ENDED)
+        return {job: attributes for job, attributes in list(JOB_ATTRIBUTES.items()) if job not in over}
+
+
 def _progress_callback(
     read: Callable[[Progress], float | None],
 ) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    observed = _Observed()
+
     def observe(_options: CallbackOptions) -> Iterable[Observation]:
+        jobs = observed.jobs()
         for kind, job, text, slot in BLOCK.items():
-            if kind == SlotKind.PROGRESS and isinstance(slot, ProgressSlot) and job in JOB_ATTRIBUTES:
+            if kind == SlotKind.PROGRESS and isinstance(slot, ProgressSlot) and job in jobs:
                 progress = slot.value()
                 value = read(progress) if progress else None
                 if value is not None:
-                    yield Observation(value, slot_attributes(JOB_ATTRIBUTES[job], semconv.CATEGORY, text))
+                    yield Observation(value, slot_attributes(jobs[job], semconv.CATEGORY, text))
 
     return observe
 
 
 def _counter_callback(kind: SlotKind, label: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    observed = _Observed()
+
     def observe(_options: CallbackOptions) -> Iterable[Observation]:
+        jobs = observed.jobs()
         for slot_kind, job, text, slot in BLOCK.items():
-            if slot_kind == kind and not isinstance(slot, ProgressSlot) and job in JOB_ATTRIBUTES:
-                yield Observation(slot.value(), slot_attributes(JOB_ATTRIBUTES[job], label, text))
+            if slot_kind == kind and not isinstance(slot, ProgressSlot) and job in jobs:
+                yield Observation(slot.value(), slot_attributes(jobs[job], label, text))
 
     return observe
 

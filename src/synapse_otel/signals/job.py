@@ -15,11 +15,11 @@ from synapse_otel.signals import semconv
 from synapse_otel.signals.arguments import check_mapping, check_name
 from synapse_otel.signals.active import LIVE, scope_or_none
 from synapse_otel.signals.exceptions import exception_attributes, result_of
-from synapse_otel.signals.instruments import BLOCK, JOB_ATTRIBUTES, Instruments, instruments
+from synapse_otel.signals.instruments import BLOCK, JOB_ATTRIBUTES, Instruments, end_series, instruments
 from synapse_otel.signals.levels import LEVELS
 from synapse_otel.signals.metrics import SERIES_LIMIT, MetricSeries
 from synapse_otel.signals.scope import Scope, add_flat
-from synapse_otel.signals.values import readable
+from synapse_otel.signals.values import key_text, readable
 
 EVENT_NAME_LIMIT: Final = 64
 """Event names that are counted each on its own; further ones are counted together as `semconv.OTHER`."""
@@ -48,12 +48,12 @@ class Job:
         self._process = os.getpid()
         self._open: list[Scope] = []
         self._recorded: BaseException | None = None
-        self._data_keys: dict[str, str] = {}
+        self._data_names: dict[str, str] = {}
         self._series: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
         self._room = [SERIES_LIMIT]
         self._use(instruments())
         self.message_counts = _Counters(self, SlotKind.MESSAGES, len(LEVELS))
-        self._event_counts = _Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
+        self.event_counts = _Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
         self.root = Scope(self, None, None, time_ns())
 
     def _use(self, made: Instruments) -> None:
@@ -91,34 +91,26 @@ class Job:
         """Return the counter of values that were NaN or infinite."""
         return BLOCK.counter(SlotKind.NONFINITE, self.key, category or "")
 
-    def count_event(self, name: str) -> None:
-        """Count an event by its name."""
-        self._event_counts[name].add()
-
     def add_data(self, attributes: dict[str, Any], data: Mapping[Any, Any]) -> None:
         """Add the caller's data to a record's attributes; plain values the short way."""
-        keys = self._data_keys
-        if len(data) > _SHORT:
+        if len(data) > _FEW:
             add_flat(attributes, semconv.DATA_PREFIX, data)
             return
+        names = self._data_names
         for key, value in data.items():
             kind = type(value)
-            if (kind is str and len(value) <= _SHORT_TEXT) or kind is float or kind is bool or kind is type(None):
-                plain = value
-            elif kind is int and _INT_MIN <= value <= _INT_MAX:
-                plain = value
+            if kind in _PLAIN or (kind is str and len(value) < _SHORT) or (kind is int and -_LARGE < value < _LARGE):
+                try:
+                    attributes[names[key]] = value
+                except (KeyError, TypeError):
+                    attributes[self._data_name(key)] = value
             else:
                 add_flat(attributes, semconv.DATA_PREFIX, {key: value})
-                continue
-            name = keys.get(key) if type(key) is str else None
-            attributes[name if name is not None else self._data_key(key)] = plain
 
-    def _data_key(self, key: object) -> str:
-        from synapse_otel.signals.values import key_text
-
+    def _data_name(self, key: object) -> str:
         name = semconv.DATA_PREFIX + key_text(key)
-        if type(key) is str and len(self._data_keys) < _KEYS_KEPT:
-            self._data_keys[key] = name
+        if type(key) is str and len(self._data_names) < _NAMES_KEPT:
+            self._data_names[key] = name
         return name
 
     # --- spans --------------------------------------------------------------------------------------
@@ -160,7 +152,7 @@ class Job:
         span = self._instruments.tracer.start_span(
             span_name, context, attributes=attributes, links=links, start_time=start
         )
-        scope = Scope(self, span if context is not None else None, name, start)
+        scope = Scope(self, span, name, start)
         self._open.append(scope)
         return scope
 
@@ -207,9 +199,9 @@ class Job:
         scope.ended = True
         if scope in self._open:
             self._open.remove(scope)
-        end = max(time_ns(), scope.start)
         if exception is not None:
             self.record_exception(scope, exception)
+        end = max(time_ns(), scope.start)
         span = scope.span
         span.set_attribute(semconv.STEP_RESULT, result)
         if error:
@@ -228,8 +220,8 @@ class Job:
 
     def record_exception(self, scope: Scope, exception: BaseException) -> None:
         """Record an exception once, in the innermost scope that it leaves."""
-        if self._recorded is exception:
-            return
+        if self._recorded is not None and (self._recorded is exception or self._recorded is exception.__cause__):
+            return  # what was raised from a recorded exception says nothing new
         self._recorded = exception
         attributes = {**scope._attributes(None), **exception_attributes(exception)}  # noqa: SLF001
         body = f"{attributes[semconv.EXCEPTION_TYPE]}: {attributes[semconv.EXCEPTION_MESSAGE]}"
@@ -258,11 +250,12 @@ class Job:
         level = LEVELS["info" if result in _GOOD else "error"]
         body = f"job ended: {result} after {seconds:.3f} s"
         self.root.emit(semconv.EVENT_JOB_FINISHED, body, level, {**self.root_attributes(), **ended})
-        _finish(self.root, result, exception, None, end)
+        _finish(self.root, result, exception, None, max(time_ns(), end))
         self.root.ended = True
         self._recorded = None
         LIVE[:] = [root for root in LIVE if root is not self.root]
         BLOCK.end(self.key)
+        end_series(self.key)
         return result
 
 
@@ -284,11 +277,11 @@ class _Counters(dict[str, CounterSlot]):
 
 
 _GOOD: Final = frozenset({semconv.RESULT_SUCCESS, semconv.RESULT_SKIP})
-_SHORT: Final = 32
-_SHORT_TEXT: Final = 1_024
-_KEYS_KEPT: Final = 1_024
-_INT_MIN: Final = -(1 << 63)
-_INT_MAX: Final = (1 << 63) - 1
+_PLAIN: Final = frozenset({float, bool, type(None)})
+_FEW: Final = 32
+_SHORT: Final = 1_024
+_NAMES_KEPT: Final = 1_024
+_LARGE: Final = 1 << 62
 
 
 def _nothing() -> None:

@@ -17,7 +17,7 @@ from synapse_otel.signals import semconv
 from synapse_otel.signals.arguments import check_mapping, check_name, progress_error
 from synapse_otel.signals.active import CURRENT
 from synapse_otel.signals.events import SpanEvents
-from synapse_otel.signals.levels import LEVELS, Level, level_of
+from synapse_otel.signals.levels import Level, known_level
 from synapse_otel.signals.metrics import MetricSeries, record_odd_values
 from synapse_otel.signals.values import TEXT_LIMIT, cut, flatten, readable
 
@@ -44,6 +44,9 @@ class Scope:
         self.start = start
         self.context = set_span_in_context(span, otel_context.get_current()) if span is not None else None
         self.events = SpanEvents()
+        self._base: dict[str, Any] = dict(job.log_attributes)
+        if self.category is not None:
+            self._base[semconv.CATEGORY] = self.category
         self.ended = False
         self.rollback = False
         self._progress: dict[str | None, ProgressSlot] = {}
@@ -93,17 +96,18 @@ class Scope:
         level: object = "info",
     ) -> None:
         """Record an event of the plugin's own, with data and the file that it is about."""
-        check_name("event", event)
-        known = LEVELS.get(level) if type(level) is str else None
-        known = known or level_of(level, "level")
+        if type(event) is not str or not event:
+            check_name("event", event)
+        known = known_level(level, "level")
         attributes = self._attributes(category)
         if data is not None:
-            check_mapping("data", data)
+            if type(data) is not dict:
+                check_mapping("data", data)
             self.job.add_data(attributes, data)
         if file is not None:
             _add_file(attributes, file)
         self.emit(event, None, known, attributes)
-        self.job.count_event(event)
+        self.job.event_counts[event].add()
 
     def message(
         self,
@@ -113,9 +117,7 @@ class Scope:
         code: str | None = None,
     ) -> None:
         """Record a message for the job's user. ``context`` is a word of `LEVELS` or an enum of such words."""
-        level = LEVELS.get(context) if type(context) is str else None
-        if level is None:
-            level = level_of(context, "context")
+        level = known_level(context, "context")
         if type(message) is not str or len(message) > TEXT_LIMIT:
             message = cut(str(message) if isinstance(message, str) else str(readable(message)))
         attributes = self._attributes(category)
@@ -191,11 +193,10 @@ class Scope:
     # --- cold parts ---------------------------------------------------------------------------------
 
     def _attributes(self, category: str | None) -> dict[str, Any]:
-        if category is not None and not (type(category) is str and category):
-            check_name("category", category)
-        attributes = dict(self.job.log_attributes)
-        category = category if category is not None else self.category
+        attributes = self._base.copy()
         if category is not None:
+            if type(category) is not str or not category:
+                check_name("category", category)
             attributes[semconv.CATEGORY] = category
         return attributes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from synapse_otel.contained import contain
 from synapse_otel.otel_seam import SeverityNumber, get_logger
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import scope_or_none
@@ -32,7 +33,8 @@ class RecordingHandler(logging.Handler):
             return
         try:
             self._emit(record)
-        except Exception:  # noqa: BLE001 - as every handler of logging does: said on stderr, never raised
+        except Exception as error:  # noqa: BLE001 - as every handler of logging does: said on stderr, never raised
+            contain(error)
             self.handleError(record)
 
     def _emit(self, record: logging.LogRecord) -> None:

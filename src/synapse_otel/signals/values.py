@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import Enum
@@ -134,5 +135,13 @@ def _flatten_into(flat: dict[str, Any], prefix: str, data: Mapping[Any, Any], ab
         elif len(flat) >= ATTRIBUTE_LIMIT:
             left += 1
         else:
-            flat[name] = _readable(value, DEPTH_LIMIT, above)
+            flat[name] = attribute_value(value, above)
     return left
+
+
+def attribute_value(value: object, above: tuple[int, ...] = ()) -> Any:
+    """Return ``value`` as a scalar or a list of scalars; a list of anything else becomes JSON text."""
+    found = _readable(value, DEPTH_LIMIT, above)
+    if isinstance(found, dict) or (isinstance(found, list) and any(isinstance(item, list | dict) for item in found)):
+        return cut(json.dumps(found, ensure_ascii=False))
+    return found

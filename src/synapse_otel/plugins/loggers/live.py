@@ -54,10 +54,12 @@ class LiveScreen:
         if not ended and monotonic() < self._due:
             return
         with self._lock:
-            if ended and self._ends.admits(category, track):
+            over = ended and self._ends.admits(category, track)
+            if over:
                 self._running.pop(category, None)
-                self._print(_end_line(category, track))
             self._draw()
+            if over:
+                self._print(_end_line(category, track))
 
     def close(self) -> None:
         """Take the bars away; the last progress of each stays as a line."""

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from synapse_otel.contained import contain
 from synapse_otel.plugins.loggers.track import Track
 from synapse_otel.plugins.models.logger import LogLevel, ProgressData
 
@@ -122,6 +123,7 @@ class View(ABC):
 
     def _contain(self, error: Exception) -> None:
         """Say once that this logger's view fails; what was recorded is not affected."""
+        contain(error)
         if not self._hook_failed:
             self._hook_failed = True
             _log.warning(

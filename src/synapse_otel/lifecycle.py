@@ -133,8 +133,9 @@ def job(
         )
         _live().append(started)
     started.flush = pipeline.flush
+    console = ConsoleLogger() if logger is None else None
     context = RuntimeContext(
-        logger=logger if logger is not None else ConsoleLogger(),
+        logger=console if console is not None else logger,
         env=env,
         job_id=started.id,
         client=client,
@@ -142,29 +143,30 @@ def job(
         checkpoint=dict(checkpoint) if checkpoint is not None else None,
     )
     context._job = started  # noqa: SLF001 - the seam between the context and its job
-    with _terminated_by_signal(started, context):
+    with _terminated_by_signal(started, console):
         try:
             with started.root.activated():
                 yield context
         except BaseException as error:
-            _end(started, context, error)
+            _end(started, console, error)
             raise
         else:
-            _end(started, context, None)
+            _end(started, console, None)
 
 
 # --- the job's end -------------------------------------------------------------------------------------
 
 
-def _end(started: Job, context: RuntimeContext, error: BaseException | None) -> None:
-    """End a job; the last one that runs also ends the run, and says how it went."""
+def _end(started: Job, console: BaseLogger | None, error: BaseException | None) -> None:
+    """End a job; the last one that runs also ends the run, and says how it went. A caller's logger is left to him."""
     with _lock:
         if started not in _live():
             return  # ended already, by a signal; or this is the child of a fork, and it is not its own to end
         _live().remove(started)
         last = not _live()
     result = started.end(error)
-    context.logger.finish()
+    if console is not None:
+        console.finish()
     pipeline = _pipeline()
     if last:
         _report(started, result, pipeline.end_run())
@@ -198,7 +200,7 @@ def _at_exit() -> None:
 
 
 @contextmanager
-def _terminated_by_signal(started: Job, context: RuntimeContext) -> Iterator[None]:
+def _terminated_by_signal(started: Job, console: BaseLogger | None) -> Iterator[None]:
     """End the job on SIGTERM, and then do what would have been done without us: the handler before, or to die of it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -211,7 +213,7 @@ def _terminated_by_signal(started: Job, context: RuntimeContext) -> Iterator[Non
 
     def terminate(number: int, frame: FrameType | None) -> None:
         if os.getpid() == process and not callable(before) and before != signal.SIG_IGN:
-            _end(started, context, Terminated(signal.Signals(number).name))
+            _end(started, console, Terminated(signal.Signals(number).name))
         if callable(before):
             before(number, frame)
         elif before != signal.SIG_IGN:

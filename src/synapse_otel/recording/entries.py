@@ -1,0 +1,203 @@
+"""What a recording is made of. Times are Unix time in ns, ids hexadecimal text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from synapse_otel.journal.state import Progress, SlotKind
+from synapse_otel.signals import semconv
+
+
+class Role(StrEnum):
+    """What a span stands for."""
+
+    JOB = "job"
+    STEP = "step"
+    ROLLBACK = "rollback"
+    MARKER = "marker"
+    OTHER = "other"
+    """Of the plugin's own tracing, or of another instrumentation."""
+
+
+class LogKind(StrEnum):
+    """What a log record stands for."""
+
+    MESSAGE = "message"
+    EVENT = "event"
+    DEVELOPER = "developer"
+    EXCEPTION = "exception"
+    LIFE = "life"
+    """The job's beginning or end."""
+    LOGGING = "logging"
+    """Of Python's logging, or of another instrumentation."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    """An event of a span."""
+
+    time: int
+    name: str
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link from a span to another."""
+
+    trace_id: str
+    span_id: str
+    attributes: dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Span:
+    """A span with its children, in the order in which they began."""
+
+    name: str
+    role: Role
+    trace_id: str
+    span_id: str
+    parent_id: str
+    start: int
+    end: int | None
+    """None while it is open, and for ever if its process was killed."""
+    attributes: dict[str, Any]
+    failed: bool = False
+    """Whether its status is ERROR."""
+    status_message: str = ""
+    events: list[SpanEvent] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    scope: str = ""
+    children: list[Span] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its end was not recorded."""
+        return self.end is None
+
+    @property
+    def seconds(self) -> float | None:
+        """Duration, None while it is open."""
+        return None if self.end is None else (self.end - self.start) / 1e9
+
+    @property
+    def result(self) -> str | None:
+        """How the job or step ended, in the words of ``semconv.RESULT_*``."""
+        found = self.attributes.get(semconv.JOB_RESULT, self.attributes.get(semconv.STEP_RESULT))
+        return None if found is None else str(found)
+
+    @property
+    def skipped(self) -> bool:
+        """Whether it is a step that was skipped."""
+        return self.attributes.get(semconv.STEP_SKIPPED) is True
+
+    @property
+    def error(self) -> str:
+        """What went wrong, with the class of the exception; empty if nothing did."""
+        if not self.failed:
+            return ""
+        kind = str(self.attributes.get(semconv.ERROR_TYPE, ""))
+        text = str(self.attributes.get(semconv.STEP_ERROR, "")) or self.status_message
+        return ": ".join(part for part in dict.fromkeys((kind, text)) if part)
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, Span]]:
+        """Yield depth and span of itself and all below it, each before its children."""
+        todo = [(depth, self)]
+        while todo:
+            at, span = todo.pop()
+            yield at, span
+            todo += [(at + 1, child) for child in reversed(span.children)]
+
+    def find(self, name: str) -> Span | None:
+        """Return the first span of a name, itself or below it."""
+        return next((span for _depth, span in self.walk() if span.name == name), None)
+
+
+@dataclass(slots=True, kw_only=True)
+class LogEntry:
+    """A log record: a message, an event, an exception, or a line of Python's logging."""
+
+    time: int
+    kind: LogKind
+    severity: int
+    """As in OpenTelemetry: 5 DEBUG, 9 INFO, 10 success, 13 WARN, 17 ERROR, 21 FATAL."""
+    event_name: str
+    body: Any
+    attributes: dict[str, Any]
+    trace_id: str
+    span_id: str
+    scope: str
+    uid: str
+    """Its ``log.record.uid``."""
+
+    @property
+    def category(self) -> str:
+        """Category, empty if it has none."""
+        return str(self.attributes.get(semconv.CATEGORY, ""))
+
+    @property
+    def context(self) -> str:
+        """Word that a message's author gave for how it is meant; empty for anything but a message."""
+        return str(self.attributes.get(semconv.MESSAGE_CONTEXT, ""))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the caller passed as data, nested names joined with dots."""
+        prefix = semconv.DATA_PREFIX
+        return {key.removeprefix(prefix): value for key, value in self.attributes.items() if key.startswith(prefix)}
+
+    @property
+    def file(self) -> str | None:
+        """Path of the file that an event is about."""
+        found = self.attributes.get(semconv.FILE_PATH)
+        return None if found is None else str(found)
+
+
+@dataclass(slots=True, kw_only=True)
+class Series:
+    """The values of one instrument with one set of attributes, each with its time."""
+
+    name: str
+    instrument: str
+    unit: str
+    attributes: dict[str, Any]
+    times: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def category(self) -> str:
+        """Category, empty if it has none."""
+        return str(self.attributes.get(semconv.CATEGORY, ""))
+
+    @property
+    def metric_name(self) -> str:
+        """The plugin's own name of the metric; the instrument's for anything else."""
+        return str(self.attributes.get(semconv.METRIC_NAME, self.name))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryProgress:
+    """The last progress of one category of a job."""
+
+    job: str
+    """Span id of the job."""
+    category: str
+    """Empty for the job as a whole."""
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A counter of the context API: messages by context, events by name, metric updates by category."""
+
+    job: str
+    kind: SlotKind
+    text: str
+    value: int

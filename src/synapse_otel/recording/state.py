@@ -1,0 +1,89 @@
+"""Whether a run is alive, ended, or was killed; and how many records it has emitted."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.folder import ALIVE_LOCK, segment_numbers
+from synapse_otel.journal.frames import SIGNAL_OF, Kind, Segment, Signal
+from synapse_otel.journal.locks import is_locked
+from synapse_otel.journal.reader import JournalReader, Position
+
+
+class RunState(StrEnum):
+    """What became of the process that writes a journal."""
+
+    LIVE = "live"
+    CRASHED = "crashed"
+    """It is gone, and did not close its journal: killed, or out of power."""
+    DONE = "done"
+    """It closed its journal in good order, however its job ended."""
+
+
+def run_state(folder: Path, *, ended: bool | None = None) -> RunState:
+    """Say what became of a journal's process: the one place where this is decided.
+
+    Alive is whoever holds the journal's lock, which the kernel releases at death; a process id says nothing in
+    another container.
+
+    Args:
+        folder: the journal's.
+        ended: whether the journal's end has been read in it, for who has just read it.
+    """
+    if is_alive(folder):
+        return RunState.LIVE
+    if ended is None:
+        ended = _is_ended(folder)
+    if ended:
+        return RunState.DONE
+    if segment_numbers(folder) or not _is_complete(folder):
+        return RunState.CRASHED
+    # Delivered and deleted: the cursors remember what its end was like.
+    return RunState.CRASHED if any(read_cursor(folder, signal).killed for signal in Signal) else RunState.DONE
+
+
+def is_alive(folder: Path) -> bool:
+    """Say whether the process that writes a journal lives."""
+    try:
+        return is_locked(folder / ALIVE_LOCK)
+    except FileNotFoundError:
+        return False
+
+
+def emitted_records(folder: Path) -> int:
+    """Return how many records a journal was given, evicted and damaged ones included."""
+    found = [read_cursor(folder, signal).sequence for signal in Signal]
+    for kind, count, sequence, segment in _last_frames(folder):
+        if segment is not None:
+            found = [max(pair) for pair in zip(found, segment.sequences, strict=True)]
+        elif kind in SIGNAL_OF:
+            signal = SIGNAL_OF[kind]
+            found[signal] += max(sequence + count - found[signal], 0)
+    return sum(found)
+
+
+def _is_ended(folder: Path) -> bool:
+    return any(kind == Kind.END for kind, *_ in _last_frames(folder))
+
+
+def _is_complete(folder: Path) -> bool:
+    return all(read_cursor(folder, signal).complete for signal in Signal)
+
+
+def _last_frames(folder: Path) -> list[tuple[int, int, int, Segment | None]]:
+    """Return kind, count, sequence and header of the frames of the newest segment: it can be read alone."""
+    numbers = segment_numbers(folder)
+    if not numbers:
+        return []
+    reader = JournalReader(folder, Position(numbers[-1]))
+    found: list[tuple[int, int, int, Segment | None]] = []
+    try:
+        while read := reader.read(ended=True):
+            for frame in read:
+                header = frame.decode() if frame.kind == Kind.SEGMENT else None
+                found.append((frame.kind, frame.count, frame.sequence, header))
+    finally:
+        reader.close()
+    return found

@@ -1,0 +1,82 @@
+"""The characters that a report is drawn with: for terminals that know Unicode, and for those that do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """Characters, one cell each unless they say otherwise."""
+
+    success: str
+    failure: str
+    skipped: str
+    rollback: str
+    running: str
+    plain: str
+    bar: str
+    failed_bar: str
+    skipped_bar: str
+    rollback_bar: str
+    running_end: str
+    killed_end: str
+    track: str
+    branch: str
+    last_branch: str
+    pipe: str
+    gap: str
+    spark: str
+    """From the lowest to the highest."""
+    ellipsis: str
+    dot: str
+    times: str
+
+
+UNICODE: Final = Glyphs(
+    success="✓",
+    failure="✗",
+    skipped="○",
+    rollback="↶",
+    running="▸",
+    plain="·",
+    bar="━",
+    failed_bar="━",
+    skipped_bar="╌",
+    rollback_bar="╍",
+    running_end="▸",
+    killed_end="✗",
+    track="─",
+    branch="├─ ",
+    last_branch="└─ ",
+    pipe="│  ",
+    gap="   ",
+    spark="▁▂▃▄▅▆▇█",
+    ellipsis="…",
+    dot=" · ",
+    times="×",
+)
+ASCII: Final = Glyphs(
+    success="+",
+    failure="x",
+    skipped="o",
+    rollback="<",
+    running=">",
+    plain=".",
+    bar="=",
+    failed_bar="x",
+    skipped_bar=".",
+    rollback_bar="<",
+    running_end=">",
+    killed_end="x",
+    track="-",
+    branch="|- ",
+    last_branch="`- ",
+    pipe="|  ",
+    gap="   ",
+    spark="_.-~=+*#",
+    ellipsis="~",
+    dot=" | ",
+    times="x",
+)

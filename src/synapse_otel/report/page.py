@@ -1,0 +1,61 @@
+"""What the sections of a report share: the room there is, the characters, and how rows are bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from rich.text import Text
+
+from synapse_otel.recording import Recording, RunState, Span
+from synapse_otel.report.glyphs import Glyphs
+from synapse_otel.report.words import offset
+
+NARROW: Final = 64
+"""Below this width, columns are left out."""
+
+Lines = Iterator[Text]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The recording, and the room to show it in."""
+
+    recording: Recording
+    width: int
+    glyphs: Glyphs
+
+    @property
+    def narrow(self) -> bool:
+        """Whether there is no room for every column."""
+        return self.width < NARROW
+
+    @property
+    def begin(self) -> int:
+        """Unix time in ns from which times are counted: the job's begin, else that of the first thing known."""
+        recording = self.recording
+        first = [span.start for span in recording.spans] or [entry.time for entry in recording.logs[:1]]
+        return min(first, default=recording.last_time)
+
+    @property
+    def end(self) -> int:
+        """Unix time in ns at which the last span ends."""
+        return max([self.recording.end_of(span) for span in self.recording.spans], default=self.recording.last_time)
+
+    def offset(self, time: int) -> str:
+        """Return a time since the beginning."""
+        return offset((time - self.begin) / 1e9)
+
+    def killed(self, span: Span) -> bool:
+        """Say whether a span was left open by a process that is gone."""
+        return span.is_open and self.recording.state is not RunState.LIVE
+
+    def more(self, count: int, what: str, indent: str = "  ") -> Text:
+        """Return the line that stands for rows that are left out."""
+        return Text(f"{indent}{self.glyphs.ellipsis} and {count:,} more {what}", style="dim italic")
+
+
+def heading(title: str) -> Text:
+    """Return the title of a section."""
+    return Text(title, style="bold")

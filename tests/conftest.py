@@ -1,0 +1,57 @@
+"""What holds for all tests: nothing of the user's is touched, and no process outlives the session."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ImportError:
+        return False
+
+
+pytest_plugins = [
+    # An installed synapse-otel brings its fixtures by its entry point; from a bare tree they are loaded here.
+    *([] if entry_points(group="pytest11", name="synapse_otel") else ["synapse_otel.testing"]),
+    *(["tests.stack.fixtures"] if _is_importable("tools.stack.stack") else []),
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder of its own for the whole session, and no settings from outside; its shippers end with it.
+
+    The home folder stays as it is: what is built for the tests is cached there, and pip is configured there.
+    """
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("OTEL_", "SYNAPSE_")) or name in {"TRACEPARENT", "TRACESTATE"}:
+                patch.delenv(name)
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
+    _end_shippers(tmp_path_factory.getbasetemp())
+
+
+def _end_shippers(base: Path) -> None:
+    """End the shippers of journals below the session's folder: a shipper holds its lock open as long as it lives."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            held = {os.readlink(descriptor) for descriptor in (process / "fd").iterdir()}
+        except OSError:
+            continue  # another user's, or gone
+        if int(process.name) != os.getpid() and any(_is_shipper_lock(Path(path), base) for path in held):
+            os.kill(int(process.name), signal.SIGTERM)
+
+
+def _is_shipper_lock(path: Path, base: Path) -> bool:
+    return path.is_relative_to(base) and path.name.startswith("shipper-") and path.suffix == ".lock"
