@@ -53,16 +53,16 @@ def stock() -> Iterator[Calls]:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
     class NoLogs(LogRecordExporter):
-        def export(self, batch: Sequence[Any]) -> LogRecordExportResult:  # noqa: ARG002
+        def export(self, batch: Sequence[Any]) -> LogRecordExportResult:
             return LogRecordExportResult.SUCCESS
 
         def shutdown(self) -> None: ...
 
-        def force_flush(self, timeout_millis: int = 0) -> bool:  # noqa: ARG002
+        def force_flush(self, timeout_millis: int = 0) -> bool:
             return True
 
     class NoSpans(SpanExporter):
-        def export(self, spans: Sequence[Any]) -> SpanExportResult:  # noqa: ARG002
+        def export(self, spans: Sequence[Any]) -> SpanExportResult:
             return SpanExportResult.SUCCESS
 
     tracer_provider = TracerProvider(shutdown_on_exit=False)

@@ -17,9 +17,9 @@ from synapse_otel.signals.job import Job, check_job, start_job
 
 if TYPE_CHECKING:
     from synapse_otel.account import Account
+    from synapse_otel.loggers import BaseLogger
     from synapse_otel.pipeline import Pipeline
     from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
-    from synapse_otel.loggers import BaseLogger
     from synapse_otel.settings import Settings
 
 _lock: Final = threading.RLock()
@@ -103,8 +103,8 @@ def job(
 
     An exception that leaves the block is recorded and goes on unchanged.
     """
-    from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
     from synapse_otel.loggers import ConsoleLogger
+    from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
 
     pipeline = _pipeline()
     check_job(
@@ -135,7 +135,7 @@ def job(
     started.flush = pipeline.flush
     console = ConsoleLogger() if logger is None else None
     context = RuntimeContext(
-        logger=console if console is not None else logger,
+        logger=console or logger or ConsoleLogger(),
         env=env,
         job_id=started.id,
         client=client,

@@ -18,9 +18,11 @@ from opentelemetry._logs import (
     get_logger_provider,
     set_logger_provider,
 )
+from opentelemetry.metrics import _Gauge as Gauge
 
 __all__ = [
     "SDK_CLOCK",
+    "Gauge",
     "LogRecord",
     "Logger",
     "LoggerProvider",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
@@ -34,7 +35,8 @@ _TEXT: Final = re.compile(
     r"|(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))"
     r"|(?P<scheme>\b(?:[Bb]earer|[Bb]asic)\s+)[\w.~+/=-]{16,}"
     r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)"
-    r"|(?P<named>(?i:\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key))[\"']?\s*[=:]\s*)[\"']?[^\s\"',;&]+[\"']?",
+    r"|(?P<named>(?i:\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key))[\"']?\s*[=:]\s*)"
+    r"[\"']?[^\s\"',;&]+[\"']?",
     re.DOTALL,
 )
 _KEYS_KEPT: Final = 10_000
@@ -46,7 +48,7 @@ def is_secret_key(key: str, extra: frozenset[str] = frozenset()) -> bool:
     words = [word.lower() for word in _WORDS.findall(key)]
     if not SECRET_WORDS.isdisjoint(words) or (extra and not extra.isdisjoint([*words, key.lower()])):
         return True
-    return any(pair in SECRET_PAIRS for pair in zip(words, words[1:], strict=False))
+    return any(pair in SECRET_PAIRS for pair in pairwise(words))
 
 
 def redact_text(text: str) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import unquote
 
 from pydantic import BeforeValidator, ByteSize, Field, FilePath, PositiveFloat, ValidationError, field_validator
@@ -59,8 +60,15 @@ class _Source(BaseSettings):
     )
 
 
+def _state_folder() -> Path:
+    """Return the user's state folder for journals (XDG Base Directory Specification)."""
+    state = os.environ.get("XDG_STATE_HOME")
+    base = Path(state) if state and Path(state).is_absolute() else Path.home() / ".local" / "state"
+    return base / "synapse-otel"
+
+
 class OtlpSettings(_Source):
-    """The exporter's variables, of one signal (``OTEL_EXPORTER_OTLP_TRACES_...``) or of all (``OTEL_EXPORTER_OTLP_...``)."""
+    """The exporter's variables: one signal's (``OTEL_EXPORTER_OTLP_TRACES_...``) or all signals' without the name."""
 
     endpoint: str | None = None
     protocol: Literal["http/protobuf"] | None = None
@@ -76,11 +84,9 @@ class OtlpSettings(_Source):
 class Settings(_Source):
     """Settings of synapse-otel."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SYNAPSE_OTEL_", pyproject_toml_table_header=("tool", "synapse_otel")
-    )
+    model_config = SettingsConfigDict(env_prefix="SYNAPSE_OTEL_", pyproject_toml_table_header=("tool", "synapse_otel"))
 
-    journal_dir: Path = Field(default_factory=lambda: default_journal_dir())
+    journal_dir: Path = Field(default_factory=_state_folder)
     """Folder of all journals."""
     journal_budget: ByteSize = ByteSize(512 * _MEBIBYTE)
     """What the journal of one run may take on the disk; beyond it the oldest records go, and are counted."""
@@ -122,7 +128,7 @@ class Settings(_Source):
         return value
 
     @classmethod
-    def settings_customise_sources(  # noqa: PLR0913, PLR0917 - the signature of pydantic-settings
+    def settings_customise_sources(  # the signature of pydantic-settings
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
@@ -142,13 +148,6 @@ class Settings(_Source):
 _LEAST_BUDGET: Final = 16 * _MEBIBYTE
 
 
-def default_journal_dir() -> Path:
-    """Return the user's state folder for journals (XDG Base Directory Specification)."""
-    state = os.environ.get("XDG_STATE_HOME")
-    base = Path(state) if state and Path(state).is_absolute() else Path.home() / ".local" / "state"
-    return base / "synapse-otel"
-
-
 def load_settings(**arguments: Any) -> Settings:
     """Return the settings.
 
@@ -159,7 +158,7 @@ def load_settings(**arguments: Any) -> Settings:
     if unknown:
         msg = f"unknown setting {unknown[0]}; there are {', '.join(sorted(Settings.model_fields))}"
         raise SettingsError(msg)
-    return _loaded(lambda: Settings(**arguments), "SYNAPSE_OTEL_")
+    return _loaded(partial(Settings, **arguments), "SYNAPSE_OTEL_")
 
 
 def load_destination(settings: Settings) -> Destination:
@@ -169,11 +168,11 @@ def load_destination(settings: Settings) -> Destination:
         SettingsError: one of them is wrong.
     """
     prefix = "OTEL_EXPORTER_OTLP_"
-    shared = _loaded(lambda: OtlpSettings(_env_prefix=prefix), prefix)  # type: ignore[call-arg]
+    shared = _loaded(partial(OtlpSettings, _env_prefix=prefix), prefix)
     endpoints = {}
     for signal in ("logs", "metrics", "traces"):
         of_signal = f"{prefix}{signal.upper()}_"
-        own = _loaded(lambda name=of_signal: OtlpSettings(_env_prefix=name), of_signal)  # type: ignore[misc,call-arg]
+        own = _loaded(partial(OtlpSettings, _env_prefix=of_signal), of_signal)
         endpoints[signal] = _endpoint(settings, shared, own, signal, of_signal if own.endpoint else prefix)
     return Destination(**endpoints)
 
@@ -188,7 +187,9 @@ def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signa
         given["timeout_seconds"] = timeout / 1000
     given["headers"] = _first(settings.headers, own.headers, shared.headers)
     paths = {"certificate", "client_certificate", "client_key"}
-    fields = {name: str(value) if name in paths else value for name, value in given.items() if value is not None}
+    fields: dict[str, Any] = {
+        name: str(value) if name in paths else value for name, value in given.items() if value is not None
+    }
     try:
         return Endpoint(url=url, **fields)
     except ValueError as error:
@@ -196,6 +197,7 @@ def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signa
         raise SettingsError(msg) from error
 
 
+_Loaded = TypeVar("_Loaded", bound=BaseSettings)
 _COMMON: Final = ("compression", "certificate", "client_certificate", "client_key")
 
 
@@ -203,7 +205,7 @@ def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _loaded(load: Callable[[], Any], prefix: str) -> Any:
+def _loaded(load: Callable[[], _Loaded], prefix: str) -> _Loaded:
     try:
         return load()
     except ValidationError as error:

@@ -49,7 +49,9 @@ class Run(msgspec.Struct, frozen=True):
     keep: bool = False
     """Whether delivered segments are kept."""
     parent: str = ""
-    """Journal that this one continues: of a forked process, or where the first one's disk was full."""
+    """Journal that this one belongs to: of a forked process, or where the first one's disk was full."""
+    continues: bool = False
+    """The journal goes on for its parent, which could no longer be written."""
 
 
 def segment_path(folder: Path, number: int) -> Path:

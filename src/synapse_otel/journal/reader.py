@@ -38,7 +38,7 @@ class Frame(NamedTuple):
     """A frame as it was read; `after` is the place behind it."""
 
     kind: int
-    count: int
+    count: int  # type: ignore[assignment]  # not the method of a tuple
     sequence: int
     payload: bytes
     after: Position
@@ -48,7 +48,7 @@ class Frame(NamedTuple):
         decoder = DECODERS.get(self.kind)
         try:
             return decoder.decode(self.payload) if decoder else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
 
@@ -127,6 +127,8 @@ class JournalReader:
     # --- frames -------------------------------------------------------------------------------------
 
     def _read_segment(self, limit: int, *, sealed: bool) -> list[Frame]:
+        if not sealed and not any(os.pread(self._file(), HEADER_SIZE, self._position.offset)):
+            return []  # nothing new: a look that costs little
         size = limit
         while True:
             data = os.pread(self._file(), size, self._position.offset)
@@ -136,7 +138,7 @@ class JournalReader:
                 return found
             if wanted > len(data) and len(data) == size:
                 size = wanted
-            elif not sealed or not data.strip(b"\0"):
+            elif not sealed:
                 return []
             elif not self._skip_damage():
                 return []
@@ -170,6 +172,12 @@ class JournalReader:
         """Go to the next whole frame of the segment, count what is left out; False, and to its end, if there is none."""
         begin = self._position.offset
         size = os.fstat(self._file()).st_size
+        while not any(data := os.pread(self._file(), CHUNK, begin)):
+            if not data:
+                self._position = self._position._replace(offset=max(size, begin))
+                return False  # nothing but room that was not used
+            begin += len(data)
+        begin = self._position.offset
         data = os.pread(self._file(), size - begin, begin)
         at = data.find(MARK_BYTES, 1)
         while at != -1:

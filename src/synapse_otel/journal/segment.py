@@ -15,7 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EINTR})
+_TRIES = 100
 
 
 class Segment(Protocol):
@@ -149,9 +150,12 @@ def allocate(descriptor: int, size: int) -> bool:
     fallocate = _fallocate()
     if fallocate is None:
         return False
-    if fallocate(descriptor, 0, 0, size) == 0:
-        return True
-    code = ctypes.get_errno()
+    for _ in range(_TRIES):
+        if fallocate(descriptor, 0, 0, size) == 0:
+            return True
+        code = ctypes.get_errno()
+        if code != errno.EINTR:  # a signal came, whose handler has run by now
+            break
     if code in _UNSUPPORTED:
         return False
     raise OSError(code, os.strerror(code))

@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from time import time, time_ns
@@ -27,12 +28,14 @@ from synapse_otel.journal.folder import (
     segment_numbers,
     segment_path,
 )
-from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, MARK, Kind, Signal
+from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, Signal
 from synapse_otel.journal.locks import FileLock
-from synapse_otel.journal.segment import Segment, allocate, open_segment
+from synapse_otel.journal.segment import AppendedSegment, MappedSegment, Segment, allocate, open_segment
 from synapse_otel.journal.state import BLOCK_SIZE
 
 SEGMENT_SIZE: Final = 4 << 20
+_RESERVE: Final = 128
+"""Bytes of every segment that only its end is written to."""
 _pack: Final = frames.HEADER.pack
 
 
@@ -57,11 +60,12 @@ class JournalWriter:
         self._budget = budget
         self._lock = RLock()
         self._definitions: dict[object, tuple[int, bytes]] = {}
-        self._number = 1
-        self._segment = first
+        self._number = self._last_number = 1
         self._failed = False
         self._closed = False
-        self._write(self._header())
+        first.write(self._header())
+        first.room -= _RESERVE
+        self._segment: Segment = first
 
     # --- appending ----------------------------------------------------------------------------------
 
@@ -106,7 +110,8 @@ class JournalWriter:
                 try:
                     segment.write(frames.frame(kind, payload, count, sequence))
                 except OSError as error:
-                    sequences[signal] = sequence
+                    if sequences[signal] == sequence + count:  # else a signal's handler has taken the next number
+                        sequences[signal] = sequence
                     self._fail(error)
                     self._append_elsewhere(kind, signal, payload, count)
 
@@ -120,11 +125,8 @@ class JournalWriter:
         """Append a definition, and repeat it in every further segment until `forget`."""
         with self._lock:
             self._definitions[key] = (kind, payload)
-            data = frames.frame(kind, payload)
-            if self._segment.at + len(data) > self._segment.room:
-                self._rotate(len(data))
-            else:
-                self._write(data)
+            if not self._put(frames.frame(kind, payload)) and self._successor is not None:
+                self._successor.define(key, kind, payload)
 
     def forget(self, key: object) -> None:
         """Stop repeating a definition."""
@@ -132,33 +134,34 @@ class JournalWriter:
             self._definitions.pop(key, None)
 
     def sync(self) -> None:
-        """Return when all that was appended is on the disk."""
+        """Return when all that was appended is on the disk. Nobody else has to wait for it."""
         with self._lock:
-            if self._closed or self._failed:
-                return
-            try:
-                self._segment.sync()
-            except OSError as error:
+            descriptor = self._segment.duplicate()
+        if descriptor is None:
+            return
+        try:
+            os.fdatasync(descriptor)
+        except OSError as error:
+            with self._lock:
                 self._fail(error)
+        finally:
+            os.close(descriptor)
 
     def flush(self) -> None:
         """Ask the shipper to send at once what was appended."""
         with self._lock:
-            data = frames.frame(Kind.FLUSH, frames.encode((time_ns(),)))
-            if self._segment.at + len(data) <= self._segment.room or self._rotate(len(data)):
-                self._write(data)
+            self._put(frames.frame(Kind.FLUSH, frames.encode((time_ns(),))))
 
     def close(self) -> None:
         """Write the end, bring all to the disk and let go of the lock. A second call does nothing."""
         with self._lock:
             if self._closed:
                 return
-            self.define("end", Kind.END, frames.encode((time_ns(),)))
-            self.sync()
+            nothing = _NoRoom()
             self._closed = True
+            segment, self._segment = self._segment, nothing
             if not self._failed:
-                self._segment.close()
-            self._segment = _NoRoom()
+                self._finish(segment, continued=False)
             self._alive.release()
 
     def abandon(self) -> None:
@@ -166,9 +169,9 @@ class JournalWriter:
         self._lock = RLock()
         if not self._closed:
             self._closed = True
-            self._segment.abandon()
+            segment, self._segment = self._segment, _NoRoom()
+            segment.abandon()
             self._alive.release()
-            self._segment = _NoRoom()
 
     @property
     def failed(self) -> bool:
@@ -182,11 +185,45 @@ class JournalWriter:
 
     # --- segments -----------------------------------------------------------------------------------
 
-    def _write(self, data: bytes) -> None:
+    def _put(self, data: bytes) -> bool:
+        """Append a frame without records; return False if there is no room for it."""
+        size = len(data)
+        while True:
+            # As in `append`: no call between looking for room and filling it.
+            segment = self._segment
+            at = segment.at
+            end = at + size
+            memory = segment.memory
+            if end > segment.room:
+                if not self._rotate(size):
+                    return False
+            elif memory is not None:
+                segment.at = end
+                memory[at:end] = data
+                return True
+            else:
+                try:
+                    segment.write(data)
+                except OSError as error:
+                    self._fail(error)
+                    return False
+                return True
+
+    def _finish(self, segment: Segment, *, continued: bool) -> None:
+        """Write the end into the room that every segment keeps for it, bring all to the disk, and close."""
+        end = frames.End(time_ns(), list(self.sequences), continued)
         try:
-            self._segment.write(data)
-        except OSError as error:
-            self._fail(error)
+            segment.write(frames.frame(Kind.END, frames.encode(end)))
+            descriptor = segment.duplicate()
+            if descriptor is not None:
+                try:
+                    os.fdatasync(descriptor)
+                finally:
+                    os.close(descriptor)
+        except OSError:
+            pass  # what was appended stands, though nothing says that it is all
+        with suppress(OSError):
+            segment.close()
 
     def _header(self) -> bytes:
         """Return what every segment begins with: whose it is, where the numbers stand, and all definitions."""
@@ -196,36 +233,51 @@ class JournalWriter:
             created=time_ns(),
             sequences=list(self.sequences),
             resource=self._resource,
+            continues=self.run.continues,
         )
         definitions = [frames.frame(kind, payload) for kind, payload in list(self._definitions.values())]
         return b"".join([frames.frame(Kind.SEGMENT, frames.encode_clean(header)), *definitions])
 
     def _rotate(self, size: int) -> bool:
-        """Go on in a new segment with room for ``size`` bytes; return False if there can be none."""
-        if self._closed or self._failed:
+        """Go on in a new segment with room for ``size`` bytes; return False if there can be none.
+
+        Other threads go on appending, and a signal's handler that comes in between may append, and rotate, itself.
+        """
+        if self._closed or self._failed or size - HEADER_SIZE > LARGEST_PAYLOAD:
             return False
-        header = self._header()
-        room = max(SEGMENT_SIZE, len(header) + size)
-        path = segment_path(self.folder, self._number + 1)
+        before = self._segment
+        # From here on nothing is appended to it, so a reader that sees the next one has read all of it, and what
+        # the next one says about the numbers holds. It stays so if this fails: the next append tries again.
+        before.room = -1
+        number = self._last_number + 1
+        self._last_number = number
+        path = segment_path(self.folder, number)
         making = path.with_suffix(".new")
+        following: MappedSegment | AppendedSegment | None = None
         try:
+            header = self._header()
+            room = max(SEGMENT_SIZE, len(header) + size + _RESERVE)
             self._evict(room)
             making.unlink(missing_ok=True)
             following = open_segment(making, room)
             following.write(header)
-        except OSError as error:
-            self._fail(error)
-            return False
-        before = self._segment
-        try:
+            following.room -= _RESERVE
             making.rename(path)
-            self._segment = following
-            self._number += 1
-        except BaseException:
-            # A signal's handler may raise here: the segment that nobody writes must not look like the next one.
-            path.unlink(missing_ok=True)
+        except OSError as error:
+            _discard(following, making, path)
+            if self._segment is before:
+                self._fail(error)
+            return not self._failed
+        except BaseException:  # raised by a signal's handler
+            _discard(following, making, path)
             raise
-        before.close()
+        if self._segment is before:
+            self._segment = following
+            self._number = number
+            with suppress(OSError):  # its rest of zeros is no harm
+                before.close()
+        else:
+            _discard(following, making, path)  # a signal's handler has rotated in between
         return True
 
     def _evict(self, wanted: int) -> None:
@@ -243,10 +295,11 @@ class JournalWriter:
                 continue  # the shipper has just delivered and deleted it
 
     def _fail(self, error: OSError) -> None:
-        if not self._failed:
+        if not self._failed and not self._closed:
+            nothing = _NoRoom()
             self._failed = True
-            self._segment.close()
-            self._segment = _NoRoom()
+            segment, self._segment = self._segment, nothing
+            self._finish(segment, continued=True)
             self._successor = self.on_failure(error)
 
     # --- making -------------------------------------------------------------------------------------
@@ -262,6 +315,7 @@ class JournalWriter:
         budget: int,
         keep: bool = False,
         parent: str = "",
+        continues: bool = False,
         journal_id: str | None = None,
     ) -> tuple[JournalWriter, memoryview]:
         """Make a journal below ``root``; return it, and the home of its state block.
@@ -278,12 +332,14 @@ class JournalWriter:
             destination=destination,
             keep=keep,
             parent=parent,
+            continues=continues,
         )
         final = root / new_folder_name(name)
         making = root / f".{final.name}"
         making.mkdir(mode=0o700)
+        alive = FileLock(making / ALIVE_LOCK)
+        first: MappedSegment | AppendedSegment | None = None
         try:
-            alive = FileLock(making / ALIVE_LOCK)
             alive.acquire()
             state = _make_state(making / STATE_FILE)
             first = open_segment(segment_path(making, 1), SEGMENT_SIZE)
@@ -291,10 +347,13 @@ class JournalWriter:
             journal = cls(final, run, resource, budget=budget, first=first)
             journal._alive = alive  # noqa: SLF001 - of this class
             making.rename(final)
-        except OSError:
+        except BaseException:
+            if first is not None:
+                first.abandon()
             for path in making.iterdir():
                 path.unlink()
             making.rmdir()
+            alive.release()
             raise
         return journal, state
 
@@ -306,13 +365,13 @@ class _NoRoom:
 
     room = -1
     at = 0
-    memory = None
+    memory: mmap.mmap | None = None
 
     def write(self, data: bytes) -> None:
         """Never called with success: there is no room."""
 
-    def sync(self) -> None:
-        """Nothing to do."""
+    def duplicate(self) -> None:
+        """Nothing to bring to the disk."""
 
     def close(self) -> None:
         """Nothing to do."""
@@ -331,6 +390,15 @@ def _make_state(path: Path) -> memoryview:
         return memoryview(mmap.mmap(descriptor, BLOCK_SIZE))
     finally:
         os.close(descriptor)
+
+
+def _discard(segment: Segment | None, *paths: Path) -> None:
+    """Let go of a segment that nobody has written to."""
+    if segment is not None:
+        segment.abandon()
+    for path in paths:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _write_private(path: Path, data: bytes) -> None:

@@ -68,7 +68,7 @@ class JournalLogger(Logger):
         """Say that everything is recorded."""
         return True
 
-    def emit(  # type: ignore[override]  # one implementation of the API's two overloads
+    def emit(
         self,
         record: LogRecord | None = None,
         *,

@@ -16,6 +16,7 @@ from opentelemetry.metrics import Meter, MeterProvider, NoOpMeter
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.otel_seam import Gauge
 from synapse_otel.recorder.foreign import ForeignMetrics
 from synapse_otel.recorder.recorder import Bound, Recorder
 
@@ -62,7 +63,7 @@ class JournalMeter(NoOpMeter):
     ) -> _JournalInstrument:
         return _JournalInstrument(self._recorder, self._scope, kind, (name, unit, description), bounds)
 
-    def create_gauge(self, name: str, unit: str = "", description: str = "") -> api._Gauge:
+    def create_gauge(self, name: str, unit: str = "", description: str = "") -> Gauge:
         """Make a gauge: every value is a point of its own."""
         return self._instrument("gauge", name, unit, description)
 
@@ -86,7 +87,7 @@ class JournalMeter(NoOpMeter):
         return self._instrument("histogram", name, unit, description, explicit_bucket_boundaries_advisory or ())
 
 
-class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, api._Gauge):  # type: ignore[misc]  # noqa: SLF001
+class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
     """A synchronous instrument, whichever: each measurement is one sample in the journal."""
 
     def __init__(
@@ -112,8 +113,8 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, api._Gau
         numbers = [item.number if type(item) is Bound else item for item in pairs]
         self._recorder.append(_SAMPLES, _METRICS, _encode((time_ns(), numbers)), len(pairs) >> 1)
 
-    def set(self, amount: float, attributes: Any = None, context: Any = None) -> None:  # noqa: ARG002
-        """Record a value of a gauge."""
+    def record(self, amount: float, attributes: Any = None, context: Any = None) -> None:  # noqa: ARG002
+        """Record a measurement, of whichever instrument."""
         key = frozenset((attributes or {}).items())
         bound = self._bound.get(key)
         if bound is None:
@@ -122,5 +123,5 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, api._Gau
             bound = self._bound[key] = self.bind(attributes or {})
         self.set_many([bound, amount])
 
-    add = set
-    record = set
+    add = record
+    set = record

@@ -209,7 +209,9 @@ class Recorder:
 
     # --- definitions --------------------------------------------------------------------------------
 
-    def scope(self, name: str, version: str | None, schema_url: str | None, attributes: Mapping[str, Any] | None) -> int:
+    def scope(
+        self, name: str, version: str | None, schema_url: str | None, attributes: Mapping[str, Any] | None
+    ) -> int:
         """Return the number of an instrumentation scope."""
         key = (name, version or "", schema_url or "", tuple(sorted((attributes or {}).items())))
         with self._lock:
@@ -221,7 +223,12 @@ class Recorder:
             return number
 
     def series(
-        self, scope: int, instrument: str, identity: Sequence[str], attributes: Mapping[str, Any], bounds: Sequence[float]
+        self,
+        scope: int,
+        instrument: str,
+        identity: Sequence[str],
+        attributes: Mapping[str, Any],
+        bounds: Sequence[float],
     ) -> Bound:
         """Return a new series; ``identity`` is name, unit and description."""
         with self._lock:

@@ -58,4 +58,4 @@ class Page:
 
 def heading(title: str) -> Text:
     """Return the title of a section."""
-    return Text(title, style="bold")
+    return Text.assemble((title, "bold"))

@@ -20,7 +20,7 @@ def head(page: Page) -> Lines:
     for job in page.recording.jobs[:_JOBS] or [None]:
         yield _title(page, job)
         if job is not None:
-            yield from _identity(page, job)
+            yield from _identity(job)
     if len(page.recording.jobs) > _JOBS:
         yield page.more(len(page.recording.jobs) - _JOBS, "jobs")
 
@@ -33,10 +33,10 @@ def _title(page: Page, job: Span | None) -> Text:
     if job is None:
         name = recording.run.name if recording.run else "run"
         return Text.assemble((printable(name), "bold"), "  ", (_state_word(recording.state), "dim"))
-    line = Text(printable(job.name), style="bold")
+    line = Text.assemble((printable(job.name), "bold"))
     version = job.attributes.get(semconv.PLUGIN_VERSION)
     if version:
-        line.append(f" {printable(str(version))}", "not bold dim")
+        line.append(f" {printable(str(version))}", "dim")
     mark, words, style = _outcome(page, job)
     line.append("  ")
     line.append(f"{mark} {words}", style)
@@ -59,7 +59,7 @@ def _state_word(state: RunState) -> str:
     return {RunState.LIVE: "running", RunState.CRASHED: "killed", RunState.DONE: "ended"}[state]
 
 
-def _identity(page: Page, job: Span) -> Lines:
+def _identity(job: Span) -> Lines:
     label = 9
     rows: list[tuple[str, str]] = [
         ("started", clock(job.start)),
@@ -70,10 +70,7 @@ def _identity(page: Page, job: Span) -> Lines:
     ]
     for name, text in rows:
         if text:
-            line = Text(f"  {name:<{label}}", style="dim")
-            line.append(text, "not dim")
-            yield line
-    del page
+            yield Text.assemble((f"  {name:<{label}}", "dim"), text)
 
 
 def _under(job: Span, prefix: str) -> dict[str, Any]:
@@ -96,10 +93,8 @@ def foot(page: Page) -> Lines:
     account = recording.account
     if account is not None:
         bad = account.lost > 0
-        line = Text("Delivery  ", style="bold")
         text = str(account).replace(" · ", page.glyphs.dot)
-        line.append(text, f"not bold {'red' if bad else 'yellow' if account.pending else 'green'}")
-        yield line
+        yield Text.assemble(("Delivery  ", "bold"), (text, "red" if bad else "yellow" if account.pending else "green"))
         if account.pending and recording.state is not RunState.LIVE:
             why = f"{printable(account.failure)}; " if account.failure else ""
             yield Text(f"  {why}`synapse-otel sync` delivers what is pending", style="yellow")

@@ -167,13 +167,34 @@ class Shipper:
         """Take up a journal that this process writes itself."""
         self._own[folder] = is_closed
 
-    def deliver_once(self) -> None:
-        """Try once to deliver everything that is there now."""
-        self.scan()
-        for signal in Signal:
-            while self._deliver(signal):
-                pass
-        self._maintain()
+    def deliver_once(self, folder: Path) -> bool:
+        """Try now, once, to deliver all that a journal holds, also one that was recorded for another destination.
+
+        What went before does not count: nobody is left alone for a while because of an earlier failure.
+
+        Returns:
+            whether it could be tried; False if another shipper has the journal in hand.
+
+        Raises:
+            OSError: the journal cannot be read or written.
+        """
+        journal = TrackedJournal.take(folder, interval_seconds=self._interval)
+        if journal is None:
+            return False
+        try:
+            journal.watch()
+            for signal, sender in self._senders.items():
+                sender.hurry()
+                sender.folder = folder
+                lane = journal.lanes[signal]
+                lane.hurry()
+                while lane.step(sender, ended=journal.ended):
+                    lane.hurry()
+            journal.sync()
+            journal.clean()
+        finally:
+            journal.close()
+        return True
 
     # --- journals -----------------------------------------------------------------------------------
 

@@ -36,14 +36,10 @@ class Instruments:
     def __init__(self) -> None:
         unset = unset_providers()
         self.tracer = trace.NoOpTracer() if "traces" in unset else trace.get_tracer(semconv.SCOPE_NAME, __version__)
-        logger = (
-            NoOpLogger(semconv.SCOPE_NAME) if "logs" in unset else get_logger(semconv.SCOPE_NAME, __version__)
-        )
+        logger = NoOpLogger(semconv.SCOPE_NAME) if "logs" in unset else get_logger(semconv.SCOPE_NAME, __version__)
         self.emit = logger.emit
         meter: Meter = (
-            NoOpMeter(semconv.SCOPE_NAME)
-            if "metrics" in unset
-            else metrics.get_meter(semconv.SCOPE_NAME, __version__)
+            NoOpMeter(semconv.SCOPE_NAME) if "metrics" in unset else metrics.get_meter(semconv.SCOPE_NAME, __version__)
         )
         gauge, active = semconv.JOB_METRIC, semconv.JOB_ACTIVE
         self.samples = Samples(meter.create_gauge(gauge.name, gauge.unit, gauge.description))

@@ -12,8 +12,8 @@ from opentelemetry.trace import Link, Span, Status, StatusCode, get_current_span
 
 from synapse_otel.journal.state import CounterSlot, ProgressSlot, SlotKind
 from synapse_otel.signals import semconv
-from synapse_otel.signals.arguments import check_mapping, check_name
 from synapse_otel.signals.active import LIVE, scope_or_none
+from synapse_otel.signals.arguments import check_mapping, check_name
 from synapse_otel.signals.exceptions import exception_attributes, result_of
 from synapse_otel.signals.instruments import BLOCK, JOB_ATTRIBUTES, Instruments, end_series, instruments
 from synapse_otel.signals.levels import LEVELS

@@ -120,6 +120,3 @@ def _to_float(value: Any) -> float | None:
         return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):
         return None
-
-
-

@@ -26,6 +26,7 @@ PROGRESS: Final[dict[semconv.Metric, Callable[[Progress], float | None]]] = {
 }
 """By metric: how its value follows from a progress slot; None where there is none yet."""
 
+
 def slot_attributes(job: Mapping[str, Any], label: str, text: str) -> dict[str, Any]:
     """Return the attributes of a slot's points; a slot without text belongs to the job as a whole."""
     return {**job, label: text} if text else dict(job)

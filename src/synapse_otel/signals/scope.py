@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextvars import Token
+from pathlib import Path
 from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,8 @@ from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from synapse_otel.otel_seam import SeverityNumber
 from synapse_otel.signals import semconv
-from synapse_otel.signals.arguments import check_mapping, check_name, progress_error
 from synapse_otel.signals.active import CURRENT
+from synapse_otel.signals.arguments import check_mapping, check_name, progress_error
 from synapse_otel.signals.events import SpanEvents
 from synapse_otel.signals.levels import Level, known_level
 from synapse_otel.signals.metrics import MetricSeries, record_odd_values
@@ -34,7 +35,20 @@ class Scope:
     without category belongs to the job as a whole.
     """
 
-    __slots__ = ("_base", "_metrics", "_progress", "category", "context", "ended", "events", "job", "name", "rollback", "span", "start")
+    __slots__ = (
+        "_base",
+        "_metrics",
+        "_progress",
+        "category",
+        "context",
+        "ended",
+        "events",
+        "job",
+        "name",
+        "rollback",
+        "span",
+        "start",
+    )
 
     def __init__(self, job: Job, span: Span | None, name: str | None, start: int) -> None:
         self.job = job
@@ -253,7 +267,7 @@ def _add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
         raise TypeError(msg) from error
     attributes[semconv.FILE_PATH] = cut(path if isinstance(path, str) else os.fsdecode(path))
     try:
-        attributes[semconv.FILE_SIZE] = os.stat(path).st_size
+        attributes[semconv.FILE_SIZE] = Path(os.fsdecode(path)).stat().st_size
     except (OSError, ValueError):
         return  # a file that is not there (yet) has no size
 

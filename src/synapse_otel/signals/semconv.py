@@ -96,7 +96,9 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(STEP_ORDER, "int", "Place of the step in its workflow, from 1.", "step span"),
     Attribute(STEP_WEIGHT, "double", "Share of the whole, relative to the other steps' weights.", "step span"),
     Attribute(STEP_SKIPPED, "boolean", "Whether the step was skipped.", "step span"),
-    Attribute(STEP_RESULT, "string", "How the step ended, in the words of the job's result.", "step span, step duration"),
+    Attribute(
+        STEP_RESULT, "string", "How the step ended, in the words of the job's result.", "step span, step duration"
+    ),
     Attribute(STEP_ERROR, "string", "What the step itself reported as its error.", "step span"),
     Attribute(STEP_PHASE, "string", "`rollback` for the span of a rollback.", "rollback span"),
     Attribute(SPAN_MARKER, "boolean", "True on the zero-length span that shows a job or step as begun.", "marker span"),
@@ -109,9 +111,13 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     ),
     Attribute(MESSAGE_CODE, "string", "Code of a localised message.", "message"),
     Attribute(AUDIENCE, "string", "`developer` on what is not meant for end users.", "developer event"),
-    Attribute(EVENTS_DROPPED, "int", "Span events beyond the budget; the log records are complete.", "job and step span"),
+    Attribute(
+        EVENTS_DROPPED, "int", "Span events beyond the budget; the log records are complete.", "job and step span"
+    ),
     Attribute(EVENT_NAME_LABEL, "string", "Name of the event that a counter counts.", "synapse.job.events"),
-    Attribute(f"{DATA_PREFIX}*", "any", "What the caller passed as `data`, nested mappings flattened with dots.", "event"),
+    Attribute(
+        f"{DATA_PREFIX}*", "any", "What the caller passed as `data`, nested mappings flattened with dots.", "event"
+    ),
     Attribute(f"{PARAMS_PREFIX}*", "any", "Parameters of the job.", "job and step span"),
     Attribute(
         f"{PRODUCT_PREFIX}*",
@@ -119,8 +125,12 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         "What a job produced: the fields of its step context (synapse.exported_count...).",
         "job and step span",
     ),
-    Attribute(LOG_RECORD_UID, "string", "Journal id and sequence number: identifies a record sent twice.", "log record"),
-    Attribute(ERROR_TYPE, "string", "Class of the exception, name of the signal, or `killed`.", "span, job finished event"),
+    Attribute(
+        LOG_RECORD_UID, "string", "Journal id and sequence number: identifies a record sent twice.", "log record"
+    ),
+    Attribute(
+        ERROR_TYPE, "string", "Class of the exception, name of the signal, or `killed`.", "span, job finished event"
+    ),
     Attribute(EXCEPTION_TYPE, "string", "Class of the exception.", "exception"),
     Attribute(EXCEPTION_MESSAGE, "string", "Message of the exception.", "exception"),
     Attribute(EXCEPTION_STACKTRACE, "string", "Stack of the exception.", "exception"),
@@ -174,7 +184,11 @@ JOB_METRIC_UPDATES: Final = Metric(
     "synapse.job.metric.updates", "counter", "{update}", "Values that the plugin reported.", (*_JOB, CATEGORY)
 )
 JOB_METRIC_NONFINITE: Final = Metric(
-    "synapse.job.metric.nonfinite", "counter", "{value}", "Reported values that were NaN or infinite.", (*_JOB, CATEGORY)
+    "synapse.job.metric.nonfinite",
+    "counter",
+    "{value}",
+    "Reported values that were NaN or infinite.",
+    (*_JOB, CATEGORY),
 )
 JOB_METRIC_MERGED: Final = Metric(
     "synapse.job.metric.merged",
@@ -183,13 +197,13 @@ JOB_METRIC_MERGED: Final = Metric(
     "Samples merged into a newer one because their series had more than one a millisecond.",
     (*_JOB,),
 )
-JOB_EVENTS: Final = Metric(
-    "synapse.job.events", "counter", "{event}", "Events by name.", (*_JOB, EVENT_NAME_LABEL)
-)
+JOB_EVENTS: Final = Metric("synapse.job.events", "counter", "{event}", "Events by name.", (*_JOB, EVENT_NAME_LABEL))
 JOB_MESSAGES: Final = Metric(
     "synapse.job.messages", "counter", "{message}", "Messages by context.", (*_JOB, MESSAGE_CONTEXT)
 )
-JOB_DURATION: Final = Metric("synapse.job.duration", "histogram", "s", "Duration of jobs.", (ACTION, PLUGIN_NAME, JOB_RESULT))
+JOB_DURATION: Final = Metric(
+    "synapse.job.duration", "histogram", "s", "Duration of jobs.", (ACTION, PLUGIN_NAME, JOB_RESULT)
+)
 JOB_ACTIVE: Final = Metric("synapse.job.active", "updowncounter", "{job}", "Jobs that run.", _JOB)
 STEP_DURATION: Final = Metric(
     "synapse.step.duration", "histogram", "s", "Duration of steps.", (ACTION, PLUGIN_NAME, STEP_NAME, STEP_RESULT)

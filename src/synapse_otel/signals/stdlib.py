@@ -1,4 +1,4 @@
-"""Records of Python's ``logging``: those of the plugin's own code arrive as log records of the step they are made in."""
+"""Records of Python's ``logging``: those of the plugin's own code arrive as log records of their step."""
 
 from __future__ import annotations
 

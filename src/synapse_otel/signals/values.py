@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from os import PathLike, fspath
@@ -33,23 +33,14 @@ def readable(value: object) -> Any:
     return _readable(value, DEPTH_LIMIT, ())
 
 
-def _readable(value: object, depth: int, above: tuple[int, ...]) -> Any:  # noqa: PLR0911 - one return a type
+def _readable(value: object, depth: int, above: tuple[int, ...]) -> Any:
     if type(value) in _PLAIN:
         return value
     if isinstance(value, Enum):
         return _readable(value.value, depth, above)
-    if isinstance(value, str):
-        return cut(str(value))
-    if isinstance(value, int):
-        return int(value) if _INT_MIN <= value <= _INT_MAX else cut(str(value))
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return cut(bytes(value[: TEXT_LIMIT + 1]).decode("utf-8", "backslashreplace"))
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
+    for types, convert in _CONVERSIONS:
+        if isinstance(value, types):
+            return convert(value)
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         if id(value) in above:
             return "<cycle>"
@@ -57,6 +48,16 @@ def _readable(value: object, depth: int, above: tuple[int, ...]) -> Any:  # noqa
             return described(value)
         return _collection(value, depth - 1, (*above, id(value)))
     return _foreign(value, depth, above)
+
+
+_CONVERSIONS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    (str, lambda text: cut(str(text))),
+    (int, lambda number: int(number) if _INT_MIN <= number <= _INT_MAX else cut(str(number))),
+    (float, float),
+    (bytes | bytearray | memoryview, lambda raw: cut(bytes(raw[: TEXT_LIMIT + 1]).decode("utf-8", "backslashreplace"))),
+    (datetime | date | time, lambda moment: moment.isoformat()),
+    (timedelta, timedelta.total_seconds),
+)
 
 
 def _collection(value: Any, depth: int, above: tuple[int, ...]) -> Any:
@@ -117,7 +118,7 @@ def key_text(key: object) -> str:
 
 
 def flatten(prefix: str, data: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return ``data`` as attributes under ``prefix``, nested mappings flattened with dots, at most `ATTRIBUTE_LIMIT`."""
+    """Return ``data`` as attributes under ``prefix``, nested mappings flattened with dots, within the limit."""
     flat: dict[str, Any] = {}
     left = _flatten_into(flat, prefix, data, ())
     if left:

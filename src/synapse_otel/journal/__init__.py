@@ -1,0 +1,1 @@
+"""The crash-safe memory on disk: segments of frames, the state block, cursors and locks."""

@@ -1,0 +1,1 @@
+"""What each call of the context API means in OpenTelemetry. Imports the API, never the SDK."""
