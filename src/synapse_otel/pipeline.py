@@ -16,8 +16,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from synapse_otel.account import Account, account_of
 from synapse_otel.journal.folder import make_root
 from synapse_otel.journal.writer import JournalWriter
-from synapse_otel.recorder.install import Installed, install, make_resource
+from synapse_otel.recorder.install import Installed, install
 from synapse_otel.recorder.recorder import RecorderOptions, spare_roots
+from synapse_otel.recorder.resource import make_resource
 from synapse_otel.settings import Settings, load_destination
 from synapse_otel.shipper.process import Orders
 from synapse_otel.shipper.shipper import Shipper

@@ -74,7 +74,7 @@ def _collector() -> Recipe:
         packages=("",),
         binaries=("otelcol",),
         inputs=MANIFEST.read_text(encoding="utf-8"),
-        minutes=2,
+        minutes=3,
     )
 
 
@@ -89,7 +89,7 @@ def _jaeger() -> Recipe:
         packages=("cmd/jaeger",),
         binaries=("jaeger",),
         stamp=f"{module}/internal/version.latestVersion=v{versions.JAEGER}",
-        minutes=4,
+        minutes=5,
     )
 
 
@@ -120,5 +120,5 @@ def _loki() -> Recipe:
         binaries=("loki",),
         stamp=f"{module}/pkg/util/build.Version={versions.LOKI}",
         tags=("netgo",),
-        minutes=5,
+        minutes=6,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def read_cursor(folder: Path, signal: Signal) -> Cursor:
     """Return a signal's cursor; a new one where none can be read, which sends again what was sent."""
     try:
         return msgspec.json.decode(cursor_path(folder, signal).read_bytes(), type=Cursor)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Cursor()
 
 
@@ -63,8 +64,11 @@ def write_cursor(folder: Path, signal: Signal, cursor: Cursor) -> None:
     path = cursor_path(folder, signal)
     making = path.with_suffix(".new")
     descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    data = msgspec.json.encode(cursor)
     try:
-        os.write(descriptor, msgspec.json.encode(cursor))
+        written = os.write(descriptor, data)
     finally:
         os.close(descriptor)
+    if written != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(making))
     making.replace(path)

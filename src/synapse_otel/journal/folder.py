@@ -60,8 +60,12 @@ def segment_path(folder: Path, number: int) -> Path:
 
 
 def segment_numbers(folder: Path) -> list[int]:
-    """Return the numbers of the segments that are there, the oldest first."""
-    found = (_SEGMENT.fullmatch(name) for name in os.listdir(folder))
+    """Return the numbers of the segments that are there, the oldest first; none where the folder is gone."""
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = (_SEGMENT.fullmatch(name) for name in names)
     return sorted(int(match[1]) for match in found if match)
 
 

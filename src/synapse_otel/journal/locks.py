@@ -30,6 +30,8 @@ class FileLock:
         Raises:
             OSError: the file cannot be made or opened.
         """
+        if _is_held(self._path):
+            return False  # by this process: it would be given again, and released by closing either
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,7 +60,7 @@ def is_locked(path: Path) -> bool:
     Raises:
         OSError: the file cannot be opened; `FileNotFoundError` where there is none.
     """
-    if _identity(path.stat()) in _held:
+    if _is_held(path):
         return True  # and not opened: to close it again would release the lock
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -70,6 +72,13 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        return _identity(path.stat()) in _held
+    except FileNotFoundError:
+        return False
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int]:

@@ -25,6 +25,7 @@ from synapse_otel.journal.frames import (
 )
 
 CHUNK: Final = 1 << 18
+_FIRST_WINDOW: Final = 1 << 12
 
 
 class Position(NamedTuple):
@@ -172,39 +173,37 @@ class JournalReader:
         """Go to the next whole frame of the segment, count what is left out; False, and to its end, if there is none."""
         begin = self._position.offset
         size = os.fstat(self._file()).st_size
-        while not any(data := os.pread(self._file(), CHUNK, begin)):
-            if not data:
-                self._position = self._position._replace(offset=max(size, begin))
-                return False  # nothing but room that was not used
-            begin += len(data)
-        begin = self._position.offset
-        data = os.pread(self._file(), size - begin, begin)
-        at = data.find(MARK_BYTES, 1)
-        while at != -1:
-            if _whole(data, at):
-                self._leave_out(begin, begin + at)
-                return True
-            at = data.find(MARK_BYTES, at + 1)
-        rest = len(data.rstrip(b"\0"))
-        if rest:
-            self._leave_out(begin, begin + rest)
-        self._position = self._position._replace(offset=size)
+        at, last, window = begin + 1, begin, _FIRST_WINDOW
+        while data := os.pread(self._file(), window, at):
+            found = data.find(MARK_BYTES)
+            while found != -1:
+                if self._is_whole(at + found, size):
+                    self._leave_out(begin, at + found)
+                    return True
+                found = data.find(MARK_BYTES, found + 1)
+            used = data.rstrip(b"\0")
+            last = at + len(used) if used else last
+            at += max(len(data) - 1, 1)  # a mark may lie across
+            window = CHUNK
+        if last > begin or any(os.pread(self._file(), 1, begin)):
+            self._leave_out(begin, max(last, begin + 1))
+        self._position = self._position._replace(offset=max(size, begin))
         return False
+
+    def _is_whole(self, at: int, size: int) -> bool:
+        header = os.pread(self._file(), HEADER_SIZE, at)
+        if len(header) < HEADER_SIZE:
+            return False
+        mark, kind, count, length, crc, sequence = HEADER.unpack(header)
+        if mark != MARK or length > LARGEST_PAYLOAD or at + HEADER_SIZE + length > size:
+            return False
+        payload = os.pread(self._file(), length, at + HEADER_SIZE)
+        return len(payload) == length and crc32(payload, seed(kind, count, sequence)) == int(crc)
 
     def _leave_out(self, begin: int, end: int) -> None:
         self.damage.bytes += end - begin
         self.damage.places += 1
         self._position = self._position._replace(offset=end)
-
-
-def _whole(data: bytes, at: int) -> bool:
-    if at + HEADER_SIZE > len(data):
-        return False
-    mark, kind, count, length, crc, sequence = HEADER.unpack_from(data, at)
-    end = at + HEADER_SIZE + length
-    if mark != MARK or length > LARGEST_PAYLOAD or end > len(data):
-        return False
-    return crc32(memoryview(data)[at + HEADER_SIZE : end], seed(kind, count, sequence)) == int(crc)
 
 
 def read_all(folder: Path) -> Iterator[tuple[Frame, Any]]:

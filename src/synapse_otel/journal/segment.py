@@ -26,8 +26,10 @@ class Segment(Protocol):
     """Bytes that the segment can hold."""
     at: int
     """Bytes that it holds."""
-    memory: mmap.mmap | None
-    """The room itself, to be written to directly; None where `write` must be called."""
+
+    @property
+    def memory(self) -> mmap.mmap | None:
+        """The room itself, to be written to directly; None where `write` must be called."""
 
     def write(self, data: bytes) -> None:
         """Append; the caller has made sure that there is room.

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
-from threading import Lock
+from threading import RLock
 from typing import Final, TypeVar
 from zlib import crc32
 
@@ -159,6 +159,9 @@ class CounterSlot:
         count = self._count + number
         self._count = count
         _U64.pack_into(self.buffer, self.offset + _VALUE, count)
+        while count != self._count:  # another thread has counted on, and may have written before this one
+            count = self._count
+            _U64.pack_into(self.buffer, self.offset + _VALUE, count)
 
     def reset(self, buffer: memoryview) -> None:
         """Go back to zero, in another buffer."""
@@ -176,8 +179,9 @@ class StateBlock:
     """All slots of a process. Slots are made once and kept by their callers; making one takes a lock."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()  # a signal's handler may end a job while a slot is being made
         self._buffer = memoryview(bytearray(BLOCK_SIZE))
+        self._nowhere = memoryview(bytearray(BLOCK_SIZE))
         self._slots: dict[tuple[SlotKind, bytes, str], ProgressSlot | CounterSlot] = {}
         self._free = list(range(BLOCK_SIZE - SLOT_SIZE, -1, -SLOT_SIZE))
         self._ended: list[bytes] = []
@@ -229,24 +233,26 @@ class StateBlock:
     def _release(self, job: bytes) -> None:
         for key in [key for key in self._slots if key[1] == job]:
             slot = self._slots.pop(key)
-            slot.buffer[slot.offset] = 0
+            slot.buffer = self._nowhere  # for who still writes to it
+            self._buffer[slot.offset] = 0
             self._free.append(slot.offset)
-            slot.buffer, slot.offset = memoryview(bytearray(SLOT_SIZE)), 0
 
     def move(self, home: memoryview) -> None:
         """Go on in ``home``, at least `BLOCK_SIZE` bytes; slots of ended jobs are left behind."""
         with self._lock:
+            before, self._buffer = self._buffer, home
+            home[:BLOCK_SIZE] = before[:BLOCK_SIZE]
             for job in self._ended:
-                self._release(job)
+                self._release(job)  # in the new home: in the old one, the values may still have to be sent
             self._ended.clear()
-            home[:BLOCK_SIZE] = self._buffer[:BLOCK_SIZE]
-            self._buffer = home
             for slot in self._slots.values():
                 slot.buffer = home
+            for slot in self._slots.values():
+                _bring(before, home, slot)
 
     def restart(self) -> None:
         """Begin anew in memory of its own, every slot at zero: for the child of a fork."""
-        self._lock = Lock()
+        self._lock = RLock()
         self._buffer = memoryview(bytearray(BLOCK_SIZE))
         for (kind, job, text), slot in self._slots.items():
             slot.reset(self._buffer)
@@ -260,6 +266,18 @@ def _write_key(buffer: memoryview, at: int, kind: SlotKind, job: bytes, text: st
     buffer[at + _TEXT : at + _TEXT + len(encoded)] = encoded
     buffer[at + 1] = len(encoded)
     buffer[at] = kind
+
+
+def _bring(before: memoryview, home: memoryview, slot: ProgressSlot | CounterSlot) -> None:
+    """Bring over what another thread has written to a slot's old place while the block was moved."""
+    if isinstance(slot, CounterSlot):
+        slot.add(0)
+        return
+    missed = _read_progress(before, slot.offset)
+    brought = _read_progress(home, slot.offset)
+    if missed is not None and (brought is None or missed[0] > brought[0]):
+        at = slot.offset + _VALUE + (missed[0] & 1) * _COPY
+        home[at : at + 4 + _BODY_SIZE] = before[at : at + 4 + _BODY_SIZE]
 
 
 def _read_progress(buffer: memoryview, offset: int) -> tuple[int, Progress] | None:

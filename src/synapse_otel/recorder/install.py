@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from synapse_otel.journal.state import StateBlock
@@ -16,6 +15,7 @@ from synapse_otel.recorder.foreign import ForeignMetrics
 from synapse_otel.recorder.logs import JournalLoggerProvider
 from synapse_otel.recorder.metrics import JournalMeterProvider
 from synapse_otel.recorder.recorder import Recorder, RecorderOptions
+from synapse_otel.recorder.resource import make_resource
 from synapse_otel.recorder.spans import JournalSpanProcessor
 
 
@@ -53,16 +53,3 @@ def install(
     if "logs" in signals:
         set_logger_provider(JournalLoggerProvider(recorder))
     return Installed(recorder, foreign, signals)
-
-
-def make_resource(attributes: Mapping[str, Any]) -> Resource:
-    """Return the resource of this process: what the standard detectors and variables say, over ``attributes``."""
-    detected = Resource.create()
-    given = {key: value for key, value in attributes.items() if value is not None}
-    named = detected.attributes.get("service.name", "")
-    if str(named).startswith("unknown_service"):
-        merged = detected.merge(Resource(given))
-    else:
-        given.pop("service.name", None)
-        merged = Resource(given).merge(detected)
-    return merged

@@ -15,6 +15,12 @@ INVALID = "invalid, in quarantine"
 class Send(Protocol):
     """Sends requests, and keeps what can never be sent."""
 
+    def ready(self) -> bool:
+        """Say whether it may be tried now; a request need not be made before."""
+
+    def hurry(self) -> None:
+        """Have it tried now, unless the server has asked to be left alone: somebody waits."""
+
     def __call__(self, body: bytes) -> Outcome | None:
         """Send a request; None: it is too early to try again."""
 
@@ -43,6 +49,8 @@ class Delivery:
 
 def deliver(items: list[Any], encode: Callable[[list[Any]], bytes], send: Send) -> Delivery | None:
     """Send items in one request, or in several if the server cannot take them in one; None: too early."""
+    if not send.ready():
+        return None
     result = Delivery()
     todo = [items]
     while todo:

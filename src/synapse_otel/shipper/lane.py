@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+import msgspec
+
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import Cursor, read_cursor, write_cursor
+from synapse_otel.journal.folder import STATE_FILE
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.reader import Frame, JournalReader, Position
+from synapse_otel.journal.state import BLOCK_SIZE, Progress, SlotValue, read_block
 from synapse_otel.shipper import encode_values
 from synapse_otel.shipper.delivery import Delivery, Send, deliver
 from synapse_otel.shipper.encode_request import Group, request
@@ -22,6 +27,7 @@ from synapse_otel.shipper.jobs import OpenSpans
 
 BATCH_BYTES: Final = 1 << 20
 AGE_SECONDS: Final = 1.0
+_SAVE_AGAIN_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -65,11 +71,19 @@ class Lane(ABC):
         self.open = OpenSpans()
         self.last_time = 0
         """Unix time in ns of the last thing that the journal knows."""
+        self.awaited = False
+        """Somebody waits for the delivery: the next try comes at once, whatever failed before."""
         self._expected = self.cursor.sequence
         self._batch = Batch()
         self._sent = False
         self._ended_well = False
-        self.restore(self.cursor.state)
+        self._last_log = self._last_samples = b""
+        self._save_again: float | None = None
+        try:
+            self.restore(self.cursor.state)
+        except (msgspec.ValidationError, TypeError, ValueError, AttributeError):
+            self.cursor.warnings.append("the state of the delivery was damaged: sums begin again")
+            self.restore({})
         self._reader = JournalReader(folder, Position(self.cursor.segment, 0))
         self._skip_to = self.cursor.position
 
@@ -110,6 +124,8 @@ class Lane(ABC):
             send: Delivers a request, or says that it is too early to try.
             ended: the process that wrote the journal is gone.
         """
+        if self._save_again is not None and time.monotonic() >= self._save_again:
+            self.save()
         if self.cursor.complete:
             return False
         batch = self._batch
@@ -133,6 +149,8 @@ class Lane(ABC):
         self._reader.close()
 
     def _fill(self, batch: Batch, *, ended: bool) -> None:
+        if batch.final:
+            return
         while batch.size < BATCH_BYTES and not batch.final:
             found = self._reader.read(ended=ended)
             for frame in found:
@@ -161,27 +179,35 @@ class Lane(ABC):
         batch.after = frame.after
         kind = frame.kind
         if kind == Kind.LOG:
-            # Looked at by every lane for its time: the last that a killed job is known to have lived.
-            self.last_log = frame.payload
+            # Kept by every lane for its time: the last that a killed job is known to have lived.
+            self._last_log = frame.payload
+        elif kind == Kind.SAMPLES:
+            self._last_samples = frame.payload
         if SIGNAL_OF.get(kind) == self.signal:
             if frame.after <= self._skip_to:
                 self._define(frame)
                 return
             self._count_gap(frame.sequence)
             self._expected += frame.count
-            structure = None if kind == Kind.OTLP_METRICS else frame.decode()
-            if structure is None and kind != Kind.OTLP_METRICS:
-                self._drop("unreadable", frame.count)
-                return
-            items = self.take(frame, structure)
             batch.size += len(frame.payload) * 2
-            self._add(batch, items)
+            self._add(batch, self._taken(frame))
         elif kind == Kind.FLUSH:
-            batch.urgent = batch.urgent or frame.after > self._skip_to
+            if frame.after > self._skip_to:
+                batch.urgent = self.awaited = True
         else:
             self._define(frame)
 
-    last_log: bytes = b""
+    def _taken(self, frame: Frame) -> list[Item]:
+        """Return a frame's items; one that nothing can be made of is counted, and must not hold up the others."""
+        structure = None if frame.kind == Kind.OTLP_METRICS else frame.decode()
+        if structure is not None or frame.kind == Kind.OTLP_METRICS:
+            dropped = dict(self._batch.dropped)
+            try:
+                return self.take(frame, structure)
+            except Exception:  # noqa: BLE001 - whatever stands in the frame
+                self._batch.dropped = dropped
+        self._drop("unreadable", frame.count)
+        return []
 
     def _define(self, frame: Frame) -> None:
         if frame.kind not in _DEFINITIONS:
@@ -190,6 +216,7 @@ class Lane(ABC):
         if isinstance(structure, frames.Segment):
             self.segment = structure
             self.last_time = max(self.last_time, structure.created)
+            self.on_segment(structure)
             if frame.after > self._skip_to:
                 self._count_gap(structure.sequences[self.signal])
         elif isinstance(structure, frames.Scope):
@@ -201,21 +228,31 @@ class Lane(ABC):
         elif isinstance(structure, frames.End):
             self._ended_well = True
             self._batch.urgent = True
+            self.last_time = max(self.last_time, structure.time)
+            if structure.sequences and frame.after > self._skip_to:
+                self._count_gap(structure.sequences[self.signal])
+            if structure.continued:
+                self.on_continued()
         else:
             self.define(structure)
 
     def define(self, structure: Any) -> None:  # noqa: B027 - only one lane has more definitions
         """Take a definition that only one signal needs."""
 
+    def on_segment(self, segment: frames.Segment) -> None:  # noqa: B027 - only one lane wants to know
+        """Hear of the beginning of a segment."""
+
+    def on_continued(self) -> None:  # noqa: B027 - only one lane wants to know
+        """Hear that the run goes on in another journal."""
+
     def on_span(self, span: frames.Span, *, whole: bool) -> None:  # noqa: B027 - only one lane wants to know
         """Hear of a span that has begun or ended."""
 
     def _count_gap(self, sequence: int) -> None:
         """Count the records whose frames are gone: evicted for the disk budget, or damaged."""
-        gap = (sequence - self._expected) & 0xFFFFFFFF
-        if 0 < gap < 1 << 31:
-            self._drop("evicted or damaged", gap)
-            self._expected += gap
+        # A number that comes late, as a signal's handler wrote in between, makes up for the gap counted before.
+        self._drop("evicted or damaged", sequence - self._expected)
+        self._expected = sequence
 
     def _drop(self, reason: str, count: int) -> None:
         if count:
@@ -225,13 +262,17 @@ class Lane(ABC):
         if batch.final or self._sent:
             return True
         if not batch.items:
-            return False
+            # Nothing to send, but the place has to move on: a segment is deleted when all lanes are past it.
+            return bool(batch.dropped) or batch.after.segment > self.cursor.segment
         aged = batch.since is not None and time.monotonic() - batch.since >= AGE_SECONDS
         return batch.urgent or aged or batch.size >= BATCH_BYTES
 
     def _send(self, batch: Batch, send: Send) -> bool:
         cursor = self.cursor
         if batch.items:
+            if self.awaited:
+                self.awaited = False
+                send.hurry()
             result = deliver(batch.items, self.encode, send)
             if result is None:
                 return False
@@ -239,7 +280,7 @@ class Lane(ABC):
             if result.left:
                 batch.items = result.left
                 self._sent = True
-                self._write_cursor()
+                self.save()
                 return result.accepted
         if batch.after > cursor.position:
             cursor.segment, cursor.offset = batch.after
@@ -247,9 +288,10 @@ class Lane(ABC):
         cursor.delivered += batch.delivered
         for reason, count in batch.dropped.items():
             cursor.dropped[reason] = cursor.dropped.get(reason, 0) + count
+        cursor.dropped = {reason: count for reason, count in cursor.dropped.items() if count}
         cursor.state = self.state()
         cursor.complete = batch.final
-        self._write_cursor()
+        self.save()
         self._batch = Batch(after=batch.after)
         self._sent = False
         self.committed()
@@ -263,11 +305,17 @@ class Lane(ABC):
         for reason, count in result.dropped.items():
             self._drop(reason, count)
         for warning in result.warnings:
-            if warning not in cursor.warnings:
+            if warning not in cursor.warnings and len(cursor.warnings) < _WARNINGS_KEPT:
                 cursor.warnings.append(warning)
 
-    def _write_cursor(self) -> None:
-        write_cursor(self.folder, self.signal, self.cursor)
+    def save(self) -> None:
+        """Write the cursor. If that fails the delivery goes on, and it is tried again: the disk may be full."""
+        try:
+            write_cursor(self.folder, self.signal, self.cursor)
+        except OSError:
+            self._save_again = time.monotonic() + _SAVE_AGAIN_SECONDS
+        else:
+            self._save_again = None
 
     # --- requests -----------------------------------------------------------------------------------
 
@@ -294,10 +342,23 @@ class Lane(ABC):
 
     def time_of_death(self) -> int:
         """Return the Unix time in ns of the last thing that the journal of a killed process knows."""
-        if self.last_log:
-            log = frames.DECODERS[Kind.LOG].decode(self.last_log)
-            self.last_time = max(self.last_time, log.time)
+        for kind, payload in ((Kind.LOG, self._last_log), (Kind.SAMPLES, self._last_samples)):
+            if payload:
+                with suppress(msgspec.DecodeError):
+                    self.last_time = max(self.last_time, frames.DECODERS[kind].decode(payload).time)
+        for slot in self.slots():
+            if isinstance(slot.value, Progress):
+                self.last_time = max(self.last_time, slot.value.time)
         return self.last_time
 
+    def slots(self) -> list[SlotValue]:
+        """Return what the state block of the journal holds."""
+        try:
+            data = (self.folder / STATE_FILE).read_bytes()
+        except OSError:
+            return []  # the folder is being deleted
+        return list(read_block(memoryview(data[:BLOCK_SIZE])))
 
+
+_WARNINGS_KEPT: Final = 20
 _DEFINITIONS: Final = frozenset({Kind.SEGMENT, Kind.SCOPE, Kind.SERIES, Kind.SPAN_OPEN, Kind.SPAN, Kind.END})

@@ -234,13 +234,15 @@ class Job:
         result = result or result_of(exception)
         for scope in self._open[::-1]:
             self.end_scope(scope, result, None, exception, None)
+        cause = exception
         if exception is not None and result != semconv.RESULT_SUCCESS:
             self.record_exception(self.root, exception)
+            cause = self._recorded
         end = max(time_ns(), self.root.start)
         seconds = (end - self.root.start) / 1e9
         ended: dict[str, Any] = {semconv.JOB_RESULT: result}
-        if exception is not None and result != semconv.RESULT_SUCCESS:
-            ended[semconv.ERROR_TYPE] = type(exception).__qualname__
+        if cause is not None and result != semconv.RESULT_SUCCESS:
+            ended[semconv.ERROR_TYPE] = type(cause).__qualname__
         self.finished = {**ended, "seconds": seconds}
         self.root.span.set_attributes(ended)
         self._instruments.active.add(-1, self.attributes)
@@ -249,8 +251,8 @@ class Job:
         )
         level = LEVELS["info" if result in _GOOD else "error"]
         body = f"job ended: {result} after {seconds:.3f} s"
-        self.root.emit(semconv.EVENT_JOB_FINISHED, body, level, {**self.root_attributes(), **ended})
-        _finish(self.root, result, exception, None, max(time_ns(), end))
+        self.root.emit(semconv.EVENT_JOB_FINISHED, body, level, {**self.root_attributes(), **ended}, end)
+        _finish(self.root, result, cause, None, end)
         self.root.ended = True
         self._recorded = None
         LIVE[:] = [root for root in LIVE if root is not self.root]

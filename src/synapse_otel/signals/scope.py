@@ -159,9 +159,11 @@ class Scope:
             event_name=semconv.EVENT_DEVELOPER,
         )
 
-    def emit(self, event_name: str, body: str | None, level: Level, attributes: dict[str, Any]) -> None:
-        """Record a log record and keep it as a candidate for the span's events."""
-        now = time_ns()
+    def emit(
+        self, event_name: str, body: str | None, level: Level, attributes: dict[str, Any], at: int | None = None
+    ) -> None:
+        """Record a log record, of now or of Unix time ``at`` in ns, and keep it as a candidate for the span's events."""
+        now = time_ns() if at is None else at
         self.job.emit(
             timestamp=now,
             context=self.context,

@@ -1,0 +1,7 @@
+"""The command ``synapse-otel``."""
+
+from __future__ import annotations
+
+from synapse_otel.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,23 @@
+"""``synapse-otel show``: the report of a run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from synapse_otel.cli.roots import journal_roots
+from synapse_otel.recording import Recording, find_run, same_run
+from synapse_otel.report import Report
+from synapse_otel.settings import load_settings
+
+
+def show(run: str | None) -> int:
+    """Print the report of a run, the last one if none is named, and return the exit code.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        SettingsError: a setting is wrong.
+    """
+    roots = journal_roots(load_settings())
+    folders = same_run(find_run(run, roots), roots)
+    Console(highlight=False).print(Report(Recording.read(*folders)))
+    return 0

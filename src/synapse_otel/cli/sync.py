@@ -1,0 +1,159 @@
+"""``synapse-otel sync``: one pass over the journals that wait."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from synapse_otel.account import Account, account_of
+from synapse_otel.cli.roots import journal_roots
+from synapse_otel.journal.folder import read_run, run_folders
+from synapse_otel.pipeline import read_salt
+from synapse_otel.recording import RunState, emitted_records, find_run, run_state, same_run
+from synapse_otel.settings import Settings, load_destination, load_settings
+from synapse_otel.shipper.destination import Destination, shown_url
+from synapse_otel.shipper.shipper import Shipper
+
+_POLL_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What became of one journal."""
+
+    folder: Path
+    account: Account
+    note: str = ""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether nothing waits now."""
+        return not self.account.pending and (self.account.complete or run_state(self.folder) is RunState.LIVE)
+
+
+def sync(run: str | None) -> int:
+    """Deliver every pending journal of the configured destination, or those of one run to it; return the exit code.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        SettingsError: a setting is wrong.
+    """
+    settings = load_settings()
+    destination = load_destination(settings)
+    place = _shown(destination)
+    roots = journal_roots(settings)
+    every = [folder for root in roots for folder in run_folders(root)]
+    named = same_run(find_run(run, roots), roots) if run is not None else None
+    key = destination.key(read_salt(settings.journal_dir)) if every or named else ""
+    pending = [folder for folder in (every if named is None else named) if not _settled(folder)]
+    own = [folder for folder in pending if _is_for(folder, key)]
+    if named is None and len(own) < len(pending):
+        others = len(pending) - len(own)
+        _say(f"{_runs(others)} recorded for other destinations; `synapse-otel sync RUN` sends one to {place}")
+        pending = own
+    if not pending:
+        _say(f"nothing is pending for {place}" if named is None else f"{named[0].name}: nothing is pending")
+        return 0
+    return _deliver(pending, settings, destination, key, place)
+
+
+def _deliver(folders: list[Path], settings: Settings, destination: Destination, key: str, place: str) -> int:
+    shipper = Shipper(
+        [], destination, key, interval_seconds=settings.metric_export_interval / 1000, say=_quiet
+    )
+    passes: list[_Pass] = []
+    try:
+        for folder in folders:
+            note = "" if _is_for(folder, key) else "recorded for another destination"
+            passes.append(_one(shipper, folder, settings, note))
+            _say(_line(passes[-1]))
+    finally:
+        shipper.stop()
+    if len(passes) > 1 or not passes[0].delivered:
+        _say(f"{_runs(len(passes))} to {place}: {_total(passes)}")
+    return 0 if all(one.delivered for one in passes) else 1
+
+
+def _one(shipper: Shipper, folder: Path, settings: Settings, note: str) -> _Pass:
+    try:
+        tried = shipper.deliver_once(folder)
+    except OSError as error:
+        return _Pass(folder, _account(folder), f"{error.strerror or error}")
+    if not tried:
+        return _Pass(folder, _wait(folder, settings.exit_timeout), "a running shipper has it in hand")
+    return _Pass(folder, _account(folder), note)
+
+
+def _wait(folder: Path, seconds: float) -> Account:
+    """Wait a moment for the shipper that has a journal in hand, and return how far it has come."""
+    begin = account = _account(folder)
+    deadline = time.monotonic() + seconds
+    while account.pending and time.monotonic() < deadline:
+        if account.failure and account.attempts > begin.attempts:
+            break
+        time.sleep(_POLL_SECONDS)
+        account = _account(folder)
+    return account
+
+
+def _account(folder: Path) -> Account:
+    return account_of([folder], emitted_records(folder))
+
+
+def _settled(folder: Path) -> bool:
+    """Say whether a journal has ended and all of it is delivered."""
+    account = _account(folder)
+    return account.complete and not account.pending
+
+
+def _is_for(folder: Path, key: str) -> bool:
+    run = read_run(folder)
+    return run is not None and run.destination == key
+
+
+# --- words -----------------------------------------------------------------------------------------
+
+
+def _line(one: _Pass) -> str:
+    parts = [str(one.account)]
+    if one.account.pending and one.account.failure:
+        parts.append(one.account.failure)
+    if one.note:
+        parts.append(one.note)
+    if run_state(one.folder) is RunState.LIVE:
+        parts.append("still running")
+    return f"{one.folder.name}  {' · '.join(parts)}"
+
+
+def _total(passes: Iterable[_Pass]) -> Account:
+    emitted = delivered = 0
+    dropped: dict[str, int] = {}
+    for one in passes:
+        emitted += one.account.emitted
+        delivered += one.account.delivered
+        for reason, count in one.account.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    return Account(emitted, delivered, dropped)
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count:,} runs"
+
+
+def _shown(destination: Destination) -> str:
+    return shown_url(destination.logs.url).removesuffix("/v1/logs")
+
+
+def _say(line: str) -> None:
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    typer.echo(line if encoding.lower().startswith("utf") else line.replace("·", "|"))
+
+
+def _quiet(_line: str) -> None:
+    """Say nothing: what the shipper would say stands in the account."""
