@@ -141,7 +141,7 @@ class Export(BaseStep[DigitsContext]):
     progress_weight = 0.05
 
     def execute(self, context: DigitsContext) -> StepResult:
-        path = Path(context.params["output"]) / "digits.joblib"
+        path = Path(context.runtime_ctx.env.get_str("MODEL_FOLDER", ".")) / "digits.joblib"
         context.set_progress(1, 2)
         joblib.dump(context.network, path)
         context.model_path = str(path)
@@ -164,12 +164,14 @@ def measure(network: MLPClassifier, context: DigitsContext) -> dict[str, float]:
     return found
 
 
-def train(params: dict[str, Any], ctx: RuntimeContext, context_type: type[DigitsContext] = DigitsContext) -> dict[str, Any]:
+def train(
+    params: dict[str, Any], ctx: RuntimeContext, context_type: type[DigitsContext] | None = None
+) -> dict[str, Any]:
     """Run the plugin's steps."""
     registry: StepRegistry[DigitsContext] = StepRegistry()
     for step in (Load(), Prepare(), Train(), Evaluate(), Export()):
         registry.register(step)
-    context = context_type(ctx, params=params)
+    context = (context_type or DigitsContext)(ctx, params=params)
     Orchestrator(registry, context).execute()
-    ctx.log_message(f"model written to {context.model_path}", "success")
+    ctx.log_message(f"model ready: {Path(context.model_path).name}", "success")
     return {"model_path": context.model_path, "accuracy": context.accuracy}

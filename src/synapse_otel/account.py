@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Signal
@@ -42,10 +43,19 @@ class Account:
         return f"delivered {self.delivered:,} · pending {self.pending:,} · {dropped}"
 
 
-def account_of(folders: Iterable[Path], emitted: int) -> Account:
-    """Return the account of the journals of one run, of which ``emitted`` records are known to have been emitted."""
+UNWRITTEN: Final = "could not be written"
+
+
+def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> Account:
+    """Return the account of the journals of one run, of which ``emitted`` records are known to have been emitted.
+
+    Args:
+        folders: The journals'.
+        emitted: How many records there were, also those that no journal could keep.
+        unwritten: How many no journal could keep.
+    """
     delivered = attempts = 0
-    dropped: dict[str, int] = {}
+    dropped: dict[str, int] = {UNWRITTEN: unwritten} if unwritten else {}
     failure = ""
     cursors = [read_cursor(folder, signal) for folder in folders for signal in Signal]
     for cursor in cursors:

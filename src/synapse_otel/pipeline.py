@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from synapse_otel.account import Account, account_of
+from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.folder import make_root
+from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.recorder.install import Installed, install
 from synapse_otel.recorder.recorder import RecorderOptions, spare_roots
@@ -33,7 +36,9 @@ SALT_FILE: Final = "salt"
 
 def say(line: str) -> None:
     """Tell the job's user something about its telemetry, once, on stderr."""
-    sys.stderr.write(f"synapse-otel: {line}\n")
+    # stderr may be closed, or be in the middle of a write that a signal's handler has come into.
+    with suppress(Exception):
+        sys.stderr.write(f"synapse-otel: {line}\n")
 
 
 class Pipeline:
@@ -82,23 +87,25 @@ class Pipeline:
         if self.installed is None:
             return None
         self.installed.foreign.collect()
+        begin = self._cursors()
         self.installed.recorder.close()
-        return self.wait()
+        return self.wait(begin, ended=True)
 
     def flush(self) -> Account | None:
         """Wait, within the exit budget, until all that was recorded so far is delivered; return the account."""
         if self.installed is None:
             return None
         self.installed.foreign.collect()
+        begin = self._cursors()
         for journal in self.installed.recorder.journals:
             journal.flush()
-        return self.wait()
+        return self.wait(begin, ended=False)
 
     # --- delivery -----------------------------------------------------------------------------------
 
-    def orders(self) -> Orders:
-        """Return what a shipper's process is started with."""
-        roots = [self.settings.journal_dir, *spare_roots()]
+    def orders(self, home: Path) -> Orders:
+        """Return what a shipper's process is started with; ``home``: the folder below which its own files stand."""
+        roots = dict.fromkeys([home, self.settings.journal_dir, *spare_roots()])
         return Orders(
             roots=[str(root) for root in roots],
             destination=self.destination,
@@ -110,20 +117,18 @@ class Pipeline:
         """See to it that a journal that was just opened is delivered."""
         if self.settings.shipper == "process":
             try:
-                make_root(self.settings.journal_dir)
-                ensure_shipper(self.orders())
+                ensure_shipper(self.orders(journal.folder.parent))
             except OSError as error:
                 say(f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits")
         elif self.settings.shipper == "thread":
             if self._thread is None or self._process != os.getpid():
                 self._process = os.getpid()
-                self._thread = self._start_thread()
-            self._thread.own(journal.folder, lambda: journal.closed)
+                self._thread = self._start_thread(journal.folder.parent)
 
-    def _start_thread(self) -> Shipper:
+    def _start_thread(self, home: Path) -> Shipper:
         from threading import Thread
 
-        orders = self.orders()
+        orders = self.orders(home)
         shipper = Shipper(
             [Path(root) for root in orders.roots],
             self.destination,
@@ -134,44 +139,79 @@ class Pipeline:
         Thread(target=shipper.run, kwargs={"idle_seconds": None}, name="synapse-otel", daemon=True).start()
         return shipper
 
-    def wait(self) -> Account:
-        """Wait until everything is delivered, delivery turns out to be impossible now, or the budget is used up."""
+    def wait(self, begin: Mapping[tuple[Path, Signal], Cursor], *, ended: bool) -> Account:
+        """Wait until everything is delivered, delivery turns out to be impossible now, or the budget is used up.
+
+        Args:
+            begin: How the delivery stood before it was asked for.
+            ended: the run has ended: what its shipper adds at its end is waited for too.
+        """
         recorder = self.installed.recorder if self.installed else None
-        folders = [journal.folder for journal in recorder.journals] if recorder else []
+        journals = list(recorder.journals) if recorder else []
+        folders = [journal.folder for journal in journals]
         emitted = sum(recorder.emitted()) if recorder else 0
-        begin = account_of(folders, emitted)
-        deadline = time.monotonic() + (self.settings.exit_timeout if self.settings.shipper != "off" else 0)
-        restart = time.monotonic() + _RESTART_SECONDS
-        account = begin
-        while account.pending and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-            account = account_of(folders, emitted)
-            if account.failure and account.attempts > begin.attempts:
+        wanted = {(journal.folder, signal): journal.sequences[signal] for journal in journals for signal in Signal}
+        now = time.monotonic()
+        deadline = now + (self.settings.exit_timeout if self.settings.shipper != "off" else 0)
+        restart = now + _RESTART_SECONDS
+        while time.monotonic() < deadline:
+            cursors = self._cursors()
+            waiting = [
+                place
+                for place, cursor in cursors.items()
+                if not (cursor.complete if ended else cursor.sequence >= wanted[place])
+                and not (cursor.failure and cursor.attempts > begin[place].attempts)
+            ]
+            if not waiting:
                 break
             if self.settings.shipper == "process" and time.monotonic() > restart:
                 restart = deadline
-                self._revive()
-        return account
+                self._revive(folders)
+            time.sleep(_POLL_SECONDS)
+        return account_of(folders, emitted, unwritten=recorder.unwritten if recorder else 0)
 
-    def _revive(self) -> None:
-        if not is_shipping(self.settings.journal_dir, self.key):
-            try:
-                ensure_shipper(self.orders())
-            except OSError as error:
-                say(f"no shipper could be started: {error}")
+    def _cursors(self) -> dict[tuple[Path, Signal], Cursor]:
+        journals = self.installed.recorder.journals if self.installed else []
+        return {(journal.folder, signal): read_cursor(journal.folder, signal) for journal in journals for signal in Signal}
+
+    def _revive(self, folders: list[Path]) -> None:
+        for home in dict.fromkeys(folder.parent for folder in folders):
+            if not is_shipping(home, self.key):
+                try:
+                    ensure_shipper(self.orders(home))
+                except OSError as error:
+                    say(f"no shipper could be started: {error}")
 
 
 def read_salt(root: Path) -> bytes:
-    """Return the secret with which this user's destinations are named; made when first needed."""
-    path = root / SALT_FILE
-    try:
-        make_root(root)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
+    """Return the secret with which this user's destinations are named; made when first needed.
+
+    Where ``root`` cannot be written it stands where the journals stand then.
+    """
+    for place in (root, *spare_roots()):
+        try:
+            make_root(place)
+            return _read_or_make(place / SALT_FILE)
+        except OSError:
+            continue
+    return b""
+
+
+def _read_or_make(path: Path) -> bytes:
+    """Return what a file holds; several processes that make it at once all get the same."""
+    with suppress(FileNotFoundError):
         return path.read_bytes()
-    except OSError:
-        return b""
-    with os.fdopen(descriptor, "wb") as file:
-        salt = secrets.token_bytes(32)
-        file.write(salt)
-    return salt
+    making = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+        try:
+            os.link(making, path)
+        except FileExistsError:
+            pass  # another process was quicker
+        except OSError:  # a file system without links
+            making.replace(path)
+    finally:
+        making.unlink(missing_ok=True)
+    return path.read_bytes()

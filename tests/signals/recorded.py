@@ -32,6 +32,9 @@ class Receiver:
         self.requests.append(self._request.FromString(body))
         return Accepted()
 
+    def ready(self) -> bool:
+        return True
+
     def quarantine(self, item: Any, body: bytes, reason: str) -> None:
         raise AssertionError(reason)
 

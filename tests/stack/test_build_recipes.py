@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import re
-import threading
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ from tools.stack.cache import build_lock, cache_folder
 from tools.stack.errors import BuildError, ToolMissingError
 from tools.stack.golang import Go
 from tools.stack.own_module import derive_go_mod
+from tools.stack.polling import eventually
 from tools.stack.recipes import MANIFEST, Method, Recipe, recipes
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -143,20 +147,17 @@ def test_a_failed_build_names_its_log_and_leaves_no_result(cache: Path, fake_go:
     assert (building.build(["prometheus"])["prometheus"] / "promtool").exists()
 
 
-def test_a_second_builder_waits_and_then_finds_the_result(
-    cache: Path, fake_go: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    results: list[dict[str, Path]] = []
-    builder = threading.Thread(target=lambda: results.append(building.build(["prometheus"])))
-    with build_lock(cache):
-        builder.start()
-        finished = cache / recipes()["prometheus"].key / "bin"
-        while "waiting for it" not in capsys.readouterr().out:
-            assert builder.is_alive()
+def test_a_second_builder_waits_and_then_finds_the_result(cache: Path, fake_go: Path, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    finished = cache / recipes()["prometheus"].key / "bin"
+    with said.open("wb") as output, build_lock(cache):
+        command = [sys.executable, "-m", "tools.stack", "build", "prometheus"]
+        builder = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        eventually(lambda: "another build is running: waiting for it" in said.read_text(encoding="utf-8"))
         finished.mkdir(parents=True)
-    builder.join(timeout=20)
 
-    assert results == [{"prometheus": finished}]
+    assert builder.wait(timeout=20) == 0
+    assert said.read_text(encoding="utf-8").endswith(f"{finished}\n")
     assert not (fake_go / "calls").exists()
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from time import gmtime, strftime, time
 from typing import Final
@@ -77,15 +77,15 @@ def read_run(folder: Path) -> Run | None:
         return None
 
 
-def run_folders(root: Path) -> Iterator[Path]:
-    """Yield the folders of all runs below a root, the oldest first."""
+def run_folders(root: Path, known: Container[Path] = ()) -> Iterator[Path]:
+    """Yield the folders of all runs below a root, the oldest first, but for those that are known already."""
     try:
         names = sorted(os.listdir(root))
     except (FileNotFoundError, NotADirectoryError):
         return
     for name in names:
         folder = root / name
-        if not name.startswith(".") and (folder / RUN_FILE).is_file():
+        if not name.startswith(".") and folder not in known and (folder / RUN_FILE).is_file():
             yield folder
 
 

@@ -139,9 +139,7 @@ class JournalReader:
                 return found
             if wanted > len(data) and len(data) == size:
                 size = wanted
-            elif not sealed:
-                return []
-            elif not self._skip_damage():
+            elif not sealed or not self._skip_damage():
                 return []
 
     def _file(self) -> int:

@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from threading import RLock
 from time import time, time_ns
@@ -127,6 +127,10 @@ class JournalWriter:
             self._definitions[key] = (kind, payload)
             if not self._put(frames.frame(kind, payload)) and self._successor is not None:
                 self._successor.define(key, kind, payload)
+
+    def undisturbed(self) -> AbstractContextManager[object]:
+        """Return a context in which no new segment is begun by another thread, nor a definition added."""
+        return self._lock
 
     def forget(self, key: object) -> None:
         """Stop repeating a definition."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final
@@ -124,6 +126,11 @@ class Recorder:
             self.journals = []
             return before
 
+    @property
+    def unwritten(self) -> int:
+        """Records of the current run that no journal could keep."""
+        return sum(self.lost) + sum(sum(journal.dropped) for journal in self.journals)
+
     def emitted(self) -> list[int]:
         """Return, by signal, how many records the current run has recorded, lost ones included."""
         return [
@@ -131,7 +138,7 @@ class Recorder:
             for signal in range(len(self.lost))
         ]
 
-    def _open(self, parent: str = "") -> JournalWriter | None:
+    def _open(self, failed: JournalWriter | None = None) -> JournalWriter | None:
         """Open a journal in the first root that takes it, and make it the one that is written to."""
         errors: list[str] = []
         for root in list(self._roots):
@@ -143,8 +150,10 @@ class Recorder:
                     destination=self.options.destination,
                     budget=self.options.budget_bytes,
                     keep=self.options.keep,
-                    parent=parent or self._parent,
-                    journal_id=self._journal_id,
+                    parent=failed.run.journal if failed is not None else self._parent,
+                    continues=failed is not None,
+                    # Records are told apart by their journal and number, and each journal counts for itself.
+                    journal_id=self._journal_id if failed is None else None,
                 )
             except OSError as error:
                 errors.append(f"{root}: {error.strerror or error}")
@@ -152,7 +161,7 @@ class Recorder:
                 continue
             if errors:
                 self._say(f"cannot write the journal in {'; '.join(errors)}; it goes on in {root}")
-            self._use(journal, state, new_run=not parent)
+            self._use(journal, state, new_run=failed is None)
             return journal
         if errors:
             self._say(f"no journal can be written ({'; '.join(errors)}): the job goes on, its telemetry is lost")
@@ -164,11 +173,11 @@ class Recorder:
             self.journals = []
             self.lost = [0, 0, 0]
         journal.on_failure = self._go_on_elsewhere
-        for key, number in self._scopes.items():
+        for key, number in list(self._scopes.items()):
             journal.define(("scope", number), Kind.SCOPE, frames.encode_clean([number, *key[:3], dict(key[3])]))
         for bound in list(self._series):
             journal.define(("series", bound.number), Kind.SERIES, bound.payload)
-        for span_id, payload in self._open_spans.items():
+        for span_id, payload in list(self._open_spans.items()):
             journal.define(("span", span_id), Kind.SPAN_OPEN, payload)
         self._block.move(state)
         self.journals.append(journal)
@@ -179,9 +188,9 @@ class Recorder:
         failed = self.journals[-1]
         root = failed.folder.parent
         self._say(f"the journal in {root} can no longer be written: {error.strerror or error}")
-        if root in self._roots:
+        if root in self._roots and failed.folder.exists():
             self._roots.remove(root)
-        return self._open(parent=failed.run.journal)
+        return self._open(failed)
 
     def _open_and_append(self, kind: int, signal: int, payload: bytes, count: int) -> None:
         with self._lock:
@@ -199,7 +208,9 @@ class Recorder:
         for journal in self.journals:
             journal.abandon()
         self._parent = parent
-        self._journal_id = None
+        self._journal_id = secrets.token_hex(16)
+        # Series are told apart by their resource: two processes must not write the same ones.
+        self._resource = {**self._resource, "service.instance.id": self._journal_id}
         self._process = os.getpid()
         self._open_spans.clear()
         self.journals = []
@@ -250,8 +261,9 @@ class Recorder:
 
     def end_span(self, span_id: bytes, payload: bytes) -> None:
         """Record a span that has ended."""
-        self.append(Kind.SPAN, frames.Signal.TRACES, payload, 1)
-        with self._lock:
+        with self._lock, self.journals[-1].undisturbed() if self.journals else nullcontext():
+            # One act: a segment that another thread begins in between would show the span as open for ever.
+            self.append(Kind.SPAN, frames.Signal.TRACES, payload, 1)
             self._open_spans.pop(span_id, None)
             for journal in self.journals:
                 journal.forget(("span", span_id))

@@ -10,10 +10,11 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from synapse_otel.recording import Series
-from synapse_otel.report.page import Lines, Page, heading
-from synapse_otel.report.words import fitted, number, printable
+from synapse_otel.report.page import Lines, Page, hanging, heading
+from synapse_otel.report.words import fitted_middle, number, printable
 
 ROWS: Final = 40
+SINGLE: Final = 60
 _LEAST_CURVE: Final = 8
 _MOST_CURVE: Final = 48
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -60,17 +61,37 @@ def curves(page: Page) -> Lines:
     found = page.recording.curves
     if not found:
         return
-    rows = [_row(category, name, series, page) for (category, name), series in list(found.items())[:ROWS]]
+    drawn = [(key, series) for key, series in found.items() if len(series) > 1]
+    if drawn:
+        yield from _table(page, [_row(category, name, series, page) for (category, name), series in drawn[:ROWS]])
+    else:
+        yield heading("Metrics")
+    if len(drawn) > ROWS:
+        yield page.more(len(drawn) - ROWS, "metrics")
+    yield from _single(page, [(key, series.values[0]) for key, series in found.items() if len(series) == 1])
+
+
+def _single(page: Page, values: list[tuple[tuple[str, str], float]]) -> Lines:
+    """Yield the metrics that have one value only, as many on a line as there is room for."""
+    by_category: dict[str, list[str]] = {}
+    for (category, name), value in values[:SINGLE]:
+        by_category.setdefault(printable(category), []).append(f"{printable(name)}={number(value)}")
+    for category, parts in by_category.items():
+        head = Text.assemble("  ", (f"{category} " if category else "", "cyan"))
+        yield from hanging(head, Text("  ".join(parts)), page)
+    if len(values) > SINGLE:
+        yield page.more(len(values) - SINGLE, "metrics with one value")
+
+
+def _table(page: Page, rows: list[_Row]) -> Lines:
     label = min(max(cell_len(row.category) + cell_len(row.name) + 1 for row in rows), max(page.width // 4, 14))
     columns = _columns(page)
     widths = [max([len(getattr(row, name)) for row in rows] + [len(title)]) for name, title in columns]
     curve = page.width - 2 - label - sum(width + 2 for width in widths) - 1
-    curve = min(max(curve, _LEAST_CURVE), _MOST_CURVE)
+    curve = min(max(curve, _LEAST_CURVE), _MOST_CURVE, max(len(row.series) for row in rows))
     yield _titles(columns, widths, label + curve + 3)
     for row in rows:
         yield _line(page, row, label, curve, columns, widths)
-    if len(found) > len(rows):
-        yield page.more(len(found) - len(rows), "metrics")
 
 
 def _columns(page: Page) -> list[tuple[str, str]]:
@@ -80,13 +101,10 @@ def _columns(page: Page) -> list[tuple[str, str]]:
 
 def _row(category: str, name: str, series: Series, page: Page) -> _Row:
     values = series.values
-    first, best = "", ""
-    if len(values) > 1:
-        lower = is_lower_better(name)
-        first = number(values[0])
-        best = f"{'min' if lower else 'max'} {number(min(values) if lower else max(values))}"
+    lower = is_lower_better(name)
+    best = f"{'min' if lower else 'max'} {number(min(values) if lower else max(values))}"
     count = f"{page.glyphs.times}{len(values):,}" if page.narrow else f"{len(values):,}"
-    return _Row(printable(category), printable(name), series, first, best, number(values[-1]), count)
+    return _Row(printable(category), printable(name), series, number(values[0]), best, number(values[-1]), count)
 
 
 def _titles(columns: list[tuple[str, str]], widths: list[int], before: int) -> Text:
@@ -100,17 +118,13 @@ def _line(
     page: Page, row: _Row, label: int, curve: int, columns: list[tuple[str, str]], widths: list[int]
 ) -> Text:
     line = Text("  ")
-    name = Text()
-    if row.category:
-        name.append(f"{row.category} ", "cyan")
-    name.append(row.name)
-    shown = fitted(name.plain, label, page.glyphs)
-    cut = len(row.category) + 1 if row.category else 0
-    line.append(shown[:cut], "cyan")
-    line.append(shown[cut:])
-    line.append(" ")
-    drawn = sparkline(row.series.values, curve, page.glyphs.spark) if len(row.series) > 1 else ""
-    line.append(drawn.ljust(curve), "green" if not is_lower_better(row.name) else "yellow")
+    before = f"{row.category} " if row.category else ""
+    if cell_len(before) > label // 2:
+        before = f"{fitted_middle(row.category, label // 2, page.glyphs)} "
+    line.append(before, "cyan")
+    line.append(fitted_middle(row.name, label - cell_len(before), page.glyphs))
+    drawn = sparkline(row.series.values, curve, page.glyphs.spark)
+    line.append(f" {drawn.ljust(curve)}", "yellow" if is_lower_better(row.name) else "green")
     for (column, _title), width in zip(columns, widths, strict=True):
         style = "bold" if column == "last" else "dim" if column in {"first", "count"} else ""
         line.append(f"  {getattr(row, column):>{width}}", style)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from synapse_otel.recording import LogEntry, LogKind
-from synapse_otel.report.page import Lines, Page, heading
-from synapse_otel.report.words import fitted, pairs, printable, size
+from synapse_otel.report.page import Lines, Page, hanging, heading
+from synapse_otel.report.words import fitted, pairs, path, printable, size
 from synapse_otel.signals import semconv
 
 FIRST: Final = 16
@@ -59,21 +59,7 @@ def _lines(page: Page, entry: LogEntry, category: int) -> Lines:
     head.append(fitted(word, _LEVEL, page.glyphs) + " ", style)
     if category:
         head.append(fitted(printable(entry.category), category, page.glyphs) + "  ", "dim cyan")
-    body = _body(entry)
-    room = max(page.width - cell_len(head.plain), 12)
-    wrapped = body.wrap(_NO_CONSOLE, room) if cell_len(body.plain) > room else [body]
-    for number, part in enumerate(wrapped[:LONGEST_LINES]):
-        line = head.copy() if not number else Text(" " * cell_len(head.plain))
-        part.rstrip()
-        if number == LONGEST_LINES - 1 and len(wrapped) > LONGEST_LINES:
-            part.truncate(room - 1)
-            part.append(page.glyphs.ellipsis)
-        line.append_text(part)
-        yield line
-
-
-_NO_CONSOLE: Final[Any] = None
-"""`Text.wrap` asks its console only for what is said here in other ways."""
+    yield from hanging(head, _body(entry), page, most=LONGEST_LINES)
 
 
 def _level(entry: LogEntry) -> tuple[str, str]:
@@ -105,7 +91,7 @@ def _body(entry: LogEntry) -> Text:
     if entry.data:
         text.append(f"  {pairs(entry.data)}"[:_LONGEST_TEXT], "dim" if quiet else "")
     if entry.file is not None:
-        text.append(f"  {printable(entry.file)}", "dim underline")
+        text.append(f"  {path(entry.file)}", "dim underline")
         bytes_ = entry.attributes.get(semconv.FILE_SIZE)
         if isinstance(bytes_, int):
             text.append(f" ({size(bytes_)})", "dim")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from synapse_otel.recording import Recording, RunState, Span
@@ -16,6 +17,8 @@ NARROW: Final = 64
 """Below this width, columns are left out."""
 
 Lines = Iterator[Text]
+NO_CONSOLE: Final[Any] = None
+"""What `Text.wrap` is given: it asks a console only for defaults that it is told here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +62,28 @@ class Page:
 def heading(title: str) -> Text:
     """Return the title of a section."""
     return Text.assemble((title, "bold"))
+
+
+def hanging(head: Text, body: Text, page: Page, *, most: int = 0) -> Lines:
+    """Yield a body behind a head, its further lines below its first one.
+
+    Args:
+        head: what stands before the first line.
+        body: the text.
+        page: the room.
+        most: lines at most; the last ends with an ellipsis then. 0: all.
+    """
+    indent = cell_len(head.plain)
+    room = max(page.width - indent, _LEAST_ROOM)
+    wrapped = body.wrap(NO_CONSOLE, room) if cell_len(body.plain) > room else [body]
+    for number, part in enumerate(wrapped[: most or None]):
+        part.rstrip()
+        if most and number == most - 1 and len(wrapped) > most:
+            part.truncate(room - 1)
+            part.append(page.glyphs.ellipsis)
+        line = head.copy() if not number else Text(" " * indent)
+        line.append_text(part)
+        yield line
+
+
+_LEAST_ROOM: Final = 12

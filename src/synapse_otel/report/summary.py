@@ -7,8 +7,8 @@ from typing import Any, Final
 from rich.text import Text
 
 from synapse_otel.recording import RunState, Span
-from synapse_otel.report.page import Lines, Page
-from synapse_otel.report.words import clock, duration, pairs, printable
+from synapse_otel.report.page import Lines, Page, hanging
+from synapse_otel.report.words import clock, duration, pairs, path, printable
 from synapse_otel.signals import semconv
 
 _KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
@@ -20,12 +20,13 @@ def head(page: Page) -> Lines:
     for job in page.recording.jobs[:_JOBS] or [None]:
         yield _title(page, job)
         if job is not None:
-            yield from _identity(job)
+            yield from _identity(page, job)
     if len(page.recording.jobs) > _JOBS:
         yield page.more(len(page.recording.jobs) - _JOBS, "jobs")
 
 
 _JOBS: Final = 3
+_LINES: Final = 4
 
 
 def _title(page: Page, job: Span | None) -> Text:
@@ -59,7 +60,7 @@ def _state_word(state: RunState) -> str:
     return {RunState.LIVE: "running", RunState.CRASHED: "killed", RunState.DONE: "ended"}[state]
 
 
-def _identity(job: Span) -> Lines:
+def _identity(page: Page, job: Span) -> Lines:
     label = 9
     rows: list[tuple[str, str]] = [
         ("started", clock(job.start)),
@@ -70,7 +71,7 @@ def _identity(job: Span) -> Lines:
     ]
     for name, text in rows:
         if text:
-            yield Text.assemble((f"  {name:<{label}}", "dim"), text)
+            yield from hanging(Text.assemble((f"  {name:<{label}}", "dim")), Text(text), page, most=_LINES)
 
 
 def _under(job: Span, prefix: str) -> dict[str, Any]:
@@ -107,4 +108,4 @@ def foot(page: Page) -> Lines:
             "  what was delivered has been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's", style="dim"
         )
     for folder in recording.folders[:_JOBS]:
-        yield Text(f"  {printable(str(folder))}", style="dim")
+        yield Text(f"  {path(str(folder))}", style="dim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,7 +14,8 @@ from synapse_otel.report.glyphs import Glyphs
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
-_LARGE: Final = 10_000
+_LARGE: Final = 1_000
+_HUGE: Final = 100_000_000
 _TINY: Final = 0.001
 _TEN: Final = 10
 _SIZES: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
@@ -46,11 +48,11 @@ def offset(seconds: float) -> str:
 
 def number(value: float) -> str:
     """Return a number in four digits; whole ones whole."""
-    if value == int(value) and abs(value) < _LARGE * _LARGE:
+    if value == int(value) and abs(value) < _HUGE:
         return f"{int(value):,}"
     if _TINY <= abs(value) < _LARGE:
         return f"{value:.4g}"
-    return f"{value:,.0f}" if _LARGE <= abs(value) < _LARGE * _LARGE else f"{value:.3g}"
+    return f"{value:,.0f}" if _LARGE <= abs(value) < _HUGE else f"{value:.3g}"
 
 
 def size(count: float) -> str:
@@ -68,11 +70,29 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
 
 
+def path(text: str) -> str:
+    """Return a path, the home folder as ``~``: a shell understands both."""
+    home = os.path.expanduser("~")  # noqa: PTH111 - text to text
+    inside = len(home) > 1 and text.startswith(home + os.sep)
+    return printable("~" + text.removeprefix(home) if inside else text)
+
+
 def fitted(text: str, width: int, glyphs: Glyphs) -> str:
     """Return text in exactly ``width`` cells, cut or filled up."""
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, max(width - 1, 0)) + glyphs.ellipsis[:width]
+
+
+def fitted_middle(text: str, width: int, glyphs: Glyphs) -> str:
+    """Return text in exactly ``width`` cells, cut in the middle: the ends of names tell them apart."""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    front = max((width - 1) // 2, 0)
+    back = len(text)
+    while back and cell_len(text[back - 1 :]) <= width - 1 - front:
+        back -= 1
+    return set_cell_size(set_cell_size(text, front) + glyphs.ellipsis + text[back:], width)
 
 
 def pairs(values: Mapping[str, Any]) -> str:
@@ -83,4 +103,4 @@ def pairs(values: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
-    return printable(value if isinstance(value, str) else repr(value))
+    return path(value) if isinstance(value, str) else printable(repr(value))

@@ -308,6 +308,11 @@ class Lane(ABC):
             if warning not in cursor.warnings and len(cursor.warnings) < _WARNINGS_KEPT:
                 cursor.warnings.append(warning)
 
+    def save_again(self) -> None:
+        """Write the cursor if that failed before."""
+        if self._save_again is not None:
+            self.save()
+
     def save(self) -> None:
         """Write the cursor. If that fails the delivery goes on, and it is tried again: the disk may be full."""
         try:

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from synapse_otel.journal.folder import STATE_FILE
-from synapse_otel.journal.frames import Samples, Series, Signal, Span
+from synapse_otel.journal.frames import Samples, Segment, Series, Signal, Span
 from synapse_otel.journal.reader import Frame
-from synapse_otel.journal.state import BLOCK_SIZE, SlotValue, read_block
+from synapse_otel.journal.state import SlotValue
 from synapse_otel.shipper.encode_metrics import gauge_points, metric, sum_point
 from synapse_otel.shipper.jobs import is_job, is_step, job_attributes
 from synapse_otel.shipper.lane import Item, Lane
@@ -19,6 +18,7 @@ from synapse_otel.shipper.spacing import Spacing
 from synapse_otel.shipper.sums import Sums
 from synapse_otel.signals import semconv
 from synapse_otel.signals.readings import COUNTERS, PROGRESS, slot_attributes
+
 
 class _Sample(msgspec.Struct):
     """One value of one series, as an item holds it until its request is encoded."""
@@ -39,6 +39,11 @@ class _Job(msgspec.Struct):
 
 
 MERGED: Final = "merged into a newer sample"
+_OWN: Final = -2
+"""Scope of the item that stands for all that the lane adds on its own."""
+_READY: Final = -1
+"""Scope of items that are encoded, scopes and all."""
+_MILLISECOND: Final = 1_000_000
 
 
 class MetricsLane(Lane):
@@ -55,6 +60,8 @@ class MetricsLane(Lane):
         self._alive = True
         self._newest: dict[str, _Sample] = {}
         self._keys: dict[int, str] = {}
+        self._continues = False
+        self._start = 0
         super().__init__(folder)
 
     # --- what the journal holds ---------------------------------------------------------------------
@@ -64,18 +71,38 @@ class MetricsLane(Lane):
         if isinstance(structure, Series):
             self._series[structure.id] = structure
 
+    def on_segment(self, segment: Segment) -> None:
+        """Take note of when sums begin, and whether the jobs began in another journal."""
+        self._start = self._start or segment.created
+        self._continues = segment.continues
+
     def on_span(self, span: Span, *, whole: bool) -> None:
         """Take note of a job that begins or ends."""
-        if is_job(span):
-            job = self._jobs.setdefault(span.span_id, _Job(job_attributes(span), span.scope))
-            if whole and not job.ended:
-                job.ended = True
-                self._changed = True
+        if not is_job(span):
+            return
+        job = self._jobs.setdefault(span.span_id, _Job(job_attributes(span), span.scope))
+        if whole and not job.ended:
+            job.ended = True
+            self._changed = True
+        adopted = span.span_id.hex()
+        if self._continues and not whole and adopted not in self._adopted:
+            # Its beginning was counted in the journal before, which counted it down again when it went on here.
+            self._adopted.add(adopted)
+            self._measure(semconv.JOB_ACTIVE, span.scope, job.attributes, 1)
+
+    def on_continued(self) -> None:
+        """Leave the jobs that are open to the journal in which they go on: two would tell of them."""
+        for job in self._jobs.values():
+            if not job.ended:
+                job.ended = job.told = True
+                active = self._sums.total(semconv.JOB_ACTIVE.name, job.attributes)
+                self._measure(semconv.JOB_ACTIVE, job.scope, job.attributes, -active)
+        self._changed = True
 
     def take(self, frame: Frame, structure: Samples | None) -> list[Item]:
         """Turn samples into items; measurements of counters and histograms go into their sums."""
         if structure is None:
-            return [Item(-1, frame.payload, frame.count, self.uid(frame.sequence))]
+            return [Item(_READY, frame.payload, frame.count, self.uid(frame.sequence))]
         items: list[Item] = []
         numbers = structure.values
         for at in range(0, len(numbers), 2):
@@ -110,10 +137,19 @@ class MetricsLane(Lane):
         """Take up sums and last times."""
         self._sums = Sums(state.get("sums"))
         self._spacing = Spacing(state.get("last"))
+        self._start = int(state.get("start", 0))
+        self._sent_until = int(state.get("sent_until", 0))
+        self._adopted = set(state.get("adopted", ()))
 
     def state(self) -> dict[str, Any]:
         """Return sums and last times."""
-        return {"sums": self._sums.kept(), "last": self._spacing.last}
+        return {
+            "sums": self._sums.kept(),
+            "last": self._spacing.last,
+            "start": self._start,
+            "sent_until": self._sent_until,
+            "adopted": sorted(self._adopted),
+        }
 
     # --- what the lane adds -------------------------------------------------------------------------
 
@@ -126,7 +162,7 @@ class MetricsLane(Lane):
             self._changed = False
             self._due = now + self._interval
             self._batch.urgent = True
-            return [Item(-2, None, 0)]
+            return [Item(_OWN, None, 0)]
         return []
 
     def closing(self, *, killed: bool) -> list[Item]:
@@ -135,7 +171,7 @@ class MetricsLane(Lane):
             end = self.time_of_death()
             for span in self.open.all():
                 self._close(span, end)
-        return [Item(-2, None, 0)]
+        return [Item(_OWN, None, 0)]
 
     def _close(self, span: Span, end: int) -> None:
         job = span if is_job(span) else self.open.job_of(span)
@@ -161,8 +197,12 @@ class MetricsLane(Lane):
         """Return a request: the samples, each series' points together, and the latest of everything else."""
         ready: list[bytes] = []
         series: dict[int, tuple[Series, list[tuple[int, float]]]] = {}
+        latest: list[tuple[int, bytes]] = []
         for item in items:
-            if isinstance(item.record, bytes):
+            if item.scope == _OWN:
+                # Only here, so that what the server calls invalid can be found by halving the request.
+                latest = latest or self._latest()
+            elif isinstance(item.record, bytes):
                 ready.append(item.record)
             elif isinstance(item.record, _Sample):
                 sample = item.record
@@ -171,7 +211,7 @@ class MetricsLane(Lane):
             (one.scope, metric("gauge", one.name, one.unit, one.description, [gauge_points(one.attributes, points)]))
             for one, points in series.values()
         ]
-        return self.join(records + self._latest(), ready)
+        return self.join(records + latest, ready)
 
     def committed(self) -> None:
         """Stop the series of jobs whose end has now been sent."""
@@ -182,9 +222,11 @@ class MetricsLane(Lane):
     def _latest(self) -> list[tuple[int, bytes]]:
         scope = next((scope.id for scope in self.scopes.values() if scope.name == semconv.SCOPE_NAME), 0)
         now = time.time_ns() if self._alive else self.time_of_death()
-        start = self.segment.created if self.segment else now
+        # Never behind what was sent before: a backend keeps the value that is latest by its time.
+        now = self._sent_until = max(now, self._sent_until + _MILLISECOND)
+        start = self._start or now
         found = [(scope, one.encode(min(start, now), now)) for one in self._sums.all()]
-        for slot in self._slots():
+        for slot in self.slots():
             job = self._jobs.get(slot.job)
             if job is not None and not job.told:
                 found += [(job.scope, encoded) for encoded in _slot_metrics(slot, job.attributes, start, now)]
@@ -199,13 +241,6 @@ class MetricsLane(Lane):
         if self._alive and not job.ended:
             found.append(_point(semconv.JOB_HEARTBEAT_TIME, job.attributes, start, now, now / 1e9))
         return found
-
-    def _slots(self) -> list[SlotValue]:
-        try:
-            data = (self.folder / STATE_FILE).read_bytes()
-        except OSError:
-            return []  # the folder is being deleted
-        return list(read_block(memoryview(data[:BLOCK_SIZE])))
 
 
 def _slot_metrics(slot: SlotValue, job: dict[str, Any], start: int, now: int) -> list[bytes]:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ class Orders(msgspec.Struct, frozen=True):
     key: str
     interval_seconds: float
     idle_seconds: float = IDLE_SECONDS
+    """It leaves after so long without a job that lives and without anything to deliver."""
 
 
 def lock_path(root: Path, key: str) -> Path:
@@ -54,17 +56,23 @@ def main() -> None:
         wanted = False
         shipper.stop_soon()
 
+    say = _Log(log_path(root, orders.key))
     while wanted and _acquire(lock):
-        shipper = Shipper(
-            [Path(found) for found in orders.roots],
-            orders.destination,
-            orders.key,
-            interval_seconds=orders.interval_seconds,
-            say=_Log(log_path(root, orders.key)),
-        )
-        signal.signal(signal.SIGTERM, stop)
-        shipper.run(idle_seconds=orders.idle_seconds)
-        lock.release()
+        try:
+            shipper = Shipper(
+                [Path(found) for found in orders.roots],
+                orders.destination,
+                orders.key,
+                interval_seconds=orders.interval_seconds,
+                say=say,
+            )
+            signal.signal(signal.SIGTERM, stop)
+            shipper.run(idle_seconds=orders.idle_seconds)
+        except Exception:
+            say(traceback.format_exc())
+            raise
+        finally:
+            lock.release()
         # A job that came while the lock was still held has started nobody: look once more.
         wanted = wanted and shipper.finds_work()
 

@@ -2,86 +2,30 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.folder import QUARANTINE_FILE, read_run, run_folders
+from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.frames import Signal
-from synapse_otel.shipper.backoff import Backoff
 from synapse_otel.shipper.destination import Destination
-from synapse_otel.shipper.lane import Item
-from synapse_otel.shipper.outcome import Accepted, Outcome, Refused, Retry
-from synapse_otel.shipper.sender import Sender
+from synapse_otel.shipper.retention import KEPT_RUNS, delete_leftovers, delete_run
+from synapse_otel.shipper.signal_sender import Say, SignalSender
 from synapse_otel.shipper.tracked import TrackedJournal
 
 POLL_SECONDS: Final = 0.05
-IDLE_POLL_SECONDS: Final = 0.25
+QUIET_POLL_SECONDS: Final = 0.2
 SCAN_SECONDS: Final = 0.5
 SYNC_SECONDS: Final = 1.0
-_QUIET_SECONDS: Final = 10.0
-
-Say = Callable[[str], None]
-
-
-class SignalSender:
-    """Sends one signal of all journals: no earlier than the server wants, and says once what is wrong."""
-
-    def __init__(self, destination: Destination, signal: Signal, say: Say) -> None:
-        self._sender = Sender(destination, signal)
-        self._backoff = Backoff()
-        self._signal = signal
-        self._say = say
-        self._said = ""
-        self.folder: Path | None = None
-        """Journal that is being sent, for its quarantine."""
-
-    def __call__(self, body: bytes) -> Outcome | None:
-        """Send a request; None: too early after the last failure."""
-        if self._backoff.remaining_seconds() > 0:
-            return None
-        outcome = self._sender.send(body)
-        if isinstance(outcome, Retry | Refused):
-            self._backoff.failed(outcome.after_seconds if isinstance(outcome, Retry) else None)
-            if outcome.reason != self._said:
-                self._said = outcome.reason
-                self._say(f"{self._signal.name.lower()} wait: {outcome.reason}")
-        elif isinstance(outcome, Accepted):
-            self._backoff.succeeded()
-            if self._said:
-                self._said = ""
-                self._say(f"{self._signal.name.lower()} are delivered again")
-        return outcome
-
-    def quarantine(self, item: Item, body: bytes, reason: str) -> None:
-        """Keep what the server calls invalid beside its journal, as the request that it refused."""
-        entry = {
-            "signal": self._signal.name.lower(),
-            "record": item.uid,
-            "reason": reason,
-            "time": time.time(),
-            "request": base64.b64encode(body).decode(),
-        }
-        if self.folder is not None:
-            path = self.folder / QUARANTINE_FILE
-            with path.open("ab") as file:
-                path.chmod(0o600)
-                file.write(msgspec.json.encode(entry) + b"\n")
-        self._say(f"a record of {self._signal.name.lower()} is in quarantine: {reason}")
-
-    def hurry(self) -> None:
-        """Forget the wait: somebody wants to know how it stands now."""
-        self._backoff.succeeded()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._sender.close()
+PRUNE_SECONDS: Final = 30.0
+_QUIET_SECONDS: Final = 2.0
+_LONGEST_WAIT_SECONDS: Final = 60.0
+_REPORTS: Final = 1_000
+_MTIME_TICK_NS: Final = 1_000_000_000
+"""Two changes of a folder within a tick of the file system's clock look like one."""
 
 
 class Shipper:
@@ -95,6 +39,7 @@ class Shipper:
         *,
         interval_seconds: float,
         say: Say,
+        kept_runs: int = KEPT_RUNS,
     ) -> None:
         self._roots = list(dict.fromkeys(roots))
         self._key = key
@@ -102,8 +47,14 @@ class Shipper:
         self._say = say
         self._lock = Lock()
         self._journals: dict[Path, TrackedJournal] = {}
-        self._done: set[Path] = set()
-        self._own: dict[Path, Callable[[], bool]] = {}
+        self._kept_runs = kept_runs
+        self._complete: set[Path] = set()
+        self._others: set[Path] = set()
+        """Folders of runs for other destinations, which other shippers deliver."""
+        self._listed: dict[Path, int] = {}
+        """By root, when it had changed last when it was listed with nothing left to wait for."""
+        self._failures: dict[tuple[Path, Signal], tuple[int, float]] = {}
+        """Errors in a row of a journal's lane, and the time before which it is left alone."""
         self._stop = Event()
         self._busy = time.monotonic()
         self._senders = {signal: SignalSender(destination, signal, say) for signal in Signal}
@@ -115,16 +66,18 @@ class Shipper:
     def run(self, *, idle_seconds: float | None) -> None:
         """Deliver until `stop`, or until there has been nothing to deliver and nobody alive for a while."""
         self.start()
-        synced = 0.0
+        synced = pruned = 0.0
         while not self._stop.is_set():
-            self.scan()
             now = time.monotonic()
+            self._try(self.scan)
             if now - synced >= SYNC_SECONDS:
                 self._maintain()
                 synced = now
-            with self._lock:
-                if self._journals:
-                    self._busy = now
+            if now - pruned >= PRUNE_SECONDS:
+                self._try(self._prune)
+                pruned = now
+            if self._journals:
+                self._busy = now
             if idle_seconds is not None and now - self._busy >= idle_seconds:
                 break
             self._stop.wait(SCAN_SECONDS)
@@ -155,17 +108,14 @@ class Shipper:
 
     def finds_work(self) -> bool:
         """Look whether a journal waits that nobody has in hand."""
-        self.scan()
+        self._listed.clear()
+        self._try(self.scan)
         with self._lock:
             found = bool(self._journals)
             for journal in self._journals.values():
                 journal.close()
             self._journals.clear()
         return found
-
-    def own(self, folder: Path, is_closed: Callable[[], bool]) -> None:
-        """Take up a journal that this process writes itself."""
-        self._own[folder] = is_closed
 
     def deliver_once(self, folder: Path) -> bool:
         """Try now, once, to deliver all that a journal holds, also one that was recorded for another destination.
@@ -201,35 +151,51 @@ class Shipper:
     def scan(self) -> None:
         """Take in hand the journals that are new, and let go of those that are complete."""
         for root in self._roots:
-            for folder in run_folders(root):
-                if folder not in self._journals and folder not in self._done:
-                    self._take(folder)
-        for folder, is_closed in list(self._own.items()):
-            if folder in self._journals and is_closed():
-                self._journals[folder].end()
+            self._list(root)
         with self._lock:
-            for folder in [folder for folder, journal in self._journals.items() if journal.complete]:
-                journal = self._journals.pop(folder)
-                journal.clean()
-                journal.close()
-                self._done.add(folder)
+            finished = [journal for journal in self._journals.values() if journal.complete]
+            for journal in finished:
+                del self._journals[journal.folder]
+        for journal in finished:
+            self._complete.add(journal.folder)
+            self._try(journal.clean)
+            journal.close()
 
-    def _take(self, folder: Path) -> None:
-        run = read_run(folder)
-        if run is None or run.destination != self._key:
-            return
-        if all(read_cursor(folder, signal).complete for signal in Signal):
-            self._done.add(folder)
-            return
+    def _list(self, root: Path) -> None:
+        """Look for new runs in a root, if it has changed since there was nothing to wait for."""
         try:
-            journal = TrackedJournal.take(folder, interval_seconds=self._interval, own=folder in self._own)
-        except OSError as error:
-            self._say(f"{folder.name} cannot be delivered: {error}")
-            self._done.add(folder)
+            changed = root.stat().st_mtime_ns
+        except FileNotFoundError:
             return
-        if journal is not None:
-            with self._lock:
-                self._journals[folder] = journal
+        if self._listed.get(root) == changed:
+            return
+        known = self._complete | self._others | self._journals.keys()
+        new = [folder for folder in run_folders(root, known)]
+        waits = [folder for folder in new if not self._take(folder)]
+        if not waits and time.time_ns() - changed > _MTIME_TICK_NS:
+            self._listed[root] = changed
+
+    def _take(self, folder: Path) -> bool:
+        """Take a journal in hand; return False if that has to be tried again later."""
+        run = read_run(folder)
+        if run is None:
+            return False
+        if run.destination != self._key:
+            self._others.add(folder)
+            return True
+        if all(read_cursor(folder, signal).complete for signal in Signal):
+            self._complete.add(folder)
+            return True
+        try:
+            journal = TrackedJournal.take(folder, interval_seconds=self._interval)
+        except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
+            self._report(folder, error)
+            return False
+        if journal is None:
+            return False
+        with self._lock:
+            self._journals[folder] = journal
+        return True
 
     def _maintain(self) -> None:
         with self._lock:
@@ -239,17 +205,33 @@ class Shipper:
                 journal.sync()
                 journal.clean()
             except OSError as error:
-                self._say(f"{journal.folder.name}: {error}")
+                self._report(journal.folder, error)
+            if not journal.folder.exists():
+                self._let_go(journal)
+
+    def _let_go(self, journal: TrackedJournal) -> None:
+        self._say(f"{journal.folder.name} was deleted: what it still held is lost")
+        with self._lock:
+            self._journals.pop(journal.folder, None)
+        journal.close()
+
+    def _prune(self) -> None:
+        """Delete the oldest runs that are delivered, as far as there are more than are to be kept."""
+        for folder in sorted(self._complete, key=lambda folder: folder.name)[: -self._kept_runs]:
+            if delete_run(folder):
+                self._complete.discard(folder)
+        for root in self._roots:
+            delete_leftovers(root)
 
     # --- delivering ---------------------------------------------------------------------------------
 
     def _deliver_forever(self, signal: Signal) -> None:
-        quiet_since = time.monotonic()
+        worked = time.monotonic()
         while not self._stop.is_set():
             if self._deliver(signal):
-                quiet_since = time.monotonic()
-            idle = not self._journals or time.monotonic() - quiet_since > _QUIET_SECONDS
-            self._stop.wait(IDLE_POLL_SECONDS if idle else POLL_SECONDS)
+                worked = time.monotonic()
+            quiet = not self._journals or time.monotonic() - worked > _QUIET_SECONDS
+            self._stop.wait(QUIET_POLL_SECONDS if quiet else POLL_SECONDS)
 
     def _deliver(self, signal: Signal) -> bool:
         """Give every journal's lane a turn; return whether anything was accepted."""
@@ -258,17 +240,31 @@ class Shipper:
         sender = self._senders[signal]
         accepted = False
         for journal in journals:
+            failed, not_before = self._failures.get((journal.folder, signal), (0, 0.0))
+            if time.monotonic() < not_before:
+                continue
             sender.folder = journal.folder
-            journal.watch()
             try:
+                journal.watch()
                 accepted |= journal.lanes[signal].step(sender, ended=journal.ended)
             except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
-                self._report(journal, error)
+                self._report(journal.folder, error)
+                wait = min(2.0**failed, _LONGEST_WAIT_SECONDS)
+                self._failures[journal.folder, signal] = failed + 1, time.monotonic() + wait
+            else:
+                if failed:
+                    del self._failures[journal.folder, signal]
         return accepted
 
-    def _report(self, journal: TrackedJournal, error: Exception) -> None:
-        text = f"{journal.folder.name}: {type(error).__name__}: {error}"
-        if text not in self._reported:
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - the shipper lives as long as it is needed
+            self._report(None, error)
+
+    def _report(self, folder: Path | None, error: Exception) -> None:
+        text = f"{folder.name}: " if folder is not None else ""
+        text += f"{type(error).__name__}: {error}"
+        if text not in self._reported and len(self._reported) < _REPORTS:
             self._reported.add(text)
             self._say(text)
-

@@ -14,7 +14,10 @@ from synapse_otel.shipper.process import ORDERS_VARIABLE, Orders, lock_path
 
 _SHELL = "/bin/sh"
 _PACKAGES = str(Path(__file__).resolve().parents[2])
-_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from synapse_otel.shipper.process import main; main()"
+_PROGRAM = "import sys; sys.path += sys.argv[1:]; from synapse_otel.shipper.process import main; main()"
+_NOT_FOR_IT = frozenset({"PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONASYNCIODEBUG", "PYTHONDEVMODE"})
+"""Variables that would have the shipper load what instruments, profiles or debugs the job. It finds its modules
+where the job has found them."""
 
 
 def ensure_shipper(orders: Orders) -> bool:
@@ -28,8 +31,10 @@ def ensure_shipper(orders: Orders) -> bool:
     root = Path(orders.roots[0])
     if is_shipping(root, orders.key):
         return False
-    command = [sys.executable, "-c", _PROGRAM, _PACKAGES]
-    environment = {**os.environ, ORDERS_VARIABLE: msgspec.json.encode(orders).decode()}
+    found_in = dict.fromkeys([_PACKAGES, *(os.path.abspath(path) for path in sys.path if path)])
+    command = [sys.executable, "-P", "-c", _PROGRAM, *found_in]
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
+    environment[ORDERS_VARIABLE] = msgspec.json.encode(orders).decode()
     detached = os.path.exists(_SHELL)
     process = subprocess.Popen(
         [_SHELL, "-c", '"$@" &', _SHELL, *command] if detached else command,

@@ -17,10 +17,9 @@ from synapse_otel.shipper.lane_traces import TracesLane
 class TrackedJournal:
     """A journal that this shipper alone delivers: it holds the journal's ship lock."""
 
-    def __init__(self, folder: Path, lock: FileLock, *, interval_seconds: float, own_is_alive: bool | None) -> None:
+    def __init__(self, folder: Path, lock: FileLock, *, interval_seconds: float) -> None:
         self.folder = folder
         self._lock = lock
-        self._own_is_alive = own_is_alive
         run = read_run(folder)
         self._keep = run.keep if run else True
         self.lanes: dict[Signal, Lane] = {
@@ -32,13 +31,12 @@ class TrackedJournal:
         self._synced = -1
 
     @classmethod
-    def take(cls, folder: Path, *, interval_seconds: float, own: bool = False) -> TrackedJournal | None:
+    def take(cls, folder: Path, *, interval_seconds: float) -> TrackedJournal | None:
         """Take a journal in hand; None if another shipper has it.
 
         Args:
             folder: The journal's.
             interval_seconds: Between two exports of the progress.
-            own: this process writes the journal, so its lock says nothing; `end` tells when it is closed.
 
         Raises:
             OSError: the journal cannot be read or written.
@@ -47,7 +45,7 @@ class TrackedJournal:
         if not lock.acquire():
             return None
         try:
-            return cls(folder, lock, interval_seconds=interval_seconds, own_is_alive=True if own else None)
+            return cls(folder, lock, interval_seconds=interval_seconds)
         except BaseException:
             lock.release()
             raise
@@ -59,17 +57,16 @@ class TrackedJournal:
 
     def watch(self) -> None:
         """Look whether the process that writes the journal still lives; it never comes back."""
-        if self.ended or self._own_is_alive:
+        if self.ended:
             return
         try:
-            self.ended = not is_locked(self.folder / ALIVE_LOCK)
+            ended = not is_locked(self.folder / ALIVE_LOCK)
         except FileNotFoundError:
+            ended = True
+        if ended:
+            for lane in self.lanes.values():
+                lane.awaited = True
             self.ended = True
-
-    def end(self) -> None:
-        """Hear that this process has closed the journal."""
-        self._own_is_alive = False
-        self.ended = True
 
     def sync(self) -> None:
         """Bring what the journal's process has written since the last call to the disk."""
@@ -94,6 +91,7 @@ class TrackedJournal:
     def close(self) -> None:
         """Let go of the journal."""
         for lane in self.lanes.values():
+            lane.save_again()
             lane.close()
         self._lock.release()
 

@@ -29,7 +29,7 @@ class SpanEvents:
         self._last: deque[Candidate] = deque(maxlen=LAST)
         self._total = 0
 
-    def add(self, candidate: Candidate, *, important: bool = False) -> None:
+    def add(self, candidate: Candidate, important: bool) -> None:  # noqa: FBT001 - on the hot path
         """Keep a candidate as long as the budget allows."""
         self._total += 1
         if len(self._first) < FIRST:

@@ -204,6 +204,8 @@ class Job:
         end = max(time_ns(), scope.start)
         span = scope.span
         span.set_attribute(semconv.STEP_RESULT, result)
+        if result == semconv.RESULT_SKIP:
+            span.set_attribute(semconv.STEP_SKIPPED, True)  # noqa: FBT003 - the signature of OpenTelemetry
         if error:
             span.set_attribute(semconv.STEP_ERROR, str(readable(error)))
         produced = product_attributes(products or {})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from synapse_otel.signals import semconv
 from synapse_otel.signals.levels import LEVELS
-from synapse_otel.signals.values import is_array, key_text
+from synapse_otel.signals.values import DEPTH_LIMIT, array_size, is_array, key_text
 
 if TYPE_CHECKING:
     from synapse_otel.journal.state import CounterSlot
@@ -74,7 +74,7 @@ def sort_values(value: Mapping[Any, Any]) -> tuple[dict[str, float], dict[str, s
     numbers: dict[str, float] = {}
     nonfinite: dict[str, str] = {}
     others: dict[str, Any] = {}
-    for name, item in _items("", value, 0):
+    for name, item in _items("", value, (id(value),)):
         number = as_number(item)
         if number is None:
             others[name] = item
@@ -85,38 +85,37 @@ def sort_values(value: Mapping[Any, Any]) -> tuple[dict[str, float], dict[str, s
     return numbers, nonfinite, others
 
 
-def _items(prefix: str, value: Mapping[Any, Any], depth: int) -> list[tuple[str, Any]]:
+def _items(prefix: str, value: Mapping[Any, Any], above: tuple[int, ...]) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for key, item in value.items():
         name = prefix + key_text(key)
-        if isinstance(item, Mapping) and item and depth < _DEPTH:
-            found += _items(f"{name}.", item, depth + 1)
+        if isinstance(item, Mapping) and item and id(item) not in above and len(above) < DEPTH_LIMIT:
+            found += _items(f"{name}.", item, (*above, id(item)))
         else:
             found.append((name, item))
     return found
 
 
-_DEPTH: Final = 8
-
-
 def as_number(value: object) -> float | None:
     """Return a number, or an array that holds just one, as a float (bool as 0 or 1); None for anything else."""
-    if isinstance(value, bool | int | float):
-        return _to_float(value)
-    if is_array(value) and getattr(value, "shape", None) is not None:
-        flat: Any = value.tolist()  # type: ignore[attr-defined]
-        while isinstance(flat, list) and len(flat) == 1:
-            flat = flat[0]
-        return _to_float(flat) if isinstance(flat, bool | int | float) else None
-    if isinstance(value, str | bytes) or value is None or not hasattr(value, "__float__"):
-        return None
-    return _to_float(value)
-
-
-def _to_float(value: Any) -> float | None:
     try:
-        return float(value)
+        return _number(value)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
-    except (TypeError, ValueError):
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # an integer, as only those are too large
+    except Exception:  # noqa: BLE001 - a user's class may raise anything from anything
         return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool | int | float):
+        return float(value)
+    if is_array(value):
+        if array_size(value) != 1:
+            return None
+        value = value.tolist()
+        while isinstance(value, list):
+            (value,) = value
+        return float(value) if isinstance(value, bool | int | float) else None
+    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+        return None
+    return float(value)

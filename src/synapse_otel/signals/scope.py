@@ -149,31 +149,16 @@ class Scope:
             check_mapping("data", data)
             self.job.add_data(attributes, data)
         text = cut(message) if isinstance(message, str) else str(readable(message))
-        self.job.emit(
-            timestamp=time_ns(),
-            context=self.context,
-            severity_number=SeverityNumber.DEBUG,
-            severity_text="DEBUG",
-            body=text,
-            attributes=attributes,
-            event_name=semconv.EVENT_DEVELOPER,
-        )
+        self.job.emit(time_ns(), self.context, SeverityNumber.DEBUG, "DEBUG", text, attributes, semconv.EVENT_DEVELOPER)
 
     def emit(
         self, event_name: str, body: str | None, level: Level, attributes: dict[str, Any], at: int | None = None
     ) -> None:
-        """Record a log record, of now or of Unix time ``at`` in ns, and keep it as a candidate for the span's events."""
+        """Record a log record, of now or of Unix time ``at`` in ns, and keep it for the span's events."""
         now = time_ns() if at is None else at
-        self.job.emit(
-            timestamp=now,
-            context=self.context,
-            severity_number=level.severity,
-            severity_text=level.text,
-            body=body,
-            attributes=attributes,
-            event_name=event_name,
-        )
-        self.events.add((now, event_name, attributes, body), important=level.important)
+        _, severity, text, important = level
+        self.job.emit(now, self.context, severity, text, body, attributes, event_name)
+        self.events.add((now, event_name, attributes, body), important)
 
     def exception(self, error: BaseException) -> None:
         """Record an exception that leaves this scope; one that an inner scope has recorded is not recorded again."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from enum import Enum
+from itertools import islice
+from math import prod
 from os import PathLike, fspath
 from typing import Any, Final
 
@@ -18,9 +20,36 @@ KEY_LIMIT: Final = 256
 ATTRIBUTE_LIMIT: Final = 120
 """Attributes of one record; OpenTelemetry's own limit is 128, and the record has some of its own."""
 DEPTH_LIMIT: Final = 8
+ALL_ITEMS_LIMIT: Final = 10_000
+"""Items of all lists and mappings in what one call was given, however they are nested."""
+ALL_TEXT_LIMIT: Final = 1 << 18
+"""Characters of all texts in it."""
 _INT_MIN: Final = -(1 << 63)
 _INT_MAX: Final = (1 << 63) - 1
+_DECIMAL_BITS: Final = 10_000
+"""Python refuses to write much longer integers in decimal."""
 _PLAIN: Final = frozenset({bool, float, type(None)})
+
+
+class _Room:
+    """What is left for the values of one call."""
+
+    __slots__ = ("characters", "items")
+
+    def __init__(self) -> None:
+        self.characters = ALL_TEXT_LIMIT
+        self.items = ALL_ITEMS_LIMIT
+
+    def text(self, text: str) -> str:
+        """Return as much of a text as there is room for."""
+        kept = cut(text, max(0, min(TEXT_LIMIT, self.characters)))
+        self.characters -= len(kept)
+        return kept
+
+    def item(self) -> bool:
+        """Take the room of an item, if there is any."""
+        self.items -= 1
+        return self.items >= 0
 
 
 def cut(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -30,72 +59,73 @@ def cut(text: str, limit: int = TEXT_LIMIT) -> str:
 
 def readable(value: object) -> Any:
     """Return ``value`` as an attribute value: scalar, text, or list and mapping of such."""
-    return _readable(value, DEPTH_LIMIT, ())
+    return _readable(value, DEPTH_LIMIT, (), _Room())
 
 
-def _readable(value: object, depth: int, above: tuple[int, ...]) -> Any:
+def _readable(value: object, depth: int, above: tuple[int, ...], room: _Room) -> Any:
     if type(value) in _PLAIN:
         return value
+    try:
+        return _converted(value, depth, above, room)
+    except Exception as error:  # noqa: BLE001 - a user's class may raise anything from anything
+        return _unprintable(value, error)
+
+
+def _converted(value: object, depth: int, above: tuple[int, ...], room: _Room) -> Any:  # noqa: PLR0911 - one return a type
     if isinstance(value, Enum):
-        return _readable(value.value, depth, above)
-    for types, convert in _CONVERSIONS:
-        if isinstance(value, types):
-            return convert(value)
+        return _readable(value.value, depth, above, room)
+    if isinstance(value, str):
+        return room.text(str(value))
+    if isinstance(value, int):
+        if _INT_MIN <= value <= _INT_MAX:
+            return int(value)
+        return room.text(str(value) if value.bit_length() < _DECIMAL_BITS else hex(value))
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return room.text(bytes(value[: TEXT_LIMIT + 1]).decode("utf-8", "backslashreplace"))
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         if id(value) in above:
             return "<cycle>"
         if not depth:
-            return described(value)
-        return _collection(value, depth - 1, (*above, id(value)))
-    return _foreign(value, depth, above)
+            return f"[cut: {type(value).__name__} of {len(value)}]"
+        return _collection(value, depth - 1, (*above, id(value)), room)
+    return _foreign(value, depth, above, room)
 
 
-_CONVERSIONS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
-    (str, lambda text: cut(str(text))),
-    (int, lambda number: int(number) if _INT_MIN <= number <= _INT_MAX else cut(str(number))),
-    (float, float),
-    (bytes | bytearray | memoryview, lambda raw: cut(bytes(raw[: TEXT_LIMIT + 1]).decode("utf-8", "backslashreplace"))),
-    (datetime | date | time, lambda moment: moment.isoformat()),
-    (timedelta, timedelta.total_seconds),
-)
-
-
-def _collection(value: Any, depth: int, above: tuple[int, ...]) -> Any:
+def _collection(value: Any, depth: int, above: tuple[int, ...], room: _Room) -> Any:
+    first = islice(value.items() if isinstance(value, Mapping) else value, ITEM_LIMIT)
     if isinstance(value, Mapping):
-        pairs = list(value.items())
-        kept = {key_text(key): _readable(item, depth, above) for key, item in pairs[:ITEM_LIMIT]}
-        if len(pairs) > ITEM_LIMIT:
-            kept["..."] = f"[cut: {len(pairs)} keys]"
+        kept = {key_text(key): _readable(item, depth, above, room) for key, item in first if room.item()}
+        if len(kept) < len(value):
+            kept["..."] = f"[cut: {len(value)} keys]"
         return kept
-    items = list(value)
-    if isinstance(value, set | frozenset):
-        items.sort(key=described)
-    kept_items = [_readable(item, depth, above) for item in items[:ITEM_LIMIT]]
-    if len(items) > ITEM_LIMIT:
-        kept_items.append(f"[cut: {len(items)} items]")
+    items = sorted(first, key=described) if isinstance(value, set | frozenset) else first
+    kept_items = [_readable(item, depth, above, room) for item in items if room.item()]
+    if len(kept_items) < len(value):
+        kept_items.append(f"[cut: {len(value)} items]")
     return kept_items
 
 
-def _foreign(value: object, depth: int, above: tuple[int, ...]) -> Any:
+def _foreign(value: object, depth: int, above: tuple[int, ...], room: _Room) -> Any:
     """Array scalars and small arrays by their own conversion, paths by theirs, anything else by its repr."""
     if isinstance(value, PathLike):
-        return _readable(fspath(value), depth, above)
+        return _readable(fspath(value), depth, above, room)
     if isinstance(value, BaseException):
-        return cut(f"{type(value).__name__}: {described(value, str)}")
-    if is_array(value):
-        size = getattr(value, "size", None)
-        count = size() if callable(size) else size
-        elements = count if isinstance(count, int) else _product(count)
-        if elements <= ITEM_LIMIT:
-            return _readable(value.tolist(), depth, above)  # type: ignore[attr-defined]
-    return described(value)
+        return room.text(f"{type(value).__name__}: {described(value, str)}")
+    if is_array(value) and array_size(value) <= ITEM_LIMIT:
+        return _readable(value.tolist(), depth, above, room)  # type: ignore[attr-defined]
+    return room.text(described(value))
 
 
-def _product(sizes: Any) -> int:
-    product = 1
-    for size in sizes if isinstance(sizes, Iterable) else ():
-        product *= int(size)
-    return product
+def array_size(value: Any) -> int:
+    """Return the number of elements of an array; in torch, ``size`` is a method that returns one number a dimension."""
+    size = value.size() if callable(value.size) else value.size
+    return size if isinstance(size, int) else prod(int(length) for length in size)
 
 
 def is_array(value: object) -> bool:
@@ -108,41 +138,54 @@ def described(value: object, form: Any = repr) -> str:
     try:
         return cut(form(value))
     except Exception as error:  # noqa: BLE001 - a repr of a user's class may raise anything
-        return f"<{type(value).__name__}, unprintable: {type(error).__name__}>"
+        return _unprintable(value, error)
+
+
+def _unprintable(value: object, error: Exception) -> str:
+    return f"<{type(value).__name__}, unprintable: {type(error).__name__}>"
 
 
 def key_text(key: object) -> str:
     """Return a mapping's key as text, within the limit."""
-    text = key if type(key) is str else str(_readable(key, 1, ()))
+    text = key if type(key) is str else str(_readable(key, 1, (), _Room()))
     return cut(text, KEY_LIMIT)
 
 
 def flatten(prefix: str, data: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return ``data`` as attributes under ``prefix``, nested mappings flattened with dots, within the limit."""
+    """Return ``data`` as attributes under ``prefix``, nested mappings flattened with dots, at most `ATTRIBUTE_LIMIT`."""
     flat: dict[str, Any] = {}
-    left = _flatten_into(flat, prefix, data, ())
+    room = _Room()
+    try:
+        left = _flatten_into(flat, prefix, data, (id(data),), room)
+    except Exception as error:  # noqa: BLE001 - a user's mapping may raise anything
+        return {**flat, f"{prefix}...": _unprintable(data, error)}
     if left:
-        flat[f"{prefix}..."] = f"[cut: {left} more attributes]"
+        more = f"more than {left}" if room.items < 0 else f"{left} more"
+        flat[f"{prefix}..."] = f"[cut: {more} attributes]"
     return flat
 
 
-def _flatten_into(flat: dict[str, Any], prefix: str, data: Mapping[Any, Any], above: tuple[int, ...]) -> int:
+def _flatten_into(
+    flat: dict[str, Any], prefix: str, data: Mapping[Any, Any], above: tuple[int, ...], room: _Room
+) -> int:
     left = 0
     for key, value in data.items():
+        if not room.item():
+            return left + 1
         name = prefix + key_text(key)
         nested = isinstance(value, Mapping) and bool(value)
         if nested and id(value) not in above and len(above) < DEPTH_LIMIT:
-            left += _flatten_into(flat, f"{name}.", value, (*above, id(value)))
+            left += _flatten_into(flat, f"{name}.", value, (*above, id(value)), room)
         elif len(flat) >= ATTRIBUTE_LIMIT:
             left += 1
         else:
-            flat[name] = attribute_value(value, above)
+            flat[name] = _attribute_value(value, above, room)
     return left
 
 
-def attribute_value(value: object, above: tuple[int, ...] = ()) -> Any:
+def _attribute_value(value: object, above: tuple[int, ...], room: _Room) -> Any:
     """Return ``value`` as a scalar or a list of scalars; a list of anything else becomes JSON text."""
-    found = _readable(value, DEPTH_LIMIT, above)
+    found = _readable(value, DEPTH_LIMIT, above, room)
     if isinstance(found, dict) or (isinstance(found, list) and any(isinstance(item, list | dict) for item in found)):
         return cut(json.dumps(found, ensure_ascii=False))
     return found

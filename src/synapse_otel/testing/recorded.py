@@ -125,6 +125,10 @@ class RecordedJob:
         """What is meant for the plugin's developers: ``body``, ``data``."""
         return self._of_kind(LogKind.DEVELOPER)
 
+    def emitted(self) -> int:
+        """Return how many records were made: log records, samples and spans that have ended."""
+        return sum(self._recorder.emitted())
+
     def _of_kind(self, kind: LogKind) -> list[LogEntry]:
         return [entry for entry in self.recording.logs if entry.kind is kind]
 

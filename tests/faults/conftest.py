@@ -1,0 +1,42 @@
+"""A sink, a journal folder, and an end for every shipper that a test has started."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.running import Place
+from tests.sink import Sink
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with Sink() as running:
+        yield running
+
+
+@pytest.fixture
+def place(tmp_path: Path, sink: Sink) -> Iterator[Place]:
+    """Journals that go to the sink."""
+    found = Place(tmp_path / "journals", sink.url)
+    yield found
+    end_shippers(found)
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Iterator[Place]:
+    """Journals that go to a port where nobody listens."""
+    with Sink() as closed:
+        port = closed.port
+    found = Place(tmp_path / "journals", f"http://127.0.0.1:{port}")
+    yield found
+    end_shippers(found)
+
+
+def end_shippers(place: Place) -> None:
+    for pid in place.shippers():
+        os.kill(pid, signal.SIGKILL)

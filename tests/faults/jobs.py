@@ -1,0 +1,277 @@
+"""Jobs that end badly, each run as a process of its own: ``python jobs.py NAME [ARGUMENT...]``.
+
+What a call has returned from is told to the parent by a line on stdout, written with ``write(2)`` after the call.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import synapse_otel
+from synapse_otel.loggers import NoOpLogger
+from synapse_otel.plugins.steps import BaseStep, BaseStepContext, Orchestrator, StepRegistry, StepResult
+
+
+def told(line: str) -> None:
+    os.write(1, f"{line}\n".encode())
+
+
+def begin(job_id="job-1"):
+    return synapse_otel.job("train", plugin="demo", job_id=job_id, logger=NoOpLogger())
+
+
+@dataclass
+class Shared(BaseStepContext):
+    epochs: int = 0
+
+
+class Load(BaseStep[Shared]):
+    name = "load"
+    progress_weight = 1.0
+
+    def execute(self, context):
+        context.runtime_ctx.log_message("loaded")
+        told("m loaded")
+        return StepResult()
+
+
+class Train(BaseStep[Shared]):
+    name = "train"
+    progress_weight = 9.0
+
+    def execute(self, context):
+        ctx = context.runtime_ctx
+        for number in range(1, context.epochs + 1):
+            ctx.set_progress(number, context.epochs, "train")
+            told(f"p {number}")
+            ctx.set_metrics({"loss": 1 / number, "count": number}, "train")
+            told(f"s {number}")
+            ctx.log_message(f"epoch {number}")
+            told(f"m epoch {number}")
+            ctx.log("epoch", {"number": number})
+            told(f"e {number}")
+        return StepResult()
+
+
+def training(epochs="1000000"):
+    """A workflow, for ever, or for some epochs."""
+    with begin() as ctx:
+        registry = StepRegistry[Shared]()
+        registry.register(Load())
+        registry.register(Train())
+        Orchestrator(registry, Shared(runtime_ctx=ctx, epochs=int(epochs))).execute()
+
+
+def waiting():
+    """Record something, say so, and wait for the parent to close stdin."""
+    with begin() as ctx:
+        ctx.log_message("before")
+        ctx.set_progress(1, 4, "wait")
+        told("ready")
+        sys.stdin.read()
+        ctx.log_message("after")
+
+
+def looking():
+    """Tell which threads and sockets the job's process holds."""
+    with begin() as ctx:
+        ctx.log_message("hello")
+        ctx.end_log()
+        told(f"threads {len(os.listdir('/proc/self/task'))}")
+        sockets = []
+        for descriptor in os.listdir("/proc/self/fd"):
+            try:
+                sockets.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            except OSError:
+                continue
+        told(f"sockets {sum(path.startswith('socket:') for path in sockets)}")
+        children = open(f"/proc/self/task/{os.getpid()}/children").read().split()  # noqa: PTH123, SIM115
+        told(f"children {len(children)}")
+
+
+def normal(messages="3"):
+    with begin() as ctx:
+        for number in range(int(messages)):
+            ctx.log_message(f"message {number}")
+        ctx.set_metrics({"loss": 0.5})
+        ctx.set_progress(3, 3, "work")
+    told("left")
+
+
+def failing():
+    with begin() as ctx:
+        ctx.log_message("message 0")
+        raise ValueError("the work is wrong")
+
+
+def exiting(code="3"):
+    with begin() as ctx:
+        ctx.log_message("message 0")
+        sys.exit(int(code))
+
+
+def never_left():
+    """The interpreter ends without having left the ``with`` block."""
+    job = begin()
+    ctx = job.__enter__()
+    globals()["kept"] = job
+    ctx.log_message("message 0")
+
+
+def leaving_at_once():
+    with begin() as ctx:
+        ctx.log_message("message 0")
+        os._exit(5)
+
+
+def own_handler():
+    def handler(number, _frame):
+        told(f"handler {number}")
+        sys.exit(7)
+
+    signal.signal(signal.SIGTERM, handler)
+    waiting()
+
+
+def thread_failing():
+    with begin() as ctx:
+
+        def work():
+            ctx.log_message("message of a thread")
+            raise ValueError("of a thread")
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    told("left")
+
+
+def forking():
+    """A child of a fork records, and ends without ceremony; the parent goes on."""
+    with begin() as ctx:
+        ctx.log_message("parent before")
+        child = os.fork()
+        if child == 0:
+            ctx.log_message("child")
+            ctx.set_metrics({"loss": 0.25})
+            os._exit(0)
+        os.waitpid(child, 0)
+        ctx.log_message("parent after")
+
+
+def _work(number):
+    logging.getLogger("plugin").warning("pool %d", number)
+    return number
+
+
+def _spawned(number):
+    synapse_otel.configure()
+    logging.getLogger("plugin").warning("spawned %d", number)
+
+
+def pooling(method="fork"):
+    context = multiprocessing.get_context(method)
+    with begin() as ctx:
+        ctx.log_message("parent before")
+        if method == "fork":
+            with context.Pool(2) as pool:
+                told(f"sum {sum(pool.map(_work, range(4)))}")
+        else:
+            processes = [context.Process(target=_spawned, args=(number,)) for number in range(2)]
+            for process in processes:
+                process.start()
+            for process in processes:
+                process.join()
+                told(f"code {process.exitcode}")
+
+
+def storm(seconds="1"):
+    """A signal handler logs in the middle of everything, and now and then raises."""
+    count = 0
+    raised = 0
+
+    class Stop(Exception):
+        pass
+
+    with begin() as ctx:
+
+        def handler(_number, _frame):
+            nonlocal count
+            count += 1
+            ctx.log_message(f"signal {count}")
+            if count % 7 == 0:
+                raise Stop
+
+        signal.signal(signal.SIGALRM, handler)
+        end = time.monotonic() + float(seconds)
+        made = 0
+        while time.monotonic() < end:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+                while time.monotonic() < end:
+                    ctx.log_message(f"made {made + 1}", "info")
+                    made += 1
+                    ctx.set_progress(made % 1000 + 1, 1000, "storm")
+            except Stop:
+                raised += 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        told(f"made {made}")
+        told(f"signals {count}")
+        told(f"raised {raised}")
+
+
+def two_jobs():
+    for number in (1, 2):
+        with begin(f"job-{number}") as ctx:
+            ctx.set_progress(number, 10, "work")
+            ctx.log_message(f"of job {number}")
+
+
+def filling(record_bytes="20000", records="400"):
+    """Write more than a small disk holds."""
+    with begin() as ctx:
+        ctx.set_progress(1, 2, "fill")
+        for number in range(int(records)):
+            ctx.log_message(f"{number} " + "x" * int(record_bytes))
+        ctx.set_progress(2, 2, "fill")
+        ctx.log_message("the last")
+    told("left")
+
+
+def as_nobody(name, *arguments):
+    """Run a job as a user without rights."""
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    JOBS[name](*arguments)
+
+
+def deleting():
+    """The journal's folder is deleted while the job runs."""
+    import shutil
+    from pathlib import Path
+
+    with begin() as ctx:
+        ctx.log_message("before")
+        told("ready")
+        sys.stdin.readline()
+        root = Path(os.environ["SYNAPSE_OTEL_JOURNAL_DIR"])
+        for folder in root.iterdir():
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        for number in range(300):
+            ctx.log_message(f"after {number} " + "x" * 30_000)
+    told("left")
+
+
+JOBS = {name: value for name, value in list(globals().items()) if callable(value) and not name.startswith("_")}
+
+if __name__ == "__main__":
+    JOBS[sys.argv[1]](*sys.argv[2:])

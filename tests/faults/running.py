@@ -1,0 +1,149 @@
+"""Running the jobs of `jobs.py` against a sink, and looking at the shipper's process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synapse_otel.journal.folder import run_folders
+from synapse_otel.pipeline import read_salt
+from synapse_otel.settings import DEFAULT_ENDPOINT
+from synapse_otel.shipper.destination import Destination, Endpoint
+from synapse_otel.shipper.process import Orders
+from synapse_otel.shipper.start import ensure_shipper, is_shipping
+from tests.eventually import eventually
+
+JOBS = Path(__file__).with_name("jobs.py")
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass
+class Ended:
+    """A job that has ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def said(self) -> list[str]:
+        return [line for line in self.err.splitlines() if line.startswith("synapse-otel: ")]
+
+    def told(self, key: str) -> int:
+        return int(next(line.split()[1] for line in self.out.splitlines() if line.startswith(key)))
+
+
+@dataclass
+class Place:
+    """A journal folder, and where what is in it goes."""
+
+    root: Path
+    endpoint: str = DEFAULT_ENDPOINT
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        found = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SYNAPSE_"))}
+        return {
+            **found,
+            "PYTHONPATH": os.pathsep.join((str(REPOSITORY / "src"), str(REPOSITORY))),
+            "SYNAPSE_OTEL_JOURNAL_DIR": str(self.root),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint,
+            "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            **self.variables,
+        }
+
+    def start(self, name: str, *arguments: Any, **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(JOBS), name, *map(str, arguments)],
+            env=self.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def run(self, name: str, *arguments: Any) -> Ended:
+        begin = time.monotonic()
+        process = self.start(name, *arguments)
+        out, err = process.communicate(timeout=60)
+        return Ended(process.returncode, out, err, time.monotonic() - begin)
+
+    # --- the shipper ----------------------------------------------------------------------------------
+
+    def orders(self, idle_seconds: float = 30.0) -> Orders:
+        """Return the orders that a job's pipeline gives, but for the time after which the shipper leaves."""
+        destination = Destination(
+            **{name: Endpoint(url=f"{self.endpoint}/v1/{name}") for name in ("logs", "metrics", "traces")}
+        )
+        return Orders(
+            roots=[str(self.root)],
+            destination=destination,
+            key=destination.key(read_salt(self.root)),
+            interval_seconds=0.5,
+            idle_seconds=idle_seconds,
+        )
+
+    def start_shipper(self, idle_seconds: float = 30.0) -> int:
+        """Start the shipper before the first job does, and return its process id."""
+        ensure_shipper(self.orders(idle_seconds))
+        return eventually(self.shipper)
+
+    def is_shipping(self) -> bool:
+        return is_shipping(self.root, self.orders().key)
+
+    def shipper(self) -> int | None:
+        """Return the process id of the shipper that holds this root's lock."""
+        found = self.shippers()
+        return found[0] if found else None
+
+    def shippers(self) -> list[int]:
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                held = {os.readlink(descriptor) for descriptor in (process / "fd").iterdir()}
+            except OSError:
+                continue
+            locks = {str(path) for path in self.root.glob("shipper-*.lock")}
+            if int(process.name) != os.getpid() and held & locks and b"shipper.process" in _command(process):
+                found.append(int(process.name))
+        return found
+
+    def kill_shipper(self) -> None:
+        pid = self.shipper()
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            eventually(lambda: not self.is_shipping())
+
+    # --- the journals ---------------------------------------------------------------------------------
+
+    def folders(self) -> list[Path]:
+        return list(run_folders(self.root))
+
+
+def _command(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def resident_mebibytes(pid: int) -> float:
+    """Return the resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"no process {pid}")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,105 @@
+"""The generated blocks, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from synapse_otel.journal import folder, frames, state
+from synapse_otel.signals import semconv
+from synapse_otel.signals.levels import LEVELS
+from tools.docs.markdown import attribute_docs, code, literal_block, prose, table
+from tools.docs.prometheus import label, series
+from tools.docs.settings import other_variables, otlp_variables, own_settings
+
+
+def attributes() -> str:
+    """Return every attribute."""
+    rows = [
+        (code(one.key), code(label(one.key)) if "*" not in one.key else "", one.type, one.on, one.description)
+        for one in semconv.ATTRIBUTES
+    ]
+    return table(("attribute", "label in Prometheus, field in Loki", "type", "on", "meaning"), rows)
+
+
+def metrics() -> str:
+    """Return every metric."""
+    rows = [
+        (
+            code(one.name),
+            one.instrument,
+            code(one.unit),
+            ", ".join(code(name) for name in series(one)),
+            one.description,
+            ", ".join(code(name) for name in one.attributes),
+        )
+        for one in semconv.METRICS
+    ]
+    return table(("metric", "instrument", "unit", "in Prometheus", "meaning", "attributes"), rows)
+
+
+def events() -> str:
+    """Return every event."""
+    rows = [(code(one.name), one.severity, one.description) for one in semconv.EVENTS]
+    return table(("event name", "severity", "meaning"), rows)
+
+
+def levels() -> str:
+    """Return the severities of message contexts and log levels."""
+    rows = [
+        (code(one.word), one.severity.name, str(one.severity.value), code(one.text), "yes" if one.important else "")
+        for one in LEVELS.values()
+    ]
+    return table(("word", "severity", "number", "text", "always room among span events"), rows)
+
+
+def kinds() -> str:
+    """Return the kinds of frames."""
+    rows = [(str(kind.value), code(kind.name), _signal(kind), _structure(kind)) for kind in frames.Kind]
+    return table(("kind", "name", "holds records of", "payload"), rows)
+
+
+def _signal(kind: frames.Kind) -> str:
+    signal = frames.SIGNAL_OF.get(kind)
+    return f"{signal.name.lower()} ({signal.value})" if signal is not None else ""
+
+
+def _structure(kind: frames.Kind) -> str:
+    structure = frames.STRUCTURES.get(kind)
+    return code(structure.__name__) if structure is not None else "an OTLP `ResourceMetrics` message, see below"
+
+
+def structures() -> str:
+    """Return the fields of every payload, by their place in the array."""
+    found: list[Any] = [*dict.fromkeys(frames.STRUCTURES.values()), frames.SpanEvent, frames.Link]
+    parts = []
+    for structure in found:
+        docs = attribute_docs(structure)
+        fields = zip(structure.__struct_fields__, structure.__annotations__.values(), strict=True)
+        rows = [(str(at), code(name), code(kind), docs.get(name, "")) for at, (name, kind) in enumerate(fields)]
+        parts += [f"`{structure.__name__}`: {prose(structure.__doc__)}", table(("place", "field", "type", ""), rows)]
+    return "\n\n".join(parts)
+
+
+def slots() -> str:
+    """Return the kinds of slots of the state block."""
+    texts = {"PROGRESS": "category", "MESSAGES": "message context", "EVENTS": "event name"}
+    rows = [(str(kind.value), code(kind.name), texts.get(kind.name, "category")) for kind in state.SlotKind]
+    return table(("kind", "name", "text"), rows)
+
+
+GENERATORS: Final[dict[str, Callable[[], str]]] = {
+    "attributes": attributes,
+    "events": events,
+    "frame-header": lambda: literal_block(frames),
+    "frame-kinds": kinds,
+    "frame-payloads": structures,
+    "journal-folder": lambda: literal_block(folder),
+    "levels": levels,
+    "metrics": metrics,
+    "otlp-variables": otlp_variables,
+    "other-variables": other_variables,
+    "settings": own_settings,
+    "slot-kinds": slots,
+    "slot-layout": lambda: literal_block(state),
+}
