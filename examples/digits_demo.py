@@ -17,9 +17,10 @@ from typing import Any
 from uuid import uuid4
 
 import digits_kill
-import synapse_otel
 from otlp_stand_in import StandIn
 from rich.console import Console
+
+import synapse_otel
 from synapse_otel.loggers import BaseLogger
 from synapse_otel.recording import Recording, RunState, find_run, known_runs
 from synapse_otel.report import Report
@@ -30,9 +31,11 @@ PARAMS = {"epochs": 24, "batch_size": 64, "learning_rate": 0.001, "seed": 7, "wa
 RUNS_KEPT = 10
 
 
-def run(journal: Path, endpoint: str | None, job_id: str, fail: str | None = None, logger: BaseLogger | None = None) -> None:
+def run(
+    journal: Path, endpoint: str | None, job_id: str, fail: str | None = None, logger: BaseLogger | None = None
+) -> None:
     """Run the training as a job: all that a program that runs plugins has to do."""
-    from digits_plugin import train  # noqa: PLC0415 - scikit-learn takes a moment to load
+    from digits_plugin import train
 
     synapse_otel.configure(journal_dir=journal, journal_keep=True, endpoint=endpoint)
     output = journal / "models"
@@ -46,7 +49,7 @@ def run(journal: Path, endpoint: str | None, job_id: str, fail: str | None = Non
 
 def failing(name: str) -> type[Any]:
     """Return a context that raises half-way through a step, in place of whatever may go wrong in a real one."""
-    from digits_plugin import DigitsContext  # noqa: PLC0415 - as above
+    from digits_plugin import DigitsContext
 
     class FailingContext(DigitsContext):
         def set_progress(self, current: float, total: float, *category: Any, **more: Any) -> None:

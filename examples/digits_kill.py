@@ -13,6 +13,7 @@ from typing import Any
 from otlp_stand_in import StandIn
 from rich.console import Console
 from rich.table import Table
+
 from synapse_otel.loggers import BaseLogger
 from synapse_otel.recording import Recording, find_run
 
@@ -24,7 +25,9 @@ DEADLINE_SECONDS = 20.0
 class Narrator(BaseLogger):
     """Prints the progress of the training, each time that it changes, for the process that will kill this one."""
 
-    def _log_impl(self, event: str, data: dict[str, Any], file: str | None, step: str | None, level: Any = None) -> None:
+    def _log_impl(
+        self, event: str, data: dict[str, Any], file: str | None, step: str | None, level: Any = None
+    ) -> None:
         """Leave events out."""
 
     def set_progress(self, current: float, total: float, step: str | None = None, **more: Any) -> None:
@@ -56,7 +59,9 @@ def show(console: Console, journal: Path, job_id: str, stand_in: StandIn | None)
     seconds = time.monotonic() - killed.at
     whole = recording.account is not None and recording.account.complete
     if whole:
-        console.print(f"Delivered and closed as killed {seconds:.1f} s later; nobody restarted anything.\n", style="green")
+        console.print(
+            f"Delivered and closed as killed {seconds:.1f} s later; nobody restarted anything.\n", style="green"
+        )
     else:
         console.print(f"Not delivered {seconds:.1f} s later: {recording.account}\n", style="red")
     compared = compare(console, recording, killed.printed, stand_in)
@@ -122,5 +127,3 @@ def compare(console: Console, recording: Recording, printed: str, stand_in: Stan
     console.print()
     arrived_all = all(arrived is None or arrived >= count + added for _name, count, arrived, added, _why in rows)
     return arrived_all and progress is not None and progress.ratio >= done(printed)
-
-

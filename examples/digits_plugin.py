@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import confusion_matrix, log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+
 from synapse_otel.plugins.actions.train import TrainContext
 from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.plugins.steps import BaseStep, Orchestrator, StepRegistry, StepResult
@@ -66,7 +67,9 @@ class Prepare(BaseStep[DigitsContext]):
             context.set_progress(done, len(shifts))
         context.training = np.concatenate(copies), np.tile(training_labels, len(shifts))
         context.validation = validation.reshape(len(validation), -1), validation_labels
-        logger.info("%d training images after shifting, %d kept for validation", len(context.training[0]), len(validation))
+        logger.info(
+            "%d training images after shifting, %d kept for validation", len(context.training[0]), len(validation)
+        )
         return StepResult()
 
     def rollback(self, context: DigitsContext, result: StepResult) -> None:
@@ -121,7 +124,9 @@ class Evaluate(BaseStep[DigitsContext]):
             context.accuracy[f"digit_{digit}"] = confusion[digit, digit] / confusion[digit].sum()
             context.set_progress(digit + 1, len(CLASSES))
         context.set_metrics({"accuracy": context.accuracy})
-        mixed_up = {f"{true}_as_{said}": int(confusion[true, said]) for true, said in np.argwhere(confusion) if true != said}
+        mixed_up = {
+            f"{true}_as_{said}": int(confusion[true, said]) for true, said in np.argwhere(confusion) if true != said
+        }
         context.log("confusion", mixed_up)
         worst = min(context.accuracy, key=context.accuracy.__getitem__)
         if context.accuracy[worst] < context.params["wanted_accuracy"]:
@@ -130,7 +135,9 @@ class Evaluate(BaseStep[DigitsContext]):
                 f"wanted are {context.params['wanted_accuracy']:.0%}",
                 "warning",
             )
-        context.log_dev_event("weights", {f"layer_{at}": float(np.abs(each).mean()) for at, each in enumerate(context.network.coefs_)})
+        context.log_dev_event(
+            "weights", {f"layer_{at}": float(np.abs(each).mean()) for at, each in enumerate(context.network.coefs_)}
+        )
         return StepResult()
 
 

@@ -65,26 +65,23 @@ class KeyRedaction:
 
     def __init__(self, extra_words: Iterable[str] = ()) -> None:
         self._extra = frozenset(word.lower() for word in extra_words)
-        self._plain: set[str] = set()
-
-    def flat(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Do the same for attributes whose values are known to hold no mappings."""
-        return attributes if self._plain.issuperset(attributes) else self(attributes)
+        self.plain: set[str] = set()
+        """Keys that were judged to hold no secrets."""
 
     def __call__(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the attributes, themselves if nothing in them is secret."""
-        if self._plain.issuperset(attributes) and _COLLECTIONS.isdisjoint(map(type, attributes.values())):
+        if self.plain.issuperset(attributes) and _COLLECTIONS.isdisjoint(map(type, attributes.values())):
             return attributes
         return {key: self._value(key, value) for key, value in attributes.items()}
 
     def _value(self, key: Any, value: Any) -> Any:
-        if key not in self._plain:
+        if key not in self.plain:
             if not isinstance(key, str):
                 key = str(key)
             if is_secret_key(key, self._extra):
                 return value if isinstance(value, bool | int | float) or value is None else REDACTED
-            if len(self._plain) < _KEYS_KEPT:
-                self._plain.add(key)
+            if len(self.plain) < _KEYS_KEPT:
+                self.plain.add(key)
         return self.nested(value)
 
     def nested(self, value: Any) -> Any:

@@ -30,6 +30,7 @@ def begin(job_id="job-1"):
 @dataclass
 class Shared(BaseStepContext):
     epochs: int = 0
+    work_seconds: float = 0.0
 
 
 class Load(BaseStep[Shared]):
@@ -49,6 +50,9 @@ class Train(BaseStep[Shared]):
     def execute(self, context):
         ctx = context.runtime_ctx
         for number in range(1, context.epochs + 1):
+            work_until = time.perf_counter() + context.work_seconds
+            while time.perf_counter() < work_until:
+                pass
             ctx.set_progress(number, context.epochs, "train")
             told(f"p {number}")
             ctx.set_metrics({"loss": 1 / number, "count": number}, "train")
@@ -60,13 +64,13 @@ class Train(BaseStep[Shared]):
         return StepResult()
 
 
-def training(epochs="1000000"):
-    """A workflow, for ever, or for some epochs."""
+def training(work_seconds="0", epochs="1000000"):
+    """A workflow, for ever, or for some epochs of some work each."""
     with begin() as ctx:
         registry = StepRegistry[Shared]()
         registry.register(Load())
         registry.register(Train())
-        Orchestrator(registry, Shared(runtime_ctx=ctx, epochs=int(epochs))).execute()
+        Orchestrator(registry, Shared(ctx, epochs=int(epochs), work_seconds=float(work_seconds))).execute()
 
 
 def waiting():

@@ -59,12 +59,16 @@ class Place:
             **self.variables,
         }
 
-    def start(self, name: str, *arguments: Any, **options: Any) -> subprocess.Popen[str]:
+    def start(self, name: str, *arguments: Any, output: Path | None = None, **options: Any) -> subprocess.Popen[str]:
+        """Start a job; what it tells goes to a pipe, or to a file."""
+        if output is not None:
+            with output.open("w") as file:
+                return self.start(name, *arguments, stdout=file, **options)
+        options.setdefault("stdout", subprocess.PIPE)
         return subprocess.Popen(
             [sys.executable, str(JOBS), name, *map(str, arguments)],
             env=self.environment(),
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             **options,

@@ -24,7 +24,15 @@ def code(text: object) -> str:
 def attribute_docs(of: type) -> dict[str, str]:
     """Return what a class says about its attributes: the texts that stand below them, on one line each."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(of))).body
-    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    return _docs(tree.body if isinstance(tree, ast.ClassDef) else [])
+
+
+def constant_docs(of: ModuleType) -> dict[str, str]:
+    """Return what a module says about its constants."""
+    return _docs(ast.parse(inspect.getsource(of)).body)
+
+
+def _docs(body: Sequence[ast.stmt]) -> dict[str, str]:
     found: dict[str, str] = {}
     for before, after in pairwise(body):
         if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and isinstance(after, ast.Expr):

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from synapse_otel.journal import folder, frames, state
-from synapse_otel.signals import semconv
+from synapse_otel.signals import events as span_events
+from synapse_otel.signals import exceptions, job, semconv, values
+from synapse_otel.signals import metrics as metric_series
 from synapse_otel.signals.levels import LEVELS
-from tools.docs.markdown import attribute_docs, code, literal_block, prose, table
+from tools.docs.markdown import attribute_docs, code, constant_docs, literal_block, prose, table
 from tools.docs.prometheus import label, series
 from tools.docs.settings import other_variables, otlp_variables, own_settings
 
@@ -42,6 +44,26 @@ def events() -> str:
     """Return every event."""
     rows = [(code(one.name), one.severity, one.description) for one in semconv.EVENTS]
     return table(("event name", "severity", "meaning"), rows)
+
+
+def limits() -> str:
+    """Return the limits of what is recorded."""
+    rows = [
+        (f"{getattr(module, name):,}", said)
+        for module, names in _LIMITS
+        for name, said in constant_docs(module).items()
+        if name in names
+    ]
+    return table(("limit", "of what"), rows)
+
+
+_LIMITS: Final[tuple[tuple[Any, frozenset[str]], ...]] = (
+    (values, frozenset(name for name in vars(values) if name.endswith("_LIMIT"))),
+    (exceptions, frozenset({"STACK_LIMIT"})),
+    (metric_series, frozenset({"SERIES_LIMIT"})),
+    (job, frozenset({"EVENT_NAME_LIMIT"})),
+    (span_events, frozenset({"FIRST", "LAST", "IMPORTANT"})),
+)
 
 
 def levels() -> str:
@@ -96,6 +118,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "frame-payloads": structures,
     "journal-folder": lambda: literal_block(folder),
     "levels": levels,
+    "limits": limits,
     "metrics": metrics,
     "otlp-variables": otlp_variables,
     "other-variables": other_variables,

@@ -34,7 +34,7 @@ def main() -> None:
 @app.callback()
 def _options(
     *,
-    version: Annotated[  # noqa: ARG001 - its callback does what there is to do
+    version: Annotated[
         bool, typer.Option("--version", callback=lambda wanted: _show_version(wanted=wanted), is_eager=True)
     ] = False,
 ) -> None:
@@ -50,7 +50,7 @@ def _show_version(*, wanted: bool) -> None:
 @app.command()
 def show(run: Annotated[str | None, typer.Argument(help=f"{_RUN} The last run if not given.")] = None) -> None:
     """Show what was recorded of a run: spans, progress, metrics, messages."""
-    from synapse_otel.cli.show import show as command  # noqa: PLC0415 - loaded when it is used
+    from synapse_otel.cli.show import show as command
 
     _finish(lambda: command(run))
 
@@ -58,15 +58,15 @@ def show(run: Annotated[str | None, typer.Argument(help=f"{_RUN} The last run if
 @app.command()
 def sync(run: Annotated[str | None, typer.Argument(help=f"{_RUN} Every pending run if not given.")] = None) -> None:
     """Deliver what is pending, once. Ends with 1 if something still is, with 2 if a setting or RUN is wrong."""
-    from synapse_otel.cli.sync import sync as command  # noqa: PLC0415 - loaded when it is used
+    from synapse_otel.cli.sync import sync as command
 
     _finish(lambda: command(run))
 
 
 def _finish(command: Callable[[], int]) -> None:
     """Run a command and end with its exit code; what the user can put right is said on one line."""
-    from synapse_otel.recording import RunNotFoundError  # noqa: PLC0415 - loaded when it is used
-    from synapse_otel.settings import SettingsError  # noqa: PLC0415 - loaded when it is used
+    from synapse_otel.recording import RunNotFoundError
+    from synapse_otel.settings import SettingsError
 
     try:
         code = command()

@@ -64,9 +64,7 @@ def sync(run: str | None) -> int:
 
 
 def _deliver(folders: list[Path], settings: Settings, destination: Destination, key: str, place: str) -> int:
-    shipper = Shipper(
-        [], destination, key, interval_seconds=settings.metric_export_interval / 1000, say=_quiet
-    )
+    shipper = Shipper([], destination, key, interval_seconds=settings.metric_export_interval / 1000, say=_quiet)
     passes: list[_Pass] = []
     try:
         for folder in folders:

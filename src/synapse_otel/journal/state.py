@@ -34,7 +34,7 @@ _BODY: Final = Struct("<Iddqqdd")
 _BODY_SIZE: Final = _BODY.size
 _pack: Final = _BODY.pack
 _U64: Final = Struct("<Q")
-_LEAST_FALL: Final = 2
+_LEAST_FALL: Final = 0.5
 """A progress that falls to less than half begins a new pass; a smaller fall is a correction."""
 
 
@@ -117,7 +117,7 @@ class ProgressSlot:
             else:
                 self._begin_pass(current, now)
             self._high = current
-        elif current * _LEAST_FALL < high:
+        elif current < high * _LEAST_FALL:
             self._begin_pass(current, now)
         sequence = self._sequence + 1
         self._sequence = sequence

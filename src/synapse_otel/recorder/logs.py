@@ -53,7 +53,9 @@ class JournalLogger(Logger):
         super().__init__(name, version, schema_url, attributes)
         self._recorder = recorder
         # The context API's own records are flat, so that nothing nested has to be looked for in each.
-        self._redact = recorder.redact.flat if name == recorder.options.own_scope else recorder.redact
+        self._flat = name == recorder.options.own_scope
+        self._redact = recorder.redact
+        self._plain = recorder.redact.plain
         self._scope = recorder.scope(name, version, schema_url, attributes)
         # A step's records come with the same context object: its span's reference is kept with it.
         self._last: tuple[object, bytes] = (_NO_CONTEXT, b"")
@@ -90,6 +92,8 @@ class JournalLogger(Logger):
             attributes = {**_exception_attributes(exception), **(attributes or {})}
         if timestamp is None:
             timestamp = observed_timestamp or time_ns()
+        if type(body) is not str:
+            body = self._recorder.redact.nested(body)
         self.append(
             timestamp,
             context,
@@ -122,6 +126,10 @@ class JournalLogger(Logger):
             else:
                 span = span_reference(get_current_span(context))
                 self._last = (context, span)
+        if not attributes:
+            attributes = _NOTHING
+        elif not (self._flat and self._plain.issuperset(attributes)):
+            attributes = self._redact(attributes)
         severity = 0 if severity_number is None else severity_number._value_  # .value is a call
         fields = (
             timestamp,
@@ -129,7 +137,7 @@ class JournalLogger(Logger):
             severity_text,
             event_name,
             body,
-            self._redact(attributes) if attributes else _NOTHING,
+            attributes,
             span,
             self._scope,
             observed_timestamp,
@@ -153,7 +161,7 @@ class JournalLogger(Logger):
             context=record.context,
             severity_number=record.severity_number,
             severity_text=record.severity_text,
-            body=self._recorder.redact.nested(record.body),
+            body=record.body,
             attributes=record.attributes,
             event_name=record.event_name,
             exception=exception,

@@ -64,12 +64,19 @@ class Contents:
             return
         structure = frame.decode()
         match structure:
+            case None:
+                self.unreadable += 1
             case frames.Log():
                 self._log(structure, frame.sequence)
             case frames.Samples():
                 self._samples(structure)
             case frames.Span():
                 self._span(structure, whole=frame.kind == Kind.SPAN)
+            case _:
+                self._define(structure)
+
+    def _define(self, structure: object) -> None:
+        match structure:
             case frames.Series():
                 self._define_series(structure)
             case frames.Scope():
@@ -79,8 +86,6 @@ class Contents:
             case frames.End():
                 self.ended = True
                 self.last_time = max(self.last_time, structure.time)
-            case None:
-                self.unreadable += 1
 
     def _segment(self, segment: frames.Segment) -> None:
         if not self.journal:

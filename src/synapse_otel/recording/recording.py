@@ -64,7 +64,8 @@ class Recording:
         damage = Damage()
         alive = [is_alive(each) for each in folders]
         contents = [
-            Contents().take_all(_frames(each, damage, ended=not lives)) for each, lives in zip(folders, alive, strict=True)
+            Contents().take_all(_frames(each, damage, ended=not lives))
+            for each, lives in zip(folders, alive, strict=True)
         ]
         states = [
             RunState.LIVE if lives else run_state(each, ended=content.ended)
@@ -234,6 +235,3 @@ def _joined(one: Series, other: Series) -> Series:
         times=[time for time, _value in points],
         values=[value for _time, value in points],
     )
-
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -33,7 +34,7 @@ class _Row(NamedTuple):
     first: str
     best: str
     last: str
-    count: str
+    samples: str
 
 
 def is_lower_better(name: str) -> bool:
@@ -46,9 +47,7 @@ def sparkline(values: Sequence[float], width: int, levels: str) -> str:
     count = len(values)
     if count > width:
         edges = [at * count // width for at in range(width + 1)]
-        values = [
-            sum(values[begin:end]) / (end - begin) for begin, end in zip(edges, edges[1:], strict=False)
-        ]
+        values = [sum(values[begin:end]) / (end - begin) for begin, end in pairwise(edges)]
     low, high = min(values), max(values)
     top = len(levels) - 1
     if high == low:
@@ -91,11 +90,11 @@ def _table(page: Page, rows: list[_Row]) -> Lines:
     curve = min(max(curve, _LEAST_CURVE), _MOST_CURVE, max(len(row.series) for row in rows))
     yield _titles(columns, widths, label + curve + 3)
     for row in rows:
-        yield _line(page, row, label, curve, columns, widths)
+        yield _line(page, row, label, curve, list(zip([name for name, _title in columns], widths, strict=True)))
 
 
 def _columns(page: Page) -> list[tuple[str, str]]:
-    columns = [("first", "first"), ("best", "best"), ("last", "last"), ("count", "samples")]
+    columns = [("first", "first"), ("best", "best"), ("last", "last"), ("samples", "samples")]
     return [column for column in columns if not page.narrow or column[0] in {"best", "last"}]
 
 
@@ -114,9 +113,7 @@ def _titles(columns: list[tuple[str, str]], widths: list[int], before: int) -> T
     return line
 
 
-def _line(
-    page: Page, row: _Row, label: int, curve: int, columns: list[tuple[str, str]], widths: list[int]
-) -> Text:
+def _line(page: Page, row: _Row, label: int, curve: int, columns: list[tuple[str, int]]) -> Text:
     line = Text("  ")
     before = f"{row.category} " if row.category else ""
     if cell_len(before) > label // 2:
@@ -125,7 +122,7 @@ def _line(
     line.append(fitted_middle(row.name, label - cell_len(before), page.glyphs))
     drawn = sparkline(row.series.values, curve, page.glyphs.spark)
     line.append(f" {drawn.ljust(curve)}", "yellow" if is_lower_better(row.name) else "green")
-    for (column, _title), width in zip(columns, widths, strict=True):
-        style = "bold" if column == "last" else "dim" if column in {"first", "count"} else ""
+    for column, width in columns:
+        style = "bold" if column == "last" else "dim" if column in {"first", "samples"} else ""
         line.append(f"  {getattr(row, column):>{width}}", style)
     return line

@@ -18,7 +18,9 @@ ROWS: Final = 5
 FRAMES: Final = 4
 _PACKAGE: Final = "synapse_otel"
 """Whose frames are left out: they are the way to the plugin's code, and never the cause."""
-_FRAME: Final = re.compile(r'^  File "(?P<file>[^"]*)", line (?P<line>\d+), in (?P<name>.*)\n(?:    (?P<code>\S.*))?', re.M)
+_FRAME: Final = re.compile(
+    r'^  File "(?P<file>[^"]*)", line (?P<line>\d+), in (?P<name>.*)\n(?:    (?P<code>\S.*))?', re.MULTILINE
+)
 
 
 def failures(page: Page) -> Lines:
@@ -62,5 +64,3 @@ def _stack(page: Page, stack: str) -> Lines:
             line.truncate(page.width - 1)
             line.append(page.glyphs.ellipsis)
         yield line
-
-

@@ -55,7 +55,7 @@ UNICODE: Final = Glyphs(
     spark="▁▂▃▄▅▆▇█",
     ellipsis="…",
     dot=" · ",
-    times="×",
+    times="\N{MULTIPLICATION SIGN}",
 )
 ASCII: Final = Glyphs(
     success="+",

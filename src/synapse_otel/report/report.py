@@ -26,7 +26,7 @@ class Report:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:  # noqa: ARG002, PLW3201 - the protocol of rich
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the sections, each only if there is something in it."""
         page = Page(self._recording, options.max_width, ASCII if options.ascii_only else UNICODE)
         first = True

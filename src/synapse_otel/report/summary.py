@@ -17,23 +17,28 @@ _RESULTS: Final = {semconv.RESULT_SUCCESS: "green", semconv.RESULT_SKIP: "green"
 
 def head(page: Page) -> Lines:
     """Yield what ran, how it ended, and by which ids it is found elsewhere."""
-    for job in page.recording.jobs[:_JOBS] or [None]:
+    jobs = page.recording.jobs
+    if not jobs:
+        yield _run_title(page)
+    for job in jobs[:_JOBS]:
         yield _title(page, job)
-        if job is not None:
-            yield from _identity(page, job)
-    if len(page.recording.jobs) > _JOBS:
-        yield page.more(len(page.recording.jobs) - _JOBS, "jobs")
+        yield from _identity(page, job)
+    if len(jobs) > _JOBS:
+        yield page.more(len(jobs) - _JOBS, "jobs")
 
 
+_STATES: Final = {RunState.LIVE: "running", RunState.CRASHED: "killed", RunState.DONE: "ended"}
 _JOBS: Final = 3
 _LINES: Final = 4
 
 
-def _title(page: Page, job: Span | None) -> Text:
+def _run_title(page: Page) -> Text:
     recording = page.recording
-    if job is None:
-        name = recording.run.name if recording.run else "run"
-        return Text.assemble((printable(name), "bold"), "  ", (_state_word(recording.state), "dim"))
+    name = recording.run.name if recording.run else "run"
+    return Text.assemble((printable(name), "bold"), "  ", (_STATES[recording.state], "dim"))
+
+
+def _title(page: Page, job: Span) -> Text:
     line = Text.assemble((printable(job.name), "bold"))
     version = job.attributes.get(semconv.PLUGIN_VERSION)
     if version:
@@ -54,10 +59,6 @@ def _outcome(page: Page, job: Span) -> tuple[str, str, str]:
     result = job.result or ("error" if job.failed else "ended")
     colour = "red" if job.failed else _RESULTS.get(result, "red")
     return glyphs.failure if job.failed else glyphs.success, f"{result} in {took}", f"bold {colour}"
-
-
-def _state_word(state: RunState) -> str:
-    return {RunState.LIVE: "running", RunState.CRASHED: "killed", RunState.DONE: "ended"}[state]
 
 
 def _identity(page: Page, job: Span) -> Lines:

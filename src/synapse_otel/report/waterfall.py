@@ -13,8 +13,7 @@ from synapse_otel.report.words import duration, fitted, printable
 from synapse_otel.signals import semconv
 
 ROWS: Final = 60
-"""Spans shown; beyond, those that failed or are open go before others."""
-_FIRST: Final = 40
+"""Spans shown at most."""
 _LEAST_BAR: Final = 12
 _DURATION: Final = 9
 _TICKS_FROM: Final = 36
@@ -40,12 +39,8 @@ def waterfall(page: Page) -> Lines:
         yield _line(page, row, label, bar)
         yield from _error(page, row)
     if len(rows) > len(shown):
-        left_out = [row.span for row in rows if row not in shown] if len(rows) < _COMPARED else []
-        failed = sum(span.failed for span in left_out)
+        failed = sum(row.span.failed for row in rows) - sum(row.span.failed for row in shown)
         yield page.more(len(rows) - len(shown), f"spans ({failed:,} failed)" if failed else "spans")
-
-
-_COMPARED: Final = 5_000
 
 
 def _label_room(width: int) -> int:
@@ -70,11 +65,17 @@ def _rows(page: Page) -> list[_Row]:
 
 
 def _chosen(rows: list[_Row]) -> list[_Row]:
-    """Return the first rows, and of the others those that somebody will look for, in order."""
+    """Return the rows to show, in order: before others the job's own steps, and what failed or is open."""
     if len(rows) <= ROWS:
         return rows
-    noted = [row for row in rows[_FIRST:] if row.span.failed or row.span.is_open]
-    return rows[:_FIRST] + noted[: ROWS - _FIRST]
+    by_rank = sorted(range(len(rows)), key=lambda at: (_rank(rows[at].span), at))
+    return [rows[at] for at in sorted(by_rank[:ROWS])]
+
+
+def _rank(span: Span) -> int:
+    if span.role is not Role.OTHER:
+        return 0
+    return 1 if span.failed or span.is_open else 2
 
 
 def _axis(page: Page, label: int, bar: int) -> Text:

@@ -18,13 +18,16 @@ _LARGE: Final = 1_000
 _HUGE: Final = 100_000_000
 _TINY: Final = 0.001
 _TEN: Final = 10
+_LEAST_MILLISECONDS: Final = 0.05
 _SIZES: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 def duration(seconds: float) -> str:
-    """Return a duration: ``0.3 ms``, ``42 ms``, ``9.81 s``, ``12 m 05 s``, ``3 h 07 m``, ``2 d 04 h``."""
+    """Return a duration: ``<0.1 ms``, ``0.3 ms``, ``42 ms``, ``9.81 s``, ``12 m 05 s``, ``3 h 07 m``, ``2 d 04 h``."""
     if seconds < 1:
         milliseconds = seconds * 1000
+        if milliseconds < _LEAST_MILLISECONDS:
+            return "<0.1 ms"
         return f"{milliseconds:.1f} ms" if milliseconds < 1 else f"{min(round(milliseconds), 999)} ms"
     if seconds < _MINUTE:
         return f"{seconds:.2f} s" if seconds < _TEN else f"{seconds:.1f} s"

@@ -28,15 +28,31 @@ def check_mapping(argument: str, value: object) -> None:
 
 def progress_error(current: object, total: object) -> Exception:
     """Return the error that says what is wrong with a progress."""
-    for argument, value in (("current", current), ("total", total)):
-        if not is_number(value):
-            return TypeError(f"{argument} must be a number, not {described(value)}")
-    number: Any = total
-    if not number > 0:
-        return ValueError(f"total must be greater than 0, got {total!r}")
-    return ValueError(f"current must be from 0 to total ({total!r}), got {current!r}")
+    try:
+        to_float("current", current)
+        limit = to_float("total", total)
+    except (TypeError, ValueError) as error:
+        return error
+    if not limit > 0:
+        return ValueError(f"total must be greater than 0, got {described(total)}")
+    return ValueError(f"current must be from 0 to total ({described(total)}), got {described(current)}")
 
 
-def is_number(value: object) -> bool:
-    """Say whether ``value`` is a real number: Python's own, or one of numpy and the like."""
-    return isinstance(value, Real) or (hasattr(value, "__float__") and not isinstance(value, str))
+def to_float(argument: str, value: Any) -> float:
+    """Return a number as a float: Python's own, or one of numpy and the like.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is an integer that is too large for a float.
+    """
+    try:
+        if isinstance(value, Real) or (hasattr(value, "__float__") and not isinstance(value, str)):
+            return float(value)
+    except OverflowError as error:
+        msg = f"{argument} must fit into a float, got {described(value)}"
+        raise ValueError(msg) from error
+    except Exception as error:
+        msg = f"{argument} must be a number, not {described(value)}"
+        raise TypeError(msg) from error
+    msg = f"{argument} must be a number, not {described(value)}"
+    raise TypeError(msg)

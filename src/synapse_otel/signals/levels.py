@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from synapse_otel.otel_seam import SeverityNumber
 
 
-class Level(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Level:
     """A level as its author wrote it, with OpenTelemetry's severity."""
 
     word: str
@@ -30,14 +32,6 @@ LEVELS: Final[dict[str, Level]] = {
         Level("critical", SeverityNumber.FATAL, "FATAL", important=True),
     )
 }
-
-
-def known_level(value: Any, argument: str) -> Level:
-    """Return the level of a word or enum as `level_of` does: the short way where the value is a word itself."""
-    try:
-        return LEVELS[value]
-    except (KeyError, TypeError):
-        return level_of(value, argument)
 
 
 def level_of(value: object, argument: str) -> Level:

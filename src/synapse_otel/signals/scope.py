@@ -16,9 +16,9 @@ from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 from synapse_otel.otel_seam import SeverityNumber
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT
-from synapse_otel.signals.arguments import check_mapping, check_name, progress_error
+from synapse_otel.signals.arguments import check_mapping, check_name, progress_error, to_float
 from synapse_otel.signals.events import SpanEvents
-from synapse_otel.signals.levels import Level, known_level
+from synapse_otel.signals.levels import LEVELS, Level, level_of
 from synapse_otel.signals.metrics import MetricSeries, record_odd_values
 from synapse_otel.signals.values import TEXT_LIMIT, cut, flatten, readable
 
@@ -76,11 +76,14 @@ class Scope:
             slot = self._progress_slot(category)
         try:
             valid = 0 <= current <= total and total > 0
-        except TypeError:
+        except (TypeError, ValueError, ArithmeticError):
             valid = False
         if not valid:
             raise progress_error(current, total)
-        slot.set(current, total, time_ns())
+        try:
+            slot.set(current, total, time_ns())
+        except Exception:  # noqa: BLE001 - decimals do not add to floats, and an integer may be too large for one
+            slot.set(to_float("current", current), to_float("total", total), time_ns())
 
     def metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Record every number of a mapping as a sample of its own series, with the time of this call."""
@@ -107,13 +110,16 @@ class Scope:
         data: Mapping[str, Any] | None = None,
         file: str | os.PathLike[str] | None = None,
         category: str | None = None,
-        level: object = "info",
+        level: Any = "info",
     ) -> None:
         """Record an event of the plugin's own, with data and the file that it is about."""
         if type(event) is not str or not event:
             check_name("event", event)
-        known = known_level(level, "level")
-        attributes = self._attributes(category)
+        try:
+            known = LEVELS[level]
+        except (KeyError, TypeError):
+            known = level_of(level, "level")
+        attributes = self._base.copy() if category is None else self._attributes(category)
         if data is not None:
             if type(data) is not dict:
                 check_mapping("data", data)
@@ -126,15 +132,18 @@ class Scope:
     def message(
         self,
         message: str,
-        context: object = "info",
+        context: Any = "info",
         category: str | None = None,
         code: str | None = None,
     ) -> None:
         """Record a message for the job's user. ``context`` is a word of `LEVELS` or an enum of such words."""
-        level = known_level(context, "context")
+        try:
+            level = LEVELS[context]
+        except (KeyError, TypeError):
+            level = level_of(context, "context")
         if type(message) is not str or len(message) > TEXT_LIMIT:
             message = cut(str(message) if isinstance(message, str) else str(readable(message)))
-        attributes = self._attributes(category)
+        attributes = self._base.copy() if category is None else self._attributes(category)
         attributes[semconv.MESSAGE_CONTEXT] = level.word
         if code is not None:
             attributes[semconv.MESSAGE_CODE] = code
@@ -156,9 +165,8 @@ class Scope:
     ) -> None:
         """Record a log record, of now or of Unix time ``at`` in ns, and keep it for the span's events."""
         now = time_ns() if at is None else at
-        _, severity, text, important = level
-        self.job.emit(now, self.context, severity, text, body, attributes, event_name)
-        self.events.add((now, event_name, attributes, body), important)
+        self.job.emit(now, self.context, level.severity, level.text, body, attributes, event_name)
+        self.events.add((now, event_name, attributes, body), level.important)
 
     def exception(self, error: BaseException) -> None:
         """Record an exception that leaves this scope; one that an inner scope has recorded is not recorded again."""

@@ -88,15 +88,17 @@ class BaseLogger(View):
         if category is not None:
             step = one_category(category, step)
         scope = CURRENT.get() or current_scope()
-        if step is None:
+        if step is None and self._current_step is not None:
             step = self._category_in(scope)
         recorder = EVENT_RECORDERS.get(event) if file is None and type(event) is str else None
         if recorder is None or not recorder(scope, level, data, step):
             scope.event(event, data, file, step, level)
+        if step is None:
+            step = scope.name
         try:
             self._log_impl(
                 event,
-                {} if data is None else dict(data),
+                data if type(data) is dict else dict(data or {}),
                 file if file is None or type(file) is str else os.fsdecode(file),
                 step,
                 level if type(level) is LogLevel else LEVELS.get(level) or level_named(level),

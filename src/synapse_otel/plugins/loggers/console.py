@@ -102,10 +102,10 @@ def _screen_for(console: Console | None) -> Screen:
         output = StandardOutput()
         if not output.isatty() or os.environ.get("CI") or os.environ.get("TERM") in {"dumb", "unknown"}:
             return PlainScreen(output)
-        from rich.console import Console  # noqa: PLC0415 - rich is loaded when there is a terminal
+        from rich.console import Console
 
         console = Console(file=output)  # type: ignore[arg-type] # it has what rich calls of a file
-    from synapse_otel.plugins.loggers.live import LiveScreen  # noqa: PLC0415 - as above
+    from synapse_otel.plugins.loggers.live import LiveScreen
 
     return LiveScreen(console)
 

@@ -21,6 +21,8 @@ class LogLevel(str, Enum):  # noqa: UP042 - the SDK's: a StrEnum would print as 
     ERROR = "error"
     CRITICAL = "critical"
 
+    __hash__ = str.__hash__  # an enum's own is a function in Python, and finds no word in a dictionary
+
 
 LEVELS: Final[dict[object, LogLevel]] = {level.value: level for level in LogLevel}
 """The levels by their words; a level is found by itself too."""
