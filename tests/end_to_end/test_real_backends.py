@@ -253,7 +253,7 @@ def test_a_failing_job_and_its_rollbacks(start) -> None:
     for rollback in rollbacks:
         assert rollback.attributes["synapse.step.phase"] == "rollback"
         assert rollback.links == ((run.trace_id, train.span_id),)
-    exceptions_logged = [record for record in run.records(13) if record.metadata.get("event_name") == "exception"]
+    exceptions_logged = [record for record in run.records(11) if record.metadata.get("event_name") == "exception"]
     assert [record.metadata["exception_type"] for record in exceptions_logged] == ["ValueError"]
 
 

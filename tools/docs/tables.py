@@ -49,11 +49,14 @@ def events() -> str:
 def limits() -> str:
     """Return the limits of what is recorded."""
     rows = [
-        (f"{getattr(module, name):,}", said)
+        (f"{getattr(module, name):,}", said.replace("semconv.OTHER", semconv.OTHER))
         for module, names in _LIMITS
         for name, said in constant_docs(module).items()
         if name in names
     ]
+    first, last, important = span_events.FIRST, span_events.LAST, span_events.IMPORTANT
+    kinds_of_events = f"the first {first}, the last {last}, and {important} more warnings and errors"
+    rows.append((f"{first + last + important}", f"Events of a span: {kinds_of_events}."))
     return table(("limit", "of what"), rows)
 
 
@@ -62,7 +65,6 @@ _LIMITS: Final[tuple[tuple[Any, frozenset[str]], ...]] = (
     (exceptions, frozenset({"STACK_LIMIT"})),
     (metric_series, frozenset({"SERIES_LIMIT"})),
     (job, frozenset({"EVENT_NAME_LIMIT"})),
-    (span_events, frozenset({"FIRST", "LAST", "IMPORTANT"})),
 )
 
 

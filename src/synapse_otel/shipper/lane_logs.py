@@ -39,7 +39,7 @@ class LogsLane(Lane):
             semconv.ERROR_TYPE: semconv.ERROR_TYPE_KILLED,
         }
         log = Log(
-            time=end,
+            time=end + 1,  # after the last record that the process made, also where a backend sorts by time
             severity=_ERROR,
             severity_text="ERROR",
             event_name=semconv.EVENT_JOB_FINISHED,
