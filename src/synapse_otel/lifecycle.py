@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -143,7 +144,7 @@ def job(
         checkpoint=dict(checkpoint) if checkpoint is not None else None,
     )
     context._job = started  # noqa: SLF001 - the seam between the context and its job
-    with _terminated_by_signal(started, console):
+    with _terminated_by_signal(started, console, pipeline):
         try:
             with started.root.activated():
                 yield context
@@ -164,7 +165,7 @@ def _end(started: Job, console: BaseLogger | None, error: BaseException | None) 
             return  # ended already, by a signal; or this is the child of a fork, and it is not its own to end
         _live().remove(started)
         last = not _live()
-    result = started.end(error)
+    result = started.end(error, semconv.RESULT_ERROR if isinstance(error, Terminated) else None)
     if console is not None:
         console.finish()
     pipeline = _pipeline()
@@ -194,13 +195,15 @@ def _at_exit() -> None:
     pipeline: Pipeline | None = _state.get("pipeline")
     if pipeline is None or pipeline.installed is None:
         return
+    for started in _live()[::-1]:
+        _end(started, None, NotLeft("the interpreter ended inside the job's block"))
     journals = pipeline.installed.recorder.journals
     if any(not journal.closed for journal in journals):
         pipeline.end_run()
 
 
 @contextmanager
-def _terminated_by_signal(started: Job, console: BaseLogger | None) -> Iterator[None]:
+def _terminated_by_signal(started: Job, console: BaseLogger | None, pipeline: Pipeline) -> Iterator[None]:
     """End the job on SIGTERM, and then do what would have been done without us: the handler before, or to die of it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -213,11 +216,13 @@ def _terminated_by_signal(started: Job, console: BaseLogger | None) -> Iterator[
 
     def terminate(number: int, frame: FrameType | None) -> None:
         if os.getpid() == process and not callable(before) and before != signal.SIG_IGN:
-            _end(started, console, Terminated(signal.Signals(number).name))
+            # It dies of this signal, even if the end hangs because the signal came while a lock was held.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _die_later(number, pipeline.settings.exit_timeout + _GRACE_SECONDS)
+            _end(started, console, SIGTERM("terminated from outside"))
         if callable(before):
             before(number, frame)
         elif before != signal.SIG_IGN:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(number)
 
     signal.signal(signal.SIGTERM, terminate)
@@ -228,8 +233,29 @@ def _terminated_by_signal(started: Job, console: BaseLogger | None) -> Iterator[
             signal.signal(signal.SIGTERM, before)
 
 
+def _die_later(number: int, seconds: float) -> None:
+    """Have this process die of a signal after a while, if it still lives then."""
+
+    def die() -> None:
+        time.sleep(seconds)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=die, name="synapse-otel end", daemon=True).start()
+
+
 class Terminated(BaseException):
-    """Stands in a job's record for the signal that ended it; never raised."""
+    """Stands in a job's record for what ended it from outside; never raised. Its name is the ``error.type``."""
+
+
+class SIGTERM(Terminated):  # noqa: N818 - the name is what is recorded
+    """The signal."""
+
+
+class NotLeft(Terminated):  # noqa: N818
+    """The interpreter ended without the job's block having been left."""
+
+
+_GRACE_SECONDS: Final = 0.5
 
 
 # --- small parts ---------------------------------------------------------------------------------------

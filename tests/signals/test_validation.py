@@ -63,6 +63,8 @@ def refuses(ask, call, error, *names):
 @example(current=np.int8(100), total=np.int8(127))
 @example(current=np.float32(3), total=7)
 def test_progress_is_recorded_exactly_if_it_is_possible(shared_job, recorded_so_far, current, total):
+    kinds = {type(current), type(total)}
+    assume(Decimal not in kinds or not any(issubclass(kind, np.generic) for kind in kinds))  # they do not compare
     category = f"{type(current).__name__} of {type(total).__name__}"
 
     def call():
