@@ -223,6 +223,7 @@ def _terminated_by_signal(started: Job, console: BaseLogger | None, pipeline: Pi
         if callable(before):
             before(number, frame)
         elif before != signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(number)
 
     signal.signal(signal.SIGTERM, terminate)

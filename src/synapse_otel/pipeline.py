@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +20,12 @@ from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.folder import make_root
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.writer import JournalWriter
+from synapse_otel.otel_seam import unset_providers
 from synapse_otel.recorder.install import Installed, install
 from synapse_otel.recorder.recorder import RecorderOptions, spare_roots
 from synapse_otel.recorder.resource import make_resource
 from synapse_otel.settings import Settings, load_destination
+from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.process import Orders
 from synapse_otel.shipper.shipper import Shipper
 from synapse_otel.shipper.start import ensure_shipper, is_shipping
@@ -46,12 +49,10 @@ class Pipeline:
 
     def __init__(self, settings: Settings, *, id_generator: Any = None) -> None:
         self.settings: Final = settings
-        self.destination: Final = load_destination(settings)
-        self.key: Final = self.destination.key(read_salt(settings.journal_dir))
         self._thread: Shipper | None = None
         self._process = os.getpid()
         self.installed: Installed | None = None
-        if not settings.sdk_disabled:
+        if not settings.sdk_disabled and unset_providers():
             self.installed = install(
                 RecorderOptions(
                     root=settings.journal_dir,
@@ -67,6 +68,16 @@ class Pipeline:
                 on_open=self._ship,
                 id_generator=id_generator,
             )
+
+    @cached_property
+    def destination(self) -> Destination:
+        """Where the journals are delivered to; a host that has set all providers exports on its own, and needs none."""
+        return load_destination(self.settings)
+
+    @cached_property
+    def key(self) -> str:
+        """What the destination is named by in the journals."""
+        return self.destination.key(read_salt(self.settings.journal_dir))
 
     # --- runs ---------------------------------------------------------------------------------------
 

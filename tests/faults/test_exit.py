@@ -226,7 +226,7 @@ def test_the_shipper_leaves_when_there_is_nothing_to_do(sink, place):
     pid = place.start_shipper(idle_seconds=2)
     assert place.run("normal").code == 0
     eventually(lambda: not place.is_shipping())
-    assert not Path(f"/proc/{pid}").exists() or _is_zombie(pid)
+    eventually(lambda: not Path(f"/proc/{pid}").exists() or _is_zombie(pid))
 
 
 def _is_zombie(pid):

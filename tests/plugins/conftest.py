@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.signals import job as job_module
-from synapse_otel.signals.instruments import Instruments, Samples
+from synapse_otel.signals.instruments import Instruments, Samples, emit_through
 from synapse_otel.signals.job import start_job
 from tests.plugins.recording import Recorded, SampleList, context_of
 
@@ -29,7 +29,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     records.add_log_record_processor(SimpleLogRecordProcessor(logs))
     made = Instruments()
     made.tracer = traces.get_tracer("test")
-    made.emit = records.get_logger("test").emit
+    made.emit = emit_through(records.get_logger("test"))
     made.samples = Samples(gauge)
     meter = NoOpMeter("test")
     made.active = meter.create_up_down_counter("active")

@@ -51,6 +51,7 @@ def command(root: Path, *arguments: str, **variables: str) -> subprocess.Complet
         [sys.executable, "-c", "from synapse_otel.cli import main; main()", *arguments],
         env=environment(root, **variables),
         capture_output=True,
+        check=False,
         encoding="utf-8",
         timeout=60,
     )
@@ -61,9 +62,9 @@ def command(root: Path, *arguments: str, **variables: str) -> subprocess.Complet
 
 def workflow(*, fail: bool) -> None:
     """Run five steps: one is skipped, and the last one may fail."""
-    import synapse_otel
     from opentelemetry import trace
 
+    import synapse_otel
     from synapse_otel.loggers import NoOpLogger
     from synapse_otel.plugins.actions.train import TrainContext
     from synapse_otel.plugins.steps import BaseStep, Orchestrator, StepRegistry, StepResult
@@ -121,9 +122,9 @@ def stay() -> None:
 
 def many() -> None:
     """Record more of everything than a report shows."""
-    import synapse_otel
     from opentelemetry import trace
 
+    import synapse_otel
     from synapse_otel.loggers import NoOpLogger
 
     with synapse_otel.job("train", plugin="huge", logger=NoOpLogger()) as ctx:

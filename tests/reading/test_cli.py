@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,9 @@ from synapse_otel.journal.folder import SHIP_LOCK
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.recording import Recording
 from tests.reading.conftest import only
-from tests.reading.runs import command, run, start
 from tests.reading.ports import free_port
-from tests.sink import Answer, Sink, attributes
+from tests.reading.runs import command, run, start
+from tests.sink import Answer, Request, Sink, attributes
 
 
 def words(line: str) -> str:
@@ -102,31 +103,43 @@ def test_sync_tries_every_run_and_tells_why_it_still_waits(tmp_path):
     assert result.returncode == 1
     assert len(lines) == 3
     for line in lines[:2]:
-        assert line.endswith("· connection refused by " + settings["OTEL_EXPORTER_OTLP_ENDPOINT"].removeprefix("http://"))
+        assert line.endswith(
+            "· connection refused by " + settings["OTEL_EXPORTER_OTLP_ENDPOINT"].removeprefix("http://")
+        )
     assert lines[2].startswith(f"2 runs to {settings['OTEL_EXPORTER_OTLP_ENDPOINT']}: delivered 0 · pending ")
 
 
-def test_an_earlier_failure_holds_up_no_later_run(tmp_path):
+def sync_two_runs(root: Path, refusal: Answer) -> tuple[str, str]:
+    """Return what is said of two runs, of which the first one's requests are refused."""
     with Sink() as sink:
         settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url}
         for _ in range(2):
-            run(tmp_path, "success", **settings)
-        refused: list[str] = []
+            run(root, "success", **settings)
+        refused: set[str] = set()
 
-        def answer(request: object) -> Answer:
-            path = request.path  # type: ignore[attr-defined]
-            if len(refused) < 3 and path not in refused:
-                refused.append(path)
-                return Answer(503, headers={"Retry-After": "600"})
-            return Answer()
+        def answer(request: Request) -> Answer:
+            first = request.path not in refused
+            refused.add(request.path)
+            return refusal if first else Answer()
 
         sink.answer = answer
-        result = command(tmp_path, "sync", **settings)
-        first, second, _total = result.stdout.splitlines()
+        result = command(root, "sync", **settings)
         assert result.returncode == 1
-        assert "answered 503" in first
-        assert "pending 0" in second
-        assert command(tmp_path, "sync", **settings).returncode == 0
+        first, second, _total = result.stdout.splitlines()
+    return first, second
+
+
+def test_an_earlier_failure_holds_up_no_later_run(tmp_path):
+    first, second = sync_two_runs(tmp_path, Answer(503))
+    assert first.endswith("answered 503")
+    assert second.endswith("· pending 0 · dropped 0")
+
+
+def test_a_server_that_asks_to_be_left_alone_is_left_alone_and_quoted(tmp_path):
+    first, second = sync_two_runs(tmp_path, Answer(503, headers={"Retry-After": "600"}))
+    assert first.endswith("answered 503")
+    assert "delivered 0 · pending " in second
+    assert second.endswith("wait: answered 503")
 
 
 def test_sync_of_one_run_leaves_the_others(tmp_path):

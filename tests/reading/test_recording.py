@@ -45,7 +45,9 @@ def test_a_run_is_read_whole(success):
         (1, "export", "step", "success"),
     ]
     assert [span.skipped for span in recording.steps] == [False, True, False, False]
-    assert {span.name for span in recording.markers} == {f"{n} (started)" for n in ("train yolo", "load", "train", "export")}
+    assert {span.name for span in recording.markers} == {
+        f"{n} (started)" for n in ("train yolo", "load", "train", "export")
+    }
     assert not any(span.failed or span.is_open for _depth, span in recording.walk())
     assert recording.resource["service.name"] == "yolo"
     assert recording.job.attributes["synapse.model_path"] == "model.bin"
@@ -115,7 +117,7 @@ def test_a_failure_has_its_rollbacks_linked_to_it(failure):
     rollbacks = [span for _depth, span in recording.walk() if span.role is Role.ROLLBACK]
     assert [span.name for span in rollbacks] == ["rollback export", "rollback train", "rollback load"]
     assert {link.span_id for span in rollbacks for link in span.links} == {failed.span_id}
-    assert [entry.attributes["exception.type"] for entry in recording.exceptions][0] == "KeyError"
+    assert recording.exceptions[0].attributes["exception.type"] == "KeyError"
     assert recording.job.result == "failure"
 
 
@@ -226,7 +228,7 @@ def test_a_run_is_found_by_all_its_names(success, failure, tmp_path):
         find_run("yolo", [root])
     with pytest.raises(RunNotFoundError, match="there is no run 'nope'; there are "):
         find_run("nope", [root])
-    with pytest.raises(RunNotFoundError, match="no run in .*; SYNAPSE_OTEL_JOURNAL_DIR says where to look"):
+    with pytest.raises(RunNotFoundError, match=r"no run in .*; SYNAPSE_OTEL_JOURNAL_DIR says where to look"):
         find_run(None, [root / "empty"])
     with pytest.raises(RunNotFoundError, match="is not the folder of a run"):
         find_run(str(root), [root])

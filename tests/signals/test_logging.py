@@ -147,6 +147,22 @@ def test_basic_config_afterwards_still_does_its_work():
     assert shown == "a warning\n>an error\n"
 
 
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_a_level_set_afterwards_holds(level):
+    shown, (_before, after, handlers) = run(after=f"logging.basicConfig(level='{level}'); logging.info('an info')")
+    assert shown == "a warning\nINFO:root:an info\n"
+    assert logging.getLevelName(after) == level
+    assert handlers == ["StreamHandler", "RecordingHandler"]
+
+
+def test_a_configuration_by_mapping_does_not_end_the_recording():
+    shown, (_before, after, handlers) = run(
+        after="from logging.config import dictConfig; dictConfig({'version': 1, 'root': {'handlers': [], 'level': 30}})"
+    )
+    assert handlers == ["RecordingHandler", "_LastResort"]
+    assert (shown, after) == ("a warning\n", logging.INFO)
+
+
 def test_a_hosts_configuration_is_left_alone():
     shown, (before, after, handlers) = run("logging.basicConfig(level='ERROR', format='%(levelname)s %(message)s')")
     assert shown == ""

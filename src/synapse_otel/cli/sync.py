@@ -64,13 +64,14 @@ def sync(run: str | None) -> int:
 
 
 def _deliver(folders: list[Path], settings: Settings, destination: Destination, key: str, place: str) -> int:
-    shipper = Shipper([], destination, key, interval_seconds=settings.metric_export_interval / 1000, say=_quiet)
+    said: list[str] = []
+    shipper = Shipper([], destination, key, interval_seconds=settings.metric_export_interval / 1000, say=said.append)
     passes: list[_Pass] = []
     try:
         for folder in folders:
             note = "" if _is_for(folder, key) else "recorded for another destination"
             passes.append(_one(shipper, folder, settings, note))
-            _say(_line(passes[-1]))
+            _say(_line(passes[-1], said))
     finally:
         shipper.stop()
     if len(passes) > 1 or not passes[0].delivered:
@@ -118,10 +119,11 @@ def _is_for(folder: Path, key: str) -> bool:
 # --- words -----------------------------------------------------------------------------------------
 
 
-def _line(one: _Pass) -> str:
+def _line(one: _Pass, said: list[str]) -> str:
     parts = [str(one.account)]
-    if one.account.pending and one.account.failure:
-        parts.append(one.account.failure)
+    if one.account.pending:
+        # A server that has asked to be left alone is not asked again: what it said then is why this run waits too.
+        parts += [one.account.failure] if one.account.failure else said[-1:]
     if one.note:
         parts.append(one.note)
     if run_state(one.folder) is RunState.LIVE:
@@ -151,7 +153,3 @@ def _shown(destination: Destination) -> str:
 def _say(line: str) -> None:
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     typer.echo(line if encoding.lower().startswith("utf") else line.replace("·", "|"))
-
-
-def _quiet(_line: str) -> None:
-    """Say nothing: what the shipper would say stands in the account."""

@@ -26,6 +26,7 @@ from synapse_otel.journal.frames import (
 
 CHUNK: Final = 1 << 18
 _FIRST_WINDOW: Final = 1 << 12
+_LOOKS_AROUND: Final = 25
 
 
 class Position(NamedTuple):
@@ -70,6 +71,8 @@ class JournalReader:
         self._position = position
         self._descriptor: int | None = None
         self._open_number = -1
+        self._quiet_looks = 0
+        self._prefix = f"{folder}{os.sep}"
 
     @property
     def position(self) -> Position:
@@ -83,6 +86,8 @@ class JournalReader:
             ended: nothing is being written any more: what is not whole now will never be.
             limit: bytes to read at most, but always one frame.
         """
+        if not ended and self._is_quiet():
+            return []
         while True:
             if not self._open():
                 return []
@@ -97,6 +102,20 @@ class JournalReader:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _is_quiet(self) -> bool:
+        """Say whether nothing was written behind the position, by a look that costs little."""
+        number, offset = self._position
+        if self._descriptor is None or self._open_number != number:
+            return False
+        self._quiet_looks += 1
+        if self._quiet_looks % _LOOKS_AROUND == 0 or any(os.pread(self._descriptor, HEADER_SIZE, offset)):
+            return False  # now and then all segments are listed: numbers may be left out
+        try:
+            os.stat(f"{self._prefix}{number + 1:08d}.segment")
+        except FileNotFoundError:
+            return True
+        return False
 
     # --- segments -----------------------------------------------------------------------------------
 
@@ -128,8 +147,6 @@ class JournalReader:
     # --- frames -------------------------------------------------------------------------------------
 
     def _read_segment(self, limit: int, *, sealed: bool) -> list[Frame]:
-        if not sealed and not any(os.pread(self._file(), HEADER_SIZE, self._position.offset)):
-            return []  # nothing new: a look that costs little
         size = limit
         while True:
             data = os.pread(self._file(), size, self._position.offset)

@@ -94,7 +94,7 @@ class JournalLogger(Logger):
             timestamp = observed_timestamp or time_ns()
         if type(body) is not str:
             body = self._recorder.redact.nested(body)
-        self.append(
+        self.append_record(
             timestamp,
             context,
             severity_number,
@@ -105,7 +105,7 @@ class JournalLogger(Logger):
             observed_timestamp or 0,
         )
 
-    def append(  # noqa: PLR0917 - positions are what makes it cheap
+    def append_record(  # noqa: PLR0917 - positions are what makes it cheap
         self,
         timestamp: int,
         context: Context | None,

@@ -104,11 +104,11 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
         """Return the series of one set of attributes."""
         return self._recorder.series(self._scope, self._kind, self._identity, attributes, self._bounds)
 
-    def set_many(self, pairs: list[Any]) -> None:
+    def append_samples(self, pairs: list[Any]) -> None:
         """Record values of several series at one time: bound series and value, alternately."""
         if len(pairs) > 2 * _MOST:
             for at in range(0, len(pairs), 2 * _MOST):
-                self.set_many(pairs[at : at + 2 * _MOST])
+                self.append_samples(pairs[at : at + 2 * _MOST])
             return
         numbers = [item.number if type(item) is Bound else item for item in pairs]
         self._recorder.append(_SAMPLES, _METRICS, _encode((time_ns(), numbers)), len(pairs) >> 1)
@@ -121,7 +121,7 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
             if len(self._bound) >= _BOUND_KEPT:
                 self._bound.clear()  # a long-lived process has many jobs, each with series of its own
             bound = self._bound[key] = self.bind(attributes or {})
-        self.set_many([bound, amount])
+        self.append_samples([bound, amount])
 
     add = record
     set = record

@@ -86,6 +86,7 @@ class Contents:
             case frames.End():
                 self.ended = True
                 self.last_time = max(self.last_time, structure.time)
+                self._count_all(structure.sequences)
 
     def _segment(self, segment: frames.Segment) -> None:
         if not self.journal:
@@ -93,14 +94,16 @@ class Contents:
             self.created = segment.created
             self.resource = redact_values(segment.resource)
         self.last_time = max(self.last_time, segment.created)
-        for signal in Signal:
-            self._count(signal, segment.sequences[signal])
+        self._count_all(segment.sequences)
+
+    def _count_all(self, sequences: list[int]) -> None:
+        for signal, sequence in zip(Signal, sequences, strict=False):
+            self._count(signal, sequence)
 
     def _count(self, signal: Signal, sequence: int) -> None:
-        gap = (sequence - self.emitted[signal]) & 0xFFFFFFFF
-        if 0 < gap < 1 << 31:
-            self.missing[signal] += gap
-            self.emitted[signal] += gap
+        # A number that comes late, as a signal's handler wrote in between, makes up for the gap counted before.
+        self.missing[signal] += sequence - self.emitted[signal]
+        self.emitted[signal] = sequence
 
     # --- logs ---------------------------------------------------------------------------------------
 

@@ -181,12 +181,14 @@ def _slots(folder: Path) -> list[SlotValue]:
 
 
 def _state(states: list[RunState], runs: list[Run | None]) -> RunState:
-    """Return the state of the process that began the run: told by its last journal, if a full disk made it go on."""
+    """Return the state of the process that began the run, as its last journal tells: a full disk makes it go on."""
     if RunState.LIVE in states:
         return RunState.LIVE
-    first = runs[0]
-    own = [state for state, run in zip(states, runs, strict=True) if run and first and run.process == first.process]
-    return own[-1] if own else states[0]
+    found, journal = states[0], runs[0].journal if runs[0] else ""
+    for state, run in zip(states, runs, strict=True):
+        if run is not None and run.continues and run.parent == journal:
+            found, journal = state, run.journal
+    return found
 
 
 def _sorted_slots(slots: Iterable[SlotValue]) -> tuple[list[CategoryProgress], list[Count]]:

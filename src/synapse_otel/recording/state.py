@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import zip_longest
 from pathlib import Path
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import ALIVE_LOCK, segment_numbers
-from synapse_otel.journal.frames import SIGNAL_OF, Kind, Segment, Signal
+from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.locks import is_locked
-from synapse_otel.journal.reader import JournalReader, Position
+from synapse_otel.journal.reader import Frame, JournalReader, Position
 
 
 class RunState(StrEnum):
@@ -55,35 +57,31 @@ def is_alive(folder: Path) -> bool:
 def emitted_records(folder: Path) -> int:
     """Return how many records a journal was given, evicted and damaged ones included."""
     found = [read_cursor(folder, signal).sequence for signal in Signal]
-    for kind, count, sequence, segment in _last_frames(folder):
-        if segment is not None:
-            found = [max(pair) for pair in zip(found, segment.sequences, strict=True)]
-        elif kind in SIGNAL_OF:
-            signal = SIGNAL_OF[kind]
-            found[signal] += max(sequence + count - found[signal], 0)
+    for frame in _last_frames(folder):
+        signal = SIGNAL_OF.get(frame.kind)
+        if signal is not None:
+            found[signal] = max(found[signal], frame.sequence + frame.count)
+        elif frame.kind in {Kind.SEGMENT, Kind.END} and (structure := frame.decode()):
+            found = [max(pair) for pair in zip_longest(found, structure.sequences, fillvalue=0)]
     return sum(found)
 
 
 def _is_ended(folder: Path) -> bool:
-    return any(kind == Kind.END for kind, *_ in _last_frames(folder))
+    return any(frame.kind == Kind.END for frame in _last_frames(folder))
 
 
 def _is_complete(folder: Path) -> bool:
     return all(read_cursor(folder, signal).complete for signal in Signal)
 
 
-def _last_frames(folder: Path) -> list[tuple[int, int, int, Segment | None]]:
-    """Return kind, count, sequence and header of the frames of the newest segment: it can be read alone."""
+def _last_frames(folder: Path) -> Iterator[Frame]:
+    """Yield the frames of the newest segment: it can be read alone."""
     numbers = segment_numbers(folder)
     if not numbers:
-        return []
+        return
     reader = JournalReader(folder, Position(numbers[-1]))
-    found: list[tuple[int, int, int, Segment | None]] = []
     try:
         while read := reader.read(ended=True):
-            for frame in read:
-                header = frame.decode() if frame.kind == Kind.SEGMENT else None
-                found.append((frame.kind, frame.count, frame.sequence, header))
+            yield from read
     finally:
         reader.close()
-    return found

@@ -120,7 +120,7 @@ class Shipper:
     def deliver_once(self, folder: Path) -> bool:
         """Try now, once, to deliver all that a journal holds, also one that was recorded for another destination.
 
-        What went before does not count: nobody is left alone for a while because of an earlier failure.
+        An earlier failure does not count, unless the server has asked to be left alone for a while.
 
         Returns:
             whether it could be tried; False if another shipper has the journal in hand.

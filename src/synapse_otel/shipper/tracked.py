@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from time import monotonic
+from typing import Final
 
 from synapse_otel.journal.folder import ALIVE_LOCK, SHIP_LOCK, STATE_FILE, read_run, segment_numbers, segment_path
 from synapse_otel.journal.frames import Signal
@@ -12,6 +14,10 @@ from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.lane_logs import LogsLane
 from synapse_otel.shipper.lane_metrics import MetricsLane
 from synapse_otel.shipper.lane_traces import TracesLane
+
+
+_WATCH_SECONDS: Final = 0.02
+"""Three threads look; one look is enough for all of them."""
 
 
 class TrackedJournal:
@@ -28,6 +34,7 @@ class TrackedJournal:
             Signal.TRACES: TracesLane(folder),
         }
         self.ended = False
+        self._watched = 0.0
         self._synced = -1
 
     @classmethod
@@ -57,8 +64,10 @@ class TrackedJournal:
 
     def watch(self) -> None:
         """Look whether the process that writes the journal still lives; it never comes back."""
-        if self.ended:
+        now = monotonic()
+        if self.ended or now - self._watched < _WATCH_SECONDS:
             return
+        self._watched = now
         try:
             ended = not is_locked(self.folder / ALIVE_LOCK)
         except FileNotFoundError:

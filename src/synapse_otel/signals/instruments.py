@@ -38,7 +38,7 @@ class Instruments:
         unset = unset_providers()
         self.tracer = trace.NoOpTracer() if "traces" in unset else trace.get_tracer(semconv.SCOPE_NAME, __version__)
         logger = NoOpLogger(semconv.SCOPE_NAME) if "logs" in unset else get_logger(semconv.SCOPE_NAME, __version__)
-        self.emit: Emit = getattr(logger, "append", None) or _emit_through(logger)
+        self.emit: Emit = getattr(logger, "append_record", None) or emit_through(logger)
         meter: Meter = (
             NoOpMeter(semconv.SCOPE_NAME) if "metrics" in unset else metrics.get_meter(semconv.SCOPE_NAME, __version__)
         )
@@ -54,8 +54,8 @@ Emit = Callable[..., None]
 """Emits a log record: time in ns, context, severity number, severity text, body, attributes, event name."""
 
 
-def _emit_through(logger: Logger) -> Emit:
-    """Return what emits through the API; a logger that can append takes the same without the cost of keywords."""
+def emit_through(logger: Logger) -> Emit:
+    """Return what emits through the API; our recorder's logger takes the same without the cost of keywords."""
 
     def emit(  # noqa: PLR0917 - positions are what makes it cheap
         timestamp: int,
@@ -80,15 +80,16 @@ def _emit_through(logger: Logger) -> Emit:
 
 
 class Samples:
-    """The gauge of the plugin's own metrics. An instrument that can bind attributes is given all values at once."""
+    """The gauge of the plugin's own metrics; our recorder's is given all values of a call at once."""
 
     __slots__ = ("_gauge", "bind", "record")
 
     def __init__(self, gauge: Any) -> None:
         self._gauge = gauge
-        self.bind: Callable[[dict[str, Any]], Any] = getattr(gauge, "bind", dict)
+        many: Callable[[list[Any]], None] | None = getattr(gauge, "append_samples", None)
+        self.bind: Callable[[dict[str, Any]], Any] = gauge.bind if many else dict
         """Turn attributes into what `record` takes for them."""
-        self.record: Callable[[list[Any]], None] = getattr(gauge, "set_many", self._set_each)
+        self.record: Callable[[list[Any]], None] = many or self._set_each
         """Record a list of bound attributes and value, alternately."""
 
     def _set_each(self, pairs: list[Any]) -> None:
