@@ -105,10 +105,13 @@ def explain(console: Console, recording: Recording, journal: Path, stand_in: Sta
             soft_wrap=True,
         )
     elif recording.account is not None and recording.account.pending:
-        program = Path(sys.executable).with_name("synapse-otel")
+        program = shlex.quote(str(Path(sys.executable).with_name("synapse-otel")))
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")}
+        variables["SYNAPSE_OTEL_JOURNAL_DIR"] = str(journal)
+        given = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items() if value)
         console.print(
             f"{recording.account.pending:,} records are pending. To send them when the receiver is there:\n"
-            f"`SYNAPSE_OTEL_JOURNAL_DIR={shlex.quote(str(journal))} {shlex.quote(str(program))} sync`",
+            f"`{given} {program} sync`",
             style="yellow",
             soft_wrap=True,
         )

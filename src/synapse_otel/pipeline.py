@@ -17,12 +17,12 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from synapse_otel.account import Account, account_of
 from synapse_otel.journal.cursor import Cursor, read_cursor
-from synapse_otel.journal.folder import make_root
+from synapse_otel.journal.folder import make_root, spare_roots
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.otel_seam import unset_providers
 from synapse_otel.recorder.install import Installed, install
-from synapse_otel.recorder.recorder import RecorderOptions, spare_roots
+from synapse_otel.recorder.recorder import RecorderOptions
 from synapse_otel.recorder.resource import make_resource
 from synapse_otel.settings import Settings, load_destination
 from synapse_otel.shipper.destination import Destination

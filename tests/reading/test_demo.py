@@ -141,6 +141,7 @@ def test_without_a_receiver_the_last_line_says_how_to_send(tmp_path):
     emitted = recorded(tmp_path).account.emitted
     assert f"{emitted:,} records are pending. To send them when the receiver is there:" in result.stdout
     last = result.stdout.splitlines()[-1]
-    assert last.startswith(f"`SYNAPSE_OTEL_JOURNAL_DIR={tmp_path} ")
+    assert last.startswith("`OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:")
+    assert f" SYNAPSE_OTEL_JOURNAL_DIR={tmp_path} " in last
     assert last.endswith("synapse-otel sync`")
     assert "Traceback" not in result.stderr

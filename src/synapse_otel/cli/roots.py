@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from synapse_otel.recorder.recorder import spare_roots
+from synapse_otel.journal.folder import spare_roots
 from synapse_otel.settings import Settings
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Container, Iterator
 from pathlib import Path
 from time import gmtime, strftime, time
@@ -87,6 +88,14 @@ def run_folders(root: Path, known: Container[Path] = ()) -> Iterator[Path]:
         folder = root / name
         if not name.startswith(".") and folder not in known and (folder / RUN_FILE).is_file():
             yield folder
+
+
+def spare_roots() -> list[Path]:
+    """Return where journals go if their root cannot be written: memory first, then temporary files."""
+    name = f"synapse-otel-{os.geteuid()}"
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own below it, 0700
+    roots = [memory] if memory.is_dir() else []
+    return [root / name for root in (*roots, Path(tempfile.gettempdir()))]
 
 
 def make_root(root: Path) -> None:

@@ -71,7 +71,7 @@ class JournalReader:
         self._position = position
         self._descriptor: int | None = None
         self._open_number = -1
-        self._quiet_looks = 0
+        self._looks = 0
         self._prefix = f"{folder}{os.sep}"
 
     @property
@@ -86,7 +86,9 @@ class JournalReader:
             ended: nothing is being written any more: what is not whole now will never be.
             limit: bytes to read at most, but always one frame.
         """
-        if not ended and self._is_quiet():
+        self._looks += 1
+        # Now and then all segments are listed: numbers may be left out.
+        if not ended and self._looks % _LOOKS_AROUND and self.is_quiet():
             return []
         while True:
             if not self._open():
@@ -103,18 +105,19 @@ class JournalReader:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _is_quiet(self) -> bool:
+    def is_quiet(self) -> bool:
         """Say whether nothing was written behind the position, by a look that costs little."""
         number, offset = self._position
         if self._descriptor is None or self._open_number != number:
             return False
-        self._quiet_looks += 1
-        if self._quiet_looks % _LOOKS_AROUND == 0 or any(os.pread(self._descriptor, HEADER_SIZE, offset)):
-            return False  # now and then all segments are listed: numbers may be left out
         try:
+            if any(os.pread(self._descriptor, HEADER_SIZE, offset)):
+                return False
             os.stat(f"{self._prefix}{number + 1:08d}.segment")
         except FileNotFoundError:
             return True
+        except OSError:
+            pass  # closed by the thread that reads
         return False
 
     # --- segments -----------------------------------------------------------------------------------

@@ -293,9 +293,9 @@ def _read_progress(buffer: memoryview, offset: int) -> tuple[int, Progress] | No
 
 def read_block(buffer: memoryview) -> Iterator[SlotValue]:
     """Yield every slot in use of a block that another process may be writing; what is damaged is left out."""
-    for at in range(0, min(len(buffer), BLOCK_SIZE), SLOT_SIZE):
-        kind = buffer[at]
-        if kind not in _KINDS:
+    for number, kind in enumerate(bytes(buffer[:BLOCK_SIZE:SLOT_SIZE])):
+        at = number * SLOT_SIZE
+        if kind not in _KINDS or at + SLOT_SIZE > len(buffer):
             continue
         job = bytes(buffer[at + 8 : at + 16])
         text = bytes(buffer[at + _TEXT : at + _TEXT + buffer[at + 1]]).decode("utf-8", "replace")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +14,7 @@ from weakref import WeakSet
 import msgspec
 
 from synapse_otel.journal import frames
+from synapse_otel.journal.folder import spare_roots
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state import StateBlock
 from synapse_otel.journal.writer import JournalWriter
@@ -43,14 +43,6 @@ class Bound:
     def __init__(self, number: int, payload: bytes) -> None:
         self.number = number
         self.payload = payload
-
-
-def spare_roots() -> list[Path]:
-    """Return where journals go if their root cannot be written: memory first, then temporary files."""
-    name = f"synapse-otel-{os.geteuid()}"
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own below it, 0700
-    roots = [memory] if memory.is_dir() else []
-    return [root / name for root in (*roots, Path(tempfile.gettempdir()))]
 
 
 class Recorder:

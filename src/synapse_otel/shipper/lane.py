@@ -73,6 +73,8 @@ class Lane(ABC):
         """Unix time in ns of the last thing that the journal knows."""
         self.awaited = False
         """Somebody waits for the delivery: the next try comes at once, whatever failed before."""
+        self.has_read = False
+        """Something was read; for whoever looks how much goes on."""
         self._expected = self.cursor.sequence
         self._batch = Batch()
         self._sent = False
@@ -144,6 +146,10 @@ class Lane(ABC):
         """Records that were read and not accepted yet."""
         return sum(item.count for item in self._batch.items)
 
+    def stirs(self) -> bool:
+        """Say whether more stands in the journal than was read."""
+        return not self._reader.is_quiet()
+
     def close(self) -> None:
         """Close the journal's files."""
         self._reader.close()
@@ -153,6 +159,7 @@ class Lane(ABC):
             return
         while batch.size < BATCH_BYTES and not batch.final:
             found = self._reader.read(ended=ended)
+            self.has_read = self.has_read or bool(found)
             for frame in found:
                 self._take(batch, frame)
             if not found:

@@ -18,6 +18,8 @@ from synapse_otel.shipper.tracked import TrackedJournal
 
 POLL_SECONDS: Final = 0.05
 QUIET_POLL_SECONDS: Final = 0.2
+"""How often one thread looks for all of them, when nothing was written for a while."""
+LONGEST_POLL_SECONDS: Final = 1.0
 SCAN_SECONDS: Final = 0.5
 SYNC_SECONDS: Final = 1.0
 PRUNE_SECONDS: Final = 30.0
@@ -56,6 +58,7 @@ class Shipper:
         self._failures: dict[tuple[Path, Signal], tuple[int, float]] = {}
         """Errors in a row of a journal's lane, and the time before which it is left alone."""
         self._stop = Event()
+        self._wakes = {signal: Event() for signal in Signal}
         self._busy = time.monotonic()
         self._senders = {signal: SignalSender(destination, signal, say) for signal in Signal}
         self._threads: list[Thread] = []
@@ -66,10 +69,14 @@ class Shipper:
     def run(self, *, idle_seconds: float | None) -> None:
         """Deliver until `stop`, or until there has been nothing to deliver and nobody alive for a while."""
         self.start()
-        synced = pruned = 0.0
+        scanned = synced = pruned = 0.0
         while not self._stop.is_set():
             now = time.monotonic()
-            self._try(self.scan)
+            if now - scanned >= SCAN_SECONDS:
+                self._try(self.scan)
+                scanned = now
+            elif any(journal.stirs() for journal in self._in_hand()):
+                self._wake_all()
             if now - synced >= SYNC_SECONDS:
                 self._maintain()
                 synced = now
@@ -80,7 +87,7 @@ class Shipper:
                 self._busy = now
             if idle_seconds is not None and now - self._busy >= idle_seconds:
                 break
-            self._stop.wait(SCAN_SECONDS)
+            self._stop.wait(QUIET_POLL_SECONDS if self._journals else SCAN_SECONDS)
         self.stop()
 
     def start(self) -> None:
@@ -93,6 +100,7 @@ class Shipper:
     def stop(self) -> None:
         """Stop, and let go of all journals."""
         self._stop.set()
+        self._wake_all()
         for thread in self._threads:
             thread.join()
         for sender in self._senders.values():
@@ -195,12 +203,11 @@ class Shipper:
             return False
         with self._lock:
             self._journals[folder] = journal
+        self._wake_all()
         return True
 
     def _maintain(self) -> None:
-        with self._lock:
-            journals = list(self._journals.values())
-        for journal in journals:
+        for journal in self._in_hand():
             try:
                 journal.sync()
                 journal.clean()
@@ -227,26 +234,40 @@ class Shipper:
 
     def _deliver_forever(self, signal: Signal) -> None:
         worked = time.monotonic()
+        wake = self._wakes[signal]
+        longest = min(LONGEST_POLL_SECONDS, self._interval / 4)
         while not self._stop.is_set():
-            if self._deliver(signal):
+            if self._deliver(signal) or wake.is_set():
+                wake.clear()
                 worked = time.monotonic()
-            quiet = not self._journals or time.monotonic() - worked > _QUIET_SECONDS
-            self._stop.wait(QUIET_POLL_SECONDS if quiet else POLL_SECONDS)
+            if time.monotonic() - worked < _QUIET_SECONDS:
+                self._stop.wait(POLL_SECONDS)
+            else:
+                wake.wait(longest)
+
+    def _in_hand(self) -> list[TrackedJournal]:
+        with self._lock:
+            return list(self._journals.values())
+
+    def _wake_all(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()
 
     def _deliver(self, signal: Signal) -> bool:
-        """Give every journal's lane a turn; return whether anything was accepted."""
-        with self._lock:
-            journals = list(self._journals.values())
+        """Give every journal's lane a turn; return whether anything was read."""
         sender = self._senders[signal]
-        accepted = False
-        for journal in journals:
+        has_read = False
+        for journal in self._in_hand():
             failed, not_before = self._failures.get((journal.folder, signal), (0, 0.0))
             if time.monotonic() < not_before:
                 continue
             sender.folder = journal.folder
             try:
                 journal.watch()
-                accepted |= journal.lanes[signal].step(sender, ended=journal.ended)
+                lane = journal.lanes[signal]
+                lane.step(sender, ended=journal.ended)
+                has_read |= lane.has_read
+                lane.has_read = False
             except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
                 self._report(journal.folder, error)
                 wait = min(2.0**failed, _LONGEST_WAIT_SECONDS)
@@ -254,7 +275,7 @@ class Shipper:
             else:
                 if failed:
                     del self._failures[journal.folder, signal]
-        return accepted
+        return has_read
 
     def _try(self, work: Callable[[], None]) -> None:
         try:

@@ -35,6 +35,7 @@ class TrackedJournal:
         }
         self.ended = False
         self._watched = 0.0
+        self._cleaned: tuple[int, bool] | None = None
         self._synced = -1
 
     @classmethod
@@ -77,6 +78,11 @@ class TrackedJournal:
                 lane.awaited = True
             self.ended = True
 
+    def stirs(self) -> bool:
+        """Say whether something was written, or the process has ended, since the lanes last looked."""
+        self.watch()
+        return self.ended or self.lanes[Signal.LOGS].stirs()
+
     def sync(self) -> None:
         """Bring what the journal's process has written since the last call to the disk."""
         numbers = segment_numbers(self.folder)
@@ -89,13 +95,14 @@ class TrackedJournal:
 
     def clean(self) -> None:
         """Delete the segments that every lane has delivered, unless the run asked to keep them."""
-        if self._keep:
-            return
-        numbers = segment_numbers(self.folder)
         delivered = min(lane.cursor.segment for lane in self.lanes.values())
-        for number in numbers:
+        state = delivered, self.complete
+        if self._keep or state == self._cleaned:
+            return
+        for number in segment_numbers(self.folder):
             if number < delivered or self.complete:
                 segment_path(self.folder, number).unlink(missing_ok=True)
+        self._cleaned = state
 
     def close(self) -> None:
         """Let go of the journal."""

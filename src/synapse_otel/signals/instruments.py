@@ -7,13 +7,12 @@ from time import monotonic
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
-from opentelemetry._logs import NoOpLogger
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
 
 from synapse_otel._version import __version__
 from synapse_otel.journal.state import Progress, ProgressSlot, SlotKind, StateBlock
-from synapse_otel.otel_seam import Logger, SeverityNumber, get_logger, get_logger_provider, unset_providers
+from synapse_otel.otel_seam import Logger, NoOpLogger, SeverityNumber, get_logger, get_logger_provider, unset_providers
 from synapse_otel.signals import semconv
 from synapse_otel.signals.readings import COUNTERS, PROGRESS, slot_attributes
 

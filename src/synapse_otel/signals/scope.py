@@ -8,7 +8,7 @@ from contextvars import Token
 from pathlib import Path
 from time import time_ns
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
@@ -25,6 +25,9 @@ from synapse_otel.signals.values import TEXT_LIMIT, cut, flatten, readable
 if TYPE_CHECKING:
     from synapse_otel.journal.state import CounterSlot, ProgressSlot
     from synapse_otel.signals.job import Job
+
+
+_MESSAGE: Final = semconv.EVENT_MESSAGE
 
 
 class Scope:
@@ -126,8 +129,11 @@ class Scope:
             self.job.add_data(attributes, data)
         if file is not None:
             _add_file(attributes, file)
-        self.emit(event, None, known, attributes)
-        self.job.event_counts[event].add()
+        now = time_ns()
+        job = self.job
+        job.emit(now, self.context, known.severity, known.text, None, attributes, event)
+        self.events.add((now, event, attributes, None), known.important)
+        job.event_counts[event].add()
 
     def message(
         self,
@@ -147,8 +153,11 @@ class Scope:
         attributes[semconv.MESSAGE_CONTEXT] = level.word
         if code is not None:
             attributes[semconv.MESSAGE_CODE] = code
-        self.emit(semconv.EVENT_MESSAGE, message, level, attributes)
-        self.job.message_counts[level.word].add()
+        now = time_ns()
+        job = self.job
+        job.emit(now, self.context, level.severity, level.text, message, attributes, _MESSAGE)
+        self.events.add((now, _MESSAGE, attributes, message), level.important)
+        job.message_counts[level.word].add()
 
     def developer_event(self, message: str, data: Mapping[str, Any] | None = None, category: str | None = None) -> None:
         """Record an event for the plugin's developers: DEBUG, and no span event."""

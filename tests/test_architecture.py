@@ -1,0 +1,258 @@
+"""The way of the data is the way of the imports: from plugin to backend, none backwards, and no cycles."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from synapse_otel.signals import semconv
+from tests.signals.recorded import run
+from tests.signals.scenarios import SCENARIOS
+
+PACKAGE = Path(semconv.__file__).parents[1]
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+LEAVES = {"_version", "contained", "otel_seam", "redaction"}
+"""May be imported from everywhere, and import nothing of ours."""
+
+ALLOWED: dict[str, set[str]] = {
+    "journal": set(),
+    "account": {"journal"},
+    "signals": {"journal.state"},
+    "plugins": {"signals"},
+    "loggers": {"plugins"},
+    "recorder": {"journal"},
+    "shipper": {"journal", "signals.semconv", "signals.readings"},
+    "recording": {"journal", "account", "signals.semconv"},
+    "report": {"recording", "signals.semconv"},
+    "settings": {"shipper.destination"},
+    "pipeline": {"account", "journal", "recorder", "settings", "shipper", "signals"},
+    "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
+    "testing": {"journal", "lifecycle", "loggers", "pipeline", "plugins", "recorder", "recording", "settings", "signals"},
+    "cli": {"account", "journal", "pipeline", "recording", "report", "settings", "shipper"},
+    "": {"_version", "lifecycle", "plugins", "settings"},
+}
+"""By room: the rooms, or the only modules of a room, that it may import. The package's root is the empty name."""
+
+
+def imports(path: Path, *, for_types: bool = False) -> Iterator[str]:
+    """Yield the modules that a file imports, inside of functions too; ``for_types``: what only a type checker sees too."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree if for_types else _without_type_checking(tree)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are absolute here"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in MODULES else str(node.module)
+
+
+def _without_type_checking(tree: ast.Module) -> ast.Module:
+    class Remover(ast.NodeTransformer):
+        def visit_If(self, node):  # noqa: N802 - the name is ast's
+            checked = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+            return node.orelse or None if checked else self.generic_visit(node)
+
+    return Remover().visit(tree)
+
+
+def room(module: str) -> str:
+    """Return the room of a module: the first name below the package."""
+    return module.removeprefix("synapse_otel").removeprefix(".").partition(".")[0]
+
+
+def ours(module: str) -> bool:
+    return module.partition(".")[0] == "synapse_otel"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_one_way(module):
+    own = room(module)
+    assert own in ALLOWED or own in LEAVES, f"a new room: say in ALLOWED what {own} may import"
+    allowed = ALLOWED.get(own, set()) | LEAVES
+    for found in set(imports(MODULES[module], for_types=True)):
+        name = found.removeprefix("synapse_otel.")
+        if ours(found) and room(found) != own:
+            is_allowed = room(found) in allowed or name in allowed
+            assert is_allowed, f"{module} must not import {found}; from {own or 'the root'} one may: {sorted(allowed)}"
+
+
+def test_there_are_no_import_cycles():
+    graph = {
+        module: {found for found in imports(path) if found in MODULES and found != module}
+        for module, path in MODULES.items()
+    }
+    # A package's own __init__ runs before its modules; importing a module of it is no way back to it.
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail("import cycle: " + " -> ".join(error.args[1]))
+
+
+def test_the_rooms_have_no_cycle():
+    graph = {
+        name: {entry.partition(".")[0] for entry in allowed if entry.partition(".")[2] == ""}
+        for name, allowed in ALLOWED.items()
+    }
+    TopologicalSorter(graph).prepare()
+
+
+def users(prefix: str) -> set[str]:
+    """Return the rooms that import a library."""
+    return {
+        room(module)
+        for module, path in MODULES.items()
+        if any(found == prefix or found.startswith(f"{prefix}.") for found in imports(path, for_types=True))
+    }
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("opentelemetry.sdk", {"recorder"}),
+        ("opentelemetry.exporter", {"recorder"}),
+        ("opentelemetry.proto", {"shipper"}),
+        ("urllib3", {"shipper"}),
+        ("socket", set()),
+        ("http", {"shipper"}),
+        ("ssl", {"shipper"}),
+        ("mmap", {"journal"}),
+        ("fcntl", {"journal"}),
+        ("subprocess", {"shipper", "recorder"}),
+        ("pydantic", {"settings"}),
+        ("pydantic_settings", {"settings"}),
+        ("typer", {"cli"}),
+        ("pytest", {"testing"}),
+    ],
+)
+def test_only_this_room_uses_it(library, rooms):
+    assert users(library) <= rooms
+
+
+def test_nobody_imports_by_name_what_it_must_not():
+    """`import_module` is for our own lazily loaded names, and for clocks."""
+    callers = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"import_module", "importlib.import_module", "__import__"}
+    }
+    lazy = {"synapse_otel", "synapse_otel.testing", "synapse_otel.testing.fixed"}
+    protobuf_on_demand = {"synapse_otel.shipper.answers", "synapse_otel.cli.app"}
+    assert callers <= lazy | protobuf_on_demand
+
+
+def test_only_the_journal_names_its_files():
+    """Whoever reads or writes a journal asks the room `journal` for the paths and the reader."""
+    named = re.compile(r"\.segment\b|alive\.lock|ship\.lock|cursor-|run\.json|quarantine\.jsonl")
+    for module, path in MODULES.items():
+        if room(module) != "journal":
+            found = [text for text in strings(path) if named.search(text)]
+            assert found == [], module
+
+
+def strings(path: Path) -> Iterator[str]:
+    """Yield the texts in a file's code, but for its docstrings."""
+    tree = ast.parse(path.read_text())
+    documentation = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node.value
+
+
+# --- names -----------------------------------------------------------------------------------------------
+
+
+def test_names_of_telemetry_stand_in_semconv_only():
+    for module, path in MODULES.items():
+        if module != "synapse_otel.signals.semconv":
+            assert [text for text in strings(path) if text.startswith("synapse.")] == [], module
+
+
+@pytest.fixture(scope="module")
+def sent():
+    """All that is sent of all scenarios."""
+    return {name: run(name) for name in SCENARIOS}
+
+
+def spans_of(found):
+    todo = list(found["spans"])
+    while todo:
+        span = todo.pop()
+        todo += span.get("children", [])
+        yield span
+
+
+DEFINED = {attribute.key for attribute in semconv.ATTRIBUTES}
+PREFIXES = tuple(key.removesuffix("*") for key in DEFINED if key.endswith("*") and key != f"{semconv.PRODUCT_PREFIX}*")
+PRODUCTS = {"total_count", "exported_count", "output_path"}
+"""What the scenarios produce: the names of fields of step contexts stand below `semconv.PRODUCT_PREFIX`."""
+
+
+def is_defined(key: str) -> bool:
+    return key in DEFINED or key.startswith(PREFIXES) or key.removeprefix(semconv.PRODUCT_PREFIX) in PRODUCTS
+
+
+def test_every_attribute_that_is_sent_is_defined(sent):
+    keys = set()
+    for found in sent.values():
+        for span in spans_of(found):
+            keys |= set(span["attributes"])
+            keys |= {key for _time, _name, attributes in span["events"] for key in attributes}
+            keys |= {key for _span, attributes in span["links"] for key in attributes}
+        for log in found["logs"]:
+            keys |= set(log["attributes"])
+    assert {key for key in keys if not is_defined(key)} == set()
+    assert {key for key in keys if key in DEFINED} >= {semconv.JOB_ID, semconv.STEP_ERROR, semconv.MESSAGE_CODE}
+
+
+def test_every_event_that_is_sent_is_defined(sent):
+    own = {event.name for event in semconv.EVENTS}
+    plugins = {"saved", "checkpoint", "missing", "odd", "visualization", "login"}
+    found = {log["event"] for sending in sent.values() for log in sending["logs"]}
+    assert found - plugins <= own
+    assert own - found == {"<name>"}, "a scenario is missing, or an event is never sent"
+
+
+def test_every_metric_that_is_sent_is_as_it_is_defined(sent):
+    kinds = {"gauge": "gauge", "counter": "sum", "updowncounter": "sum", "histogram": "histogram"}
+    defined = {metric.name: metric for metric in semconv.METRICS}
+    seen = set()
+    for sending in sent.values():
+        for name, found in sending["metrics"].items():
+            seen.add(name)
+            metric = defined[name]
+            assert (found["kind"], found["unit"]) == (kinds[metric.instrument], metric.unit), name
+            for point in found["points"]:
+                assert set(point["attributes"]) <= set(metric.attributes), name
+    never = {semconv.JOB_METRIC_MERGED.name, semconv.JOB_HEARTBEAT_TIME.name}
+    assert set(defined) - seen == never, "a scenario is missing, or a metric is never sent"
+
+
+@pytest.mark.parametrize("metric", semconv.METRICS, ids=lambda metric: metric.name)
+def test_names_of_metrics_survive_in_prometheus(metric):
+    assert re.fullmatch(r"synapse\.[a-z.]+[a-z]", metric.name)
+    assert not metric.name.endswith("total")
+    assert metric.description.endswith(".")
+    assert "job" not in metric.attributes
+
+
+def test_every_name_is_defined_once():
+    for names in (semconv.ATTRIBUTES, semconv.METRICS, semconv.EVENTS):
+        keys = [entry[0] for entry in names]
+        assert len(keys) == len(set(keys))
+    constants = {value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str)}
+    described = DEFINED | {event.name for event in semconv.EVENTS} | {f"{name}*" for name in constants}
+    unlisted = {name for name in constants if name.startswith("synapse.")} - described
+    assert {name for name in unlisted if f"{name}*" not in DEFINED} == set()
