@@ -92,7 +92,8 @@ class _StockMapping:
 
     def __init__(self) -> None:
         meter = metrics.get_meter("bench")
-        self.gauges = [meter.create_gauge(f"synapse.job.{name}") for name in ("progress", "current", "limit", "eta")]
+        names = ("progress", "progress.current", "progress.limit", "eta")
+        self.gauges = [meter.create_gauge(f"synapse.job.{name}") for name in names]
         self.items = meter.create_counter("synapse.job.items")
         self.metric = meter.create_gauge("synapse.job.metric")
         self.events = meter.create_counter("synapse.job.events")

@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "signals": {"journal.state"},
     "plugins": {"signals"},
     "loggers": {"plugins"},
-    "recorder": {"journal"},
+    "recorder": {"journal", "signals.semconv"},
     "shipper": {"journal", "signals.semconv", "signals.readings"},
     "recording": {"journal", "account", "signals.semconv"},
     "report": {"recording", "signals.semconv"},

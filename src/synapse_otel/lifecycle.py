@@ -120,7 +120,7 @@ def job(
     with _lock:
         outermost = not _live()
         if outermost:
-            pipeline.begin_run(f"{action}-{plugin}", {"service.name": plugin, "service.version": version})
+            pipeline.begin_run(f"{action}-{plugin}", {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version})
         started = start_job(
             action,
             plugin=plugin,

@@ -84,9 +84,9 @@ class Pipeline:
     def begin_run(self, name: str, attributes: Mapping[str, Any]) -> None:
         """Begin a journal for a run, with a resource of its own."""
         if self.installed is not None:
-            given = {"service.namespace": "synapse", "service.instance.id": secrets.token_hex(16), **attributes}
+            given = {semconv.SERVICE_NAMESPACE: "synapse", semconv.SERVICE_INSTANCE_ID: secrets.token_hex(16), **attributes}
             resource = make_resource(given)
-            self.installed.recorder.begin_run(name, resource.attributes, given["service.instance.id"])
+            self.installed.recorder.begin_run(name, resource.attributes, given[semconv.SERVICE_INSTANCE_ID])
 
     def parent(self) -> Context:
         """Return the trace context that this process was started with, empty if there is none."""

@@ -53,7 +53,38 @@ def is_secret_key(key: str, extra: frozenset[str] = frozenset()) -> bool:
 
 def redact_text(text: str) -> str:
     """Return a text without what looks like a credential in it."""
+    # Every pattern has one of these marks in it, and looking for them costs a tenth of trying the patterns.
+    if not (
+        ":" in text
+        or "=" in text
+        or "-" in text
+        or "_" in text
+        or "earer" in text
+        or "asic" in text
+        or "eyJ" in text
+        or "AKIA" in text
+        or "ASIA" in text
+    ):
+        return text
     return _TEXT.sub(_replace, text) if _TEXT.search(text) else text
+
+
+def redact_arguments(arguments: Iterable[str]) -> list[str]:
+    """Return a command line without secrets: neither ``--token=x`` nor ``--token x`` says what x was."""
+    redacted: list[str] = []
+    secret = False
+    for argument in arguments:
+        name, separator, _value = argument.partition("=")
+        if secret and not argument.startswith("-"):
+            redacted.append(REDACTED)
+            secret = False
+        elif argument.startswith("-") and is_secret_key(name):
+            redacted.append(f"{name}={REDACTED}" if separator else argument)
+            secret = not separator
+        else:
+            redacted.append(redact_text(argument))
+            secret = False
+    return redacted
 
 
 def _replace(match: re.Match[str]) -> str:
@@ -67,6 +98,11 @@ class KeyRedaction:
         self._extra = frozenset(word.lower() for word in extra_words)
         self.plain: set[str] = set()
         """Keys that were judged to hold no secrets."""
+
+    def extend(self, words: Iterable[str]) -> None:
+        """Take up further words that make a key secret."""
+        self._extra |= {word.lower() for word in words}
+        self.plain.clear()
 
     def __call__(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the attributes, themselves if nothing in them is secret."""
@@ -91,6 +127,19 @@ class KeyRedaction:
         if isinstance(value, list | tuple):
             return [self.nested(item) for item in value]
         return value
+
+
+_shared: Final = KeyRedaction()
+
+
+def hide_also(words: Iterable[str]) -> None:
+    """Let `redact_nested` know further words that make a key secret."""
+    _shared.extend(words)
+
+
+def redact_nested(value: Any) -> Any:
+    """Return a value without the secrets of the mappings in it, before it becomes one text."""
+    return _shared.nested(value)
 
 
 def redact_values(value: Any) -> Any:

@@ -173,11 +173,11 @@ def load_destination(settings: Settings) -> Destination:
     for signal in ("logs", "metrics", "traces"):
         of_signal = f"{prefix}{signal.upper()}_"
         own = _loaded(partial(OtlpSettings, _env_prefix=of_signal), of_signal)
-        endpoints[signal] = _endpoint(settings, shared, own, signal, of_signal if own.endpoint else prefix)
+        endpoints[signal] = _endpoint(settings, shared, own, signal)
     return Destination(**endpoints)
 
 
-def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signal: str, prefix: str) -> Endpoint:
+def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signal: str) -> Endpoint:
     base = settings.endpoint or shared.endpoint or DEFAULT_ENDPOINT
     # A signal's own address is taken as it is; to the common one the signal's path is added.
     url = own.endpoint if own.endpoint and not settings.endpoint else f"{base.rstrip('/')}/v1/{signal}"
@@ -193,8 +193,21 @@ def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signa
     try:
         return Endpoint(url=url, **fields)
     except ValueError as error:
-        msg = f"{prefix}ENDPOINT: {error}"
+        field = _FIELDS.get(str(error).partition(":")[0].partition(" ")[0], "endpoint")
+        msg = f"{_set_by(field, settings, own, signal)}: {error}"
         raise SettingsError(msg) from error
+
+
+_FIELDS: Final = {"headers": "headers", "timeout_seconds": "timeout", "client_key": "client_key"}
+"""By the first word of an endpoint's error: the setting that it is about."""
+
+
+def _set_by(field: str, settings: Settings, own: OtlpSettings, signal: str) -> str:
+    """Return the variable that has set a part of a signal's endpoint."""
+    if getattr(settings, field, None) is not None:
+        return f"SYNAPSE_OTEL_{field.upper()}"
+    of_signal = f"{signal.upper()}_" if getattr(own, field) is not None else ""
+    return f"OTEL_EXPORTER_OTLP_{of_signal}{field.upper()}"
 
 
 _Loaded = TypeVar("_Loaded", bound=BaseSettings)
@@ -212,10 +225,14 @@ def _loaded(load: Callable[[], _Loaded], prefix: str) -> _Loaded:
         raise SettingsError(_explained(error, prefix)) from None
 
 
+_ALIASES: Final = {name: field.validation_alias or name for name, field in Settings.model_fields.items()}
+
+
 def _explained(error: ValidationError, prefix: str) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_context=False):
         name = str(problem["loc"][0]) if problem["loc"] else "?"
+        name = str(_ALIASES.get(name, name))
         variable = name if name.isupper() else f"{prefix}{name.upper()}"
         secret = "HEADERS" in variable
         value = "" if secret else f"={problem.get('input', '')!s}"

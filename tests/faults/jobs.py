@@ -198,32 +198,34 @@ def pooling(method="fork"):
 
 def storm(seconds="1"):
     """A signal handler logs in the middle of everything, and now and then raises."""
-    count = 0
-    raised = 0
+    count = raised = made = 0
+    armed = False
 
-    class Stop(Exception):
+    class Stop(BaseException):
         pass
 
     with begin() as ctx:
 
         def handler(_number, _frame):
             nonlocal count
+            ctx.log_message(f"signal {count + 1}")
             count += 1
-            ctx.log_message(f"signal {count}")
-            if count % 7 == 0:
+            if armed and count % 7 == 0:
                 raise Stop
 
         signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
         end = time.monotonic() + float(seconds)
-        made = 0
         while time.monotonic() < end:
             try:
-                signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+                armed = True
                 while time.monotonic() < end:
-                    ctx.log_message(f"made {made + 1}", "info")
+                    ctx.log_message(f"made {made + 1}")
                     made += 1
                     ctx.set_progress(made % 1000 + 1, 1000, "storm")
+                armed = False
             except Stop:
+                armed = False
                 raised += 1
         signal.setitimer(signal.ITIMER_REAL, 0)
         told(f"made {made}")
@@ -247,14 +249,6 @@ def filling(record_bytes="20000", records="400"):
         ctx.set_progress(2, 2, "fill")
         ctx.log_message("the last")
     told("left")
-
-
-def as_nobody(name, *arguments):
-    """Run a job as a user without rights."""
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
-    JOBS[name](*arguments)
 
 
 def deleting():

@@ -45,10 +45,18 @@ def run(root: Path, scenario: str, **variables: str) -> int:
     return process.returncode
 
 
+_COMMAND = """
+from synapse_otel.journal import folder
+folder.spare_roots = list  # what other tests, or the user's own jobs, have left there is not looked at
+from synapse_otel.cli import main
+main()
+"""
+
+
 def command(root: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run ``synapse-otel`` with arguments."""
     return subprocess.run(
-        [sys.executable, "-c", "from synapse_otel.cli import main; main()", *arguments],
+        [sys.executable, "-c", _COMMAND, *arguments],
         env=environment(root, **variables),
         capture_output=True,
         check=False,

@@ -81,7 +81,9 @@ def metrics_of(requests: list[Any]) -> dict[str, Any]:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     _add_metric(found, metric)
-    return {name: {**metric, "points": list(metric["points"].values())} for name, metric in sorted(found.items())}
+    for metric in found.values():
+        metric["points"] = [metric["points"][key] for key in sorted(metric["points"])]
+    return dict(sorted(found.items()))
 
 
 def _add_metric(found: dict[str, Any], metric: Any) -> None:

@@ -18,7 +18,7 @@ from synapse_otel.journal.folder import spare_roots
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state import StateBlock
 from synapse_otel.journal.writer import JournalWriter
-from synapse_otel.redaction import KeyRedaction
+from synapse_otel.redaction import KeyRedaction, hide_also
 
 
 class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +59,7 @@ class Recorder:
     ) -> None:
         self.options = options
         self.redact: Final = KeyRedaction(options.secret_words)
+        hide_also(options.secret_words)
         self.append: Callable[[int, int, bytes, int], None] = self._open_and_append
         """Append records: kind, signal, payload, count."""
         self.journals: list[JournalWriter] = []

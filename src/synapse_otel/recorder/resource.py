@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource, ResourceDetector, get_aggregated_resources
 
-from synapse_otel.redaction import redact_values
+from synapse_otel.redaction import redact_arguments, redact_values
+from synapse_otel.signals import semconv
 
 _DETECTORS: Final = ("process", "host", "os")
 _SEARCHED: Final = 32
@@ -20,10 +22,11 @@ def make_resource(attributes: Mapping[str, Any]) -> Resource:
     """Return ``attributes`` with what the standard variables and detectors say; a service name in those wins."""
     variables = Resource.create()
     given = {key: value for key, value in attributes.items() if value is not None}
-    named = str(variables.attributes.get("service.name", ""))
+    named = str(variables.attributes.get(semconv.SERVICE_NAME, ""))
     if not named.startswith(_UNKNOWN):
-        given["service.name"] = named
-    detected = get_aggregated_resources(_detectors(), Resource(code_version(Path.cwd())))
+        given[semconv.SERVICE_NAME] = named
+    own = {**code_version(Path.cwd()), semconv.PROCESS_COMMAND_ARGS: redact_arguments(sys.orig_argv)}
+    detected = get_aggregated_resources(_detectors(), Resource(own))
     merged = detected.merge(variables).merge(Resource(given))
     return Resource({key: redact_values(_plain(value)) for key, value in merged.attributes.items()}, merged.schema_url)
 
@@ -53,13 +56,13 @@ def code_version(folder: Path) -> dict[str, str]:
 def _head(git: Path) -> dict[str, str]:
     head = (git / "HEAD").read_text(encoding="utf-8").strip()
     if not head.startswith("ref: "):
-        return {"vcs.ref.head.revision": head}
+        return {semconv.VCS_REVISION: head}
     reference = head.removeprefix("ref: ")
     name = reference.removeprefix("refs/heads/")
     loose = git / reference
     if loose.is_file():
-        return {"vcs.ref.head.name": name, "vcs.ref.head.revision": loose.read_text(encoding="utf-8").strip()}
+        return {semconv.VCS_NAME: name, semconv.VCS_REVISION: loose.read_text(encoding="utf-8").strip()}
     packed = git / "packed-refs"
     lines = packed.read_text(encoding="utf-8").splitlines() if packed.is_file() else []
     revision = next((line.split()[0] for line in lines if line.endswith(f" {reference}")), None)
-    return {"vcs.ref.head.name": name} | ({"vcs.ref.head.revision": revision} if revision else {})
+    return {semconv.VCS_NAME: name} | ({semconv.VCS_REVISION: revision} if revision else {})

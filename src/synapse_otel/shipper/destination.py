@@ -114,6 +114,8 @@ def shown_url(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return HIDDEN
+    if not parts.netloc and "@" in parts.path:
+        return HIDDEN  # no URL, but it may have been meant to hold a password
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from time import time_ns
@@ -306,13 +307,12 @@ def product_attributes(products: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a step produced as span attributes; its ``params`` have a prefix of their own."""
     attributes: dict[str, Any] = {}
     for key, value in products.items():
-        prefix = f"{semconv.PRODUCT_PREFIX}{key}."
-        if isinstance(value, Mapping):
-            add_flat(attributes, prefix, value)
-        elif value is not None:
-            plain = readable(value)
-            attributes[semconv.PRODUCT_PREFIX + key] = plain if isinstance(plain, _SPAN_TYPES) else str(plain)
-    return {key: value if isinstance(value, _SPAN_TYPES) else str(value) for key, value in attributes.items()}
+        if value is not None and not (isinstance(value, Mapping) and not value):
+            add_flat(attributes, semconv.PRODUCT_PREFIX, {key: value})
+    return {
+        key: value if isinstance(value, _SPAN_TYPES) else json.dumps(value, ensure_ascii=False)
+        for key, value in attributes.items()
+    }
 
 
 _SPAN_TYPES: Final = (str, bool, int, float)

@@ -68,6 +68,13 @@ EVENT_NAME_LABEL: Final = "synapse.event.name"
 DATA_PREFIX: Final = "synapse.data."
 PARAMS_PREFIX: Final = "synapse.params."
 PRODUCT_PREFIX: Final = "synapse."
+SERVICE_NAME: Final = "service.name"
+SERVICE_NAMESPACE: Final = "service.namespace"
+SERVICE_VERSION: Final = "service.version"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+PROCESS_COMMAND_ARGS: Final = "process.command_args"
+VCS_NAME: Final = "vcs.ref.head.name"
+VCS_REVISION: Final = "vcs.ref.head.revision"
 LOG_RECORD_UID: Final = "log.record.uid"
 ERROR_TYPE: Final = "error.type"
 EXCEPTION_TYPE: Final = "exception.type"
@@ -78,6 +85,13 @@ FILE_SIZE: Final = "file.size"
 MESSAGE: Final = "message"
 
 ATTRIBUTES: Final[tuple[Attribute, ...]] = (
+    Attribute(SERVICE_NAME, "string", "Name of the plugin, unless OTEL_SERVICE_NAME is set.", "resource"),
+    Attribute(SERVICE_NAMESPACE, "string", "`synapse`.", "resource"),
+    Attribute(SERVICE_VERSION, "string", "Version of the plugin.", "resource"),
+    Attribute(SERVICE_INSTANCE_ID, "string", "Id of the journal: one for each run and process.", "resource"),
+    Attribute(PROCESS_COMMAND_ARGS, "string[]", "Command line, without the values of secret options.", "resource"),
+    Attribute(VCS_NAME, "string", "Branch of the git repository that the job runs in.", "resource"),
+    Attribute(VCS_REVISION, "string", "Its revision.", "resource"),
     Attribute(TENANT, "string", "Tenant that a platform sets in OTEL_RESOURCE_ATTRIBUTES.", "resource"),
     Attribute(JOB_ID, "string", "Id of the job: the platform's, or made by synapse-otel.", "everything"),
     Attribute(

@@ -11,6 +11,8 @@ from math import prod
 from os import PathLike, fspath
 from typing import Any, Final
 
+from synapse_otel.redaction import redact_nested
+
 TEXT_LIMIT: Final = 16_384
 """Characters of a text; what is longer is cut, and says so."""
 ITEM_LIMIT: Final = 1_000
@@ -187,5 +189,5 @@ def _attribute_value(value: object, above: tuple[int, ...], room: _Room) -> Any:
     """Return ``value`` as a scalar or a list of scalars; a list of anything else becomes JSON text."""
     found = _readable(value, DEPTH_LIMIT, above, room)
     if isinstance(found, dict) or (isinstance(found, list) and any(isinstance(item, list | dict) for item in found)):
-        return cut(json.dumps(found, ensure_ascii=False))
+        return cut(json.dumps(redact_nested(found), ensure_ascii=False))
     return found
