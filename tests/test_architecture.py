@@ -36,7 +36,17 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"shipper.destination"},
     "pipeline": {"account", "journal", "recorder", "settings", "shipper", "signals"},
     "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
-    "testing": {"journal", "lifecycle", "loggers", "pipeline", "plugins", "recorder", "recording", "settings", "signals"},
+    "testing": {
+        "journal",
+        "lifecycle",
+        "loggers",
+        "pipeline",
+        "plugins",
+        "recorder",
+        "recording",
+        "settings",
+        "signals",
+    },
     "cli": {"account", "journal", "pipeline", "recording", "report", "settings", "shipper"},
     "": {"_version", "lifecycle", "plugins", "settings"},
 }
@@ -58,7 +68,7 @@ def imports(path: Path, *, for_types: bool = False) -> Iterator[str]:
 
 def _without_type_checking(tree: ast.Module) -> ast.Module:
     class Remover(ast.NodeTransformer):
-        def visit_If(self, node):  # noqa: N802 - the name is ast's
+        def visit_If(self, node):
             checked = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
             return node.orelse or None if checked else self.generic_visit(node)
 
@@ -144,7 +154,8 @@ def test_nobody_imports_by_name_what_it_must_not():
         module
         for module, path in MODULES.items()
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"import_module", "importlib.import_module", "__import__"}
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"import_module", "importlib.import_module", "__import__"}
     }
     lazy = {"synapse_otel", "synapse_otel.testing", "synapse_otel.testing.fixed"}
     protobuf_on_demand = {"synapse_otel.shipper.answers", "synapse_otel.cli.app"}

@@ -228,7 +228,13 @@ def test_under_opentelemetry_instrument(tmp_path):
     command = [str(Path(sys.executable).with_name("opentelemetry-instrument")), sys.executable]
     script = HEAD + RUN + "\nrun()\n"
     output, errors = python(script, tmp_path, *command, OTEL_SERVICE_NAME="host", **exporters)
-    for text in ('"name": "train yolo"', '"name": "own span"', '"synapse.job.progress"', '"half way"', '"service.name": "host"'):
+    for text in (
+        '"name": "train yolo"',
+        '"name": "own span"',
+        '"synapse.job.progress"',
+        '"half way"',
+        '"service.name": "host"',
+    ):
         assert text in output, output
     assert '"name": "synapse.job.metric"' in output
     assert written(tmp_path) == []

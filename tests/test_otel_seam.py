@@ -85,7 +85,9 @@ def test_the_api_hands_out_the_sdks_gauge_for_our_own_use():
 
     gauge = MeterProvider(shutdown_on_exit=False).get_meter("test").create_gauge("g")
     assert isinstance(gauge, metrics._Gauge)
-    assert not hasattr(gauge, "bind"), "OpenTelemetry's gauge can bind now: signals/instruments.py would take it for ours"
+    assert not hasattr(gauge, "bind"), (
+        "OpenTelemetry's gauge can bind now: signals/instruments.py would take it for ours"
+    )
     assert not hasattr(gauge, "set_many")
 
 

@@ -97,9 +97,7 @@ DATA = st.recursive(
 def leaks(value):
     """Say whether a text stands below a secret key."""
     if isinstance(value, dict):
-        return any(
-            (is_secret_key(key) and item != REDACTED) or leaks(item) for key, item in value.items()
-        )
+        return any((is_secret_key(key) and item != REDACTED) or leaks(item) for key, item in value.items())
     return isinstance(value, list) and any(leaks(item) for item in value)
 
 

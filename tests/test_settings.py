@@ -201,7 +201,11 @@ def test_a_signals_own_variables_win_over_the_common_ones(monkeypatch, tmp_path)
     assert (found.logs.headers, found.logs.timeout_seconds, found.logs.compression) == ({"k": "all"}, 1.5, "gzip")
     assert found.logs.certificate == str(certificate)
     assert found.traces.url == "http://own/traces"
-    assert (found.traces.headers, found.traces.timeout_seconds, found.traces.compression) == ({"k": "own"}, 0.25, "none")
+    assert (found.traces.headers, found.traces.timeout_seconds, found.traces.compression) == (
+        {"k": "own"},
+        0.25,
+        "none",
+    )
 
 
 def test_our_own_endpoint_and_headers_win_over_all(monkeypatch):

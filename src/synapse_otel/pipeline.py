@@ -84,7 +84,11 @@ class Pipeline:
     def begin_run(self, name: str, attributes: Mapping[str, Any]) -> None:
         """Begin a journal for a run, with a resource of its own."""
         if self.installed is not None:
-            given = {semconv.SERVICE_NAMESPACE: "synapse", semconv.SERVICE_INSTANCE_ID: secrets.token_hex(16), **attributes}
+            given = {
+                semconv.SERVICE_NAMESPACE: "synapse",
+                semconv.SERVICE_INSTANCE_ID: secrets.token_hex(16),
+                **attributes,
+            }
             resource = make_resource(given)
             self.installed.recorder.begin_run(name, resource.attributes, given[semconv.SERVICE_INSTANCE_ID])
 
@@ -183,7 +187,9 @@ class Pipeline:
 
     def _cursors(self) -> dict[tuple[Path, Signal], Cursor]:
         journals = self.installed.recorder.journals if self.installed else []
-        return {(journal.folder, signal): read_cursor(journal.folder, signal) for journal in journals for signal in Signal}
+        return {
+            (journal.folder, signal): read_cursor(journal.folder, signal) for journal in journals for signal in Signal
+        }
 
     def _revive(self, folders: list[Path]) -> None:
         for home in dict.fromkeys(folder.parent for folder in folders):

@@ -97,7 +97,11 @@ def reported_failure(ctx):
 
 def skipped_step(ctx):
     workflow(
-        ctx, Step("a", skip=True), Step("b", lambda _context: StepResult(skipped=True)), Step("c"), params={"format": "coco"}
+        ctx,
+        Step("a", skip=True),
+        Step("b", lambda _context: StepResult(skipped=True)),
+        Step("c"),
+        params={"format": "coco"},
     )
 
 
@@ -107,7 +111,9 @@ def metrics(ctx):
     ctx.set_metrics({"loss": math.nan, "gain": math.inf, "lr": 0.1}, "train")
     ctx.set_metrics({"note": "diverged", "kept": True, "none": None}, "train")
     ctx.set_metrics({"map": {"50": 0.5, "all": {"small": 0.1}}, "empty": {}}, step="val")
-    ctx.set_metrics({"half": np.float16(0.5), "whole": np.int64(7), "one": np.array([3.0]), "many": np.arange(3)}, "val")
+    ctx.set_metrics(
+        {"half": np.float16(0.5), "whole": np.int64(7), "one": np.array([3.0]), "many": np.arange(3)}, "val"
+    )
     ctx.log_metric("val", "acc", 0.75, f1=0.5)
 
 

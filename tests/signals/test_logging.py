@@ -124,9 +124,7 @@ def run(before="", after="", level=logging.INFO):
     """Return what stands on stderr, and the root logger's level before and after, and its handlers."""
     script = SCRIPT.format(before=before, after=after, level=level)
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    ended = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-    )
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     return ended.stderr, json.loads(ended.stdout)
 
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.loggers import NoOpLogger
+from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.signals import events
 from synapse_otel.signals.active import CURRENT, LIVE, scope_or_none
 from synapse_otel.signals.exceptions import STACK_LIMIT

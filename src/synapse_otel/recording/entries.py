@@ -102,7 +102,9 @@ class Span:
             return ""
         kind = str(self.attributes.get(semconv.ERROR_TYPE, ""))
         text = str(self.attributes.get(semconv.STEP_ERROR, "")) or self.status_message
-        return ": ".join(part for part in dict.fromkeys((kind, text)) if part)
+        if text.startswith(kind):  # a span's status says the class by itself
+            return text
+        return ": ".join(part for part in (kind, text) if part)
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, Span]]:
         """Yield depth and span of itself and all below it, each before its children."""

@@ -30,12 +30,8 @@ pytest_plugins = ("synapse_otel.testing.fixtures",)
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used."""
+    """Load a public name when it is first used; `dir` has none of them, as pytest takes all that stands there."""
     if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     return getattr(import_module("synapse_otel.testing.recorded"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
