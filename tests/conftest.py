@@ -46,10 +46,10 @@ def _end_shippers(base: Path) -> None:
     """End the shippers of journals below the session's folder: a shipper holds its lock open as long as it lives."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            held = {os.readlink(descriptor) for descriptor in (process / "fd").iterdir()}
+            held = {descriptor.readlink() for descriptor in (process / "fd").iterdir()}
         except OSError:
             continue  # another user's, or gone
-        if int(process.name) != os.getpid() and any(_is_shipper_lock(Path(path), base) for path in held):
+        if int(process.name) != os.getpid() and any(_is_shipper_lock(path, base) for path in held):
             os.kill(int(process.name), signal.SIGTERM)
 
 

@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
 
 
 def imports(path: Path, *, for_types: bool = False) -> Iterator[str]:
-    """Yield the modules that a file imports, inside of functions too; ``for_types``: what only a type checker sees too."""
+    """Yield what a file imports, inside of functions too; ``for_types``: also what only a type checker sees."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree if for_types else _without_type_checking(tree)):
         if isinstance(node, ast.Import):

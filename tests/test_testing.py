@@ -126,7 +126,7 @@ def test_between_jobs_nothing_is_written(tmp_path):
 
 def test_an_exception_ends_the_job_and_goes_on():
     error = ValueError("bad")
-    with pytest.raises(ValueError) as raised, recorded_job() as job:
+    with pytest.raises(ValueError, match="bad") as raised, recorded_job() as job:
         raise error
     assert raised.value is error
     assert job.result == "failure"
@@ -264,22 +264,24 @@ print(job.result, len(job.messages))
 
 
 @pytest.mark.parametrize(
-    "setting",
+    ("signal", "api", "sdk", "name"),
     [
-        "from opentelemetry import trace; from opentelemetry.sdk.trace import TracerProvider as P; trace.set_tracer_provider(P())",
-        "from opentelemetry._logs import set_logger_provider as s; from opentelemetry.sdk._logs import LoggerProvider as P; s(P())",
+        ("traces", "trace", "sdk.trace", "TracerProvider"),
+        ("metrics", "metrics", "sdk.metrics", "MeterProvider"),
+        ("logs", "_logs", "sdk._logs", "LoggerProvider"),
     ],
-    ids=["traces", "logs"],
 )
-def test_a_host_with_providers_of_its_own_is_told(tmp_path, setting, request):
+def test_a_host_with_providers_of_its_own_is_told(tmp_path, signal, api, sdk, name):
+    setter = {"traces": "set_tracer_provider", "metrics": "set_meter_provider", "logs": "set_logger_provider"}[signal]
     script = f"""
-{setting}
+from opentelemetry.{api} import {setter}
+from opentelemetry.{sdk} import {name}
 from synapse_otel.testing import recorded_job
+{setter}({name}())
 with recorded_job():
     pass
 """
     ended = python(script, cwd=tmp_path)
-    signal = request.node.callspec.id
     assert f"RuntimeError: the OpenTelemetry providers of {signal} are set already" in ended.stderr
 
 
@@ -342,28 +344,23 @@ def test_the_plugin_of_pytest_in_a_suite_of_somebody_elses(tmp_path):
     suite = tmp_path / "test_plugin.py"
     suite.write_text(TESTS)
     command = ["-m", "pytest", "-p", "synapse_otel.testing", "-p", "no:cacheprovider", "-W", "error", "-q", str(suite)]
-    ended = python("", *command, cwd=tmp_path)
+    ended = python("", *command, cwd=tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert "4 passed" in ended.stdout, ended.stdout + ended.stderr
+
+
+OTHER_TESTS = """
+import sys
+
+def test():
+    loaded = {name for name in sys.modules if name.startswith(("opentelemetry", "synapse_otel"))}
+    assert loaded == {"synapse_otel", "synapse_otel.testing", "synapse_otel.testing.fixtures"}
+"""
 
 
 def test_a_suite_that_does_not_use_it_does_not_pay_for_it(tmp_path):
     suite = tmp_path / "test_other.py"
-    suite.write_text(
-        "import sys\ndef test(): assert not [name for name in sys.modules if name.startswith(('opentelemetry', 'synapse_otel.')) "
-        "and not name.startswith('synapse_otel.testing')]\n"
-    )
-    command = [
-        "-m",
-        "pytest",
-        "-p",
-        "synapse_otel.testing",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:syrupy",
-        "-q",
-        str(suite),
-    ]
+    suite.write_text(OTHER_TESTS)
+    command = ["-m", "pytest", "-p", "synapse_otel.testing", "-p", "no:cacheprovider", "-q", str(suite)]
     ended = python("", *command, cwd=tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
 

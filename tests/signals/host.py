@@ -49,9 +49,13 @@ class Host:
         scenario = SCENARIOS[name]
         # One process runs all jobs: each has an id of its own here, as their series are told apart by it.
         given = {**arguments(name), "job_id": f"job of {name}"}
-        with self.ids.fixed(), fixed_clock(), suppress(scenario.raises or ()):
-            with synapse_otel.job(**given, logger=NoOpLogger()) as ctx:
-                scenario.run(ctx)
+        with (
+            self.ids.fixed(),
+            fixed_clock(),
+            suppress(scenario.raises or ()),
+            synapse_otel.job(**given, logger=NoOpLogger()) as ctx,
+        ):
+            scenario.run(ctx)
         found = {
             "spans": tree(_span(span) for span in self.spans.get_finished_spans()),
             "logs": [_log(exported) for exported in self.logs.get_finished_logs()],

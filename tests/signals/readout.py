@@ -1,4 +1,4 @@
-"""What was exported, as plain data to compare and to read: spans as a tree, times in ms since the fixed clock's start."""
+"""What was exported, as plain data to read and compare: spans as a tree, times in ms on the fixed clock."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -149,8 +149,8 @@ def events(ctx):
         "odd",
         {
             "bytes": b"\xff\x00a",
-            "date": datetime.date(2024, 1, 2),
-            "took": datetime.timedelta(seconds=90),
+            "date": dt.date(2024, 1, 2),
+            "took": dt.timedelta(seconds=90),
             "object": _Odd(),
             "set": {3, 1, 2},
             "big": 1 << 70,
@@ -199,7 +199,7 @@ SCENARIOS: dict[str, Scenario] = {
         {
             "category": "neural_net",
             "checkpoint": {"category": "base", "path": "/models/yolo.pt"},
-            "params": {"epochs": 10, "names": ["cat", "dog"], "when": datetime.date(2024, 1, 2)},
+            "params": {"epochs": 10, "names": ["cat", "dog"], "when": dt.date(2024, 1, 2)},
         },
     ),
 }

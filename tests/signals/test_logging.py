@@ -63,8 +63,11 @@ def test_below_info_nothing_is_recorded_unless_asked_for(monkeypatch):
 
 
 def test_an_exception_brings_its_attributes(synapse_job):
-    try:
+    def fail():
         raise ValueError("bad")
+
+    try:
+        fail()
     except ValueError:
         logging.getLogger("plugin").exception("it failed")
     (entry,) = logged(synapse_job)

@@ -84,16 +84,20 @@ def test_few_events_drop_none(synapse_job):
 
 def test_an_exception_is_recorded_once_in_the_innermost_scope():
     error = ValueError("bad")
-    with pytest.raises(ValueError) as raised, recorded_job() as job:
-        outer = job.job.root.begin_step("outer", order=1, weight=1)
+
+    def steps(root):
+        outer = root.begin_step("outer", order=1, weight=1)
         with outer.activated():
-            inner = job.job.root.begin_step("inner", order=1, weight=1)
+            inner = root.begin_step("inner", order=1, weight=1)
             try:
                 raise error
             except ValueError as caught:
                 inner.end("failure", exception=caught)
                 outer.end("failure", exception=caught)
                 raise
+
+    with pytest.raises(ValueError, match="bad") as raised, recorded_job() as job:
+        steps(job.job.root)
     assert raised.value is error
     (record,) = job.recording.exceptions
     assert record.span_id == job.span("inner").span_id
@@ -106,7 +110,7 @@ def test_an_exception_is_recorded_once_in_the_innermost_scope():
     assert job.result == "failure"
 
 
-class Hostile(Exception):
+class HostileError(Exception):
     def __str__(self):
         raise RuntimeError("no")
 
@@ -120,7 +124,7 @@ class Hostile(Exception):
         (SystemExit(0), "success", 0),
         (SystemExit(None), "success", 0),
         (SystemExit(3), "failure", 1),
-        (Hostile(), "failure", 1),
+        (HostileError(), "failure", 1),
         (RecursionError("deep"), "failure", 1),
     ],
     ids=repr,
@@ -139,7 +143,7 @@ def test_a_long_stack_is_cut_at_its_beginning(synapse_job):
             deep(left - 1)
         raise ValueError("x" * 20_000)
 
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises(ValueError, match="xxx") as raised:
         deep(200)
     synapse_job.end(raised.value)
     (record,) = synapse_job.recording.exceptions

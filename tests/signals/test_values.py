@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 from enum import Enum
 from os import PathLike
@@ -98,7 +98,7 @@ ODD = st.one_of(
     st.builds(HostilePath),
     st.builds(HostileAttributes),
     st.builds(HostileNumber, st.floats()),
-    st.builds(lambda: cycle()),
+    st.builds(cycle),
     st.just(Colour.RED),
     st.just(Hostile),
     st.just(PurePosixPath("/a")),
@@ -157,7 +157,7 @@ def check_readable(value, depth=0):
 @example(memoryview(bytes(8))[::2])
 @example(memoryview(bytes(8)).cast("d"))
 @example(np.ma.masked)
-@example(datetime.timedelta.max)
+@example(dt.timedelta.max)
 def test_any_value_is_readable(value):
     found = readable(value)
     check_readable(found)
@@ -256,8 +256,8 @@ def test_a_record_stays_far_below_what_a_journal_or_server_takes():
     ("value", "expected"),
     [
         (b"\xffabc", "\\xffabc"),
-        (datetime.date(2024, 1, 2), "2024-01-02"),
-        (datetime.timedelta(seconds=90), 90.0),
+        (dt.date(2024, 1, 2), "2024-01-02"),
+        (dt.timedelta(seconds=90), 90.0),
         (Colour.RED, "red"),
         ({2, 1}, [1, 2]),
         (PurePosixPath("/a/b"), "/a/b"),
@@ -265,6 +265,7 @@ def test_a_record_stays_far_below_what_a_journal_or_server_takes():
         (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
         (ValueError("bad"), "ValueError: bad"),
         (1 << 64, str(1 << 64)),
+        (cycle(), [1, {"again": "<cycle>"}]),
         (Hostile(), "<Hostile, unprintable: RuntimeError>"),
         (np.array([Hostile()], dtype=object), ["<Hostile, unprintable: RuntimeError>"]),
         (HostileMapping({1: 2}), "<HostileMapping, unprintable: RuntimeError>"),

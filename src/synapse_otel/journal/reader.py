@@ -27,6 +27,8 @@ from synapse_otel.journal.frames import (
 CHUNK: Final = 1 << 18
 _FIRST_WINDOW: Final = 1 << 12
 _LOOKS_AROUND: Final = 25
+_NUMBERS: Final = 1 << 40
+"""No journal holds so many records."""
 
 
 class Position(NamedTuple):
@@ -176,7 +178,7 @@ class JournalReader:
         while at + HEADER_SIZE <= len(data):
             mark, kind, count, length, crc, sequence = HEADER.unpack_from(data, at)
             end = at + HEADER_SIZE + length
-            if mark != MARK or length > LARGEST_PAYLOAD:
+            if not _is_header(mark, kind, length, sequence):
                 return found, at, 0
             if end > len(data):
                 return found, at, end - at
@@ -195,7 +197,7 @@ class JournalReader:
         while data := os.pread(self._file(), window, at):
             found = data.find(MARK_BYTES)
             while found != -1:
-                if self._is_whole(at + found, size):
+                if self._is_whole(data[found : found + HEADER_SIZE], at + found, size):
                     self._leave_out(begin, at + found)
                     return True
                 found = data.find(MARK_BYTES, found + 1)
@@ -208,12 +210,13 @@ class JournalReader:
         self._position = self._position._replace(offset=max(size, begin))
         return False
 
-    def _is_whole(self, at: int, size: int) -> bool:
-        header = os.pread(self._file(), HEADER_SIZE, at)
+    def _is_whole(self, header: bytes, at: int, size: int) -> bool:
+        if len(header) < HEADER_SIZE:
+            header = os.pread(self._file(), HEADER_SIZE, at)
         if len(header) < HEADER_SIZE:
             return False
         mark, kind, count, length, crc, sequence = HEADER.unpack(header)
-        if mark != MARK or length > LARGEST_PAYLOAD or at + HEADER_SIZE + length > size:
+        if not _is_header(mark, kind, length, sequence) or at + HEADER_SIZE + length > size:
             return False
         payload = os.pread(self._file(), length, at + HEADER_SIZE)
         return len(payload) == length and crc32(payload, seed(kind, count, sequence)) == int(crc)
@@ -222,6 +225,11 @@ class JournalReader:
         self.damage.bytes += end - begin
         self.damage.places += 1
         self._position = self._position._replace(offset=end)
+
+
+def _is_header(mark: int, kind: int, length: int, sequence: int) -> bool:
+    """Say whether a header can be one: the CRC covers 32 bits of the number only, and is 0 for a header of zeros."""
+    return mark == MARK and kind != 0 and length <= LARGEST_PAYLOAD and sequence < _NUMBERS
 
 
 def read_all(folder: Path) -> Iterator[tuple[Frame, Any]]:

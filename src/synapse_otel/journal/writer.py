@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from signal import (
+    SIG_BLOCK,
+    SIG_SETMASK,
+    SIGABRT,
+    SIGBUS,
+    SIGFPE,
+    SIGILL,
+    SIGSEGV,
+    pthread_sigmask,
+    valid_signals,
+)
 from threading import RLock
 from time import time, time_ns
 from typing import Any, Final
@@ -245,10 +257,15 @@ class JournalWriter:
     def _rotate(self, size: int) -> bool:
         """Go on in a new segment with room for ``size`` bytes; return False if there can be none.
 
-        Other threads go on appending, and a signal's handler that comes in between may append, and rotate, itself.
+        Signals wait meanwhile where they can: a handler that appends would have to begin a segment itself, and in
+        a storm of signals none would ever be finished. It is right all the same, as other threads may take them.
         """
         if self._closed or self._failed or size - HEADER_SIZE > LARGEST_PAYLOAD:
             return False
+        with _signals_wait():
+            return self._begin_segment(size)
+
+    def _begin_segment(self, size: int) -> bool:
         before = self._segment
         # From here on nothing is appended to it, so a reader that sees the next one has read all of it, and what
         # the next one says about the numbers holds. It stays so if this fails: the next append tries again.
@@ -388,12 +405,26 @@ def _make_state(path: Path) -> memoryview:
     try:
         if not allocate(descriptor, BLOCK_SIZE):
             # Every page is written once, so that the file system has to find room for it now.
-            os.pwrite(descriptor, bytes(BLOCK_SIZE), 0)
+            if os.pwrite(descriptor, bytes(BLOCK_SIZE), 0) != BLOCK_SIZE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if sys.platform.startswith("linux"):
                 os.fsync(descriptor)
         return memoryview(mmap.mmap(descriptor, BLOCK_SIZE))
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Have this thread's signals wait, so that no handler of Python's runs in it meanwhile."""
+    before = pthread_sigmask(SIG_BLOCK, valid_signals() - _FAULTS)
+    try:
+        yield
+    finally:
+        pthread_sigmask(SIG_SETMASK, before)
+
+
+_FAULTS: Final = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
 
 
 def _discard(segment: Segment | None, *paths: Path) -> None:

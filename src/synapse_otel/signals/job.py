@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Mapping
 from time import time_ns
 from typing import Any, Final
@@ -48,7 +49,7 @@ class Job:
         self.finished: Mapping[str, Any] | None = None
         self._process = os.getpid()
         self._open: list[Scope] = []
-        self._recorded: BaseException | None = None
+        self._recorded: deque[BaseException] = deque(maxlen=_EXCEPTIONS_KEPT)
         self._data_names: dict[str, str] = {}
         self._series: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
         self._room = [SERIES_LIMIT]
@@ -221,14 +222,19 @@ class Job:
     def _duration_attributes(self) -> dict[str, Any]:
         return {key: value for key, value in self.attributes.items() if key != semconv.JOB_ID}
 
-    def record_exception(self, scope: Scope, exception: BaseException) -> None:
-        """Record an exception once, in the innermost scope that it leaves."""
-        if self._recorded is not None and (self._recorded is exception or self._recorded is exception.__cause__):
-            return  # what was raised from a recorded exception says nothing new
-        self._recorded = exception
+    def record_exception(self, scope: Scope, exception: BaseException) -> BaseException:
+        """Record an exception once, in the innermost scope that it leaves; return the one that was recorded.
+
+        What was raised from a recorded exception says nothing new.
+        """
+        for known in self._recorded:
+            if known is exception or known is exception.__cause__:
+                return known
+        self._recorded.append(exception)
         attributes = {**scope._attributes(None), **exception_attributes(exception)}  # noqa: SLF001
         body = f"{attributes[semconv.EXCEPTION_TYPE]}: {attributes[semconv.EXCEPTION_MESSAGE]}"
         scope.emit(semconv.EVENT_EXCEPTION, body, LEVELS["error"], attributes)
+        return exception
 
     def end(self, exception: BaseException | None = None, result: str | None = None) -> str:
         """End the job and what is still open of it; return the result. A second call changes nothing."""
@@ -239,8 +245,7 @@ class Job:
             self.end_scope(scope, result, None, exception, None)
         cause = exception
         if exception is not None and result != semconv.RESULT_SUCCESS:
-            self.record_exception(self.root, exception)
-            cause = self._recorded
+            cause = self.record_exception(self.root, exception)
         end = max(time_ns(), self.root.start)
         seconds = (end - self.root.start) / 1e9
         ended: dict[str, Any] = {semconv.JOB_RESULT: result}
@@ -257,7 +262,7 @@ class Job:
         self.root.emit(semconv.EVENT_JOB_FINISHED, body, level, {**self.root_attributes(), **ended}, end)
         _finish(self.root, result, cause, None, end)
         self.root.ended = True
-        self._recorded = None
+        self._recorded.clear()
         LIVE[:] = [root for root in LIVE if root is not self.root]
         BLOCK.end(self.key)
         end_series(self.key)
@@ -281,6 +286,8 @@ class _Counters(dict[str, CounterSlot]):
         return slot
 
 
+_EXCEPTIONS_KEPT: Final = 16
+"""Exceptions that are known again when they leave an outer scope: that of the work, and those of its rollbacks."""
 _GOOD: Final = frozenset({semconv.RESULT_SUCCESS, semconv.RESULT_SKIP})
 _PLAIN: Final = frozenset({float, bool, type(None)})
 _FEW: Final = 32

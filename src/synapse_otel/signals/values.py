@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from itertools import islice
@@ -73,23 +73,12 @@ def _readable(value: object, depth: int, above: tuple[int, ...], room: _Room) ->
         return _unprintable(value, error)
 
 
-def _converted(value: object, depth: int, above: tuple[int, ...], room: _Room) -> Any:  # noqa: PLR0911 - one return a type
+def _converted(value: object, depth: int, above: tuple[int, ...], room: _Room) -> Any:
     if isinstance(value, Enum):
         return _readable(value.value, depth, above, room)
-    if isinstance(value, str):
-        return room.text(str(value))
-    if isinstance(value, int):
-        if _INT_MIN <= value <= _INT_MAX:
-            return int(value)
-        return room.text(str(value) if value.bit_length() < _DECIMAL_BITS else hex(value))
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return room.text(bytes(value[: TEXT_LIMIT + 1]).decode("utf-8", "backslashreplace"))
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
+    for types, convert in _CONVERSIONS:
+        if isinstance(value, types):
+            return convert(value, room)
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         if id(value) in above:
             return "<cycle>"
@@ -97,6 +86,26 @@ def _converted(value: object, depth: int, above: tuple[int, ...], room: _Room) -
             return f"[cut: {type(value).__name__} of {len(value)}]"
         return _collection(value, depth - 1, (*above, id(value)), room)
     return _foreign(value, depth, above, room)
+
+
+def _integer(value: int, room: _Room) -> int | str:
+    if _INT_MIN <= value <= _INT_MAX:
+        return int(value)
+    return room.text(str(value) if value.bit_length() < _DECIMAL_BITS else hex(value))
+
+
+def _bytes(value: bytes | bytearray | memoryview, room: _Room) -> str:
+    return room.text(bytes(value[: TEXT_LIMIT + 1]).decode("utf-8", "backslashreplace"))
+
+
+_CONVERSIONS: Final[tuple[tuple[Any, Callable[[Any, _Room], Any]], ...]] = (
+    (str, lambda text, room: room.text(str(text))),
+    (int, _integer),
+    (float, lambda number, _room: float(number)),
+    (bytes | bytearray | memoryview, _bytes),
+    (datetime | date | time, lambda moment, _room: moment.isoformat()),
+    (timedelta, lambda duration, _room: duration.total_seconds()),
+)
 
 
 def _collection(value: Any, depth: int, above: tuple[int, ...], room: _Room) -> Any:
@@ -154,7 +163,7 @@ def key_text(key: object) -> str:
 
 
 def flatten(prefix: str, data: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return ``data`` as attributes under ``prefix``, nested mappings flattened with dots, at most `ATTRIBUTE_LIMIT`."""
+    """Return ``data`` as attributes under ``prefix``, nested mappings flattened with dots, within the limits."""
     flat: dict[str, Any] = {}
     room = _Room()
     try:

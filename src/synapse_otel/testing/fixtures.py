@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def synapse_job() -> Iterator[RecordedJob]:
-    """A running job: ``synapse_job.ctx`` is its `RuntimeContext`, the rest is what was recorded so far."""
+    """Run a job: ``synapse_job.ctx`` is its `RuntimeContext`, the rest is what was recorded so far."""
     from synapse_otel.testing.recorded import recorded_job
 
     with recorded_job() as job:
@@ -22,7 +22,7 @@ def synapse_job() -> Iterator[RecordedJob]:
 
 @pytest.fixture
 def fixed_synapse_job() -> Iterator[RecordedJob]:
-    """The same with ids and times that are equal in every run, for snapshots."""
+    """Run a job with ids and times that are equal in every run, for snapshots."""
     from synapse_otel.testing.recorded import recorded_job
 
     with recorded_job(fixed=True) as job:

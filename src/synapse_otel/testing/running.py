@@ -151,7 +151,7 @@ def _fail(line: str) -> None:
 
 
 def _ignore(_line: str) -> None:
-    """Records between two jobs are nobody's: nowhere to write them is as it should be."""
+    """Do nothing: records between two jobs are nobody's, so that there is nowhere to write them is right."""
 
 
 def _leave(_journal: JournalWriter) -> None:

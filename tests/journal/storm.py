@@ -1,0 +1,69 @@
+"""A journal written to by a program and, in the middle of that, by the handler of a signal that comes all the time.
+
+``python storm.py ROOT mapped|called quiet|raises``: the handler of ``raises`` raises now and then. The segments are
+small, so that it meets many a beginning of a segment. Prints what was made, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from synapse_otel.journal import frames, segment, writer
+from synapse_otel.journal.frames import Kind, Signal
+
+SIGNALS = 2_000
+
+
+class Stop(BaseException):
+    """Raised by the handler."""
+
+
+def main(root: str, way: str, raises: str) -> None:
+    """Write until enough signals have come."""
+    writer.SEGMENT_SIZE = 1 << 14
+    if way == "called":
+        segment._fallocate = lambda: None
+    journal, _ = writer.JournalWriter.create(Path(root), "run", {}, destination="d", budget=1 << 30)
+    made = signals = interrupted = 0
+    armed = False
+
+    def handler(_number, _frame):
+        nonlocal signals
+        journal.append(Kind.LOG, Signal.LOGS, b"signal %d " % signals)
+        signals += 1
+        if signals % 5 == 0:
+            journal.define("scope", Kind.SCOPE, frames.encode([0, "scope"]))
+        if armed and signals % 3 == 0:
+            raise Stop
+
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+    while signals < SIGNALS:
+        try:
+            armed = raises == "raises"
+            while signals < SIGNALS:
+                journal.append(Kind.LOG, Signal.LOGS, b"made %d " % made + b"x" * (made % 300))
+                made += 1
+            armed = False
+        except Stop:
+            armed = False
+            interrupted += 1
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    journal.close()
+    counts = {
+        "made": made,
+        "signals": signals,
+        "interrupted": interrupted,
+        "dropped": sum(journal.dropped),
+        "records": journal.sequences[Signal.LOGS],
+        "descriptors": len(os.listdir("/proc/self/fd")),
+    }
+    sys.stdout.write(json.dumps(counts))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
