@@ -34,7 +34,7 @@ from opentelemetry._logs import get_logger_provider, set_logger_provider
 NOTHING = """
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.plugins.context import RuntimeContext
-from synapse_otel.signals.job import start_job
+from synapse_otel.signals.start import start_job
 
 plugin(RuntimeContext(NoOpLogger(), job_id="alone"))
 job = start_job("train", plugin="yolo", job_id="job-1", params={"a": 1})
@@ -178,7 +178,7 @@ print(json.dumps([each.get("synapse.job.progress load") for each in found]))
 
 def test_many_ended_jobs_do_not_pile_up(tmp_path):
     script = """
-from synapse_otel.signals.job import start_job
+from synapse_otel.signals.start import start_job
 from synapse_otel.signals import instruments
 trace.set_tracer_provider(traces)
 for number in range(instruments.ENDED_LIMIT + 20):

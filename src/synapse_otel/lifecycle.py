@@ -14,7 +14,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from synapse_otel.signals import semconv
-from synapse_otel.signals.job import Job, check_job, start_job
+from synapse_otel.signals.job import Job
+from synapse_otel.signals.start import check_job, start_job
 
 if TYPE_CHECKING:
     from synapse_otel.account import Account
@@ -248,11 +249,11 @@ class Terminated(BaseException):
     """Stands in a job's record for what ended it from outside; never raised. Its name is the ``error.type``."""
 
 
-class SIGTERM(Terminated):  # noqa: N818 - the name is what is recorded
+class SIGTERM(Terminated):
     """The signal."""
 
 
-class NotLeft(Terminated):  # noqa: N818
+class NotLeft(Terminated):
     """The interpreter ended without the job's block having been left."""
 
 

@@ -16,7 +16,7 @@ from synapse_otel.loggers import NoOpLogger
 from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.signals import job as job_module
 from synapse_otel.signals.instruments import Instruments, Samples, emit_through
-from synapse_otel.signals.job import start_job
+from synapse_otel.signals.start import start_job
 from tests.plugins.recording import Recorded, SampleList, context_of
 
 

@@ -250,7 +250,7 @@ def test_what_the_plugin_prints_stands_above_the_bars(terminal, clock):
     ctx, file = terminal()
     ctx.set_progress(1, 10, "train")
     stdout = sys.stdout
-    print("from the plugin")  # noqa: T201 - what a plugin does
+    print("from the plugin")
     ctx.set_progress(10, 10, "train")
     assert "from the plugin" in file.getvalue()
     assert file.getvalue().rstrip().splitlines()[-1].count("100%") == 1

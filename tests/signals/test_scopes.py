@@ -14,8 +14,9 @@ from synapse_otel.signals import events
 from synapse_otel.signals.active import CURRENT, LIVE, scope_or_none
 from synapse_otel.signals.exceptions import STACK_LIMIT
 from synapse_otel.signals.instruments import BLOCK
-from synapse_otel.signals.job import EVENT_NAME_LIMIT, start_job
+from synapse_otel.signals.job import EVENT_NAME_LIMIT
 from synapse_otel.signals.metrics import SERIES_LIMIT
+from synapse_otel.signals.start import start_job
 from synapse_otel.testing import recorded_job
 
 

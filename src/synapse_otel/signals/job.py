@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -15,13 +14,15 @@ from opentelemetry.trace import Link, Span, Status, StatusCode, get_current_span
 from synapse_otel.journal.state import CounterSlot, ProgressSlot, SlotKind
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import LIVE, scope_or_none
-from synapse_otel.signals.arguments import check_mapping, check_name
+from synapse_otel.signals.arguments import check_name
+from synapse_otel.signals.counters import Counters
+from synapse_otel.signals.data import EventData, product_attributes
 from synapse_otel.signals.exceptions import exception_attributes, result_of
 from synapse_otel.signals.instruments import BLOCK, JOB_ATTRIBUTES, Instruments, end_series, instruments
 from synapse_otel.signals.levels import LEVELS
 from synapse_otel.signals.metrics import SERIES_LIMIT, MetricSeries
-from synapse_otel.signals.scope import Scope, add_flat
-from synapse_otel.signals.values import key_text, readable
+from synapse_otel.signals.scope import Scope
+from synapse_otel.signals.values import readable
 
 EVENT_NAME_LIMIT: Final = 64
 """Event names that are counted each on its own; further ones are counted together as `semconv.OTHER`."""
@@ -50,12 +51,12 @@ class Job:
         self._process = os.getpid()
         self._open: list[Scope] = []
         self._recorded: deque[BaseException] = deque(maxlen=_EXCEPTIONS_KEPT)
-        self._data_names: dict[str, str] = {}
+        self.add_data = EventData().add
         self._series: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
         self._room = [SERIES_LIMIT]
         self._use(instruments())
-        self.message_counts = _Counters(self, SlotKind.MESSAGES, len(LEVELS))
-        self.event_counts = _Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
+        self.message_counts = Counters(self, SlotKind.MESSAGES, len(LEVELS))
+        self.event_counts = Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
         self.root = Scope(self, None, None, time_ns())
 
     def _use(self, made: Instruments) -> None:
@@ -92,28 +93,6 @@ class Job:
     def nonfinite_counter(self, category: str | None) -> CounterSlot:
         """Return the counter of values that were NaN or infinite."""
         return BLOCK.counter(SlotKind.NONFINITE, self.key, category or "")
-
-    def add_data(self, attributes: dict[str, Any], data: Mapping[Any, Any]) -> None:
-        """Add the caller's data to a record's attributes; plain values the short way."""
-        if len(data) > _FEW:
-            add_flat(attributes, semconv.DATA_PREFIX, data)
-            return
-        names = self._data_names
-        for key, value in data.items():
-            kind = type(value)
-            if kind in _PLAIN or (kind is str and len(value) < _SHORT) or (kind is int and -_LARGE < value < _LARGE):
-                try:
-                    attributes[names[key]] = value
-                except (KeyError, TypeError):
-                    attributes[self._data_name(key)] = value
-            else:
-                add_flat(attributes, semconv.DATA_PREFIX, {key: value})
-
-    def _data_name(self, key: object) -> str:
-        name = semconv.DATA_PREFIX + key_text(key)
-        if type(key) is str and len(self._data_names) < _NAMES_KEPT:
-            self._data_names[key] = name
-        return name
 
     # --- spans --------------------------------------------------------------------------------------
 
@@ -269,31 +248,9 @@ class Job:
         return result
 
 
-class _Counters(dict[str, CounterSlot]):
-    """Counter slots by name, bounded: names beyond the limit share one slot."""
-
-    def __init__(self, job: Job, kind: SlotKind, limit: int) -> None:
-        super().__init__()
-        self._job = job
-        self._kind = kind
-        self._limit = limit
-
-    def __missing__(self, name: str) -> CounterSlot:
-        label = name if len(self) < self._limit else semconv.OTHER
-        slot = BLOCK.counter(self._kind, self._job.key, label)
-        if label == name:
-            self[name] = slot
-        return slot
-
-
 _EXCEPTIONS_KEPT: Final = 16
 """Exceptions that are known again when they leave an outer scope: that of the work, and those of its rollbacks."""
 _GOOD: Final = frozenset({semconv.RESULT_SUCCESS, semconv.RESULT_SKIP})
-_PLAIN: Final = frozenset({float, bool, type(None)})
-_FEW: Final = 32
-_SHORT: Final = 1_024
-_NAMES_KEPT: Final = 1_024
-_LARGE: Final = 1 << 62
 
 
 def _nothing() -> None:
@@ -308,68 +265,3 @@ def _finish(scope: Scope, result: str, exception: BaseException | None, error: s
         span.set_status(Status(StatusCode.ERROR, described or result))
         span.set_attribute(semconv.ERROR_TYPE, type(exception).__qualname__ if exception is not None else result)
     span.end(end)
-
-
-def product_attributes(products: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a step produced as span attributes; its ``params`` have a prefix of their own."""
-    attributes: dict[str, Any] = {}
-    for key, value in products.items():
-        if value is not None and not (isinstance(value, Mapping) and not value):
-            add_flat(attributes, semconv.PRODUCT_PREFIX, {key: value})
-    return {
-        key: value if isinstance(value, _SPAN_TYPES) else json.dumps(value, ensure_ascii=False)
-        for key, value in attributes.items()
-    }
-
-
-_SPAN_TYPES: Final = (str, bool, int, float)
-
-
-def start_job(
-    action: str,
-    *,
-    plugin: str,
-    version: str | None = None,
-    job_id: str | None = None,
-    category: str | None = None,
-    checkpoint: Mapping[str, Any] | None = None,
-    params: Mapping[str, Any] | None = None,
-    live_spans: str = "steps",
-    parent: Context | None = None,
-) -> Job:
-    """Start a job: its root span ``{action} {plugin}`` is a child of the current span, else of the one in ``parent``.
-
-    Raises:
-        TypeError, ValueError: an argument is of the wrong type, or empty; the message names it.
-    """
-    check_job(
-        {"action": action, "plugin": plugin},
-        {"version": version, "job_id": job_id, "category": category},
-        {"checkpoint": checkpoint, "params": params},
-    )
-    common = {semconv.JOB_ID: job_id, semconv.ACTION: action, semconv.PLUGIN_NAME: plugin}
-    common = {key: value for key, value in common.items() if value is not None}
-    job = Job(job_id, category or action, common, live_spans)
-    attributes: dict[str, Any] = {**common, semconv.CATEGORY: job.category}
-    if version is not None:
-        attributes[semconv.PLUGIN_VERSION] = version
-    for key, name in (("category", semconv.CHECKPOINT_CATEGORY), ("path", semconv.CHECKPOINT_PATH)):
-        if checkpoint and checkpoint.get(key) is not None:
-            attributes[name] = str(readable(checkpoint[key]))
-    attributes.update(product_attributes({"params": params or {}}))
-    job.start(f"{action} {plugin}", attributes, parent)
-    return job
-
-
-def check_job(
-    names: Mapping[str, object], optional_names: Mapping[str, object], mappings: Mapping[str, object]
-) -> None:
-    """Raise unless the arguments of a job are of the right types, and no name is empty."""
-    for argument, value in names.items():
-        check_name(argument, value)
-    for argument, value in optional_names.items():
-        if value is not None:
-            check_name(argument, value)
-    for argument, value in mappings.items():
-        if value is not None:
-            check_mapping(argument, value)

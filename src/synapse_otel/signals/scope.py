@@ -20,7 +20,7 @@ from synapse_otel.signals.arguments import check_mapping, check_name, progress_e
 from synapse_otel.signals.events import SpanEvents
 from synapse_otel.signals.levels import LEVELS, Level, level_of
 from synapse_otel.signals.metrics import MetricSeries, record_odd_values
-from synapse_otel.signals.values import TEXT_LIMIT, cut, flatten, readable
+from synapse_otel.signals.values import TEXT_LIMIT, cut, readable
 
 if TYPE_CHECKING:
     from synapse_otel.journal.state import CounterSlot, ProgressSlot
@@ -213,7 +213,7 @@ class Scope:
     def _attributes(self, category: str | None) -> dict[str, Any]:
         attributes = self._base.copy()
         if category is not None:
-            if type(category) is not str or not category:
+            if type(category) is not str or not category or category.isspace():
                 check_name("category", category)
             attributes[semconv.CATEGORY] = category
         return attributes
@@ -274,8 +274,3 @@ def _add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
         attributes[semconv.FILE_SIZE] = Path(os.fsdecode(path)).stat().st_size
     except (OSError, ValueError):
         return  # a file that is not there (yet) has no size
-
-
-def add_flat(attributes: dict[str, Any], prefix: str, data: Mapping[Any, Any]) -> None:
-    """Add ``data`` to the attributes under ``prefix``."""
-    attributes.update(flatten(prefix, data))

@@ -17,7 +17,8 @@ from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
 from synapse_otel.recorder.recorder import Recorder
 from synapse_otel.recording import LogEntry, LogKind, Recording, Span
 from synapse_otel.signals import semconv
-from synapse_otel.signals.job import Job, start_job
+from synapse_otel.signals.job import Job
+from synapse_otel.signals.start import start_job
 from synapse_otel.testing.fixed import Clock, fixed_clock
 from synapse_otel.testing.running import (
     TelemetryError,
