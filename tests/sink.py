@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Event, Thread
-from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, Self
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
@@ -119,7 +118,7 @@ class Sink:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: TracebackType | type | BaseException | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.over.set()
         self._server.shutdown()
         self._thread.join()

@@ -135,10 +135,9 @@ class Pipeline:
                 ensure_shipper(self.orders(journal.folder.parent))
             except OSError as error:
                 say(f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits")
-        elif self.settings.shipper == "thread":
-            if self._thread is None or self._process != os.getpid():
-                self._process = os.getpid()
-                self._thread = self._start_thread(journal.folder.parent)
+        elif self.settings.shipper == "thread" and (self._thread is None or self._process != os.getpid()):
+            self._process = os.getpid()
+            self._thread = self._start_thread(journal.folder.parent)
 
     def _start_thread(self, home: Path) -> Shipper:
         from threading import Thread

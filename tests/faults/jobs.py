@@ -96,7 +96,7 @@ def looking():
             except OSError:
                 continue
         told(f"sockets {sum(path.startswith('socket:') for path in sockets)}")
-        children = open(f"/proc/self/task/{os.getpid()}/children").read().split()  # noqa: PTH123, SIM115
+        children = open(f"/proc/self/task/{os.getpid()}/children").read().split()  # noqa: SIM115
         told(f"children {len(children)}")
 
 
@@ -200,6 +200,7 @@ def storm(seconds="1"):
     """A signal handler logs in the middle of everything, and now and then raises."""
     count = raised = made = 0
     armed = False
+    returned = []
 
     class Stop(BaseException):
         pass
@@ -208,9 +209,11 @@ def storm(seconds="1"):
 
         def handler(_number, _frame):
             nonlocal count
-            ctx.log_message(f"signal {count + 1}")
             count += 1
-            if armed and count % 7 == 0:
+            number = count  # taken first: another signal may come while this one is handled
+            ctx.log_message(f"signal {number}")
+            returned.append(number)
+            if armed and number % 7 == 0:
                 raise Stop
 
         signal.signal(signal.SIGALRM, handler)
@@ -230,6 +233,7 @@ def storm(seconds="1"):
         signal.setitimer(signal.ITIMER_REAL, 0)
         told(f"made {made}")
         told(f"signals {count}")
+        told("returned " + ",".join(map(str, returned)))
         told(f"raised {raised}")
 
 

@@ -149,7 +149,7 @@ def test_a_refusal_keeps_everything_and_is_said_once(sink, place, job, status):
     for cursor in cursors(job).values():
         assert (cursor.delivered, cursor.dropped, cursor.complete) == (0, {}, False)
     assert f"answered {status}" in read_cursor(job, Signal.LOGS).failure
-    assert log_text(place).count("logs wait") == 1
+    eventually(lambda: log_text(place).count("logs wait") == 1)
     account = account_of([job], 100)
     assert account.pending == 100
     sink.answer = lambda request: ACCEPT

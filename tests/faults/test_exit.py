@@ -68,7 +68,9 @@ def test_the_second_job_finds_the_shipper_and_ends_quickly(sink, place):
         ("thread_failing", (), 0, "success", "message of a thread"),
     ],
 )
-def test_an_exit_keeps_its_code_and_is_delivered(sink, place, name, arguments, code, said, what):
+def test_an_exit_keeps_its_code_and_is_delivered(  # noqa: PLR0917
+    sink, place, name, arguments, code, said, what
+):
     ended = place.run(name, *arguments)
 
     assert ended.code == code
@@ -82,7 +84,7 @@ def test_sigterm_ends_the_job_in_good_order_and_the_process_by_the_signal(sink, 
     process = place.start("waiting")
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=10)
 
     assert process.returncode == -signal.SIGTERM
     assert result(sink) == "error"
@@ -123,7 +125,7 @@ def test_a_fork_childs_records_arrive_and_none_are_doubled(sink, place):
     assert [found.count(one) for one in ("parent before", "child", "parent after")] == [1, 1, 1]
     assert [span.name for span in sink.spans()] == ["train demo"]
     assert result(sink) == "success"
-    losses = [point for point in sink.points("synapse.job.metric")]
+    losses = sink.points("synapse.job.metric")
     assert [point.value for point in losses] == [0.25]
     instances = {point.resource["service.instance.id"] for point in sink.points()}
     assert len(instances) == 2, "two processes must not write the same series"

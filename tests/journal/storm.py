@@ -29,15 +29,18 @@ def main(root: str, way: str, raises: str) -> None:
         segment._fallocate = lambda: None
     journal, _ = writer.JournalWriter.create(Path(root), "run", {}, destination="d", budget=1 << 30)
     made = signals = interrupted = 0
+    returned: list[int] = []
     armed = False
 
     def handler(_number, _frame):
         nonlocal signals
-        journal.append(Kind.LOG, Signal.LOGS, b"signal %d " % signals)
+        number = signals  # taken first: another signal may come while this one is handled
         signals += 1
-        if signals % 5 == 0:
+        journal.append(Kind.LOG, Signal.LOGS, b"signal %d " % number)
+        returned.append(number)
+        if number % 5 == 0:
             journal.define("scope", Kind.SCOPE, frames.encode([0, "scope"]))
-        if armed and signals % 3 == 0:
+        if armed and number % 3 == 0:
             raise Stop
 
     signal.signal(signal.SIGALRM, handler)
@@ -56,7 +59,7 @@ def main(root: str, way: str, raises: str) -> None:
     journal.close()
     counts = {
         "made": made,
-        "signals": signals,
+        "signals": returned,
         "interrupted": interrupted,
         "dropped": sum(journal.dropped),
         "records": journal.sequences[Signal.LOGS],

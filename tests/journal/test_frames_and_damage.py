@@ -147,7 +147,7 @@ def test_any_byte_that_is_wrong_costs_its_own_frame_only(tmp_path):
 @given(st.integers(0, len(DATA)), st.integers(1, 200))
 def test_a_zeroed_part_costs_what_it_covers(tmp_path, begin, size):
     damaged = DATA[:begin] + bytes(len(DATA[begin : begin + size])) + DATA[begin + size :]
-    found, reader = payloads(write(tmp_path / "run", damaged))
+    found, _ = payloads(write(tmp_path / "run", damaged))
     starts = [0, *ENDS[:-1]]
     untouched = [
         record

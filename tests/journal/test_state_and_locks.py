@@ -169,7 +169,10 @@ def test_what_a_progress_says():
 
 
 def other_process_says(path):
-    program = "import sys; from pathlib import Path; from synapse_otel.journal.locks import is_locked; print(is_locked(Path(sys.argv[1])))"
+    program = (
+        "import sys; from pathlib import Path; from synapse_otel.journal.locks import is_locked\n"
+        "print(is_locked(Path(sys.argv[1])))"
+    )
     return subprocess.run([sys.executable, "-c", program, path], check=True, capture_output=True, text=True).stdout
 
 

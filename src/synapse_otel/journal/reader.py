@@ -190,7 +190,7 @@ class JournalReader:
         return found, at, HEADER_SIZE
 
     def _skip_damage(self) -> bool:
-        """Go to the next whole frame of the segment, count what is left out; False, and to its end, if there is none."""
+        """Go to the segment's next whole frame and count what is left out; False, and to its end, if there is none."""
         begin = self._position.offset
         size = os.fstat(self._file()).st_size
         at, last, window = begin + 1, begin, _FIRST_WINDOW

@@ -45,7 +45,7 @@ class Segment(Protocol):
         """Let go without touching the file: in the child of a fork."""
 
     def duplicate(self) -> int | None:
-        """Return a descriptor of its own, to bring the segment to the disk while others write; None if there is none."""
+        """Return a descriptor of its own, to bring the segment to the disk while others write, if there is one."""
 
 
 class MappedSegment:

@@ -121,9 +121,7 @@ class ProgressSlot:
             self._begin_pass(current, now)
         sequence = self._sequence + 1
         self._sequence = sequence
-        body = _pack(
-            sequence & 0xFFFFFFFF, current, limit, now, self._start, self._start_current, self._items
-        )
+        body = _pack(sequence & 0xFFFFFFFF, current, limit, now, self._start, self._start_current, self._items)
         at = self.offset + _VALUE + (sequence & 1) * _COPY
         self.buffer[at : at + 4 + _BODY_SIZE] = crc32(body).to_bytes(4, "little") + body
 

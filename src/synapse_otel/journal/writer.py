@@ -7,8 +7,8 @@ import mmap
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from signal import (
     SIG_BLOCK,
@@ -46,6 +46,7 @@ from synapse_otel.journal.segment import AppendedSegment, MappedSegment, Segment
 from synapse_otel.journal.state import BLOCK_SIZE
 
 SEGMENT_SIZE: Final = 4 << 20
+_ALL_SIGNALS: Final = valid_signals() - {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV}
 _RESERVE: Final = 128
 """Bytes of every segment that only its end is written to."""
 _pack: Final = frames.HEADER.pack
@@ -106,7 +107,6 @@ class JournalWriter:
     def _append_slowly(self, kind: int, signal: int, payload: bytes, count: int) -> None:
         """Append where there is no mapped room: in a new segment, or by a system call."""
         with self._lock:
-            sequences = self.sequences
             size = HEADER_SIZE + len(payload)
             segment = self._segment
             if segment.at + size > segment.room:
@@ -116,16 +116,26 @@ class JournalWriter:
                     self._append_elsewhere(kind, signal, payload, count)
             elif segment.memory is not None:
                 self.append(kind, signal, payload, count)
-            else:
-                sequence = sequences[signal]
-                sequences[signal] = sequence + count
-                try:
-                    segment.write(frames.frame(kind, payload, count, sequence))
-                except OSError as error:
-                    if sequences[signal] == sequence + count:  # else a signal's handler has taken the next number
-                        sequences[signal] = sequence
-                    self._fail(error)
-                    self._append_elsewhere(kind, signal, payload, count)
+            elif not self._append_by_call(kind, signal, payload, count):
+                self._append_elsewhere(kind, signal, payload, count)
+
+    def _append_by_call(self, kind: int, signal: int, payload: bytes, count: int) -> bool:
+        """Append with ``write(2)``; signals wait, so that a number is taken and its record written as one."""
+        before = pthread_sigmask(SIG_BLOCK, ())
+        try:
+            pthread_sigmask(SIG_BLOCK, _ALL_SIGNALS)
+            sequence = self.sequences[signal]
+            self.sequences[signal] = sequence + count
+            try:
+                self._segment.write(frames.frame(kind, payload, count, sequence))
+            except OSError as error:
+                if self.sequences[signal] == sequence + count:  # else a signal's handler has taken the next number
+                    self.sequences[signal] = sequence
+                self._fail(error)
+                return False
+            return True
+        finally:
+            pthread_sigmask(SIG_SETMASK, before)
 
     def _append_elsewhere(self, kind: int, signal: int, payload: bytes, count: int) -> None:
         if self._successor is not None:
@@ -262,8 +272,12 @@ class JournalWriter:
         """
         if self._closed or self._failed or size - HEADER_SIZE > LARGEST_PAYLOAD:
             return False
-        with _signals_wait():
+        before = pthread_sigmask(SIG_BLOCK, ())
+        try:
+            pthread_sigmask(SIG_BLOCK, _ALL_SIGNALS)  # runs handlers of signals that came before
             return self._begin_segment(size)
+        finally:
+            pthread_sigmask(SIG_SETMASK, before)
 
     def _begin_segment(self, size: int) -> bool:
         before = self._segment
@@ -366,7 +380,7 @@ class JournalWriter:
             first = open_segment(segment_path(making, 1), SEGMENT_SIZE)
             _write_private(making / RUN_FILE, msgspec.json.encode(run))
             journal = cls(final, run, resource, budget=budget, first=first)
-            journal._alive = alive  # noqa: SLF001 - of this class
+            journal._alive = alive
             making.rename(final)
         except BaseException:
             if first is not None:
@@ -412,19 +426,6 @@ def _make_state(path: Path) -> memoryview:
         return memoryview(mmap.mmap(descriptor, BLOCK_SIZE))
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Have this thread's signals wait, so that no handler of Python's runs in it meanwhile."""
-    before = pthread_sigmask(SIG_BLOCK, valid_signals() - _FAULTS)
-    try:
-        yield
-    finally:
-        pthread_sigmask(SIG_SETMASK, before)
-
-
-_FAULTS: Final = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
 
 
 def _discard(segment: Segment | None, *paths: Path) -> None:

@@ -50,7 +50,7 @@ class Batch:
     size: int = 0
     since: float | None = None
     """Monotonic time at which the oldest item was read."""
-    after: Position = Position()
+    after: Position = field(default_factory=Position)
     urgent: bool = False
     final: bool = False
     delivered: int = 0

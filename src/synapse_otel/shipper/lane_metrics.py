@@ -119,7 +119,11 @@ class MetricsLane(Lane):
         return items
 
     def _sample(self, series: Series, recorded: int, value: float) -> list[Item]:
-        key = f"{series.name} {sorted(series.attributes.items())!r}" if series.id not in self._keys else self._keys[series.id]
+        key = (
+            f"{series.name} {sorted(series.attributes.items())!r}"
+            if series.id not in self._keys
+            else self._keys[series.id]
+        )
         self._keys[series.id] = key
         newest = self._newest.get(key)
         placed = self._spacing.place(key, recorded, first=newest is None)
@@ -180,9 +184,14 @@ class MetricsLane(Lane):
         seconds = max(end - span.start, 0) / 1e9
         if is_job(span):
             self._measure(semconv.JOB_ACTIVE, span.scope, common, -self._sums.total(semconv.JOB_ACTIVE.name, common))
-            self._measure(semconv.JOB_DURATION, span.scope, {**shared, semconv.JOB_RESULT: semconv.RESULT_ERROR}, seconds)
+            self._measure(
+                semconv.JOB_DURATION, span.scope, {**shared, semconv.JOB_RESULT: semconv.RESULT_ERROR}, seconds
+            )
         elif is_step(span):
-            step = {semconv.STEP_NAME: span.attributes.get(semconv.STEP_NAME), semconv.STEP_RESULT: semconv.RESULT_ERROR}
+            step = {
+                semconv.STEP_NAME: span.attributes.get(semconv.STEP_NAME),
+                semconv.STEP_RESULT: semconv.RESULT_ERROR,
+            }
             self._measure(semconv.STEP_DURATION, span.scope, {**shared, **step}, seconds)
 
     def _measure(self, what: semconv.Metric, scope: int, attributes: dict[str, Any], value: float) -> None:

@@ -49,7 +49,7 @@ class TracesLane(Lane):
         return list(closed.values())
 
     def _events(self, wanted: set[bytes]) -> dict[bytes, _Events]:
-        """Return the span events that the killed process had not added yet, from the log records still in the journal."""
+        """Return the span events that the killed process had not added yet, from the log records still there."""
         found = {span_id: _Events() for span_id in wanted}
         for frame, log in read_all(self.folder):
             if frame.kind == Kind.LOG and isinstance(log, Log) and log.span[16:24] in found:

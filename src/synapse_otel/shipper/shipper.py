@@ -178,7 +178,7 @@ class Shipper:
         if self._listed.get(root) == changed:
             return
         known = self._complete | self._others | self._journals.keys()
-        new = [folder for folder in run_folders(root, known)]
+        new = list(run_folders(root, known))
         waits = [folder for folder in new if not self._take(folder)]
         if not waits and time.time_ns() - changed > _MTIME_TICK_NS:
             self._listed[root] = changed

@@ -36,7 +36,7 @@ def ensure_shipper(orders: Orders) -> bool:
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
     environment[ORDERS_VARIABLE] = msgspec.json.encode(orders).decode()
     detached = os.path.exists(_SHELL)
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own program
         [_SHELL, "-c", '"$@" &', _SHELL, *command] if detached else command,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -15,7 +15,6 @@ from synapse_otel.shipper.lane_logs import LogsLane
 from synapse_otel.shipper.lane_metrics import MetricsLane
 from synapse_otel.shipper.lane_traces import TracesLane
 
-
 _WATCH_SECONDS: Final = 0.02
 """Three threads look; one look is enough for all of them."""
 
