@@ -23,13 +23,7 @@ stack: setup ## Start the real Collector, Jaeger, Prometheus and Loki; Ctrl-C st
 # The second Python's run leaves out what needs the servers: they are the same processes whoever sends to them.
 test: setup ## Run all tests, the real servers included; all others on Python 3.13 too
 	$(BIN)/python -m tools.stack build
-	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then \
-		echo 'Python 3.13: is the Python of .venv already, so the tests run once'; \
-	else \
-		sh tools/setup/python313.sh \
-			sh -c 'sh tools/setup/venv.sh .venv313 && .venv313/bin/python -m pytest -m "not stack"'; \
-	fi
-	$(BIN)/python -m pytest
+	@sh tools/setup/test.sh $(BIN)
 
 lint: setup ## Check style, types, shell scripts and the tree
 	$(BIN)/ruff check
@@ -56,5 +50,5 @@ lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	echo uv | $(COMPILE) - --constraints constraints/dev.txt --output-file constraints/uv.txt
 
 clean: ## Remove what was made in the tree; the caches outside it stay
-	rm -rf .venv .venv313 dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv313 .venv313.log dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -132,12 +132,18 @@ class Pipeline:
         """See to it that a journal that was just opened is delivered."""
         if self.settings.shipper == "process":
             try:
-                ensure_shipper(self.orders(journal.folder.parent))
+                self._ensure_shipper(journal.folder.parent)
             except OSError as error:
                 say(f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits")
         elif self.settings.shipper == "thread" and (self._thread is None or self._process != os.getpid()):
             self._process = os.getpid()
             self._thread = self._start_thread(journal.folder.parent)
+
+    def _ensure_shipper(self, home: Path) -> None:
+        """Start a shipper unless one runs, be it one whose files stand in another root: it sees them all."""
+        orders = self.orders(home)
+        if not any(is_shipping(Path(root), self.key) for root in orders.roots):
+            ensure_shipper(orders)
 
     def _start_thread(self, home: Path) -> Shipper:
         from threading import Thread
@@ -178,9 +184,9 @@ class Pipeline:
             ]
             if not waiting:
                 break
-            if self.settings.shipper == "process" and time.monotonic() > restart:
+            if folders and self.settings.shipper == "process" and time.monotonic() > restart:
                 restart = deadline
-                self._revive(folders)
+                self._revive(folders[-1].parent)
             time.sleep(_POLL_SECONDS)
         return account_of(folders, emitted, unwritten=recorder.unwritten if recorder else 0)
 
@@ -190,13 +196,11 @@ class Pipeline:
             (journal.folder, signal): read_cursor(journal.folder, signal) for journal in journals for signal in Signal
         }
 
-    def _revive(self, folders: list[Path]) -> None:
-        for home in dict.fromkeys(folder.parent for folder in folders):
-            if not is_shipping(home, self.key):
-                try:
-                    ensure_shipper(self.orders(home))
-                except OSError as error:
-                    say(f"no shipper could be started: {error}")
+    def _revive(self, home: Path) -> None:
+        try:
+            self._ensure_shipper(home)
+        except OSError as error:
+            say(f"no shipper could be started: {error}")
 
 
 def read_salt(root: Path) -> bytes:

@@ -47,6 +47,8 @@ class Place:
     root: Path
     endpoint: str = DEFAULT_ENDPOINT
     variables: dict[str, str] = field(default_factory=dict)
+    started: list[int] = field(default_factory=list)
+    """Process ids of the jobs that were started."""
 
     def environment(self) -> dict[str, str]:
         found = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SYNAPSE_"))}
@@ -65,7 +67,7 @@ class Place:
             with output.open("w") as file:
                 return self.start(name, *arguments, stdout=file, **options)
         options.setdefault("stdout", subprocess.PIPE)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, str(JOBS), name, *map(str, arguments)],
             env=self.environment(),
             stdin=subprocess.PIPE,
@@ -73,6 +75,8 @@ class Place:
             text=True,
             **options,
         )
+        self.started.append(process.pid)
+        return process
 
     def run(self, name: str, *arguments: Any) -> Ended:
         begin = time.monotonic()

@@ -304,7 +304,7 @@ def test_an_idle_shipper_costs_next_to_nothing(sink, place):
 
     time.sleep(2.5)  # not to wait for something: it is let become quiet, then measured
     begin, before = time.monotonic(), cpu_seconds(pid)
-    time.sleep(10)
+    time.sleep(5)
     share = (cpu_seconds(pid) - before) / (time.monotonic() - begin)
     print(f"shipper with one idle job: {share:.2%} of a core, {resident_mebibytes(pid):.1f} MiB")
     process.communicate("")

@@ -14,7 +14,7 @@ import pytest
 
 from synapse_otel.account import account_of
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.folder import run_folders
+from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.frames import Signal
 from synapse_otel.recorder.recorder import spare_roots
 from synapse_otel.shipper.shipper import Shipper
@@ -49,28 +49,28 @@ def without_allocation(tmp_path):
 
 
 @pytest.fixture
-def spared():
-    """The runs that a test has had written to the spare folders, which are shared; they are deleted after it."""
-    before = set(spare_runs())
-    yield lambda: [folder for folder in spare_runs() if folder not in before]
-    for pid in spare_shippers():
+def spared(place, tmp_path):
+    """The runs that this test's jobs have written to the spare folders, which all jobs share; deleted after it."""
+
+    def spare_runs():
+        runs = [folder for root in spare_roots() for folder in run_folders(root)]
+        return [folder for folder in runs if read_run(folder).process in place.started]
+
+    yield spare_runs
+    for pid in spare_shippers(tmp_path):
         os.kill(pid, signal.SIGKILL)
-    for folder in set(spare_runs()) - before:
+    for folder in spare_runs():
         shutil.rmtree(folder)
 
 
-def spare_runs():
-    return [folder for root in spare_roots() for folder in run_folders(root)]
-
-
-def spare_shippers():
-    """Return the shippers that hold a lock in a spare folder, and were started for a folder of the tests."""
+def spare_shippers(folder):
+    """Return the shippers that hold a lock in a spare folder, and were started by a job that was given ``folder``."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             held = {os.readlink(descriptor) for descriptor in (process / "fd").iterdir()}
             locks = [path for path in held for root in spare_roots() if path.startswith(f"{root}/shipper-")]
-            if locks and b"pytest-of" in (process / "environ").read_bytes():
+            if locks and os.fsencode(folder) in (process / "environ").read_bytes():
                 found.append(int(process.name))
     return found
 

@@ -33,7 +33,7 @@ def main(root: str, way: str, raises: str) -> None:
     armed = False
 
     def handler(_number, _frame):
-        nonlocal signals
+        nonlocal signals, armed
         number = signals  # taken first: another signal may come while this one is handled
         signals += 1
         journal.append(Kind.LOG, Signal.LOGS, b"signal %d " % number)

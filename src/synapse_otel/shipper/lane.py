@@ -73,6 +73,8 @@ class Lane(ABC):
         """Unix time in ns of the last thing that the journal knows."""
         self.awaited = False
         """Somebody waits for the delivery: the next try comes at once, whatever failed before."""
+        self.replaying = False
+        """What is read now was delivered before: only what it defines is wanted."""
         self.has_read = False
         """Something was read; for whoever looks how much goes on."""
         self._expected = self.cursor.sequence
@@ -184,6 +186,7 @@ class Lane(ABC):
 
     def _take(self, batch: Batch, frame: Frame) -> None:
         batch.after = frame.after
+        self.replaying = frame.after <= self._skip_to
         kind = frame.kind
         if kind == Kind.LOG:
             # Kept by every lane for its time: the last that a killed job is known to have lived.

@@ -83,7 +83,8 @@ class MetricsLane(Lane):
         job = self._jobs.setdefault(span.span_id, _Job(job_attributes(span), span.scope))
         if whole and not job.ended:
             job.ended = True
-            self._changed = True
+            job.told = self.replaying
+            self._changed = self._changed or not self.replaying
         adopted = span.span_id.hex()
         if self._continues and not whole and adopted not in self._adopted:
             # Its beginning was counted in the journal before, which counted it down again when it went on here.

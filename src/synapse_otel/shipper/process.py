@@ -100,9 +100,10 @@ class _Log:
         """Write a line with the time and the process id."""
         text = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} [{os.getpid()}] {line}\n"
         try:
-            new = not self._path.exists() or self._path.stat().st_size > _LOG_LIMIT
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if new else os.O_APPEND), 0o600)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
+                if os.fstat(descriptor).st_size > _LOG_LIMIT:
+                    os.ftruncate(descriptor, 0)
                 os.write(descriptor, text.encode("utf-8", "replace"))
             finally:
                 os.close(descriptor)

@@ -1,0 +1,179 @@
+"""Samples, sums and progress as they arrive, over restarts of the shipper; and what is kept of delivered runs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from synapse_otel.journal import frames
+from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.state import StateBlock
+from synapse_otel.journal.writer import JournalWriter
+from synapse_otel.shipper.destination import Destination, Endpoint
+from synapse_otel.shipper.retention import delete_leftovers
+from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.signals import semconv
+from tests.sink import Sink
+
+MILLISECOND = 1_000_000
+START = 1_790_000_000_000 * MILLISECOND
+SPAN = b"job-span"
+
+
+@pytest.fixture
+def sink():
+    with Sink() as running:
+        yield running
+
+
+class Journal:
+    """A journal with a gauge, a counter, a histogram and a job."""
+
+    def __init__(self, root, sink):
+        self.writer, state = JournalWriter.create(root, "run", {}, destination="key", budget=1 << 26)
+        self.block = StateBlock()
+        self.block.move(state)
+        urls = {name: Endpoint(url=f"{sink.url}/v1/{name}") for name in ("logs", "metrics", "traces")}
+        self.destination = Destination(**urls)
+        self.define(Kind.SCOPE, [0, semconv.SCOPE_NAME])
+        self.define(Kind.SERIES, [1, 0, "gauge", "g", "", "", {}])
+        self.define(Kind.SERIES, [2, 0, "counter", "c", "", "", {"a": "b"}])
+        self.define(Kind.SERIES, [3, 0, "histogram", "h", "s", "", {}, [1.0, 10.0]])
+        attributes = {semconv.JOB_ID: "j", semconv.ACTION: "train", semconv.PLUGIN_NAME: "p"}
+        self.span = [b"t" * 16, SPAN, b"", 1, "", "train p", 1, START, 0, attributes, 0]
+        self.define(Kind.SPAN_OPEN, self.span)
+
+    def define(self, kind, fields):
+        self.writer.define((kind, fields[0]), kind, frames.encode(fields))
+
+    def sample(self, time, *pairs):
+        self.writer.append(Kind.SAMPLES, Signal.METRICS, frames.encode([time, list(pairs)]), len(pairs) // 2)
+
+    def end_job(self):
+        self.writer.append(Kind.SPAN, Signal.TRACES, frames.encode([*self.span[:8], START + 1, *self.span[9:]]))
+        self.writer.forget((Kind.SPAN_OPEN, self.span[0]))
+
+    def deliver(self):
+        """Deliver by a shipper that begins anew, as after a kill."""
+        shipper = Shipper([], self.destination, "key", interval_seconds=5, say=print)
+        try:
+            assert shipper.deliver_once(self.writer.folder)
+        finally:
+            shipper.stop()
+        return read_cursor(self.writer.folder, Signal.METRICS)
+
+
+@pytest.fixture
+def journal(tmp_path, sink):
+    made = Journal(tmp_path / "root", sink)
+    yield made
+    made.writer.close()
+
+
+def test_samples_within_a_millisecond_move_to_the_next_free_one(sink, journal):
+    for number in range(5):
+        journal.sample(START + number, 1, float(number))
+    journal.sample(START + 10 * MILLISECOND, 1, 5.0)
+    journal.deliver()
+    points = sink.points("g")
+    assert [point.value for point in points] == [0, 1, 2, 3, 4, 5]
+    assert [(point.time - START) // MILLISECOND for point in points] == [0, 1, 2, 3, 4, 10]
+
+
+def test_samples_beyond_a_second_ahead_are_merged_the_newest_wins_and_all_are_counted(sink, journal):
+    for number in range(3_000):
+        journal.sample(START, 1, float(number))
+    cursor = journal.deliver()
+    points = sink.points("g")
+    assert points[-1].value == 2_999
+    assert max(point.time for point in points) - START <= 1_000 * MILLISECOND
+    assert len({point.time for point in points}) == len(points)
+    assert len(points) + cursor.dropped["merged into a newer sample"] == 3_000
+    assert cursor.delivered + sum(cursor.dropped.values()) == cursor.sequence == 3_000
+
+
+def test_sums_go_on_exactly_after_the_shipper_was_restarted(sink, journal):
+    for value in (0.5, 5.0, 50.0):
+        journal.sample(START, 2, 2.0, 3, value)
+    journal.deliver()
+    journal.sample(START + 1, 2, 3.0, 3, 1.0)
+    journal.deliver()
+    journal.deliver()
+    assert sink.last("c") == 9
+    assert sink.last("h") == (4, 56.5)
+    assert len({point.start for point in sink.points("c")}) == 1, "one beginning, however often it is read anew"
+    times = [point.time for point in sink.points("c")]
+    assert times == sorted(times)
+
+
+def test_samples_keep_their_distance_over_a_restart(sink, journal):
+    journal.sample(START, 1, 1.0)
+    journal.deliver()
+    journal.sample(START + 5, 1, 2.0)
+    journal.deliver()
+    assert [(point.time - START) // MILLISECOND for point in sink.points("g")] == [0, 1]
+
+
+def test_the_progress_of_a_job_that_has_ended_stops(sink, journal):
+    journal.block.progress(SPAN, "c").set(1, 4, START)
+    journal.deliver()
+    assert sink.last("synapse.job.progress.current") == 1
+    assert sink.points("synapse.job.heartbeat.time")
+    journal.block.progress(SPAN, "c").set(4, 4, START + 1)
+    journal.end_job()
+    journal.deliver()
+    assert sink.last("synapse.job.progress.current") == 4
+    count = len(sink.points("synapse.job.progress.current"))
+    journal.sample(START + 2, 2, 1.0)
+    journal.deliver()
+    journal.sample(START + 3, 2, 1.0)
+    journal.writer.close()
+    journal.deliver()
+    assert sink.last("c") == 2
+    assert len(sink.points("synapse.job.progress.current")) <= count + 1
+
+
+def test_a_damaged_cursor_state_begins_the_sums_again_and_says_so(sink, journal):
+    journal.sample(START, 2, 2.0)
+    journal.deliver()
+    path = journal.writer.folder / "cursor-metrics.json"
+    path.write_text(path.read_text().replace('"total":2.0', '"total":null'))
+    journal.sample(START, 2, 3.0)
+    cursor = journal.deliver()
+    assert cursor.delivered == 2
+    assert any("sums begin again" in warning for warning in cursor.warnings)
+
+
+# --- retention ----------------------------------------------------------------------------------------
+
+
+def test_the_newest_delivered_runs_are_kept_and_older_ones_deleted(tmp_path, sink):
+    root = tmp_path / "root"
+    kept, alive = [], Journal(root, sink)
+    for _ in range(6):
+        journal = Journal(root, sink)
+        journal.writer.close()
+        journal.deliver()
+        kept.append(journal.writer.folder)
+    waiting = Journal(root, sink)
+    waiting.writer.close()
+    shipper = Shipper([root], alive.destination, "key", interval_seconds=5, say=print, kept_runs=2)
+    shipper.scan()
+    shipper._prune()
+    shipper.stop()
+    there = {path for path in root.iterdir() if path.is_dir()}
+    assert there == {*sorted(kept, key=lambda path: path.name)[-2:], alive.writer.folder, waiting.writer.folder}
+    alive.writer.close()
+
+
+def test_what_nobody_lived_to_finish_is_deleted_after_an_hour(tmp_path, sink):
+    old, young = tmp_path / ".20200101T000000Z-run-old", tmp_path / ".20200101T000000Z-run-young"
+    for folder in (old, young):
+        folder.mkdir()
+        (folder / "alive.lock").touch()
+    os.utime(old, (1, 1))
+    delete_leftovers(tmp_path)
+    assert not old.exists()
+    assert young.exists()
