@@ -24,8 +24,17 @@ if TYPE_CHECKING:
     from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
     from synapse_otel.settings import Settings
 
-_lock: Final = threading.RLock()
+_lock = threading.RLock()
 _state: dict[str, Any] = {}
+
+
+def _after_fork() -> None:
+    """Take a new lock: another thread of the parent may have held the old one, and does not live here."""
+    global _lock  # noqa: PLW0603 - a lock that cannot be released can only be replaced
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def configure(**settings: Any) -> None:

@@ -48,13 +48,15 @@ def test_a_normal_end_is_delivered_when_it_says_so(sink, place):
     assert f"delivered {count:,}" in ended.said[-1]
 
 
-def test_the_second_job_finds_the_shipper_and_ends_quickly(sink, place):
+def test_the_second_job_finds_the_shipper_and_ends_when_all_is_delivered(sink, place):
+    place.variables["SYNAPSE_OTEL_EXIT_TIMEOUT"] = "60"
     place.run("normal")
     again = place.run("normal")
     print(f"a job with a running shipper: {again.seconds:.2f} s in all")
     assert again.code == 0
     assert len(place.shippers()) == 1
-    assert again.seconds < 2
+    assert again.seconds < 30, "the budget is not waited for"
+    assert "pending 0" in again.said[-1]
 
 
 @pytest.mark.parametrize(
@@ -153,10 +155,11 @@ def test_without_a_collector_the_end_is_quick_and_says_what_waits(nowhere):
     assert "connection refused" in line
     assert "synapse-otel sync" in line
 
+    nowhere.variables["SYNAPSE_OTEL_EXIT_TIMEOUT"] = "60"
     again = nowhere.run("normal")
     print(f"collector absent: {again.seconds:.2f} s in all, shipper running")
     assert "connection refused" in again.said[-1]
-    assert again.seconds < 1.5, "a refusal is known"
+    assert again.seconds < 30, "a refusal is known, so the budget is not waited for"
 
 
 def test_a_collector_that_never_answers_costs_the_exit_budget_at_most(sink, place):
@@ -165,7 +168,7 @@ def test_a_collector_that_never_answers_costs_the_exit_budget_at_most(sink, plac
     place.start_shipper()
     begin = place.run("normal")
     print(f"collector silent, budget 1 s: {begin.seconds:.2f} s in all")
-    assert 1 <= begin.seconds < 2.5
+    assert 1 <= begin.seconds < 9, "the budget, and not the ten seconds of a request"
     assert "delivered 0" in begin.said[-1]
 
 
@@ -210,9 +213,10 @@ def test_the_shipper_as_a_thread_delivers_several_jobs_of_one_process(sink, plac
 
 def test_two_jobs_one_after_the_other_keep_their_last_progress_while_nobody_ships(sink, place):
     place.variables["SYNAPSE_OTEL_SHIPPER"] = "off"
+    place.variables["SYNAPSE_OTEL_EXIT_TIMEOUT"] = "60"
     ended = place.run("two_jobs")
     assert ended.code == 0
-    assert ended.seconds < 2
+    assert ended.seconds < 30, "nobody is waited for where nobody ships"
     assert len(sink.requests) == 0
     assert "pending" in ended.said[-1]
     place.start_shipper()
