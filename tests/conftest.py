@@ -19,6 +19,10 @@ def _is_importable(module: str) -> bool:
         return False
 
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell starts what runs in its background so, and every process of the tests would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 pytest_plugins = [
     # An installed synapse-otel brings its fixtures by its entry point; from a bare tree they are loaded here.
     *([] if entry_points(group="pytest11", name="synapse_otel") else ["synapse_otel.testing"]),
