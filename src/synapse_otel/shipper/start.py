@@ -34,6 +34,7 @@ def ensure_shipper(orders: Orders) -> bool:
     found_in = dict.fromkeys([_PACKAGES, *(os.path.abspath(path) for path in sys.path if path)])
     command = [sys.executable, "-P", "-c", _PROGRAM, *found_in]
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
+    environment.setdefault("MALLOC_ARENA_MAX", "2")  # a heap for each of its threads would take megabytes more
     environment[ORDERS_VARIABLE] = msgspec.json.encode(orders).decode()
     detached = os.path.exists(_SHELL)
     process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own program
