@@ -20,8 +20,13 @@ from synapse_otel.testing import RecordedJob, TelemetryError, recorded_job
 SOURCE = Path(synapse_otel.__file__).parents[1]
 
 
-def folders() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("synapse-otel-*"))
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    """The folder that temporary files of this test are made in, for the machine's own is everybody's."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 def test_all_that_was_recorded(synapse_job, tmp_path):
@@ -94,12 +99,11 @@ def test_without_being_asked_ids_and_times_are_real(synapse_job, monkeypatch):
     assert synapse_job.spans[0].start > 1_704_067_200_000_000_000
 
 
-def test_what_was_recorded_is_kept_after_the_job_and_no_file_is():
-    before = folders()
+def test_what_was_recorded_is_kept_after_the_job_and_no_file_is(temporary):
     with recorded_job() as job:
         job.ctx.log_message("m")
-        assert folders() - before
-    assert folders() == before
+        assert list(temporary.iterdir())
+    assert not list(temporary.iterdir())
     assert [message.body for message in job.messages] == ["m"]
     assert job.result == "success"
     assert not job.spans[0].is_open
@@ -114,13 +118,12 @@ def test_each_job_starts_from_nothing():
             assert len(job.spans) == len(job.progress) == 1
 
 
-def test_between_jobs_nothing_is_written(tmp_path):
+def test_between_jobs_nothing_is_written(temporary):
     with recorded_job():
         pass
-    before = folders()
     logging.getLogger("plugin").error("between")
     synapse_otel.RuntimeContext(NoOpLogger()).log_message("between")
-    assert folders() == before
+    assert not list(temporary.iterdir())
     assert not (Path(os.environ["XDG_STATE_HOME"]) / "synapse-otel").exists()
 
 
