@@ -60,6 +60,7 @@ class Pipeline:
                     budget_bytes=settings.journal_budget,
                     keep=settings.journal_keep,
                     secret_words=settings.redact_keys,
+                    watched=settings.watched_by or "",
                     own_scope=semconv.SCOPE_NAME,
                 ),
                 BLOCK,

@@ -98,6 +98,18 @@ class Settings(_Source):
     """What shows itself as begun with a marker span."""
     exit_timeout: float = Field(default=2.0, ge=0)
     """Seconds that the end of a job waits for delivery, at most."""
+    stall_timeout: PositiveFloat = 300.0
+    """Seconds without progress and records after which a job that lives counts as stalled."""
+    journal_total_budget: ByteSize = ByteSize(8 << 30)
+    """What all journals of a folder may take on the disk together; beyond it the oldest records go, and are counted."""
+    journal_retention_runs: int = Field(default=100, ge=0)
+    """How many delivered runs are kept, the newest; only what tells of them, unless ``journal_keep`` is set."""
+    journal_retention_age: PositiveFloat = 30 * 86_400.0
+    """Seconds that a delivered run is kept at most."""
+    self_telemetry: bool = True
+    """Whether what was recorded, delivered, pending and dropped is told as metrics too."""
+    watched_by: str | None = None
+    """Token of the ``synapse-otel run`` that watches this process; it sets the variable."""
     log_level: Literal["debug", "info", "warning", "error", "critical", "off"] = "info"
     """Level from which records of Python's logging are recorded."""
     redact_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()

@@ -70,7 +70,7 @@ def test_what_is_in_use_moves_and_what_has_ended_is_left_behind_as_it_was():
     block.move(first)
     kept.set(5, 10, 1)
     ended.set(7, 7, 1)
-    block.end(OTHER)
+    block.end(OTHER, 1)
     block.move(second)
     kept.set(6, 10, 2)
     counter.add()
@@ -92,7 +92,7 @@ def test_slots_beyond_the_last_count_unseen_and_come_free_when_a_job_has_ended()
     assert block.overflowed == 1
     assert (OTHER, "x") not in {(job, text) for _, job, text in seen(buffer)}
     assert unseen.value().current == 1
-    block.end(JOB)
+    block.end(JOB, 1)
     block.progress(OTHER, "x").set(2, 2, 3)
     assert seen(buffer) == {(SlotKind.PROGRESS, OTHER, "x"): block.progress(OTHER, "x").value()}
 

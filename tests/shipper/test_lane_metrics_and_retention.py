@@ -44,6 +44,8 @@ class Journal:
         attributes = {semconv.JOB_ID: "j", semconv.ACTION: "train", semconv.PLUGIN_NAME: "p"}
         self.span = [b"t" * 16, SPAN, b"", 1, "", "train p", 1, START, 0, attributes, 0]
         self.define(Kind.SPAN_OPEN, self.span)
+        self.job = [SPAN, START, attributes, "train", b"t" * 16 + SPAN + b"\1", 0]
+        self.define(Kind.JOB, self.job)
 
     def define(self, kind, fields):
         self.writer.define((kind, fields[0]), kind, frames.encode(fields))
@@ -54,6 +56,8 @@ class Journal:
     def end_job(self):
         self.writer.append(Kind.SPAN, Signal.TRACES, frames.encode([*self.span[:8], START + 1, *self.span[9:]]))
         self.writer.forget((Kind.SPAN_OPEN, self.span[0]))
+        self.define(Kind.JOB, [*self.job, True, START + 1])
+        self.writer.forget((Kind.JOB, SPAN))
 
     def deliver(self):
         """Deliver by a shipper that begins anew, as after a kill."""

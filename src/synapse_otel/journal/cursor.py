@@ -29,6 +29,10 @@ class Cursor(msgspec.Struct):
     """The journal's process did not end it; known when it is complete, also when the journal has been deleted."""
     attempts: int = 0
     """Requests sent; grows while the far side refuses, so that somebody who waits can see it."""
+    retries: int = 0
+    """Of these, the ones that were not accepted."""
+    size: int = 0
+    """Bytes of the requests that were accepted, before compression."""
     failure: str = ""
     """Why the last request was not accepted; empty when it was."""
     warnings: list[str] = []

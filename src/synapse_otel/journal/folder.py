@@ -9,6 +9,7 @@
                  00000001.segment    frames, the oldest segment first
                  cursor-logs.json    how far each signal has been delivered
                  quarantine.jsonl    records that the server calls invalid
+                 exit.json           how the process ended (`Exit`), where a parent saw it
 
 Folders are 0700, files 0600. A folder whose name begins with a dot is being made, and none of a reader's business.
 """
@@ -31,6 +32,7 @@ ALIVE_LOCK: Final = "alive.lock"
 SHIP_LOCK: Final = "ship.lock"
 STATE_FILE: Final = "state"
 QUARANTINE_FILE: Final = "quarantine.jsonl"
+EXIT_FILE: Final = "exit.json"
 _SEGMENT: Final = re.compile(r"(\d{8})\.segment")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -53,6 +55,50 @@ class Run(msgspec.Struct, frozen=True):
     """Journal that this one belongs to: of a forked process, or where the first one's disk was full."""
     continues: bool = False
     """The journal goes on for its parent, which could no longer be written."""
+    watched: str = ""
+    """Token of the ``synapse-otel run`` that watches the process, and will write how it ended; empty for none."""
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """How a process ended, as its parent saw it."""
+
+    code: int | None = None
+    """Exit status; None where it is not known, or a signal ended the process."""
+    signal: str = ""
+    """Name of the signal that ended it, like ``SIGKILL``."""
+    core: bool = False
+    """The kernel has written a core file."""
+    stderr: list[str] = []
+    """The last lines that the process wrote there."""
+    time: float = 0.0
+    """Unix time in seconds at which the parent learned of it."""
+
+    @property
+    def error_type(self) -> str:
+        """What `error.type` is for a process that did not end its job: the signal, else the status; or nothing."""
+        return self.signal or (f"exit_{self.code}" if self.code is not None else "")
+
+
+def read_exit(folder: Path) -> Exit | None:
+    """Return how the process that wrote a journal ended; None where no parent has told, or it cannot be read."""
+    try:
+        return msgspec.json.decode((folder / EXIT_FILE).read_bytes(), type=Exit)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write_exit(folder: Path, ended: Exit) -> None:
+    """Tell how the process that wrote a journal ended.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    making = folder / f".{EXIT_FILE}"
+    making.unlink(missing_ok=True)
+    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(ended))
+    making.replace(folder / EXIT_FILE)
 
 
 def segment_path(folder: Path, number: int) -> Path:

@@ -41,6 +41,7 @@ class Kind(IntEnum):
     SPAN_OPEN = 4
     END = 5
     FLUSH = 6
+    JOB = 7
     LOG = 16
     SAMPLES = 32
     OTLP_METRICS = 33
@@ -75,6 +76,11 @@ def frame(kind: int, payload: bytes, count: int = 0, sequence: int = 0) -> bytes
     return HEADER.pack(MARK, kind, count, len(payload), crc, sequence) + payload
 
 
+def reference(trace_id: int, span_id: int, flags: int) -> bytes:
+    """Return what names a span in a frame: trace id (16 bytes), span id (8) and flags (1)."""
+    return trace_id.to_bytes(16, "big") + span_id.to_bytes(8, "big") + bytes((flags,))
+
+
 class _Payload(msgspec.Struct, array_like=True, gc=False):
     pass
 
@@ -93,6 +99,8 @@ class Segment(_Payload):
     schema_url: str = ""
     continues: bool = False
     """The journal goes on for another that could no longer be written, whose jobs and spans are still open."""
+    destination: str = ""
+    """Key of the destination that the journal is for: should ``run.json`` be damaged."""
 
 
 class Scope(_Payload):
@@ -143,6 +151,25 @@ class Samples(_Payload):
     """Unix time in ns."""
     values: list[float]
     """Number of a series, its value, the next series' number, its value..."""
+
+
+class Job(_Payload):
+    """A job that runs, or, with an `end`, has ended. It does not hang on its span, which a sampler may have dropped."""
+
+    key: bytes
+    """8 bytes, which the state block's slots name the job by: the id of its span."""
+    start: int
+    """Unix time in ns."""
+    attributes: dict[str, Any]
+    """Of every metric of the job."""
+    category: str
+    span: bytes
+    """Trace id (16 bytes), span id (8) and flags (1); nothing if there is none."""
+    scope: int
+    own: bool = True
+    """The journal's process runs it; not where the process was forked off, or was handed the job's context."""
+    end: int = 0
+    """Unix time in ns; 0 while it runs."""
 
 
 class Link(_Payload):
@@ -213,6 +240,7 @@ STRUCTURES: Final[dict[int, type[_Payload]]] = {
     Kind.SPAN_OPEN: Span,
     Kind.END: End,
     Kind.FLUSH: Flush,
+    Kind.JOB: Job,
     Kind.LOG: Log,
     Kind.SAMPLES: Samples,
     Kind.SPAN: Span,

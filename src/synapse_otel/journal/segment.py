@@ -1,4 +1,4 @@
-"""A segment that is being written: a mapped file with all its room allocated, or appended to with ``write(2)``.
+"""A segment that is being written: a mapped file with all its room allocated, or one that calls write to.
 
 A mapped page that the disk has no room for would kill the job with SIGBUS, so a segment is mapped only where
 the file system has really allocated it.
@@ -11,10 +11,14 @@ import errno
 import mmap
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+RESERVE: Final = 128
+"""Bytes of every segment that only its end is written to: they are on the disk before they are needed."""
+_ZEROS: Final = bytes(RESERVE)
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EINTR})
 _TRIES = 100
 
@@ -33,6 +37,13 @@ class Segment(Protocol):
 
     def write(self, data: bytes) -> None:
         """Append; the caller has made sure that there is room.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+
+    def write_end(self, data: bytes) -> None:
+        """Append the last frame, at most `RESERVE` bytes, which needs no more room on the disk.
 
         Raises:
             OSError: it cannot be written.
@@ -67,6 +78,8 @@ class MappedSegment:
         self.at = end
         self.memory[at:end] = data
 
+    write_end = write
+
     def duplicate(self) -> int:
         """Return a descriptor of its own."""
         return os.dup(self._descriptor)
@@ -86,7 +99,10 @@ class MappedSegment:
 
 
 class AppendedSegment:
-    """A segment that every call appends to, where room cannot be allocated in advance."""
+    """A segment that every call writes to, where room cannot be allocated in advance.
+
+    Zeros always follow the last frame: room for the end, which must find some also when the disk is full.
+    """
 
     __slots__ = ("_descriptor", "at", "memory", "room")
 
@@ -100,28 +116,54 @@ class AppendedSegment:
         """Append.
 
         Raises:
-            OSError: the disk is full; nothing of the frame is left behind.
+            OSError: the disk is full; nothing of the frame is left behind, and the room for the end stays.
         """
-        written = 0
+        size = len(data)
+        content = data + _ZEROS
+        # As in `JournalWriter.append`: no signal's handler comes between the place being taken and being written to.
+        at = self.at
+        self.at = at + size
         try:
-            while written < len(data):
-                written += os.write(self._descriptor, data[written:])
+            written = os.pwrite(self._descriptor, content, at)
+            while written < len(content):
+                written += os.pwrite(self._descriptor, content[written:], at + written)
         except OSError:
-            if written:
-                os.ftruncate(self._descriptor, self.at)
+            self._take_back(at, size)
             raise
-        self.at += written
+
+    def _take_back(self, at: int, size: int) -> None:
+        if self.at == at + size:  # else a signal's handler has written behind it: a reader passes over what is between
+            self.at = at
+            with suppress(OSError):  # closed by a signal's handler: nothing is to be put right
+                os.pwrite(self._descriptor, _ZEROS, at)
+                os.ftruncate(self._descriptor, at + RESERVE)
+
+    def write_end(self, data: bytes) -> None:
+        """Append the last frame, over the zeros that are kept for it.
+
+        Raises:
+            OSError: the disk has failed.
+        """
+        at = self.at
+        self.at = at + len(data)
+        os.pwrite(self._descriptor, data, at)
 
     def duplicate(self) -> int:
         """Return a descriptor of its own."""
         return os.dup(self._descriptor)
 
     def close(self) -> None:
-        """Close; who still writes, because a signal's handler closed it in between, gets an `OSError`."""
+        """Cut off what was not used, and close; who still writes, as a signal's handler did this, gets an `OSError`."""
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            os.ftruncate(descriptor, self.at)
+        finally:
+            os.close(descriptor)
+
+    def abandon(self) -> None:
+        """Let go without touching the file."""
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
-
-    abandon = close
 
 
 def open_segment(path: Path, size: int) -> MappedSegment | AppendedSegment:
@@ -130,7 +172,7 @@ def open_segment(path: Path, size: int) -> MappedSegment | AppendedSegment:
     Raises:
         OSError: no room on the disk, or the file cannot be made; no file is left behind.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         if allocate(descriptor, size):
             return MappedSegment(descriptor, size)

@@ -15,12 +15,12 @@ on the last values outlive the process. Layout of a slot of 256 bytes, little en
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from struct import Struct
 from threading import RLock
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from zlib import crc32
 
 SLOT_SIZE: Final = 256
@@ -82,6 +82,25 @@ class Progress:
             return 0.0
         rate = self.rate
         return (self.limit - self.current) / rate if rate else None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEntry:
+    """A job whose slots are in the block."""
+
+    key: bytes
+    """8 bytes, which its slots name it by."""
+    start: int
+    """Unix time in ns."""
+    attributes: Mapping[str, Any]
+    """Of every metric of the job."""
+    category: str
+    trace_id: int
+    """Of its span, whose id is the key; 0 if there is none."""
+    flags: int
+    """Of its trace."""
+    own: bool = True
+    """This process runs it; not in the child of a fork, nor where its context was handed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +202,10 @@ class StateBlock:
         self._slots: dict[tuple[SlotKind, bytes, str], ProgressSlot | CounterSlot] = {}
         self._free = list(range(BLOCK_SIZE - SLOT_SIZE, -1, -SLOT_SIZE))
         self._ended: list[bytes] = []
+        self.jobs: dict[bytes, JobEntry] = {}
+        """The jobs that run, by key."""
+        self.on_job: Callable[[JobEntry, int], None] = _nothing
+        """Told of every job that begins, with 0, and that ends, with the Unix time in ns."""
         self.overflowed = 0
         """Slots that were asked for when none was free; they count in memory, unseen."""
 
@@ -218,10 +241,18 @@ class StateBlock:
         with self._lock:
             return [(*key, slot) for key, slot in self._slots.items()]
 
-    def end(self, job: bytes) -> None:
-        """Say that a job has ended: its slots keep their values until the room is needed."""
+    def begin(self, job: JobEntry) -> None:
+        """Say that a job has begun."""
+        self.jobs[job.key] = job
+        self.on_job(job, 0)
+
+    def end(self, job: bytes, time: int) -> None:
+        """Say that a job has ended, at Unix time in ns: its slots keep their values until the room is needed."""
+        entry = self.jobs.pop(job, None)
         with self._lock:
             self._ended.append(job)
+        if entry is not None:
+            self.on_job(entry, time)
 
     def release(self, job: bytes) -> None:
         """Free the slots of a job."""
@@ -252,9 +283,14 @@ class StateBlock:
         """Begin anew in memory of its own, every slot at zero: for the child of a fork."""
         self._lock = RLock()
         self._buffer = memoryview(bytearray(BLOCK_SIZE))
+        self.jobs = {key: replace(job, own=False) for key, job in self.jobs.items()}
         for (kind, job, text), slot in self._slots.items():
             slot.reset(self._buffer)
             _write_key(self._buffer, slot.offset, kind, job, text)
+
+
+def _nothing(_job: JobEntry, _time: int) -> None:
+    """Stand in for a recorder, where there is none."""
 
 
 def _write_key(buffer: memoryview, at: int, kind: SlotKind, job: bytes, text: str) -> None:

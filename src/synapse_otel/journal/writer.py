@@ -29,6 +29,7 @@ from zlib import crc32
 import msgspec
 
 from synapse_otel.journal import frames
+from synapse_otel.journal.durable import Durable
 from synapse_otel.journal.folder import (
     ALIVE_LOCK,
     RUN_FILE,
@@ -42,13 +43,12 @@ from synapse_otel.journal.folder import (
 )
 from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, Signal
 from synapse_otel.journal.locks import FileLock
-from synapse_otel.journal.segment import AppendedSegment, MappedSegment, Segment, allocate, open_segment
+from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, Segment, allocate, open_segment
+from synapse_otel.journal.spare import SpareDescriptor
 from synapse_otel.journal.state import BLOCK_SIZE
 
 SEGMENT_SIZE: Final = 4 << 20
 _ALL_SIGNALS: Final = valid_signals() - {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV}
-_RESERVE: Final = 128
-"""Bytes of every segment that only its end is written to."""
 _pack: Final = frames.HEADER.pack
 
 
@@ -76,8 +76,10 @@ class JournalWriter:
         self._number = self._last_number = 1
         self._failed = False
         self._closed = False
+        self._spare = SpareDescriptor()
+        self._durable = Durable(folder)
         first.write(self._header())
-        first.room -= _RESERVE
+        first.room -= RESERVE
         self._segment: Segment = first
 
     # --- appending ----------------------------------------------------------------------------------
@@ -161,17 +163,16 @@ class JournalWriter:
 
     def sync(self) -> None:
         """Return when all that was appended is on the disk. Nobody else has to wait for it."""
-        with self._lock:
-            descriptor = self._segment.duplicate()
-        if descriptor is None:
-            return
         try:
-            os.fdatasync(descriptor)
+            with self._lock:
+                with self._spare.lent():
+                    descriptor = self._segment.duplicate()
+                pending = self._durable.pending()
+            if descriptor is not None:
+                self._durable.bring(descriptor, pending)
         except OSError as error:
             with self._lock:
                 self._fail(error)
-        finally:
-            os.close(descriptor)
 
     def flush(self) -> None:
         """Ask the shipper to send at once what was appended."""
@@ -197,6 +198,7 @@ class JournalWriter:
             self._closed = True
             segment, self._segment = self._segment, _NoRoom()
             segment.abandon()
+            self._spare.release()
             self._alive.release()
 
     @property
@@ -239,13 +241,11 @@ class JournalWriter:
         """Write the end into the room that every segment keeps for it, bring all to the disk, and close."""
         end = frames.End(time_ns(), list(self.sequences), continued)
         try:
-            segment.write(frames.frame(Kind.END, frames.encode(end)))
+            segment.write_end(frames.frame(Kind.END, frames.encode(end)))
+            self._spare.release()
             descriptor = segment.duplicate()
             if descriptor is not None:
-                try:
-                    os.fdatasync(descriptor)
-                finally:
-                    os.close(descriptor)
+                self._durable.bring(descriptor, self._durable.pending())
         except OSError:
             pass  # what was appended stands, though nothing says that it is all
         with suppress(OSError):
@@ -260,6 +260,7 @@ class JournalWriter:
             sequences=list(self.sequences),
             resource=self._resource,
             continues=self.run.continues,
+            destination=self.run.destination,
         )
         definitions = [frames.frame(kind, payload) for kind, payload in list(self._definitions.values())]
         return b"".join([frames.frame(Kind.SEGMENT, frames.encode_clean(header)), *definitions])
@@ -291,12 +292,13 @@ class JournalWriter:
         following: MappedSegment | AppendedSegment | None = None
         try:
             header = self._header()
-            room = max(SEGMENT_SIZE, len(header) + size + _RESERVE)
-            self._evict(room)
-            making.unlink(missing_ok=True)
-            following = open_segment(making, room)
+            room = max(SEGMENT_SIZE, len(header) + size + RESERVE)
+            with self._spare.lent():
+                self._evict(room)
+                making.unlink(missing_ok=True)
+                following = open_segment(making, room)
             following.write(header)
-            following.room -= _RESERVE
+            following.room -= RESERVE
             making.rename(path)
         except OSError as error:
             _discard(following, making, path)
@@ -308,9 +310,11 @@ class JournalWriter:
             raise
         if self._segment is before:
             self._segment = following
+            self._durable.begun(self._number)
             self._number = number
             with suppress(OSError):  # its rest of zeros is no harm
                 before.close()
+            self._spare.take()
         else:
             _discard(following, making, path)  # a signal's handler has rotated in between
         return True
@@ -352,6 +356,7 @@ class JournalWriter:
         parent: str = "",
         continues: bool = False,
         journal_id: str | None = None,
+        watched: str = "",
     ) -> tuple[JournalWriter, memoryview]:
         """Make a journal below ``root``; return it, and the home of its state block.
 
@@ -368,6 +373,7 @@ class JournalWriter:
             keep=keep,
             parent=parent,
             continues=continues,
+            watched=watched,
         )
         final = root / new_folder_name(name)
         making = root / f".{final.name}"
@@ -404,6 +410,8 @@ class _NoRoom:
 
     def write(self, data: bytes) -> None:
         """Never called with success: there is no room."""
+
+    write_end = write
 
     def duplicate(self) -> None:
         """Nothing to bring to the disk."""

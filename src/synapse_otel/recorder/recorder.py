@@ -13,10 +13,11 @@ from weakref import WeakSet
 
 import msgspec
 
+from synapse_otel._version import __version__
 from synapse_otel.journal import frames
 from synapse_otel.journal.folder import spare_roots
 from synapse_otel.journal.frames import Kind
-from synapse_otel.journal.state import StateBlock
+from synapse_otel.journal.state import JobEntry, StateBlock
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.redaction import KeyRedaction, hide_also
 
@@ -33,6 +34,8 @@ class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Instrumentation scope of the context API."""
     keep: bool = False
     secret_words: tuple[str, ...] = ()
+    watched: str = ""
+    """Token of the `synapse-otel run` that watches this process."""
 
 
 class Bound:
@@ -82,6 +85,7 @@ class Recorder:
         self._open_spans: dict[bytes, bytes] = {}
         self._next_series = 0
         self._roots: list[Path] = [options.root, *spare_roots()]
+        block.on_job = self._define_job
         os.register_at_fork(after_in_child=self._after_fork)
 
     # --- runs ---------------------------------------------------------------------------------------
@@ -147,6 +151,7 @@ class Recorder:
                     continues=failed is not None,
                     # Records are told apart by their journal and number, and each journal counts for itself.
                     journal_id=self._journal_id if failed is None else None,
+                    watched=self.options.watched,
                 )
             except OSError as error:
                 errors.append(f"{root}: {error.strerror or error}")
@@ -172,6 +177,8 @@ class Recorder:
             journal.define(("series", bound.number), Kind.SERIES, bound.payload)
         for span_id, payload in list(self._open_spans.items()):
             journal.define(("span", span_id), Kind.SPAN_OPEN, payload)
+        for job in list(self._block.jobs.values()):
+            journal.define(("job", job.key), Kind.JOB, self._encoded_job(job, 0))
         self._block.move(state)
         self.journals.append(journal)
         self.append = journal.append
@@ -243,6 +250,23 @@ class Recorder:
             self._series.add(bound)
             self._define(("series", number), Kind.SERIES, bound.payload)
             return bound
+
+    def _define_job(self, job: JobEntry, end: int) -> None:
+        """Write that a job has begun, or ended."""
+        with self._lock:
+            if self.append == self._open_and_append:
+                self._open()
+            self._define(("job", job.key), Kind.JOB, self._encoded_job(job, end))
+            if end:
+                for journal in self.journals:
+                    journal.forget(("job", job.key))
+
+    def _encoded_job(self, job: JobEntry, end: int) -> bytes:
+        scope = self.scope(self.options.own_scope, __version__, None, None)
+        attributes = dict(self.redact(job.attributes))
+        span = frames.reference(job.trace_id, int.from_bytes(job.key, "big"), job.flags) if job.trace_id else b""
+        fields = [job.key, job.start, attributes, job.category, span, scope, job.own, end]
+        return frames.encode_clean(fields)
 
     def open_span(self, span_id: bytes, payload: bytes) -> None:
         """Keep a span that has begun, so that a reader can end it if this process cannot."""

@@ -31,7 +31,7 @@ def span_reference(span: ApiSpan) -> bytes:
     context = span.get_span_context()
     if not context.is_valid:
         return b""
-    return context.trace_id.to_bytes(16, "big") + context.span_id.to_bytes(8, "big") + bytes((context.trace_flags,))
+    return frames.reference(context.trace_id, context.span_id, context.trace_flags)
 
 
 class JournalSpanProcessor(SpanProcessor):

@@ -1,13 +1,12 @@
-"""What the shipper knows of jobs: their spans as they open and close in a journal."""
+"""What the shipper knows of jobs and spans, as they open and close in a journal."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass
 
-from synapse_otel.journal.frames import Span
+from synapse_otel.journal.folder import Exit
+from synapse_otel.journal.frames import Job, Span
 from synapse_otel.signals import semconv
-
-_JOB_KEYS: Final = (semconv.JOB_ID, semconv.ACTION, semconv.PLUGIN_NAME)
 
 
 class OpenSpans:
@@ -27,17 +26,46 @@ class OpenSpans:
         """Return the open spans."""
         return list(self._open.values())
 
-    def jobs(self) -> list[Span]:
-        """Return the open spans of jobs."""
-        return [span for span in self._open.values() if is_job(span)]
 
-    def steps(self) -> list[Span]:
-        """Return the open spans of steps, rollbacks not among them."""
-        return [span for span in self._open.values() if is_step(span)]
+class OpenJobs:
+    """The jobs that have begun and not ended, by key, in the order in which they began."""
 
-    def job_of(self, span: Span) -> Span | None:
+    def __init__(self) -> None:
+        self._open: dict[bytes, Job] = {}
+
+    def take(self, job: Job) -> None:
+        """Take up a job that has begun, or take away one that has ended."""
+        if job.end:
+            self._open.pop(job.key, None)
+        else:
+            self._open[job.key] = job
+
+    def own(self) -> list[Job]:
+        """Return the open jobs that the journal's process itself runs."""
+        return [job for job in self._open.values() if job.own]
+
+    def of(self, span: Span) -> Job | None:
         """Return the open job whose trace a span is in."""
-        return next((job for job in self.jobs() if job.trace_id == span.trace_id), None)
+        return next((job for job in self._open.values() if job.span[:16] == span.trace_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a process ended that did not close its journal."""
+
+    error_type: str
+    """Name of the signal, ``exit_`` and the status, or ``killed`` where nobody saw it."""
+    words: str
+
+    @classmethod
+    def of(cls, ended: Exit | None) -> Death:
+        """Return what is known from the parent's word, None if there is none."""
+        if ended is None or not ended.error_type:
+            return cls(semconv.ERROR_TYPE_KILLED, "the process was killed")
+        if ended.signal:
+            core = ", core dumped" if ended.core else ""
+            return cls(ended.error_type, f"the process was killed by {ended.signal}{core}")
+        return cls(ended.error_type, f"the process exited with status {ended.code} without ending its job")
 
 
 def is_job(span: Span) -> bool:
@@ -54,15 +82,10 @@ def is_step(span: Span) -> bool:
     )
 
 
-def job_attributes(span: Span) -> dict[str, Any]:
-    """Return the attributes of a job's metrics, from its span."""
-    return {key: span.attributes[key] for key in _JOB_KEYS if key in span.attributes}
-
-
-def killed(span: Span, end: int) -> Span:
-    """Return an open span as it is closed for a process that was killed."""
+def killed(span: Span, end: int, death: Death) -> Span:
+    """Return an open span as it is closed for a process that did not do it."""
     result = semconv.JOB_RESULT if is_job(span) else semconv.STEP_RESULT
-    ended = {semconv.ERROR_TYPE: semconv.ERROR_TYPE_KILLED}
+    ended = {semconv.ERROR_TYPE: death.error_type}
     if is_job(span) or semconv.STEP_NAME in span.attributes:
         ended[result] = semconv.RESULT_ERROR
     return Span(
@@ -78,6 +101,6 @@ def killed(span: Span, end: int) -> Span:
         attributes={**span.attributes, **ended},
         scope=span.scope,
         status=2,
-        status_message="the process was killed",
+        status_message=death.words,
         links=span.links,
     )

@@ -16,14 +16,14 @@ import msgspec
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import Cursor, read_cursor, write_cursor
-from synapse_otel.journal.folder import STATE_FILE
+from synapse_otel.journal.folder import STATE_FILE, read_exit
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.reader import Frame, JournalReader, Position
 from synapse_otel.journal.state import BLOCK_SIZE, Progress, SlotValue, read_block
 from synapse_otel.shipper import encode_values
-from synapse_otel.shipper.delivery import Delivery, Send, deliver
+from synapse_otel.shipper.delivery import Delivery, Outbox, Send
 from synapse_otel.shipper.encode_request import Group, request
-from synapse_otel.shipper.jobs import OpenSpans
+from synapse_otel.shipper.jobs import Death, OpenJobs, OpenSpans
 
 BATCH_BYTES: Final = 1 << 20
 AGE_SECONDS: Final = 1.0
@@ -44,9 +44,10 @@ class Item:
 
 @dataclass(slots=True)
 class Batch:
-    """Items that were read and are not accepted yet, and where the journal goes on behind them."""
+    """What was read and is not done yet, and where the journal goes on behind it."""
 
     items: list[Item] = field(default_factory=list)
+    """Read, and not tried yet."""
     size: int = 0
     since: float | None = None
     """Monotonic time at which the oldest item was read."""
@@ -69,6 +70,7 @@ class Lane(ABC):
         self.segment: frames.Segment | None = None
         self.scopes: dict[int, frames.Scope] = {}
         self.open = OpenSpans()
+        self.jobs = OpenJobs()
         self.last_time = 0
         """Unix time in ns of the last thing that the journal knows."""
         self.awaited = False
@@ -79,10 +81,12 @@ class Lane(ABC):
         """Something was read; for whoever looks how much goes on."""
         self._expected = self.cursor.sequence
         self._batch = Batch()
-        self._sent = False
-        self._ended_well = False
+        self._outbox = Outbox(self.encode)
+        self.ended_well = False
+        """The journal's process has closed it."""
         self._last_log = self._last_samples = b""
         self._save_again: float | None = None
+        self._outgoing = 0
         try:
             self.restore(self.cursor.state)
         except (msgspec.ValidationError, TypeError, ValueError, AttributeError):
@@ -112,6 +116,9 @@ class Lane(ABC):
         """Return what the lane adds on its own, now; ``alive``: the process that writes the journal lives."""
         return []
 
+    def handed_over(self) -> None:  # noqa: B027 - most lanes have nothing to do
+        """Hear that what was read is on its way: nothing of it can be changed any more."""
+
     def committed(self) -> None:  # noqa: B027 - most lanes have nothing to do
         """Hear that all that was read has been accepted."""
 
@@ -133,7 +140,7 @@ class Lane(ABC):
         if self.cursor.complete:
             return False
         batch = self._batch
-        if not self._sent:
+        if not self._outbox.sends:
             self._fill(batch, ended=ended)
         if not self._is_due(batch):
             return False
@@ -146,11 +153,26 @@ class Lane(ABC):
     @property
     def pending(self) -> int:
         """Records that were read and not accepted yet."""
-        return sum(item.count for item in self._batch.items)
+        return sum(item.count for item in (*self._batch.items, *self._outbox.left))
+
+    @property
+    def held_bytes(self) -> int:
+        """About how many bytes were read and not accepted yet; 0 when nothing waits."""
+        return self._batch.size + bool(self._batch.items) + (self._outgoing if self._outbox else 0)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to be tried again later: a request, or to write the cursor."""
+        return bool(self._batch.items or self._outbox) or not self.saved
+
+    @property
+    def saved(self) -> bool:
+        """Whether the cursor stands on the disk as it is here."""
+        return self._save_again is None
 
     def stirs(self) -> bool:
-        """Say whether more stands in the journal than was read."""
-        return not self._reader.is_quiet()
+        """Say whether more stands in the journal than was read, and could be read now."""
+        return not self._outbox.sends and not self._reader.is_quiet()
 
     def close(self) -> None:
         """Close the journal's files."""
@@ -173,7 +195,7 @@ class Lane(ABC):
     def _finish(self, batch: Batch) -> None:
         batch.final = True
         batch.urgent = True
-        self.cursor.killed = not self._ended_well
+        self.cursor.killed = not self.ended_well
         self._add(batch, self.closing(killed=self.cursor.killed))
         lost = self._reader.damage.bytes
         if lost:
@@ -234,9 +256,12 @@ class Lane(ABC):
         elif isinstance(structure, frames.Span):
             self.last_time = max(self.last_time, structure.start, structure.end)
             self.open.take(structure, whole=frame.kind == Kind.SPAN)
-            self.on_span(structure, whole=frame.kind == Kind.SPAN)
+        elif isinstance(structure, frames.Job):
+            self.last_time = max(self.last_time, structure.start, structure.end)
+            self.jobs.take(structure)
+            self.on_job(structure)
         elif isinstance(structure, frames.End):
-            self._ended_well = True
+            self.ended_well = True
             self._batch.urgent = True
             self.last_time = max(self.last_time, structure.time)
             if structure.sequences and frame.after > self._skip_to:
@@ -255,8 +280,8 @@ class Lane(ABC):
     def on_continued(self) -> None:  # noqa: B027 - only one lane wants to know
         """Hear that the run goes on in another journal."""
 
-    def on_span(self, span: frames.Span, *, whole: bool) -> None:  # noqa: B027 - only one lane wants to know
-        """Hear of a span that has begun or ended."""
+    def on_job(self, job: frames.Job) -> None:  # noqa: B027 - only one lane wants to know
+        """Hear of a job that has begun or ended."""
 
     def _count_gap(self, sequence: int) -> None:
         """Count the records whose frames are gone: evicted for the disk budget, or damaged."""
@@ -269,27 +294,27 @@ class Lane(ABC):
             self._batch.dropped[reason] = self._batch.dropped.get(reason, 0) + count
 
     def _is_due(self, batch: Batch) -> bool:
-        if batch.final or self._sent:
+        if batch.final or self._outbox.sends:
             return True
         if not batch.items:
             # Nothing to send, but the place has to move on: a segment is deleted when all lanes are past it.
-            return bool(batch.dropped) or batch.after.segment > self.cursor.segment
+            # Not beyond a record that waits alone: whether it is tried, the outbox says.
+            return bool(self._outbox) or bool(batch.dropped) or batch.after.segment > self.cursor.segment
         aged = batch.since is not None and time.monotonic() - batch.since >= AGE_SECONDS
         return batch.urgent or aged or batch.size >= BATCH_BYTES
 
     def _send(self, batch: Batch, send: Send) -> bool:
         cursor = self.cursor
-        if batch.items:
+        self._hand_over(batch)
+        if self._outbox:
             if self.awaited:
                 self.awaited = False
                 send.hurry()
-            result = deliver(batch.items, self.encode, send)
+            result = self._outbox.deliver(send)
             if result is None:
                 return False
             self._account(result)
-            if result.left:
-                batch.items = result.left
-                self._sent = True
+            if self._outbox:
                 self.save()
                 return result.accepted
         if batch.after > cursor.position:
@@ -303,13 +328,24 @@ class Lane(ABC):
         cursor.complete = batch.final
         self.save()
         self._batch = Batch(after=batch.after)
-        self._sent = False
         self.committed()
         return True
+
+    def _hand_over(self, batch: Batch) -> None:
+        if batch.items:
+            self._outgoing = max(batch.size, 1)
+            self._outbox.add(batch.items)
+            batch.items = []
+            batch.size = 0
+            batch.since = None
+            batch.urgent = False
+            self.handed_over()
 
     def _account(self, result: Delivery) -> None:
         cursor = self.cursor
         cursor.attempts += result.attempts
+        cursor.retries += result.retries
+        cursor.size += result.size
         self._batch.delivered += result.delivered
         cursor.failure = result.failure
         for reason, count in result.dropped.items():
@@ -366,6 +402,10 @@ class Lane(ABC):
                 self.last_time = max(self.last_time, slot.value.time)
         return self.last_time
 
+    def death(self) -> Death:
+        """Return how the process of a journal that nobody closed came to its end, as far as it is known."""
+        return Death.of(read_exit(self.folder))
+
     def slots(self) -> list[SlotValue]:
         """Return what the state block of the journal holds."""
         try:
@@ -376,4 +416,4 @@ class Lane(ABC):
 
 
 _WARNINGS_KEPT: Final = 20
-_DEFINITIONS: Final = frozenset({Kind.SEGMENT, Kind.SCOPE, Kind.SERIES, Kind.SPAN_OPEN, Kind.SPAN, Kind.END})
+_DEFINITIONS: Final = frozenset({Kind.SEGMENT, Kind.SCOPE, Kind.SERIES, Kind.SPAN_OPEN, Kind.SPAN, Kind.JOB, Kind.END})

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from synapse_otel.journal.frames import Log, Signal, Span
+from synapse_otel.journal.frames import Job, Log, Signal
 from synapse_otel.journal.reader import Frame
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.shipper.encode_logs import log_record
-from synapse_otel.shipper.jobs import job_attributes
 from synapse_otel.shipper.lane import Item, Lane
 from synapse_otel.signals import semconv
 
@@ -27,28 +26,29 @@ class LogsLane(Lane):
 
     def closing(self, *, killed: bool) -> list[Item]:
         """Say of every job that its process left open that it was killed."""
-        return [self._killed(job) for job in self.open.jobs()] if killed else []
+        return [self._killed(job) for job in self.jobs.own()] if killed else []
 
-    def _killed(self, job: Span) -> Item:
+    def _killed(self, job: Job) -> Item:
         end = max(self.time_of_death(), job.start)
         seconds = (end - job.start) / 1e9
+        death = self.death()
         attributes: dict[str, Any] = {
-            **job_attributes(job),
-            semconv.CATEGORY: job.attributes.get(semconv.CATEGORY, ""),
+            **job.attributes,
+            semconv.CATEGORY: job.category,
             semconv.JOB_RESULT: semconv.RESULT_ERROR,
-            semconv.ERROR_TYPE: semconv.ERROR_TYPE_KILLED,
+            semconv.ERROR_TYPE: death.error_type,
         }
         log = Log(
             time=end + 1,  # after the last record that the process made, also where a backend sorts by time
             severity=_ERROR,
             severity_text="ERROR",
             event_name=semconv.EVENT_JOB_FINISHED,
-            body=f"job ended: its process was killed, last seen after {seconds:.3f} s",
+            body=f"job ended: {death.words}, last seen after {seconds:.3f} s",
             attributes=attributes,
-            span=job.trace_id + job.span_id + bytes((job.flags & 0xFF,)),
+            span=job.span,
             scope=job.scope,
         )
-        uid = f"{self.uid(0)}-killed-{job.span_id.hex()}"
+        uid = f"{self.uid(0)}-killed-{job.key.hex()}"
         return Item(job.scope, log_record(log, uid), 0, uid)
 
 

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from synapse_otel.journal.frames import Samples, Segment, Series, Signal, Span
+from synapse_otel.journal import frames
+from synapse_otel.journal.frames import Samples, Segment, Series, Signal
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.state import SlotValue
 from synapse_otel.shipper.encode_metrics import gauge_points, metric, sum_point
-from synapse_otel.shipper.jobs import is_job, is_step, job_attributes
+from synapse_otel.shipper.jobs import is_step
 from synapse_otel.shipper.lane import Item, Lane
 from synapse_otel.shipper.spacing import Spacing
 from synapse_otel.shipper.sums import Sums
@@ -33,6 +34,8 @@ class _Job(msgspec.Struct):
 
     attributes: dict[str, Any]
     scope: int
+    own: bool
+    """The journal's process runs it."""
     ended: bool = False
     told: bool = False
     """Its end has been sent: its series stop."""
@@ -76,28 +79,25 @@ class MetricsLane(Lane):
         self._start = self._start or segment.created
         self._continues = segment.continues
 
-    def on_span(self, span: Span, *, whole: bool) -> None:
+    def on_job(self, job: frames.Job) -> None:
         """Take note of a job that begins or ends."""
-        if not is_job(span):
-            return
-        job = self._jobs.setdefault(span.span_id, _Job(job_attributes(span), span.scope))
-        if whole and not job.ended:
-            job.ended = True
-            job.told = self.replaying
+        known = self._jobs.setdefault(job.key, _Job(job.attributes, job.scope, own=job.own))
+        if job.end and not known.ended:
+            known.ended = True
+            known.told = self.replaying
             self._changed = self._changed or not self.replaying
-        adopted = span.span_id.hex()
-        if self._continues and not whole and adopted not in self._adopted:
+        adopted = job.key.hex()
+        if self._continues and job.own and not job.end and adopted not in self._adopted:
             # Its beginning was counted in the journal before, which counted it down again when it went on here.
             self._adopted.add(adopted)
-            self._measure(semconv.JOB_ACTIVE, span.scope, job.attributes, 1)
+            self._measure(semconv.JOB_ACTIVE, job.scope, job.attributes, 1)
 
     def on_continued(self) -> None:
         """Leave the jobs that are open to the journal in which they go on: two would tell of them."""
         for job in self._jobs.values():
             if not job.ended:
                 job.ended = job.told = True
-                active = self._sums.total(semconv.JOB_ACTIVE.name, job.attributes)
-                self._measure(semconv.JOB_ACTIVE, job.scope, job.attributes, -active)
+                self._count_down(job.scope, job.attributes)
         self._changed = True
 
     def take(self, frame: Frame, structure: Samples | None) -> list[Item]:
@@ -175,25 +175,22 @@ class MetricsLane(Lane):
         if killed:
             end = self.time_of_death()
             for span in self.open.all():
-                self._close(span, end)
+                if is_step(span):
+                    step = {
+                        semconv.STEP_NAME: span.attributes.get(semconv.STEP_NAME),
+                        semconv.STEP_RESULT: semconv.RESULT_ERROR,
+                    }
+                    shared = _shared(self.jobs.of(span))
+                    self._measure(semconv.STEP_DURATION, span.scope, {**shared, **step}, _seconds(span.start, end))
+            for job in self.jobs.own():
+                self._count_down(job.scope, job.attributes)
+                attributes = {**_shared(job), semconv.JOB_RESULT: semconv.RESULT_ERROR}
+                self._measure(semconv.JOB_DURATION, job.scope, attributes, _seconds(job.start, end))
         return [Item(_OWN, None, 0)]
 
-    def _close(self, span: Span, end: int) -> None:
-        job = span if is_job(span) else self.open.job_of(span)
-        common = job_attributes(job) if job else {}
-        shared = {key: value for key, value in common.items() if key != semconv.JOB_ID}
-        seconds = max(end - span.start, 0) / 1e9
-        if is_job(span):
-            self._measure(semconv.JOB_ACTIVE, span.scope, common, -self._sums.total(semconv.JOB_ACTIVE.name, common))
-            self._measure(
-                semconv.JOB_DURATION, span.scope, {**shared, semconv.JOB_RESULT: semconv.RESULT_ERROR}, seconds
-            )
-        elif is_step(span):
-            step = {
-                semconv.STEP_NAME: span.attributes.get(semconv.STEP_NAME),
-                semconv.STEP_RESULT: semconv.RESULT_ERROR,
-            }
-            self._measure(semconv.STEP_DURATION, span.scope, {**shared, **step}, seconds)
+    def _count_down(self, scope: int, attributes: dict[str, Any]) -> None:
+        active = self._sums.total(semconv.JOB_ACTIVE.name, attributes)
+        self._measure(semconv.JOB_ACTIVE, scope, attributes, -active)
 
     def _measure(self, what: semconv.Metric, scope: int, attributes: dict[str, Any], value: float) -> None:
         bounds = list(semconv.DURATION_BUCKETS) if what.instrument == "histogram" else []
@@ -248,9 +245,18 @@ class MetricsLane(Lane):
     def _job_metrics(self, job: _Job, start: int, now: int) -> list[bytes]:
         merged = self.cursor.dropped.get(MERGED, 0) + self._batch.dropped.get(MERGED, 0)
         found = [_point(semconv.JOB_METRIC_MERGED, job.attributes, start, now, merged)] if merged else []
-        if self._alive and not job.ended:
+        if self._alive and job.own and not job.ended:
             found.append(_point(semconv.JOB_HEARTBEAT_TIME, job.attributes, start, now, now / 1e9))
         return found
+
+
+def _shared(job: frames.Job | None) -> dict[str, Any]:
+    """Return the attributes of a duration: of one kind of job, not of one run."""
+    return {key: value for key, value in job.attributes.items() if key != semconv.JOB_ID} if job else {}
+
+
+def _seconds(start: int, end: int) -> float:
+    return max(end - start, 0) / 1e9
 
 
 def _slot_metrics(slot: SlotValue, job: dict[str, Any], start: int, now: int) -> list[bytes]:

@@ -40,7 +40,8 @@ class TracesLane(Lane):
 
     def _closed(self) -> list[Span]:
         end = self.time_of_death()
-        closed = {span.span_id: killed(span, end) for span in reversed(self.open.all())}
+        death = self.death()
+        closed = {span.span_id: killed(span, end, death) for span in reversed(self.open.all())}
         for span_id, events in self._events(set(closed)).items():
             span = closed[span_id]
             span.events = events.kept()

@@ -35,6 +35,8 @@ class Retry(Struct, frozen=True, tag=True):
     record that makes a server fail with 500 each time must not hold up what stands behind it for ever: after a
     number of these in a row, the caller does well to bisect as with `Invalid`.
     """
+    reached: bool = True
+    """Whether the request may have reached the server, so that what it holds may be the reason."""
 
 
 class TooLarge(Struct, frozen=True, tag=True):

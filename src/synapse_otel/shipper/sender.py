@@ -32,6 +32,8 @@ LARGEST_ANSWER: Final = 1 << 20
 """Bytes of an answer that are read; no OTLP response comes near."""
 
 _CHUNK: Final = 1 << 16
+_UNREACHED: Final = (ConnectTimeoutError, NewConnectionError, SSLError, ssl.SSLError, ProxyError, FileNotFoundError)
+"""Errors before a request is on its way."""
 _FASTEST: Final = 1
 _OURS: Final = frozenset({"content-type", "content-encoding", "content-length", "transfer-encoding", "connection"})
 """Headers that users cannot set, in lower case."""
@@ -61,7 +63,7 @@ class Sender:
             self.close()  # the next connection looks at the certificates again: they may have been renewed
             reason = one_line(self._reason(error))
             _forget_frames(error)
-            return Retry(reason)
+            return Retry(reason, reached=not isinstance(error, _UNREACHED))
 
     def close(self) -> None:
         """Close the connection; the next `send` opens another."""

@@ -140,7 +140,7 @@ class Shipper:
         if journal is None:
             return False
         try:
-            journal.watch()
+            journal.settle()
             for signal, sender in self._senders.items():
                 sender.hurry()
                 sender.folder = folder

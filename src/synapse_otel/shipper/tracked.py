@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final
 
-from synapse_otel.journal.folder import ALIVE_LOCK, SHIP_LOCK, STATE_FILE, read_run, segment_numbers, segment_path
+from synapse_otel.journal.folder import (
+    ALIVE_LOCK,
+    EXIT_FILE,
+    SHIP_LOCK,
+    STATE_FILE,
+    read_run,
+    segment_numbers,
+    segment_path,
+)
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.locks import FileLock, is_locked
 from synapse_otel.shipper.lane import Lane
@@ -17,6 +25,8 @@ from synapse_otel.shipper.lane_traces import TracesLane
 
 _WATCH_SECONDS: Final = 0.02
 """Three threads look; one look is enough for all of them."""
+_EXIT_SECONDS: Final = 2.0
+"""What is waited for the parent of a process that has died, to hear how."""
 
 
 class TrackedJournal:
@@ -27,6 +37,8 @@ class TrackedJournal:
         self._lock = lock
         run = read_run(folder)
         self._keep = run.keep if run else True
+        self._watched_by = run.watched if run else ""
+        self._gone: float | None = None
         self.lanes: dict[Signal, Lane] = {
             Signal.LOGS: LogsLane(folder),
             Signal.METRICS: MetricsLane(folder, interval_seconds),
@@ -72,10 +84,26 @@ class TrackedJournal:
             ended = not is_locked(self.folder / ALIVE_LOCK)
         except FileNotFoundError:
             ended = True
-        if ended:
+        if ended and not self._awaits_exit(now):
             for lane in self.lanes.values():
                 lane.awaited = True
             self.ended = True
+
+    def _awaits_exit(self, now: float) -> bool:
+        """Say whether the parent of the process, which is gone, has still to tell how it ended, and is given time."""
+        if not self._watched_by or (self.folder / EXIT_FILE).exists():
+            return False
+        if self._gone is None:
+            self._gone = now
+        # Of a journal that was closed nothing has to be known: it is complete without it.
+        return now - self._gone < _EXIT_SECONDS and not all(lane.ended_well for lane in self.lanes.values())
+
+    def settle(self) -> None:
+        """Look whether the process lives; of one that is gone, wait for its parent's word if one is to be expected."""
+        self.watch()
+        while not self.ended and self._gone is not None:
+            sleep(_WATCH_SECONDS)
+            self.watch()
 
     def stirs(self) -> bool:
         """Say whether something was written, or the process has ended, since the lanes last looked."""

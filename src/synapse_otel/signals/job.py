@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, Status, StatusCode, get_current_span
 
-from synapse_otel.journal.state import CounterSlot, ProgressSlot, SlotKind
+from synapse_otel.journal.state import CounterSlot, JobEntry, ProgressSlot, SlotKind
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import LIVE, scope_or_none
 from synapse_otel.signals.arguments import check_name
@@ -103,6 +103,11 @@ class Job:
         span = self._instruments.tracer.start_span(name, around, attributes=attributes, start_time=start)
         self.key = span.get_span_context().span_id.to_bytes(8, "big")
         JOB_ATTRIBUTES[self.key] = self.attributes
+        context = span.get_span_context()
+        entry = JobEntry(
+            self.key, start, self.attributes, self.category or "", context.trace_id, int(context.trace_flags)
+        )
+        BLOCK.begin(entry)
         self.root = Scope(self, span, None, start)
         LIVE.append(self.root)
         if self.live_spans in {"job", "steps"}:
@@ -243,7 +248,7 @@ class Job:
         self.root.ended = True
         self._recorded.clear()
         LIVE[:] = [root for root in LIVE if root is not self.root]
-        BLOCK.end(self.key)
+        BLOCK.end(self.key, end)
         end_series(self.key)
         return result
 
