@@ -5,7 +5,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--custom-compile-command 'make lock' --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stack test lint format bench docs lock clean
+.PHONY: help setup demo stack test soak lint format bench docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: setup ## Run all tests, the real servers included; all others on Python 3.
 	$(BIN)/python -m tools.stack build
 	@sh tools/setup/test.sh $(BIN)
 
+soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is lost (SEEDS=50 FROM=0)
+	@$(BIN)/python -m tools.soak $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM))
+
 lint: setup ## Check style, types, shell scripts and the tree
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -37,8 +40,8 @@ format: setup ## Write the style that lint checks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## Measure against the plain OpenTelemetry SDK
-	@$(BIN)/python -m benchmarks
+bench: setup ## Measure all that docs/performance.md shows (WRITE=1: write it there, NAME=day: only that table)
+	@$(BIN)/python -m benchmarks $(NAME) $(if $(WRITE),--write)
 
 docs: setup ## Write the generated tables of docs/ anew
 	@$(BIN)/python -m tools.docs
@@ -47,6 +50,7 @@ lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	$(COMPILE) pyproject.toml --output-file constraints/runtime.txt
 	$(COMPILE) pyproject.toml --extra demo --group dev --constraints constraints/runtime.txt \
 		--output-file constraints/dev.txt
+	$(COMPILE) --group peers --output-file constraints/peers.txt
 	echo uv | $(COMPILE) - --constraints constraints/dev.txt --output-file constraints/uv.txt
 
 clean: ## Remove what was made in the tree; the caches outside it stay

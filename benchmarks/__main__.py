@@ -1,61 +1,64 @@
-"""``make bench``: what each call costs, beside the plain SDK, in one run on this machine."""
+"""``python -m benchmarks [NAME ...]``: measure, print the tables, and end with status 1 where a bar is missed."""
 
 from __future__ import annotations
 
-import subprocess
+import argparse
+import importlib
 import sys
-import tempfile
-from pathlib import Path
+import time
 
-import pyperf
-from rich.console import Console
-from rich.table import Table
+from benchmarks.machine import machine
+from benchmarks.report import Table, bars_table, show, write
 
-from benchmarks.calls import CONTENDERS
-
-BARS = {"set_progress": 20, "set_metrics": 8, "log": 8, "log_message": 8}
-"""How many times cheaper than the plain SDK each call must be."""
-ROUNDS = 3
-"""The contenders take turns, so that a busy moment of the machine meets all of them."""
-
-
-def measure() -> dict[str, dict[str, float]]:
-    """Return, by contender and call, the median cost in microseconds: the best of its rounds."""
-    costs: dict[str, dict[str, float]] = {name: {} for name in CONTENDERS}
-    with tempfile.TemporaryDirectory() as folder:
-        for turn in range(ROUNDS):
-            for contender, best in costs.items():
-                path = Path(folder) / f"{contender}-{turn}.json"
-                _run(contender, path)
-                for benchmark in pyperf.BenchmarkSuite.load(str(path)).get_benchmarks():
-                    name, cost = benchmark.get_name(), benchmark.median() * 1e6
-                    best[name] = min(best.get(name, cost), cost)
-    return costs
+BENCHMARKS = {
+    "calls": "costs:calls",
+    "peers": "peers:peers",
+    "layers": "layers:layers",
+    "start": "starting:starting",
+    "end": "ending:ending",
+    "burst": "bursts:bursts",
+    "delivered": "delivering:delivering",
+    "recover": "recovering:recovering",
+    "growth": "growing:growing",
+    "threads": "threads:threads",
+    "outage": "outages:outage",
+    "day": "days:day",
+}
+OPTIONAL = {"day"}
+"""Measured only when asked for by name: it takes minutes."""
 
 
-def _run(contender: str, path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.run_calls", "--contender", contender, "--output", str(path)]
-    settings = ["--quiet", "--processes", "3", "--values", "5", "--warmups", "1", "--copy-env"]
-    done = subprocess.run([*command, *settings], check=False, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{contender} could not be measured:\n{done.stderr[-2000:]}")
+def main() -> int:
+    """Measure; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all but day if none is given"
+    )
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.names) - BENCHMARKS.keys():
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    tables = [_run(name) for name in chosen.names or [name for name in BENCHMARKS if name not in OPTIONAL]]
+    if not chosen.names:
+        tables = [bars_table(tables), *tables, machine()]
+        show(tables[0])
+    if chosen.write:
+        for name in write(tables):
+            print(f"docs/performance.md has no block for {name}", file=sys.stderr)
+    missed = [bar.what for table in tables for bar in table.bars if not bar.met]
+    for what in missed:
+        print(f"missed: {what}", file=sys.stderr)
+    return 1 if missed else 0
 
 
-def show(costs: dict[str, dict[str, float]]) -> bool:
-    """Print the table; return whether every bar is met."""
-    ours, stock = costs["synapse-otel"], costs["plain SDK"]
-    table = Table(title="Cost of a call, in microseconds", caption=f"Python {sys.version.split()[0]}, best of {ROUNDS}")
-    for column in ("call", "plain SDK", "synapse-otel", "times cheaper", "bar"):
-        table.add_column(column, justify="left" if column == "call" else "right")
-    met = True
-    for call, cost in ours.items():
-        ratio = stock[call] / cost
-        bar = BARS.get(call)
-        met &= bar is None or ratio >= bar
-        table.add_row(call, f"{stock[call]:.2f}", f"{cost:.2f}", f"{ratio:.1f}", f"{bar}" if bar else "")
-    Console().print(table)
-    return met
+def _run(name: str) -> Table:
+    module, _, function = BENCHMARKS[name].partition(":")
+    begin = time.monotonic()
+    table: Table = getattr(importlib.import_module(f"benchmarks.{module}"), function)()
+    show(table)
+    print(f"{name} took {time.monotonic() - begin:.0f} s", file=sys.stderr)
+    return table
 
 
 if __name__ == "__main__":
-    sys.exit(0 if show(measure()) else 1)
+    sys.exit(main())

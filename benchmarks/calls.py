@@ -45,12 +45,9 @@ def synapse() -> Iterator[Calls]:
 @contextmanager
 def stock() -> Iterator[Calls]:
     """Set up the SDK as its documentation has it, with exporters that throw everything away."""
-    from opentelemetry.sdk._logs import LoggerProvider
-    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
-    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
     class NoLogs(LogRecordExporter):
         def export(self, batch: Sequence[Any]) -> LogRecordExportResult:
@@ -65,17 +62,8 @@ def stock() -> Iterator[Calls]:
         def export(self, spans: Sequence[Any]) -> SpanExportResult:
             return SpanExportResult.SUCCESS
 
-    tracer_provider = TracerProvider(shutdown_on_exit=False)
-    tracer_provider.add_span_processor(BatchSpanProcessor(NoSpans()))
-    trace.set_tracer_provider(tracer_provider)
-    logger_provider = LoggerProvider(shutdown_on_exit=False)
-    logger_provider.add_log_record_processor(BatchLogRecordProcessor(NoLogs()))
-    set_logger_provider(logger_provider)
-    meter_provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
-    metrics.set_meter_provider(meter_provider)
     logging.disable(logging.CRITICAL)
-    mapping = _StockMapping()
-    with trace.get_tracer("bench").start_as_current_span("train bench"):
+    with stock_mapping(NoSpans(), NoLogs(), InMemoryMetricReader()) as (mapping, _):
         yield {
             "set_progress": lambda: mapping.set_progress(5, 10, "training"),
             "set_metrics": lambda: mapping.set_metrics(METRICS, "training"),
@@ -83,11 +71,34 @@ def stock() -> Iterator[Calls]:
             "log_message": lambda: mapping.log_message("epoch 5 of 20 is done", "info"),
             "span": _span,
         }
-    tracer_provider.shutdown()
-    logger_provider.shutdown()
 
 
-class _StockMapping:
+@contextmanager
+def stock_mapping(
+    span_exporter: Any, log_exporter: Any, metric_reader: Any
+) -> Iterator[tuple[StockMapping, Callable[[], bool]]]:
+    """Set up the SDK in a span; yield the mapping on it, and what waits until all log records were exported."""
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    tracer_provider = TracerProvider(shutdown_on_exit=False)
+    tracer_provider.add_span_processor(BatchSpanProcessor(span_exporter))
+    trace.set_tracer_provider(tracer_provider)
+    logger_provider = LoggerProvider(shutdown_on_exit=False)
+    logger_provider.add_log_record_processor(BatchLogRecordProcessor(log_exporter))
+    set_logger_provider(logger_provider)
+    meter_provider = MeterProvider([metric_reader], shutdown_on_exit=False)
+    metrics.set_meter_provider(meter_provider)
+    with trace.get_tracer("bench").start_as_current_span("train bench"):
+        yield StockMapping(), logger_provider.force_flush
+    for provider in (tracer_provider, logger_provider, meter_provider):
+        provider.shutdown()
+
+
+class StockMapping:
     """The mapping of `docs/mapping.md`, call by call on the API, as somebody without synapse-otel would write it."""
 
     def __init__(self) -> None:

@@ -34,7 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "recording": {"journal", "account", "signals.semconv"},
     "report": {"recording", "signals.semconv"},
     "settings": {"shipper.destination"},
-    "pipeline": {"account", "journal", "recorder", "settings", "shipper", "signals"},
+    "shipping": {"journal", "settings", "shipper"},
+    "pipeline": {"account", "journal", "recorder", "settings", "shipper", "shipping", "signals"},
     "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
     "testing": {
         "journal",
@@ -47,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
         "signals",
     },
-    "cli": {"account", "journal", "pipeline", "recording", "report", "settings", "shipper"},
+    "cli": {"account", "journal", "recording", "report", "settings", "shipper", "shipping", "signals.semconv"},
     "": {"_version", "lifecycle", "plugins", "settings"},
 }
 """By room: the rooms, or the only modules of a room, that it may import. The package's root is the empty name."""
@@ -132,12 +133,12 @@ def users(prefix: str) -> set[str]:
         ("opentelemetry.exporter", {"recorder"}),
         ("opentelemetry.proto", {"shipper"}),
         ("urllib3", {"shipper"}),
-        ("socket", set()),
+        ("socket", {"cli"}),
         ("http", {"shipper"}),
         ("ssl", {"shipper"}),
         ("mmap", {"journal"}),
         ("fcntl", {"journal"}),
-        ("subprocess", {"shipper", "recorder"}),
+        ("subprocess", {"cli", "shipper", "recorder"}),
         ("pydantic", {"settings"}),
         ("pydantic_settings", {"settings"}),
         ("typer", {"cli"}),

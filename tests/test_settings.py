@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from synapse_otel.settings import Settings, SettingsError, load_destination, load_settings
+from synapse_otel.settings import OtlpSettings, Settings, SettingsError, load_destination, load_settings
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -19,6 +20,12 @@ VARIABLES = {
     "shipper": ("SYNAPSE_OTEL_SHIPPER", "thread", "thread"),
     "live_spans": ("SYNAPSE_OTEL_LIVE_SPANS", "job", "job"),
     "exit_timeout": ("SYNAPSE_OTEL_EXIT_TIMEOUT", "0.5", 0.5),
+    "stall_timeout": ("SYNAPSE_OTEL_STALL_TIMEOUT", "60", 60.0),
+    "journal_total_budget": ("SYNAPSE_OTEL_JOURNAL_TOTAL_BUDGET", "1GiB", 1 << 30),
+    "journal_retention_runs": ("SYNAPSE_OTEL_JOURNAL_RETENTION_RUNS", "5", 5),
+    "journal_retention_age": ("SYNAPSE_OTEL_JOURNAL_RETENTION_AGE", "3600", 3600.0),
+    "self_telemetry": ("SYNAPSE_OTEL_SELF_TELEMETRY", "false", False),
+    "watched_by": ("SYNAPSE_OTEL_WATCHED_BY", "token", "token"),
     "log_level": ("SYNAPSE_OTEL_LOG_LEVEL", "debug", "debug"),
     "redact_keys": ("SYNAPSE_OTEL_REDACT_KEYS", "pin, iban,", ("pin", "iban")),
     "sdk_disabled": ("OTEL_SDK_DISABLED", "true", True),
@@ -35,6 +42,12 @@ DEFAULTS = {
     "shipper": "process",
     "live_spans": "steps",
     "exit_timeout": 2.0,
+    "stall_timeout": 300.0,
+    "journal_total_budget": 8 << 30,
+    "journal_retention_runs": 100,
+    "journal_retention_age": 30 * 86_400.0,
+    "self_telemetry": True,
+    "watched_by": None,
     "log_level": "info",
     "redact_keys": (),
     "sdk_disabled": False,
@@ -48,8 +61,10 @@ DEFAULTS = {
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """No pyproject.toml but the test's own."""
+    """No pyproject.toml but the test's own, and no proxy."""
     monkeypatch.chdir(tmp_path)
+    for name in [found for found in os.environ if found.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
     return tmp_path
 
 
@@ -208,6 +223,131 @@ def test_a_signals_own_variables_win_over_the_common_ones(monkeypatch, tmp_path)
     )
 
 
+SIGNALS = ("logs", "metrics", "traces")
+CHANGES = {
+    "ENDPOINT": ("http://all:1", "http://own:2", "url", "http://own:2"),
+    "PROTOCOL": ("http/protobuf", "grpc", "protocol", "grpc"),
+    "INSECURE": ("false", "true", "insecure", True),
+    "HEADERS": ("k=all", "k=own", "headers", {"k": "own"}),
+    "COMPRESSION": ("gzip", "none", "compression", "none"),
+    "TIMEOUT": ("1000", "250", "timeout_seconds", 0.25),
+    "CERTIFICATE": ("all.pem", "own.pem", "certificate", "own.pem"),
+    "CLIENT_CERTIFICATE": ("all.pem", "own.pem", "client_certificate", "own.pem"),
+    "CLIENT_KEY": ("all.pem", "own.pem", "client_key", "own.pem"),
+}
+"""By variable: the common value, a signal's own, the field of its endpoint, and what stands there then."""
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("variable", CHANGES)
+def test_every_variable_exists_for_one_signal_and_wins_there(monkeypatch, folder, variable, signal):
+    for name in ("all.pem", "own.pem"):
+        (folder / name).touch()
+    common, own, field, value = CHANGES[variable]
+    if variable == "CLIENT_KEY":
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "all.pem")
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{variable}", common)
+    before = destination()
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{variable}", own)
+    after = destination()
+    expected = str(folder / "own.pem") if value == "own.pem" else value
+    for other in SIGNALS:
+        found, was = (getattr(getattr(where, other), field) for where in (after, before))
+        assert found == (expected if other == signal else was)
+        assert (found != was) is (other == signal)
+
+
+def test_no_variable_of_the_exporter_is_left_out():
+    assert {name.lower() for name in CHANGES} == set(OtlpSettings.model_fields)
+
+
+GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "secure"),
+    [
+        ({}, "http://localhost:4317", False),
+        ({"ENDPOINT": "http://all:4317"}, "http://all:4317", False),
+        ({"ENDPOINT": "https://all:4317/"}, "https://all:4317/", True),
+        ({"ENDPOINT": "http://all:4317", "INSECURE": "false"}, "http://all:4317", False),
+        ({"ENDPOINT": "https://all:4317", "INSECURE": "true"}, "https://all:4317", True),
+        ({"ENDPOINT": "all:4317"}, "all:4317", True),
+        ({"ENDPOINT": "all:4317", "INSECURE": "TRUE"}, "all:4317", False),
+        ({"ENDPOINT": "dns:///all:4317", "INSECURE": "true"}, "dns:///all:4317", False),
+        ({"ENDPOINT": "unix:///run/otel.sock", "INSECURE": "true"}, "unix:///run/otel.sock", False),
+        ({"ENDPOINT": "http://all:4317", "LOGS_ENDPOINT": "http://own:1"}, "http://own:1", False),
+    ],
+    ids=str,
+)
+def test_the_endpoint_of_grpc(monkeypatch, variables, url, secure):
+    for name, value in ({"PROTOCOL": "grpc"} | variables).items():
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
+    found = destination().logs
+    assert (found.protocol, found.url, found.secure) == ("grpc", url, secure)
+
+
+def test_our_own_endpoint_is_one_of_grpc_too(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://own:1")
+    assert destination(endpoint="http://ours:4317").traces.url == "http://ours:4317"
+
+
+def test_each_signal_may_have_its_own_protocol_and_its_default(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", " GRPC ")
+    found = destination()
+    assert (found.logs.url, found.metrics.url) == ("http://localhost:4318/v1/logs", "http://localhost:4317")
+
+
+def test_the_shipper_works_in_another_folder_so_paths_are_absolute(monkeypatch, folder):
+    (folder / "ca.pem").touch()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "ca.pem")
+    assert destination().logs.certificate == str(folder / "ca.pem")
+    for name, value in {"PROTOCOL": "grpc", "ENDPOINT": "unix:otel.sock"}.items():
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
+    assert destination().logs.url == f"unix:{folder / 'otel.sock'}"
+
+
+def test_no_limit_of_the_time_is_an_hour(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "1500")
+    found = destination()
+    assert (found.logs.timeout_seconds, found.traces.timeout_seconds) == (1.5, 3600.0)
+
+
+PROXY = "http://me:secret@proxy:3128"
+
+
+@pytest.mark.parametrize(
+    ("variables", "proxy"),
+    [
+        ({}, None),
+        ({"HTTP_PROXY": PROXY}, PROXY),
+        ({"http_proxy": PROXY}, PROXY),
+        ({"http_proxy": "proxy:3128"}, "http://proxy:3128"),
+        ({"HTTPS_PROXY": PROXY}, None),
+        ({"ALL_PROXY": PROXY}, None),
+        ({"HTTP_PROXY": PROXY, "NO_PROXY": "other, .far"}, None),
+        ({"HTTP_PROXY": PROXY, "NO_PROXY": "a.far:4318"}, None),
+        ({"HTTP_PROXY": PROXY, "NO_PROXY": "a.far:1"}, PROXY),
+        ({"HTTP_PROXY": PROXY, "no_proxy": "*"}, None),
+        ({"NO_PROXY": "*"}, None),
+        ({"HTTP_PROXY": "socks5://x:1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}, None),
+        ({"HTTPS_PROXY": PROXY, "OTEL_EXPORTER_OTLP_ENDPOINT": "https://a.far:4318"}, PROXY),
+        ({"HTTP_PROXY": PROXY, "OTEL_EXPORTER_OTLP_ENDPOINT": "https://a.far:4318"}, None),
+        ({"HTTPS_PROXY": PROXY, **GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "a.far:4317"}, PROXY),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "a.far", **GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "a.far:4317"}, None),
+    ],
+    ids=str,
+)
+def test_the_proxy_of_the_environment(monkeypatch, variables, proxy):
+    for name, value in ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a.far:4318"} | variables).items():
+        monkeypatch.setenv(name, value)
+    found = destination()
+    assert found.logs.proxy == found.traces.proxy == proxy
+    assert "secret" not in repr(found)
+
+
 def test_our_own_endpoint_and_headers_win_over_all(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://own/traces")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "k=all")
@@ -223,8 +363,21 @@ def test_our_own_endpoint_and_headers_win_over_all(monkeypatch):
         ({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "x"}, r"^OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: .*'x'"),
         ({"SYNAPSE_OTEL_ENDPOINT": "x:4318"}, r"^SYNAPSE_OTEL_ENDPOINT: .*'x:4318"),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "carrier"}, r"^OTEL_EXPORTER_OTLP_PROTOCOL=carrier: .*'http/protobuf'"),
+        (
+            {"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/json"},
+            r"^OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=http/json: .*'grpc' or 'http/protobuf'",
+        ),
+        ({"OTEL_EXPORTER_OTLP_INSECURE": "1"}, r"^OTEL_EXPORTER_OTLP_INSECURE=1: must be true or false"),
+        (GRPC | {"OTEL_EXPORTER_OTLP_ENDPOINT": "ftp://x"}, r"^OTEL_EXPORTER_OTLP_ENDPOINT: .*gRPC.*'ftp://x"),
+        (GRPC | {"OTEL_EXPORTER_OTLP_HEADERS": "key=%C3%A9"}, r"^OTEL_EXPORTER_OTLP_HEADERS: headers: 'key'.* gRPC"),
+        ({"OTEL_EXPORTER_OTLP_CLIENT_KEY": __file__}, r"^OTEL_EXPORTER_OTLP_CLIENT_KEY: .*needs a client_certificate"),
+        (
+            {"HTTP_PROXY": "socks5://x:1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://far"},
+            r"^HTTP_PROXY or .*'socks5://x:1'",
+        ),
         ({"OTEL_EXPORTER_OTLP_COMPRESSION": "zip"}, r"^OTEL_EXPORTER_OTLP_COMPRESSION=zip: .*'none' or 'gzip'"),
-        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "0"}, r"^OTEL_EXPORTER_OTLP_TIMEOUT=0: .*greater than 0"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "-1"}, r"^OTEL_EXPORTER_OTLP_TIMEOUT=-1: .*greater than or equal to 0"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "inf"}, r"^OTEL_EXPORTER_OTLP_TIMEOUT: .*3600"),
         ({"OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "99999999"}, r"^OTEL_EXPORTER_OTLP_METRICS_TIMEOUT: .*3600"),
         ({"OTEL_EXPORTER_OTLP_CERTIFICATE": "/no/file"}, r"^OTEL_EXPORTER_OTLP_CERTIFICATE=/no/file: .*file"),
     ],

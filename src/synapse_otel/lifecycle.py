@@ -5,10 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,27 @@ def _after_fork() -> None:
     """Take a new lock: another thread of the parent may have held the old one, and does not live here."""
     global _lock  # noqa: PLW0603 - a lock that cannot be released can only be replaced
     _lock = threading.RLock()
+    _end_with_worker()
+
+
+def _end_with_worker() -> None:
+    """Have a worker of multiprocessing close its journal at its end: it ends by ``os._exit``, without `atexit`."""
+    if "multiprocessing.util" in sys.modules:
+        from multiprocessing import parent_process, util
+
+        util.register_after_fork(_at_exit, _register_with_worker)  # a worker that begins now clears what was there
+        if parent_process() is not None:
+            _register_with_worker(_at_exit)
+
+
+def _register_with_worker(at_exit: Callable[[], None]) -> None:
+    from multiprocessing.util import Finalize
+
+    Finalize(None, at_exit, exitpriority=_LAST)
+
+
+_LAST: Final = -100
+"""Priority in multiprocessing's registry: after everything else that may still record."""
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -67,6 +89,7 @@ def _set_up(settings: Settings) -> Pipeline:
     if settings.logging_level is not None and not settings.sdk_disabled:
         capture_logging(settings.logging_level)
     atexit.register(_at_exit)
+    _end_with_worker()
     return pipeline
 
 
@@ -129,8 +152,9 @@ def job(
         env = PluginEnvironment(env)
     with _lock:
         outermost = not _live()
+        run = f"{action}-{plugin}", {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version}
         if outermost:
-            pipeline.begin_run(f"{action}-{plugin}", {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version})
+            pipeline.begin_run(*run)
         started = start_job(
             action,
             plugin=plugin,
@@ -141,6 +165,7 @@ def job(
             params=params,
             live_spans=pipeline.settings.live_spans,
             parent=pipeline.parent(),
+            set_up=(_join, (pipeline.handed_settings(), *run, pipeline.journal_id)),
         )
         _live().append(started)
     started.flush = pipeline.flush
@@ -163,6 +188,25 @@ def job(
             raise
         else:
             _end(started, console, None)
+        finally:
+            if console is not None:
+                context.logger = ConsoleLogger()  # what is logged afterwards is recorded and shown too
+
+
+def _join(
+    settings: Mapping[str, Any], name: str, attributes: Mapping[str, Any], journal: str
+) -> Callable[[], Account | None]:
+    """Set up a process that was handed the context of a job: it records for that job's run, in a journal of its own.
+
+    Return what flushes it.
+    """
+    from synapse_otel.settings import load_settings
+
+    with _lock:
+        pipeline: Pipeline = _state.get("pipeline") or _set_up(load_settings(**settings))
+        if not _live():
+            pipeline.join_run(name, attributes, journal)
+    return pipeline.flush
 
 
 # --- the job's end -------------------------------------------------------------------------------------
@@ -207,8 +251,11 @@ def _at_exit() -> None:
         return
     for started in _live()[::-1]:
         _end(started, None, NotLeft("the interpreter ended inside the job's block"))
-    journals = pipeline.installed.recorder.journals
-    if any(not journal.closed for journal in journals):
+    if all(journal.closed for journal in pipeline.installed.recorder.journals):
+        return
+    if pipeline.installed.recorder.parent:
+        pipeline.close()  # its run is another process' to wait for
+    else:
         pipeline.end_run()
 
 

@@ -7,7 +7,6 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +15,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from synapse_otel.account import Account, account_of
+from synapse_otel.contained import let_through
 from synapse_otel.journal.cursor import Cursor, read_cursor
-from synapse_otel.journal.folder import make_root, spare_roots
 from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.salt import read_salt
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.otel_seam import unset_providers
 from synapse_otel.recorder.install import Installed, install
@@ -28,20 +28,22 @@ from synapse_otel.settings import Settings, load_destination
 from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.process import Orders
 from synapse_otel.shipper.shipper import Shipper
-from synapse_otel.shipper.start import ensure_shipper, is_shipping
+from synapse_otel.shipping import ensure_shipping, make_orders
 from synapse_otel.signals import semconv
 from synapse_otel.signals.instruments import BLOCK
 
 _POLL_SECONDS: Final = 0.01
 _RESTART_SECONDS: Final = 1.0
-SALT_FILE: Final = "salt"
+_LOOK_SECONDS: Final = 2.0
 
 
 def say(line: str) -> None:
     """Tell the job's user something about its telemetry, once, on stderr."""
     # stderr may be closed, or be in the middle of a write that a signal's handler has come into.
-    with suppress(Exception):
+    try:
         sys.stderr.write(f"synapse-otel: {line}\n")
+    except Exception as error:  # noqa: BLE001 - as above
+        let_through(error)
 
 
 class Pipeline:
@@ -50,6 +52,9 @@ class Pipeline:
     def __init__(self, settings: Settings, *, id_generator: Any = None) -> None:
         self.settings: Final = settings
         self._thread: Shipper | None = None
+        self._home: Path | None = None
+        """Root of the journal for which a shipper's process was seen to."""
+        self._look_again = 0.0
         self._process = os.getpid()
         self.installed: Installed | None = None
         if not settings.sdk_disabled and unset_providers():
@@ -69,6 +74,8 @@ class Pipeline:
                 on_open=self._ship,
                 id_generator=id_generator,
             )
+        if self.installed is not None and settings.shipper == "process":
+            self.installed.recorder.on_look = self._look
 
     @cached_property
     def destination(self) -> Destination:
@@ -82,8 +89,8 @@ class Pipeline:
 
     # --- runs ---------------------------------------------------------------------------------------
 
-    def begin_run(self, name: str, attributes: Mapping[str, Any]) -> None:
-        """Begin a journal for a run, with a resource of its own."""
+    def begin_run(self, name: str, attributes: Mapping[str, Any], parent: str = "") -> None:
+        """Begin a journal for a run, or for a part of the run with the journal `parent`, with a resource of its own."""
         if self.installed is not None:
             given = {
                 semconv.SERVICE_NAMESPACE: "synapse",
@@ -91,7 +98,31 @@ class Pipeline:
                 **attributes,
             }
             resource = make_resource(given)
-            self.installed.recorder.begin_run(name, resource.attributes, given[semconv.SERVICE_INSTANCE_ID])
+            self.installed.recorder.begin_run(name, resource.attributes, given[semconv.SERVICE_INSTANCE_ID], parent)
+
+    def join_run(self, name: str, attributes: Mapping[str, Any], parent: str) -> None:
+        """Have what this process records belong to another one's run, with a journal of its own."""
+        if self.installed is not None and self.installed.recorder.parent != parent:
+            self.begin_run(name, attributes, parent)
+
+    def close(self) -> None:
+        """Close the journals; wait for their delivery only where this process is the one that delivers."""
+        if self.settings.shipper == "thread":
+            self.end_run()
+        elif self.installed is not None:
+            self.installed.foreign.collect()
+            self.installed.recorder.close()
+
+    @property
+    def journal_id(self) -> str:
+        """Id of the current run's journal; empty if there is none."""
+        journals = self.installed.recorder.journals if self.installed else []
+        return journals[0].run.journal if journals else ""
+
+    def handed_settings(self) -> dict[str, Any]:
+        """Return the settings that differ from their defaults, for a process that works for a job of this one."""
+        own = {"traceparent", "tracestate", "watched_by"}
+        return {name: getattr(self.settings, name) for name in self.settings.model_fields_set - own}
 
     def parent(self) -> Context:
         """Return the trace context that this process was started with, empty if there is none."""
@@ -121,30 +152,33 @@ class Pipeline:
 
     def orders(self, home: Path) -> Orders:
         """Return what a shipper's process is started with; ``home``: the folder below which its own files stand."""
-        roots = dict.fromkeys([home, self.settings.journal_dir, *spare_roots()])
-        return Orders(
-            roots=[str(root) for root in roots],
-            destination=self.destination,
-            key=self.key,
-            interval_seconds=self.settings.metric_export_interval / 1000,
-        )
+        return make_orders(self.settings, self.destination, self.key, home)
 
     def _ship(self, journal: JournalWriter) -> None:
         """See to it that a journal that was just opened is delivered."""
         if self.settings.shipper == "process":
+            self._home = journal.folder.parent
+            self._look_again = time.monotonic() + _LOOK_SECONDS
             try:
-                self._ensure_shipper(journal.folder.parent)
+                self._ensure_shipper(self._home)
             except OSError as error:
+                let_through(error)
                 say(f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits")
         elif self.settings.shipper == "thread" and (self._thread is None or self._process != os.getpid()):
             self._process = os.getpid()
             self._thread = self._start_thread(journal.folder.parent)
 
+    def _look(self) -> None:
+        """See now and then that somebody delivers: the shipper may have been killed with all that would restart it."""
+        if time.monotonic() < self._look_again or self.installed is None:
+            return
+        self._look_again = time.monotonic() + _LOOK_SECONDS
+        journals = self.installed.recorder.journals
+        if journals and not journals[-1].closed and self._home == journals[-1].folder.parent:
+            self._revive(self._home)
+
     def _ensure_shipper(self, home: Path) -> None:
-        """Start a shipper unless one runs, be it one whose files stand in another root: it sees them all."""
-        orders = self.orders(home)
-        if not any(is_shipping(Path(root), self.key) for root in orders.roots):
-            ensure_shipper(orders)
+        ensure_shipping(self.orders(home))
 
     def _start_thread(self, home: Path) -> Shipper:
         from threading import Thread
@@ -156,6 +190,7 @@ class Pipeline:
             self.key,
             interval_seconds=orders.interval_seconds,
             say=say,
+            limits=orders.limits,
         )
         Thread(target=shipper.run, kwargs={"idle_seconds": None}, name="synapse-otel", daemon=True).start()
         return shipper
@@ -201,38 +236,5 @@ class Pipeline:
         try:
             self._ensure_shipper(home)
         except OSError as error:
+            let_through(error)
             say(f"no shipper could be started: {error}")
-
-
-def read_salt(root: Path) -> bytes:
-    """Return the secret with which this user's destinations are named; made when first needed.
-
-    Where ``root`` cannot be written it stands where the journals stand then.
-    """
-    for place in (root, *spare_roots()):
-        try:
-            make_root(place)
-            return _read_or_make(place / SALT_FILE)
-        except OSError:
-            continue
-    return b""
-
-
-def _read_or_make(path: Path) -> bytes:
-    """Return what a file holds; several processes that make it at once all get the same."""
-    with suppress(FileNotFoundError):
-        return path.read_bytes()
-    making = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
-        try:
-            os.link(making, path)
-        except FileExistsError:
-            pass  # another process was quicker
-        except OSError:  # a file system without links
-            making.replace(path)
-    finally:
-        making.unlink(missing_ok=True)
-    return path.read_bytes()

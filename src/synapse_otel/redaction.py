@@ -110,14 +110,20 @@ class KeyRedaction:
             return attributes
         return {key: self._value(key, value) for key, value in attributes.items()}
 
+    def judge(self, key: str) -> bool:
+        """Say whether a key holds no secrets, and remember one that holds none."""
+        if is_secret_key(key, self._extra):
+            return False
+        if len(self.plain) < _KEYS_KEPT:
+            self.plain.add(key)
+        return True
+
     def _value(self, key: Any, value: Any) -> Any:
         if key not in self.plain:
             if not isinstance(key, str):
                 key = str(key)
-            if is_secret_key(key, self._extra):
+            if not self.judge(key):
                 return value if isinstance(value, bool | int | float) or value is None else REDACTED
-            if len(self.plain) < _KEYS_KEPT:
-                self.plain.add(key)
         return self.nested(value)
 
     def nested(self, value: Any) -> Any:

@@ -23,9 +23,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from synapse_otel.shipper.destination import Destination, Endpoint
+from synapse_otel.shipper.destination import LONGEST_TIMEOUT_SECONDS, Destination, Endpoint, Protocol
 
 DEFAULT_ENDPOINT: Final = "http://localhost:4318"
+DEFAULT_GRPC_ENDPOINT: Final = "http://localhost:4317"
 _MEBIBYTE: Final = 1 << 20
 
 
@@ -51,6 +52,20 @@ def _pairs(value: object) -> object:
     return pairs
 
 
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _boolean(value: object) -> object:
+    """Read a boolean of the specification, which allows no other words than these."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() not in {"true", "false"}:
+        msg = "must be true or false"
+        raise ValueError(msg)
+    return value.strip().lower() == "true"
+
+
 class _Source(BaseSettings):
     model_config = SettingsConfigDict(
         env_ignore_empty=True,
@@ -71,11 +86,13 @@ class OtlpSettings(_Source):
     """The exporter's variables: one signal's (``OTEL_EXPORTER_OTLP_TRACES_...``) or all signals' without the name."""
 
     endpoint: str | None = None
-    protocol: Literal["http/protobuf"] | None = None
+    protocol: Annotated[Protocol | None, BeforeValidator(_lower)] = None
+    insecure: Annotated[bool | None, BeforeValidator(_boolean)] = None
+    """Whether gRPC goes without TLS, where the endpoint has neither the scheme ``http`` nor ``https``."""
     headers: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(_pairs)] = None
-    compression: Literal["none", "gzip"] | None = None
-    timeout: PositiveFloat | None = None
-    """In milliseconds, as the specification says."""
+    compression: Annotated[Literal["none", "gzip"] | None, BeforeValidator(_lower)] = None
+    timeout: float | None = Field(default=None, ge=0)
+    """In milliseconds, as the specification says; 0: no limit, which is an hour here."""
     certificate: FilePath | None = None
     client_certificate: FilePath | None = None
     client_key: FilePath | None = None
@@ -190,32 +207,64 @@ def load_destination(settings: Settings) -> Destination:
 
 
 def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signal: str) -> Endpoint:
-    base = settings.endpoint or shared.endpoint or DEFAULT_ENDPOINT
-    # A signal's own address is taken as it is; to the common one the signal's path is added.
-    url = own.endpoint if own.endpoint and not settings.endpoint else f"{base.rstrip('/')}/v1/{signal}"
     given = {name: _first(getattr(own, name), getattr(shared, name)) for name in _COMMON}
+    given["url"] = _url(settings, shared, own, signal, grpc=given["protocol"] == "grpc")
     timeout = _first(own.timeout, shared.timeout)
     if timeout is not None:
-        given["timeout_seconds"] = timeout / 1000
+        given["timeout_seconds"] = timeout / 1000 or LONGEST_TIMEOUT_SECONDS
     given["headers"] = _first(settings.headers, own.headers, shared.headers)
     paths = {"certificate", "client_certificate", "client_key"}
+    # The shipper's process works in another folder.
     fields: dict[str, Any] = {
-        name: str(value) if name in paths else value for name, value in given.items() if value is not None
+        name: str(value.absolute()) if name in paths else value for name, value in given.items() if value is not None
     }
     try:
-        return Endpoint(url=url, **fields)
+        endpoint = Endpoint(**fields)
+        return Endpoint(**fields, proxy=_proxy(endpoint))
     except ValueError as error:
         field = _FIELDS.get(str(error).partition(":")[0].partition(" ")[0], "endpoint")
         msg = f"{_set_by(field, settings, own, signal)}: {error}"
         raise SettingsError(msg) from error
 
 
-_FIELDS: Final = {"headers": "headers", "timeout_seconds": "timeout", "client_key": "client_key"}
+def _url(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signal: str, *, grpc: bool) -> str:
+    """Return where a signal goes: its own address as it is; over HTTP its path is added to the common one."""
+    base = settings.endpoint or shared.endpoint
+    if grpc:
+        return _absolute_socket(_first(settings.endpoint, own.endpoint, base, DEFAULT_GRPC_ENDPOINT))
+    if own.endpoint and not settings.endpoint:
+        return own.endpoint
+    return f"{(base or DEFAULT_ENDPOINT).rstrip('/')}/v1/{signal}"
+
+
+def _absolute_socket(endpoint: str) -> str:
+    """Return a gRPC endpoint whose path, if it is one of a socket, does not depend on the folder one works in."""
+    scheme, _, path = endpoint.partition(":")
+    return f"unix:{Path(path).absolute()}" if scheme == "unix" and path and not path.startswith("/") else endpoint
+
+
+def _proxy(endpoint: Endpoint) -> str | None:
+    """Return the proxy that ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` say, also in lower case, if any."""
+    if endpoint.is_local or not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass  # loads an HTTP client, which a job seldom needs
+
+    found = getproxies().get("https" if endpoint.secure else "http")
+    host = urlsplit(endpoint.url if "://" in endpoint.url else f"//{endpoint.url}").netloc.rpartition("@")[2]
+    if not found or proxy_bypass(host):
+        return None
+    return found if "://" in found else f"http://{found}"
+
+
+_FIELDS: Final = {"headers": "headers", "timeout_seconds": "timeout", "client_key": "client_key", "proxy": "proxy"}
 """By the first word of an endpoint's error: the setting that it is about."""
 
 
 def _set_by(field: str, settings: Settings, own: OtlpSettings, signal: str) -> str:
     """Return the variable that has set a part of a signal's endpoint."""
+    if field == "proxy":
+        return "HTTP_PROXY or HTTPS_PROXY"
     if getattr(settings, field, None) is not None:
         return f"SYNAPSE_OTEL_{field.upper()}"
     of_signal = f"{signal.upper()}_" if getattr(own, field) is not None else ""
@@ -223,7 +272,7 @@ def _set_by(field: str, settings: Settings, own: OtlpSettings, signal: str) -> s
 
 
 _Loaded = TypeVar("_Loaded", bound=BaseSettings)
-_COMMON: Final = ("compression", "certificate", "client_certificate", "client_key")
+_COMMON: Final = ("protocol", "insecure", "compression", "certificate", "client_certificate", "client_key")
 
 
 def _first(*values: Any) -> Any:
@@ -252,4 +301,12 @@ def _explained(error: ValidationError, prefix: str) -> str:
     return "; ".join(lines)
 
 
-__all__ = ["DEFAULT_ENDPOINT", "OtlpSettings", "Settings", "SettingsError", "load_destination", "load_settings"]
+__all__ = [
+    "DEFAULT_ENDPOINT",
+    "DEFAULT_GRPC_ENDPOINT",
+    "OtlpSettings",
+    "Settings",
+    "SettingsError",
+    "load_destination",
+    "load_settings",
+]

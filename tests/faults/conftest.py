@@ -39,4 +39,4 @@ def nowhere(tmp_path: Path) -> Iterator[Place]:
 
 def end_shippers(place: Place) -> None:
     for pid in place.shippers():
-        os.kill(pid, signal.SIGKILL)
+        os.killpg(os.getpgid(pid), signal.SIGKILL)  # and the shell that would start it again

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import threading
@@ -235,6 +236,58 @@ def storm(seconds="1"):
         told(f"signals {count}")
         told("returned " + ",".join(map(str, returned)))
         told(f"raised {raised}")
+
+
+class Slow:
+    """A value whose conversions take their time."""
+
+    def __float__(self):
+        return float(sum(range(300)))
+
+    def __repr__(self):
+        return f"slow {sum(range(300))}"
+
+
+class SlowView(NoOpLogger):
+    """A view whose hooks take their time."""
+
+    def _log_impl(self, event, data, file, step, level=None):
+        sum(range(300))
+
+
+def alarms(kind, count="300"):
+    """A handler of the host raises a TimeoutError in the middle of one call after the other."""
+    chance = random.Random(kind)
+    raised = caught = 0
+
+    def handler(_number, _frame):
+        nonlocal raised
+        raised += 1
+        raise TimeoutError(raised)
+
+    with synapse_otel.job("train", plugin="demo", job_id="job-1", logger=SlowView()) as ctx:
+        record = logging.makeLogRecord({"name": "plugin", "levelno": 30, "msg": "of %r", "args": (Slow(),)})
+        calls = {
+            "message": lambda: ctx.log_message("m"),
+            "error": lambda: ctx.log_message("m", "error"),
+            "event": lambda: ctx.log("e", {"value": Slow()}, __file__),
+            "progress": lambda: ctx.set_progress(1, 2, "work"),
+            "metrics": lambda: ctx.set_metrics({"loss": Slow(), "other": 0.5}, "work"),
+            "logging": lambda: logging.getLogger("plugin").handle(record),
+        }
+        call = calls[kind]
+        logging.lastResort = None  # it swallows what is raised in it, with us and without us
+        signal.signal(signal.SIGALRM, handler)
+        for number in range(int(count)):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-6, 300e-6))
+                while raised == number:
+                    call()
+            except TimeoutError:
+                caught += 1
+        call()
+    told(f"raised {raised}")
+    told(f"caught {caught}")
 
 
 def two_jobs():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,16 @@ class Place:
             **self.variables,
         }
 
-    def start(self, name: str, *arguments: Any, output: Path | None = None, **options: Any) -> subprocess.Popen[str]:
-        """Start a job; what it tells goes to a pipe, or to a file."""
+    def start(
+        self, name: str, *arguments: Any, output: Path | None = None, program: Path = JOBS, **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start a job of a program; what it tells goes to a pipe, or to a file."""
         if output is not None:
             with output.open("w") as file:
-                return self.start(name, *arguments, stdout=file, **options)
+                return self.start(name, *arguments, program=program, stdout=file, **options)
         options.setdefault("stdout", subprocess.PIPE)
         process = subprocess.Popen(
-            [sys.executable, str(JOBS), name, *map(str, arguments)],
+            [sys.executable, str(program), name, *map(str, arguments)],
             env=self.environment(),
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -78,9 +81,9 @@ class Place:
         self.started.append(process.pid)
         return process
 
-    def run(self, name: str, *arguments: Any) -> Ended:
+    def run(self, name: str, *arguments: Any, program: Path = JOBS) -> Ended:
         begin = time.monotonic()
-        process = self.start(name, *arguments)
+        process = self.start(name, *arguments, program=program)
         out, err = process.communicate(timeout=60)
         return Ended(process.returncode, out, err, time.monotonic() - begin)
 
@@ -115,25 +118,32 @@ class Place:
     def shippers(self) -> list[int]:
         found = []
         for process in Path("/proc").glob("[0-9]*"):
-            try:
-                held = {os.readlink(descriptor) for descriptor in (process / "fd").iterdir()}
-            except OSError:
-                continue
+            held = set(descriptors(process))
             locks = {str(path) for path in self.root.glob("shipper-*.lock")}
             if int(process.name) != os.getpid() and held & locks and b"shipper.process" in _command(process):
                 found.append(int(process.name))
         return found
 
     def kill_shipper(self) -> None:
-        pid = self.shipper()
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-            eventually(lambda: not self.is_shipping())
+        """Kill the shipper for good, with the shell that would start it again."""
+        for pid in self.shippers():
+            os.killpg(os.getpgid(pid), signal.SIGKILL)
+        eventually(lambda: not self.is_shipping())
 
     # --- the journals ---------------------------------------------------------------------------------
 
     def folders(self) -> list[Path]:
         return list(run_folders(self.root))
+
+
+def descriptors(process: Path) -> list[str]:
+    """Return what the descriptors of a process in ``/proc`` lead to; none if it is gone, or somebody else's."""
+    found = []
+    with suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with suppress(OSError):  # closed since it was listed
+                found.append(os.readlink(descriptor))
+    return sorted(found)
 
 
 def _command(process: Path) -> bytes:

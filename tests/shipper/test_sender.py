@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from synapse_otel.journal.frames import Signal
+from synapse_otel.shipper.answers import LARGEST_ANSWER
 from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.outcome import Accepted, Invalid, Refused, Retry, TooLarge
-from synapse_otel.shipper.sender import LARGEST_ANSWER, Sender
+from synapse_otel.shipper.sender import Sender
 
 BODY = b"request" * 1000
 
@@ -141,7 +142,7 @@ def test_gzip_is_used_when_asked_for():
 def test_a_user_name_in_the_url_is_basic_authentication():
     with Server() as server, sender(server.server_port, host="me:p%40ss@127.0.0.1") as to:
         assert to.send(BODY) == Accepted()
-    assert server.requests[0][1]["Authorization".lower()] == "Basic bWU6cEBzcw=="
+    assert server.requests[0][1]["Authorization"] == "Basic bWU6cEBzcw=="
 
 
 def test_one_connection_is_used_for_many_requests_whatever_is_answered():
@@ -165,7 +166,7 @@ def test_a_redirect_is_not_followed():
 def test_a_server_that_goes_away_is_said_to_refuse():
     with Server() as server, sender(server.server_port) as to:
         assert to.send(BODY) == Accepted()
-    assert to.send(BODY) == Retry(f"connection refused by 127.0.0.1:{server.server_port}")
+    assert to.send(BODY) == Retry(f"connection refused by 127.0.0.1:{server.server_port}", reached=False)
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_no_failure():
@@ -190,7 +191,7 @@ def test_a_request_that_failed_is_not_kept_in_memory():
 
 def test_a_name_that_nobody_has():
     with sender(4318, host="nobody.invalid") as to:
-        assert to.send(BODY) == Retry("the name of nobody.invalid:4318 cannot be resolved")
+        assert to.send(BODY) == Retry("the name of nobody.invalid:4318 cannot be resolved", reached=False)
 
 
 def test_a_large_answer_is_not_read_to_its_end():
@@ -333,7 +334,7 @@ def test_a_certificate_that_cannot_be_trusted(authority, files, *, name, end, tr
     tls = server_tls(authority.issue_cert(name, not_before=end, not_after=end))
     settings = {"certificate": files["ca.pem"]} if trusted else {}
     with Server(tls=tls) as server, sender(server.server_port, scheme="https", **settings) as to:
-        assert to.send(BODY) == Retry(f"TLS with 127.0.0.1:{server.server_port}: {reason}")
+        assert to.send(BODY) == Retry(f"TLS with 127.0.0.1:{server.server_port}: {reason}", reached=False)
     assert server.requests == []
 
 
@@ -361,7 +362,7 @@ def test_files_that_cannot_be_used_are_named_and_read_again_when_they_are_there(
     certificate = tmp_path / "ca.pem"
     tls = server_tls(authority.issue_cert("127.0.0.1"))
     with Server(tls=tls) as server, sender(server.server_port, scheme="https", certificate=str(certificate)) as to:
-        assert to.send(BODY) == Retry(f"cannot read {certificate}: No such file or directory")
+        assert to.send(BODY) == Retry(f"cannot read {certificate}: No such file or directory", reached=False)
         certificate.write_text("garbage")
         assert "TLS with" in to.send(BODY).reason
         authority.cert_pem.write_to_path(certificate)

@@ -81,6 +81,17 @@ def test_its_key_does_not_depend_on_the_order_of_headers():
         ({"headers": {"a b": "c"}}, "'a b'"),
         ({"headers": {"key": f"{SECRET}\r\nHost: evil"}}, "'key'"),
         ({"headers": {"key": f"{SECRET}\u20ac"}}, "'key'"),
+        (
+            {"protocol": "grpc", "url": f"ftp://user:{SECRET}@example.org"},
+            "url must be .* gRPC .* not 'ftp://example.org'",
+        ),
+        ({"protocol": "grpc", "url": ""}, "url must be"),
+        ({"protocol": "grpc", "url": "two words:1"}, "url must be"),
+        ({"protocol": "grpc", "url": "http://"}, "url must be"),
+        ({"protocol": "grpc", "url": f"ann:{SECRET}@host:1"}, "url must be"),
+        ({"protocol": "grpc", "proxy": "https://host"}, "proxy must be an http:// address"),
+        ({"protocol": "grpc", "headers": {"k!": "v"}}, "'k!', .* gRPC"),
+        ({"protocol": "grpc", "headers": {"key": f"{SECRET}\xe9"}}, "'key', .* gRPC"),
         ({"client_key": "/key.pem"}, "client_key '/key.pem' needs a client_certificate"),
     ],
 )

@@ -16,6 +16,7 @@ from synapse_otel.shipper.lane_logs import LogsLane
 from synapse_otel.shipper.lane_metrics import MetricsLane
 from synapse_otel.shipper.lane_traces import TracesLane
 from synapse_otel.shipper.outcome import Accepted
+from synapse_otel.shipper.suspects import Tally
 from synapse_otel.testing import recorded_job
 from tests.signals.otlp import logs_of, metrics_of, spans_of
 from tests.signals.scenarios import SCENARIOS, arguments
@@ -28,7 +29,10 @@ class Receiver:
         self._request = request
         self.requests: list[Any] = []
 
-    def __call__(self, body: bytes) -> Accepted:
+    def tally(self) -> Tally:
+        return Tally(len(self.requests), 0)
+
+    def __call__(self, body: bytes, *, suspect: bool = False) -> Accepted:
         self.requests.append(self._request.FromString(body))
         return Accepted()
 

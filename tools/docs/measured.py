@@ -18,7 +18,7 @@ _BLOCK: Final = re.compile(r"(?<=<!-- measured: costs -->\n).*?(?=<!-- end: cost
 def write_costs(page: Path = ROOT / "README.md") -> str:
     """Measure, write the table into its block, and return it."""
     text = page.read_text(encoding="utf-8")
-    measured = costs(import_module("benchmarks.__main__").measure())
+    measured = costs(import_module("benchmarks.costs").measure())
     page.write_text(_BLOCK.sub(lambda _: f"{measured}\n", text), encoding="utf-8")
     return measured
 

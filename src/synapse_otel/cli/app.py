@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from synapse_otel._version import __version__
+from synapse_otel.cli.codes import USAGE_ERROR
+from synapse_otel.cli.lines import tell
 
-USAGE_ERROR: Final = 2
 _RUN: Final = "Folder of a run, its name or a part of it, or the beginning of the id of its job or trace."
 
 app: Final = typer.Typer(
@@ -55,6 +57,60 @@ def show(run: Annotated[str | None, typer.Argument(help=f"{_RUN} The last run if
     _finish(lambda: command(run))
 
 
+@app.command(
+    context_settings={"allow_interspersed_args": False},
+    epilog="Ends as COMMAND ends; with 126 if it cannot be run, with 127 if it is not there.",
+)
+def run(
+    command: Annotated[list[str], typer.Argument(help="The program and its arguments, behind --", show_default=False)],
+    *,
+    name: Annotated[str | None, typer.Option(help="What the run is called; the program's name if not given.")] = None,
+    lines: Annotated[int, typer.Option(min=0, help="Last lines of stderr to keep; 0 leaves stderr alone.")] = 20,
+    ship: Annotated[bool, typer.Option(help="Deliver what is recorded, or leave it to somebody else.")] = True,
+    endpoint: Annotated[str | None, typer.Option(help="Base address of the OTLP receiver.")] = None,
+    journal_dir: Annotated[Path | None, typer.Option(help="Folder of all journals.")] = None,
+) -> None:
+    """Run a command: watch it, deliver what it records, and tell how it ended. Signals are passed on to it."""
+    from synapse_otel.cli.child import CommandError
+    from synapse_otel.cli.run import run as watch
+
+    def watched() -> int:
+        try:
+            watch(command, name=name, lines=lines, ship=ship, endpoint=endpoint, journal_dir=journal_dir)
+        except CommandError as error:
+            tell(str(error))
+            return error.code
+
+    _finish(watched)
+
+
+@app.command()
+def ship(
+    *,
+    ready_file: Annotated[Path | None, typer.Option(help="A file that is there as long as it delivers.")] = None,
+    idle_exit: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds without anything to do after which it ends; never if not given."),
+    ] = None,
+) -> None:
+    """Deliver in the foreground until told to stop: for a sidecar, a systemd unit, a DaemonSet."""
+    from synapse_otel.cli.ship import ship as command
+
+    _finish(lambda: command(ready_file=ready_file, idle_exit=idle_exit))
+
+
+@app.command()
+def jobs(
+    run: Annotated[str | None, typer.Argument(help=f"{_RUN} A table of all if not given.")] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """List the runs, and tell what became of them; or all about one of them."""
+    from synapse_otel.cli.jobs import jobs as command
+
+    _finish(lambda: command(run, json=json))
+
+
 @app.command()
 def sync(run: Annotated[str | None, typer.Argument(help=f"{_RUN} Every pending run if not given.")] = None) -> None:
     """Deliver what is pending, once. Ends with 1 if something still is, with 2 if a setting or RUN is wrong."""
@@ -65,12 +121,14 @@ def sync(run: Annotated[str | None, typer.Argument(help=f"{_RUN} Every pending r
 
 def _finish(command: Callable[[], int]) -> None:
     """Run a command and end with its exit code; what the user can put right is said on one line."""
-    from synapse_otel.recording import RunNotFoundError
     from synapse_otel.settings import SettingsError
 
     try:
         code = command()
-    except (RunNotFoundError, SettingsError, OSError) as error:
-        typer.echo(f"synapse-otel: {error}", err=True)
+    except OSError as error:
+        tell(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        code = USAGE_ERROR
+    except (LookupError, SettingsError) as error:
+        tell(str(error))
         code = USAGE_ERROR
     raise typer.Exit(code)

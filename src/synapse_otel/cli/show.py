@@ -17,7 +17,8 @@ def show(run: str | None) -> int:
         RunNotFoundError: there is no such run.
         SettingsError: a setting is wrong.
     """
-    roots = journal_roots(load_settings())
+    settings = load_settings()
+    roots = journal_roots(settings)
     folders = same_run(find_run(run, roots), roots)
-    Console(highlight=False).print(Report(Recording.read(*folders)))
+    Console(highlight=False).print(Report(Recording.read(*folders, stall_seconds=settings.stall_timeout)))
     return 0

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import typer
-
 from synapse_otel.account import Account, account_of
-from synapse_otel.cli.roots import journal_roots
+from synapse_otel.cli.codes import PENDING
+from synapse_otel.cli.lines import say, tell
+from synapse_otel.cli.roots import check_owner, foreign_runs, is_own, journal_roots
 from synapse_otel.journal.folder import read_run, run_folders
-from synapse_otel.pipeline import read_salt
+from synapse_otel.journal.salt import read_salt
 from synapse_otel.recording import RunState, emitted_records, find_run, run_state, same_run
 from synapse_otel.settings import Settings, load_destination, load_settings
 from synapse_otel.shipper.destination import Destination, shown_url
@@ -43,22 +42,29 @@ def sync(run: str | None) -> int:
     Raises:
         RunNotFoundError: there is no such run.
         SettingsError: a setting is wrong.
+        PermissionError: the journals belong to another user.
     """
     settings = load_settings()
     destination = load_destination(settings)
     place = _shown(destination)
     roots = journal_roots(settings)
-    every = [folder for root in roots for folder in run_folders(root)]
+    check_owner(settings)
+    foreign = foreign_runs(roots)
+    if foreign and run is None:
+        tell(f"{_runs(len(foreign))} of other users left alone: {foreign[0].name}{_more(len(foreign))}")
+    every = [folder for root in roots for folder in run_folders(root) if folder not in foreign]
     named = same_run(find_run(run, roots), roots) if run is not None else None
+    if named is not None and not is_own(named[0]):
+        raise PermissionError(f"{named[0]} belongs to another user; nothing of it is delivered")
     key = destination.key(read_salt(settings.journal_dir)) if every or named else ""
     pending = [folder for folder in (every if named is None else named) if not _settled(folder)]
     own = [folder for folder in pending if _is_for(folder, key)]
     if named is None and len(own) < len(pending):
         others = len(pending) - len(own)
-        _say(f"{_runs(others)} recorded for other destinations; `synapse-otel sync RUN` sends one to {place}")
+        say(f"{_runs(others)} recorded for other destinations; `synapse-otel sync RUN` sends one to {place}")
         pending = own
     if not pending:
-        _say(f"nothing is pending for {place}" if named is None else f"{named[0].name}: nothing is pending")
+        say(f"nothing is pending for {place}" if named is None else f"{named[0].name}: nothing is pending")
         return 0
     return _deliver(pending, settings, destination, key, place)
 
@@ -71,12 +77,12 @@ def _deliver(folders: list[Path], settings: Settings, destination: Destination, 
         for folder in folders:
             note = "" if _is_for(folder, key) else "recorded for another destination"
             passes.append(_one(shipper, folder, settings, note))
-            _say(_line(passes[-1], said))
+            say(_line(passes[-1], said))
     finally:
         shipper.stop()
     if len(passes) > 1 or not passes[0].delivered:
-        _say(f"{_runs(len(passes))} to {place}: {_total(passes)}")
-    return 0 if all(one.delivered for one in passes) else 1
+        say(f"{_runs(len(passes))} to {place}: {_total(passes)}")
+    return 0 if all(one.delivered for one in passes) else PENDING
 
 
 def _one(shipper: Shipper, folder: Path, settings: Settings, note: str) -> _Pass:
@@ -146,10 +152,9 @@ def _runs(count: int) -> str:
     return "1 run" if count == 1 else f"{count:,} runs"
 
 
+def _more(count: int) -> str:
+    return f" and {count - 1:,} more" if count > 1 else ""
+
+
 def _shown(destination: Destination) -> str:
     return shown_url(destination.logs.url).removesuffix("/v1/logs")
-
-
-def _say(line: str) -> None:
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    typer.echo(line if encoding.lower().startswith("utf") else line.replace("·", "|"))

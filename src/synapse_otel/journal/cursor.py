@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from zlib import crc32
 
 import msgspec
 
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.reader import Position
+
+_CHECK: Final = re.compile(rb',"crc":(\d+)\}\s*$')
+"""The last member of a cursor's object: the CRC-32 of all that stands before it. Older ones have none."""
 
 
 class Cursor(msgspec.Struct):
@@ -33,6 +38,10 @@ class Cursor(msgspec.Struct):
     """Of these, the ones that were not accepted."""
     size: int = 0
     """Bytes of the requests that were accepted, before compression."""
+    exports: list[int] = []
+    """How many requests were accepted after how long, by the buckets of `semconv.EXPORT_BUCKETS`..."""
+    export_seconds: float = 0.0
+    """... and the sum of these times."""
     failure: str = ""
     """Why the last request was not accepted; empty when it was."""
     warnings: list[str] = []
@@ -54,8 +63,12 @@ def cursor_path(folder: Path, signal: Signal) -> Path:
 def read_cursor(folder: Path, signal: Signal) -> Cursor:
     """Return a signal's cursor; a new one where none can be read, which sends again what was sent."""
     try:
-        return msgspec.json.decode(cursor_path(folder, signal).read_bytes(), type=Cursor)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        data = cursor_path(folder, signal).read_bytes()
+        check = _CHECK.search(data)
+        if check is not None and crc32(data[: check.start()]) != int(check[1]):
+            return Cursor()  # damaged, though it might be read: it would leave out what was never sent
+        return msgspec.json.decode(data, type=Cursor)
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return Cursor()
 
 
@@ -68,7 +81,8 @@ def write_cursor(folder: Path, signal: Signal, cursor: Cursor) -> None:
     path = cursor_path(folder, signal)
     making = path.with_suffix(".new")
     descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    data = msgspec.json.encode(cursor)
+    members = msgspec.json.encode(cursor)[:-1]
+    data = members + b',"crc":%d}' % crc32(members)
     try:
         written = os.write(descriptor, data)
     finally:

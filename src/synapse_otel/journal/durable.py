@@ -6,15 +6,13 @@ the first time and after each new segment. Usually a shipper has done all this b
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, segment_path
-
-_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
+from synapse_otel.journal.syncing import NO_DESCRIPTOR, sync_file, sync_folder
 
 
 class Pending(NamedTuple):
@@ -66,41 +64,10 @@ class Durable:
                     sync_folder(self._folder.parent)
                 sync_folder(self._folder)
         except OSError as error:
-            if error.errno in _NO_DESCRIPTOR:
+            if error.errno in NO_DESCRIPTOR:
                 return  # no reason to give the journal up: a shipper, or the next call, does what is left
             raise
         self._names_safe = max(self._names_safe, pending.names)
         for number in pending.earlier:
             with suppress(ValueError):  # another thread was quicker
                 self._earlier.remove(number)
-
-
-def sync_file(path: Path) -> None:
-    """Return when the bytes of a file are on the disk, or when there is no such file any more.
-
-    Raises:
-        OSError: the disk has failed, or the file cannot be opened.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return  # delivered and deleted, or evicted
-    try:
-        os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_folder(path: Path) -> None:
-    """Return when the names in a folder are on the disk, as far as its file system can do that."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in _NO_DESCRIPTOR:
-            raise
-        return  # deleted, or not to be read by this user
-    try:
-        with suppress(OSError):  # a file system that knows no such thing; a disk that fails says so with its files
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

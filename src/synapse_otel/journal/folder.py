@@ -21,11 +21,15 @@ import re
 import secrets
 import tempfile
 from collections.abc import Container, Iterator
+from itertools import takewhile
 from pathlib import Path
 from time import gmtime, strftime, time
 from typing import Final
 
 import msgspec
+
+from synapse_otel.journal.header import read_header
+from synapse_otel.journal.syncing import sync_folder
 
 RUN_FILE: Final = "run.json"
 ALIVE_LOCK: Final = "alive.lock"
@@ -34,6 +38,7 @@ STATE_FILE: Final = "state"
 QUARANTINE_FILE: Final = "quarantine.jsonl"
 EXIT_FILE: Final = "exit.json"
 _SEGMENT: Final = re.compile(r"(\d{8})\.segment")
+_FOLDER_NAME: Final = re.compile(r"\d{8}T\d{6}Z-(.+)-[0-9a-f]{8}")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -55,6 +60,8 @@ class Run(msgspec.Struct, frozen=True):
     """Journal that this one belongs to: of a forked process, or where the first one's disk was full."""
     continues: bool = False
     """The journal goes on for its parent, which could no longer be written."""
+    version: int = 1
+    """Of the journal's format (`FORMAT_VERSION`): leave a journal alone whose version is higher than you know."""
     watched: str = ""
     """Token of the ``synapse-otel run`` that watches the process, and will write how it ended; empty for none."""
 
@@ -117,11 +124,29 @@ def segment_numbers(folder: Path) -> list[int]:
 
 
 def read_run(folder: Path) -> Run | None:
-    """Return what ``run.json`` says; None where it cannot be read."""
+    """Return what ``run.json`` says, or else what the segments say; None where nothing can be read."""
     try:
         return msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
-    except (OSError, msgspec.DecodeError):
-        return None
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return _run_of_segments(folder)
+
+
+def _run_of_segments(folder: Path) -> Run | None:
+    for number in segment_numbers(folder):
+        header = read_header(segment_path(folder, number))
+        if header is not None:
+            name = _FOLDER_NAME.fullmatch(folder.name)
+            return Run(
+                journal=header.journal,
+                name=name[1] if name else folder.name,
+                created=header.created / 1e9,
+                process=0,
+                destination=header.destination,
+                keep=True,  # it is not known whether anybody wants to look at it
+                continues=header.continues,
+                version=header.version,
+            )
+    return None
 
 
 def run_folders(root: Path, known: Container[Path] = ()) -> Iterator[Path]:
@@ -132,8 +157,16 @@ def run_folders(root: Path, known: Container[Path] = ()) -> Iterator[Path]:
         return
     for name in names:
         folder = root / name
-        if not name.startswith(".") and folder not in known and (folder / RUN_FILE).is_file():
+        if not name.startswith(".") and folder not in known and is_run(folder):
             yield folder
+
+
+def is_run(folder: Path) -> bool:
+    """Say whether a folder is a run's; ``run.json`` may have been lost. What may not be looked into is none."""
+    try:
+        return (folder / RUN_FILE).is_file() or bool(segment_numbers(folder))
+    except PermissionError:
+        return False  # another user's, which must not hold up the others
 
 
 def spare_roots() -> list[Path]:
@@ -151,7 +184,10 @@ def make_root(root: Path) -> None:
         OSError: it cannot be made.
         PermissionError: it belongs to somebody else.
     """
+    new = list(takewhile(lambda path: not path.exists(), (root, *root.parents)))
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in new:
+        sync_folder(path.parent)
     status = root.lstat()
     if status.st_uid != os.geteuid():
         msg = f"{root} belongs to another user"

@@ -1,6 +1,6 @@
 """What stands in a journal: the frames, their header, and the structures of their payloads.
 
-A segment is a row of frames, each a header of 20 bytes and a payload in MessagePack, after which a segment
+A segment is a row of frames, each a header of 24 bytes and a payload in MessagePack, after which a segment
 that was allocated in advance holds zeros::
 
     offset  size  field
@@ -8,8 +8,8 @@ that was allocated in advance holds zeros::
     2       1     kind      one of `Kind`
     3       1     count     how many records of the signal the frame holds, 0 to 255
     4       4     length    of the payload in bytes
-    8       4     crc       CRC-32 of the payload, begun with `seed(kind, count, sequence)`
-    12      8     sequence  number of the frame's first record within its signal
+    8       8     checksum  XXH3 (64 bits) of the payload, with `seed(kind, count, sequence)` as its seed
+    16      8     sequence  number of the frame's first record within its signal
 
 Every structure is an array in MessagePack: fields may be added at the end, never taken away or reordered.
 """
@@ -19,14 +19,14 @@ from __future__ import annotations
 from enum import IntEnum
 from struct import Struct as Packing
 from typing import Any, Final
-from zlib import crc32
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 FORMAT_VERSION: Final = 1
 MARK: Final = 0xC1A7
 MARK_BYTES: Final = MARK.to_bytes(2, "little")
-HEADER: Final = Packing("<HBBIIQ")
+HEADER: Final = Packing("<HBBIQQ")
 HEADER_SIZE: Final = HEADER.size
 LARGEST_PAYLOAD: Final = 1 << 24
 """A longer length in a header means that the header is damaged."""
@@ -42,7 +42,9 @@ class Kind(IntEnum):
     END = 5
     FLUSH = 6
     JOB = 7
+    TEMPLATE = 8
     LOG = 16
+    BRIEF = 17
     SAMPLES = 32
     OTLP_METRICS = 33
     SPAN = 48
@@ -58,6 +60,7 @@ class Signal(IntEnum):
 
 SIGNAL_OF: Final[dict[int, Signal]] = {
     Kind.LOG: Signal.LOGS,
+    Kind.BRIEF: Signal.LOGS,
     Kind.SAMPLES: Signal.METRICS,
     Kind.OTLP_METRICS: Signal.METRICS,
     Kind.SPAN: Signal.TRACES,
@@ -65,15 +68,19 @@ SIGNAL_OF: Final[dict[int, Signal]] = {
 """The kinds that hold records, and their signal. All others hold definitions."""
 
 
+checksum: Final = xxh3_64_intdigest
+"""Return the checksum of bytes, begun with a seed: XXH3, 64 bits."""
+
+
 def seed(kind: int, count: int, sequence: int) -> int:
-    """Return the start value of a frame's CRC, so that it covers the header too; zlib takes its lower 32 bits."""
-    return sequence + (kind << 16) + count
+    """Return the seed of a frame's checksum, so that it covers the header too."""
+    return sequence + (kind << 56) + (count << 48)
 
 
 def frame(kind: int, payload: bytes, count: int = 0, sequence: int = 0) -> bytes:
     """Return a whole frame."""
-    crc = crc32(payload, seed(kind, count, sequence))
-    return HEADER.pack(MARK, kind, count, len(payload), crc, sequence) + payload
+    check = checksum(payload, seed(kind, count, sequence))
+    return HEADER.pack(MARK, kind, count, len(payload), check, sequence) + payload
 
 
 def reference(trace_id: int, span_id: int, flags: int) -> bytes:
@@ -142,6 +149,32 @@ class Log(_Payload):
     scope: int
     observed: int = 0
     """Unix time in ns at which it was observed; 0 means at `time`."""
+
+
+class Template(_Payload):
+    """What the log records of one kind have in common, named by a number from here on."""
+
+    id: int
+    scope: int
+    severity: int
+    severity_text: str | None
+    event_name: str | None
+    attributes: dict[str, Any]
+    span: bytes
+    """As in `Log`."""
+    prefix: str
+    """Stands before the keys of the records' own attributes."""
+
+
+class Brief(_Payload):
+    """A log record in brief: by its template."""
+
+    time: int
+    """Unix time in ns."""
+    template: int
+    body: str | None
+    data: dict[str, Any] | None
+    """Attributes of this record alone, their keys without the template's prefix."""
 
 
 class Samples(_Payload):
@@ -241,7 +274,9 @@ STRUCTURES: Final[dict[int, type[_Payload]]] = {
     Kind.END: End,
     Kind.FLUSH: Flush,
     Kind.JOB: Job,
+    Kind.TEMPLATE: Template,
     Kind.LOG: Log,
+    Kind.BRIEF: Brief,
     Kind.SAMPLES: Samples,
     Kind.SPAN: Span,
 }

@@ -40,10 +40,20 @@ class FileLock:
             if error.errno in {errno.EACCES, errno.EAGAIN}:
                 return False
             raise
+        identity = _identity(os.fstat(descriptor))
+        if not self._stands(identity):
+            os.close(descriptor)
+            return False  # deleted since it was opened: whoever comes next makes and locks another file
         self._descriptor = descriptor
-        self._identity = _identity(os.fstat(descriptor))
+        self._identity = identity
         _held.add(self._identity)
         return True
+
+    def _stands(self, identity: tuple[int, int, int]) -> bool:
+        try:
+            return _identity(self._path.stat()) == identity
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Give the lock back."""

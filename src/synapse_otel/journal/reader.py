@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from zlib import crc32
 
 import msgspec
 
@@ -19,16 +18,26 @@ from synapse_otel.journal.frames import (
     LARGEST_PAYLOAD,
     MARK,
     MARK_BYTES,
+    SIGNAL_OF,
+    Brief,
     Kind,
     Segment,
+    Signal,
+    Template,
+    checksum,
     seed,
 )
+from synapse_otel.journal.templates import Templates
 
 CHUNK: Final = 1 << 18
 _FIRST_WINDOW: Final = 1 << 12
 _LOOKS_AROUND: Final = 25
-_NUMBERS: Final = 1 << 40
-"""No journal holds so many records."""
+_COVERED: Final = 1 << 32
+"""The CRC covers the lower 32 bits of a sequence number; the upper ones follow from the segment's beginning."""
+_VAIN_BYTES: Final = 1 << 24
+_SMALL_PAYLOAD: Final = 1 << 12
+"""When looking for whole frames has read in vain so much, and the segment's size, only small ones are looked for:
+whoever made marks in great number on purpose must not keep a reader busy for hours."""
 
 
 class Position(NamedTuple):
@@ -74,6 +83,9 @@ class JournalReader:
         self._descriptor: int | None = None
         self._open_number = -1
         self._looks = 0
+        self._window = CHUNK
+        self._vain = 0
+        self._numbers = [0] * len(Signal)
         self._prefix = f"{folder}{os.sep}"
 
     @property
@@ -148,21 +160,27 @@ class JournalReader:
     def _next_segment(self) -> None:
         self.close()
         self._position = Position(self._position.segment + 1, 0)
+        self._window, self._vain = CHUNK, 0
 
     # --- frames -------------------------------------------------------------------------------------
 
     def _read_segment(self, limit: int, *, sealed: bool) -> list[Frame]:
-        size = limit
+        size = min(limit, self._window)
         while True:
             data = os.pread(self._file(), size, self._position.offset)
             found, used, wanted = self._parse(data)
             if found:
                 self._position = self._position._replace(offset=self._position.offset + used)
+                self._window = min(self._window * 2, CHUNK)
                 return found
-            if wanted > len(data) and len(data) == size:
+            if size > CHUNK:
+                self._vain += size
+            if wanted > len(data) and len(data) == size and not self._is_vain(wanted):
                 size = wanted
             elif not sealed or not self._skip_damage():
                 return []
+            else:
+                size = self._window = _FIRST_WINDOW  # more damage may follow soon
 
     def _file(self) -> int:
         if self._descriptor is None:
@@ -176,18 +194,34 @@ class JournalReader:
         at = 0
         number, start = self._position
         while at + HEADER_SIZE <= len(data):
-            mark, kind, count, length, crc, sequence = HEADER.unpack_from(data, at)
+            mark, kind, count, length, check, sequence = HEADER.unpack_from(data, at)
             end = at + HEADER_SIZE + length
-            if not _is_header(mark, kind, length, sequence):
+            if not _is_header(mark, kind, length):
                 return found, at, 0
             if end > len(data):
                 return found, at, end - at
             payload = data[at + HEADER_SIZE : end]
-            if crc32(payload, seed(kind, count, sequence)) != crc:
+            if checksum(payload, seed(kind, count, sequence)) != check:
                 return found, at, 0
+            if kind == Kind.SEGMENT or sequence >= _COVERED:
+                sequence = self._numbered(kind, sequence, payload)
             found.append(Frame(kind, count, sequence, payload, Position(number, start + end)))
             at = end
         return found, at, HEADER_SIZE
+
+    def _numbered(self, kind: int, sequence: int, payload: bytes) -> int:
+        """Return a frame's number with its upper bits as they must be: its header may be damaged there, unseen."""
+        if kind == Kind.SEGMENT:
+            structure = Frame(kind, 0, 0, payload, Position()).decode()
+            if isinstance(structure, Segment) and len(structure.sequences) >= len(Signal):
+                self._numbers = structure.sequences
+            return sequence
+        signal = SIGNAL_OF.get(kind)
+        if signal is None:
+            return sequence
+        begin = self._numbers[signal]
+        half = _COVERED >> 1
+        return max(begin + (sequence - begin + half) % _COVERED - half, 0)
 
     def _skip_damage(self) -> bool:
         """Go to the segment's next whole frame and count what is left out; False, and to its end, if there is none."""
@@ -215,11 +249,20 @@ class JournalReader:
             header = os.pread(self._file(), HEADER_SIZE, at)
         if len(header) < HEADER_SIZE:
             return False
-        mark, kind, count, length, crc, sequence = HEADER.unpack(header)
-        if not _is_header(mark, kind, length, sequence) or at + HEADER_SIZE + length > size:
+        mark, kind, count, length, check, sequence = HEADER.unpack(header)
+        if not _is_header(mark, kind, length) or at + HEADER_SIZE + length > size:
+            return False
+        if self._is_vain(length):
             return False
         payload = os.pread(self._file(), length, at + HEADER_SIZE)
-        return len(payload) == length and crc32(payload, seed(kind, count, sequence)) == int(crc)
+        if len(payload) == length and checksum(payload, seed(kind, count, sequence)) == int(check):
+            return True
+        self._vain += length
+        return False
+
+    def _is_vain(self, size: int) -> bool:
+        """Say whether looking at a frame of this size is not worth it any more."""
+        return size > _SMALL_PAYLOAD and self._vain > _VAIN_BYTES + os.fstat(self._file()).st_size
 
     def _leave_out(self, begin: int, end: int) -> None:
         self.damage.bytes += end - begin
@@ -227,18 +270,25 @@ class JournalReader:
         self._position = self._position._replace(offset=end)
 
 
-def _is_header(mark: int, kind: int, length: int, sequence: int) -> bool:
-    """Say whether a header can be one: the CRC covers 32 bits of the number only, and is 0 for a header of zeros."""
-    return mark == MARK and kind != 0 and length <= LARGEST_PAYLOAD and sequence < _NUMBERS
+def _is_header(mark: int, kind: int, length: int) -> bool:
+    """Say whether a header can be one; the CRC of a header of zeros is 0."""
+    return mark == MARK and kind != 0 and length <= LARGEST_PAYLOAD
 
 
 def read_all(folder: Path) -> Iterator[tuple[Frame, Any]]:
-    """Yield every frame of a journal that is there now, with its structure; definitions are repeated per segment."""
+    """Yield every frame of a journal that is there now, with its structure; definitions are repeated per segment.
+
+    A log record in brief is yielded whole, as `frames.Log`; as None if its template is damaged.
+    """
     reader = JournalReader(folder)
+    templates = Templates()
     try:
         while found := reader.read(ended=True):
             for frame in found:
-                yield frame, frame.decode()
+                structure = frame.decode()
+                if isinstance(structure, Template):
+                    templates.take(structure)
+                yield frame, templates.whole(structure) if isinstance(structure, Brief) else structure
     finally:
         reader.close()
 

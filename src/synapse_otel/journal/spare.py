@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+
+from synapse_otel.contained import let_through
 
 
 class SpareDescriptor:
@@ -17,8 +19,10 @@ class SpareDescriptor:
     def take(self) -> None:
         """Take one, if there is none and the process may have another."""
         if self._descriptor is None:
-            with suppress(OSError):  # none is left now: the next call tries again
+            try:
                 self._descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError as error:
+                let_through(error)  # none is left now: the next call tries again
 
     def release(self) -> None:
         """Give it up for good, or until the next `take`."""

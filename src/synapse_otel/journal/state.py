@@ -8,7 +8,7 @@ on the last values outlive the process. Layout of a slot of 256 bytes, little en
     1       1     length     of the text in bytes
     8       8     job        span id of the job's root span (zeros: no span)
     16      112   text       category, message context or event name, UTF-8
-    128     64    copy 0     for progress: crc u32, sequence u32, then six numbers (`Progress`)
+    128     64    copy 0     for progress: XXH3 (64 bits) of what follows, sequence u64, six numbers (`Progress`)
     192     64    copy 1     the copies are written in turn, so one of them is always whole
     128     8     value      for counters: u64
 """
@@ -21,7 +21,8 @@ from enum import IntEnum
 from struct import Struct
 from threading import RLock
 from typing import Any, Final, TypeVar
-from zlib import crc32
+
+from xxhash import xxh3_64_intdigest as checksum
 
 SLOT_SIZE: Final = 256
 SLOT_COUNT: Final = 512
@@ -30,10 +31,12 @@ TEXT_LIMIT: Final = 112
 _TEXT: Final = 16
 _VALUE: Final = 128
 _COPY: Final = 64
-_BODY: Final = Struct("<Iddqqdd")
-_BODY_SIZE: Final = _BODY.size
+_BODY: Final = Struct("<Qddqqdd")
+_CHECKED_SIZE: Final = 8 + _BODY.size
 _pack: Final = _BODY.pack
+_pack_sum: Final = Struct("<Q").pack
 _U64: Final = Struct("<Q")
+_pack_count: Final = _U64.pack_into
 _LEAST_FALL: Final = 0.5
 """A progress that falls to less than half begins a new pass; a smaller fall is a correction."""
 
@@ -116,11 +119,12 @@ class SlotValue:
 class ProgressSlot:
     """The slot of one category. `set` is the hot path: one copy into the block."""
 
-    __slots__ = ("_high", "_items", "_sequence", "_start", "_start_current", "buffer", "offset")
+    __slots__ = ("_copies", "_high", "_items", "_sequence", "_start", "_start_current", "buffer", "offset")
 
     def __init__(self, buffer: memoryview, offset: int) -> None:
         self.buffer = buffer
         self.offset = offset
+        self._copies = _copies(offset)
         self._sequence = 0
         self._high = -1.0
         self._items = 0.0
@@ -140,9 +144,8 @@ class ProgressSlot:
             self._begin_pass(current, now)
         sequence = self._sequence + 1
         self._sequence = sequence
-        body = _pack(sequence & 0xFFFFFFFF, current, limit, now, self._start, self._start_current, self._items)
-        at = self.offset + _VALUE + (sequence & 1) * _COPY
-        self.buffer[at : at + 4 + _BODY_SIZE] = crc32(body).to_bytes(4, "little") + body
+        body = _pack(sequence, current, limit, now, self._start, self._start_current, self._items)
+        self.buffer[self._copies[sequence & 1]] = _pack_sum(checksum(body)) + body
 
     def _begin_pass(self, current: float, now: int) -> None:
         self._items += current
@@ -163,11 +166,12 @@ class ProgressSlot:
 class CounterSlot:
     """A counter that only grows."""
 
-    __slots__ = ("_count", "buffer", "offset")
+    __slots__ = ("_at", "_count", "buffer", "offset")
 
     def __init__(self, buffer: memoryview, offset: int) -> None:
         self.buffer = buffer
         self.offset = offset
+        self._at = offset + _VALUE
         self._count = 0
 
     def add(self, number: int = 1) -> None:
@@ -175,10 +179,10 @@ class CounterSlot:
         # No call stands between reading and storing the count, so no other thread can come between.
         count = self._count + number
         self._count = count
-        _U64.pack_into(self.buffer, self.offset + _VALUE, count)
+        _pack_count(self.buffer, self._at, count)
         while count != self._count:  # another thread has counted on, and may have written before this one
             count = self._count
-            _U64.pack_into(self.buffer, self.offset + _VALUE, count)
+            _pack_count(self.buffer, self._at, count)
 
     def reset(self, buffer: memoryview) -> None:
         """Go back to zero, in another buffer."""
@@ -310,16 +314,22 @@ def _bring(before: memoryview, home: memoryview, slot: ProgressSlot | CounterSlo
     missed = _read_progress(before, slot.offset)
     brought = _read_progress(home, slot.offset)
     if missed is not None and (brought is None or missed[0] > brought[0]):
-        at = slot.offset + _VALUE + (missed[0] & 1) * _COPY
-        home[at : at + 4 + _BODY_SIZE] = before[at : at + 4 + _BODY_SIZE]
+        copy = _copies(slot.offset)[missed[0] & 1]
+        home[copy] = before[copy]
+
+
+def _copies(offset: int) -> tuple[slice, slice]:
+    """Return where the two copies of a slot's progress stand, checksums included."""
+    first, second = offset + _VALUE, offset + _VALUE + _COPY
+    return slice(first, first + _CHECKED_SIZE), slice(second, second + _CHECKED_SIZE)
 
 
 def _read_progress(buffer: memoryview, offset: int) -> tuple[int, Progress] | None:
     best: tuple[int, Progress] | None = None
-    for at in (offset + _VALUE, offset + _VALUE + _COPY):
-        copy = bytes(buffer[at : at + 4 + _BODY_SIZE])
-        if int.from_bytes(copy[:4], "little") == crc32(copy[4:]):
-            sequence, *numbers = _BODY.unpack(copy[4:])
+    for place in _copies(offset):
+        copy = bytes(buffer[place])
+        if len(copy) == _CHECKED_SIZE and int.from_bytes(copy[:8], "little") == checksum(copy[8:]):
+            sequence, *numbers = _BODY.unpack(copy[8:])
             if sequence and (best is None or sequence > best[0]):
                 best = sequence, Progress(*numbers)
     return best

@@ -24,10 +24,10 @@ from signal import (
 from threading import RLock
 from time import time, time_ns
 from typing import Any, Final
-from zlib import crc32
 
 import msgspec
 
+from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
 from synapse_otel.journal.durable import Durable
 from synapse_otel.journal.folder import (
@@ -41,7 +41,7 @@ from synapse_otel.journal.folder import (
     segment_numbers,
     segment_path,
 )
-from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, Signal
+from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, Signal, checksum
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, Segment, allocate, open_segment
 from synapse_otel.journal.spare import SpareDescriptor
@@ -90,8 +90,8 @@ class JournalWriter:
         size = HEADER_SIZE + len(payload)
         while True:
             sequence = sequences[signal]
-            crc = crc32(payload, sequence + (kind << 16) + count)
-            data = _pack(MARK, kind, count, size - HEADER_SIZE, crc, sequence) + payload
+            check = checksum(payload, sequence + (kind << 56) + (count << 48))
+            data = _pack(MARK, kind, count, size - HEADER_SIZE, check, sequence) + payload
             # From here to the copy stands no call: the interpreter changes threads, and runs signal handlers, only
             # at calls and loops. Who came before has taken the number, and the loop goes round.
             segment = self._segment
@@ -171,6 +171,7 @@ class JournalWriter:
             if descriptor is not None:
                 self._durable.bring(descriptor, pending)
         except OSError as error:
+            let_through(error)  # a TimeoutError of the host's is one too
             with self._lock:
                 self._fail(error)
 
@@ -246,8 +247,9 @@ class JournalWriter:
             descriptor = segment.duplicate()
             if descriptor is not None:
                 self._durable.bring(descriptor, self._durable.pending())
-        except OSError:
-            pass  # what was appended stands, though nothing says that it is all
+        except OSError as error:
+            let_through(error)
+            # what was appended stands, though nothing says that it is all
         with suppress(OSError):
             segment.close()
 
@@ -373,6 +375,7 @@ class JournalWriter:
             keep=keep,
             parent=parent,
             continues=continues,
+            version=FORMAT_VERSION,
             watched=watched,
         )
         final = root / new_folder_name(name)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import time_ns
 from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 
+from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.otel_seam import Logger, LoggerProvider, LogRecord, SeverityNumber
 from synapse_otel.recorder.recorder import Recorder
 from synapse_otel.recorder.spans import span_reference
+from synapse_otel.recorder.templates import BoundTemplate
 
 _SYNCED = SeverityNumber.ERROR.value
 _LOG = int(Kind.LOG)
@@ -117,14 +120,12 @@ class JournalLogger(Logger):
         observed_timestamp: int = 0,
     ) -> None:
         """Append a record: what `emit` does, without the cost of its keywords."""
-        if context is None:
-            span = span_reference(get_current_span())
+        last = self._last
+        if last[0] is context:
+            span = last[1]
         else:
-            last = self._last
-            if last[0] is context:
-                span = last[1]
-            else:
-                span = span_reference(get_current_span(context))
+            span = span_reference(get_current_span(context))
+            if context is not None:  # none means whatever is current, which may be another one next time
                 self._last = (context, span)
         if not attributes:
             attributes = _NOTHING
@@ -144,7 +145,8 @@ class JournalLogger(Logger):
         )
         try:
             payload = _encode(fields)
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError) as error:
+            let_through(error)
             payload = frames.encode_clean(list(fields))
         recorder = self._recorder
         recorder.append(_LOG, _LOGS, payload, 1)
@@ -152,6 +154,25 @@ class JournalLogger(Logger):
             recorder.sync()
         if recorder.collect is not None:
             recorder.collect()
+
+    def template(  # noqa: PLR0917 - as of `append_record`
+        self,
+        context: Context | None,
+        severity_number: SeverityNumber,
+        severity_text: str,
+        event_name: str,
+        attributes: Mapping[str, Any],
+        prefix: str,
+    ) -> BoundTemplate:
+        """Return what appends records that have all of this in common; ``prefix``: of their own attributes' keys."""
+        severity = severity_number.value
+        span = span_reference(get_current_span(context))
+        fields = [self._scope, severity, severity_text, event_name, dict(self._redact(attributes)), span, prefix]
+        return self._recorder.template(fields, synced=severity >= _SYNCED)
+
+    def forget_template(self, template: BoundTemplate) -> None:
+        """Hear that a template is no longer used."""
+        self._recorder.forget_template(template)
 
     def _emit_record(self, record: LogRecord) -> None:
         exception = getattr(record, "exception", None)

@@ -14,11 +14,13 @@ from weakref import WeakSet
 import msgspec
 
 from synapse_otel._version import __version__
+from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
 from synapse_otel.journal.folder import spare_roots
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state import JobEntry, StateBlock
 from synapse_otel.journal.writer import JournalWriter
+from synapse_otel.recorder.templates import BoundTemplate
 from synapse_otel.redaction import KeyRedaction, hide_also
 
 
@@ -71,6 +73,8 @@ class Recorder:
         """By signal, records that no journal could keep."""
         self.collect: Callable[[], None] | None = None
         """Called now and then, for the metrics of other instrumentations."""
+        self.on_look: Callable[[], None] | None = None
+        """Called now and then, by what is not called often: to see whether somebody delivers what is recorded."""
         self._resource = dict(resource)
         self._block = block
         self._say = say
@@ -82,23 +86,35 @@ class Recorder:
         self._process = os.getpid()
         self._scopes: dict[tuple[Any, ...], int] = {}
         self._series: WeakSet[Bound] = WeakSet()
+        self._templates: WeakSet[BoundTemplate] = WeakSet()
         self._open_spans: dict[bytes, bytes] = {}
         self._next_series = 0
+        self._next_template = 0
         self._roots: list[Path] = [options.root, *spare_roots()]
         block.on_job = self._define_job
         os.register_at_fork(after_in_child=self._after_fork)
 
     # --- runs ---------------------------------------------------------------------------------------
 
-    def begin_run(self, name: str, resource: Mapping[str, Any], journal_id: str | None = None) -> JournalWriter | None:
-        """Begin a journal for a run; the one before is closed. Return None if none can be written."""
+    def begin_run(
+        self, name: str, resource: Mapping[str, Any], journal_id: str | None = None, parent: str = ""
+    ) -> JournalWriter | None:
+        """Begin a journal for a run, or for a part of the run that has the journal `parent`; the one before is closed.
+
+        Return None if none can be written.
+        """
         with self._lock:
             self.close()
             self._name = name
             self._journal_id = journal_id
-            self._parent = ""
+            self._parent = parent
             self._resource = dict(resource)
             return self._open()
+
+    @property
+    def parent(self) -> str:
+        """Journal of the run that this process works for; empty for one of its own."""
+        return self._parent
 
     def close(self) -> None:
         """Close the current journals; what is recorded afterwards opens a new one."""
@@ -111,6 +127,8 @@ class Recorder:
         """Return when all that was recorded is on the disk."""
         for journal in self.journals:
             journal.sync()
+        if self.on_look is not None:
+            self.on_look()
 
     def divert(
         self, roots: Sequence[Path], say: Callable[[str], None], on_open: Callable[[JournalWriter], None]
@@ -154,6 +172,7 @@ class Recorder:
                     watched=self.options.watched,
                 )
             except OSError as error:
+                let_through(error)
                 errors.append(f"{root}: {error.strerror or error}")
                 self._roots.remove(root)
                 continue
@@ -175,6 +194,8 @@ class Recorder:
             journal.define(("scope", number), Kind.SCOPE, frames.encode_clean([number, *key[:3], dict(key[3])]))
         for bound in list(self._series):
             journal.define(("series", bound.number), Kind.SERIES, bound.payload)
+        for template in list(self._templates):
+            journal.define(("template", template.number), Kind.TEMPLATE, template.payload)
         for span_id, payload in list(self._open_spans.items()):
             journal.define(("span", span_id), Kind.SPAN_OPEN, payload)
         for job in list(self._block.jobs.values()):
@@ -195,8 +216,21 @@ class Recorder:
     def _open_and_append(self, kind: int, signal: int, payload: bytes, count: int) -> None:
         with self._lock:
             if self.append == self._open_and_append:
-                self._open()
+                self._open_further()
         self.append(kind, signal, payload, count)
+
+    def _open_further(self) -> None:
+        """Open the first journal; or, after the end of a run, another one that belongs to it."""
+        if self.journals:
+            ended = self.journals[-1].run
+            self._become(ended.parent or ended.journal)
+        self._open()
+
+    def _become(self, parent: str) -> None:
+        """Give the next journal an id and series of its own: two journals must not write the same ones."""
+        self._parent = parent
+        self._journal_id = secrets.token_hex(16)
+        self._resource = {**self._resource, "service.instance.id": self._journal_id}
 
     def _lose(self, _kind: int, signal: int, _payload: bytes, count: int) -> None:
         self.lost[signal] += count
@@ -204,13 +238,10 @@ class Recorder:
     def _after_fork(self) -> None:
         """Leave the parent's journal to the parent: the child opens its own when it first records something."""
         self._lock = RLock()
-        parent = self.journals[-1].run.journal if self.journals else ""
+        parent = self.journals[-1].run.journal if self.journals else self._parent
         for journal in self.journals:
             journal.abandon()
-        self._parent = parent
-        self._journal_id = secrets.token_hex(16)
-        # Series are told apart by their resource: two processes must not write the same ones.
-        self._resource = {**self._resource, "service.instance.id": self._journal_id}
+        self._become(parent)
         self._process = os.getpid()
         self._open_spans.clear()
         self.journals = []
@@ -251,11 +282,29 @@ class Recorder:
             self._define(("series", number), Kind.SERIES, bound.payload)
             return bound
 
+    def template(self, fields: Sequence[Any], *, synced: bool) -> BoundTemplate:
+        """Return a new template; ``fields`` are those of `frames.Template` but for its number."""
+        with self._lock:
+            self._next_template += 1
+            number = self._next_template
+            payload = frames.encode_clean([number, *fields])
+            bound = BoundTemplate(number, payload, self, self.redact, self.sync if synced else None)
+            self._templates.add(bound)
+            self._define(("template", number), Kind.TEMPLATE, payload)
+            return bound
+
+    def forget_template(self, bound: BoundTemplate) -> None:
+        """Stop defining a template that is no longer used."""
+        with self._lock:
+            self._templates.discard(bound)
+            for journal in self.journals:
+                journal.forget(("template", bound.number))
+
     def _define_job(self, job: JobEntry, end: int) -> None:
         """Write that a job has begun, or ended."""
         with self._lock:
             if self.append == self._open_and_append:
-                self._open()
+                self._open_further()
             self._define(("job", job.key), Kind.JOB, self._encoded_job(job, end))
             if end:
                 for journal in self.journals:
@@ -273,8 +322,10 @@ class Recorder:
         with self._lock:
             self._open_spans[span_id] = payload
             if self.append == self._open_and_append:
-                self._open()
+                self._open_further()
             self._define(("span", span_id), Kind.SPAN_OPEN, payload)
+        if self.on_look is not None:
+            self.on_look()
 
     def end_span(self, span_id: bytes, payload: bytes) -> None:
         """Record a span that has ended."""

@@ -11,6 +11,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
+from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
 from synapse_otel.recorder.recorder import Recorder
 
@@ -92,7 +93,8 @@ class JournalSpanProcessor(SpanProcessor):
             fields += [0, "", [], self._links(span)]
         try:
             return frames.encode(fields)
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError) as error:
+            let_through(error)
             return frames.encode_clean(fields)
 
     def _ended(self, span: ReadableSpan) -> list[Any]:

@@ -13,16 +13,19 @@ from synapse_otel.recording.entries import (
     Span,
     SpanEvent,
 )
+from synapse_otel.recording.overview import JobOverview, Overview
 from synapse_otel.recording.recording import Recording
-from synapse_otel.recording.runs import RunNotFoundError, find_run, known_runs, same_run
+from synapse_otel.recording.runs import RunNotFoundError, find_run, known_runs, run_groups, run_name, same_run
 from synapse_otel.recording.state import RunState, emitted_records, run_state
 
 __all__ = [
     "CategoryProgress",
     "Count",
+    "JobOverview",
     "Link",
     "LogEntry",
     "LogKind",
+    "Overview",
     "Recording",
     "Role",
     "RunNotFoundError",
@@ -33,6 +36,8 @@ __all__ = [
     "emitted_records",
     "find_run",
     "known_runs",
+    "run_groups",
+    "run_name",
     "run_state",
     "same_run",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Final
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.reader import Frame
+from synapse_otel.journal.templates import Templates
 from synapse_otel.recording.entries import Link, LogEntry, LogKind, Role, Series, Span, SpanEvent
 from synapse_otel.redaction import redact_values
 from synapse_otel.signals import semconv
@@ -45,6 +46,7 @@ class Contents:
         self.unreadable = 0
         """Frames of a newer version, or not what their kind promises."""
         self._scopes: dict[int, str] = {}
+        self._templates = Templates()
         self._by_number: dict[int, Series] = {}
 
     def take_all(self, found: Iterable[Frame]) -> Contents:
@@ -68,6 +70,14 @@ class Contents:
                 self.unreadable += 1
             case frames.Log():
                 self._log(structure, frame.sequence)
+            case frames.Template():
+                self._templates.take(structure)
+            case frames.Brief():
+                log = self._templates.whole(structure)
+                if log is not None:
+                    self._log(log, frame.sequence)
+                else:
+                    self.unreadable += 1
             case frames.Samples():
                 self._samples(structure)
             case frames.Span():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from synapse_otel.journal.reader import Damage, Frame, JournalReader
 from synapse_otel.journal.state import BLOCK_SIZE, Progress, SlotValue, read_block
 from synapse_otel.recording.contents import Contents
 from synapse_otel.recording.entries import CategoryProgress, Count, LogEntry, LogKind, Role, Series, Span
-from synapse_otel.recording.state import RunState, emitted_records, is_alive, run_state
+from synapse_otel.recording.state import RunState, emitted_records, is_alive, joined_state, run_state, stalled
 from synapse_otel.signals import semconv
 
 
@@ -53,8 +54,13 @@ class Recording:
     # --- making ---------------------------------------------------------------------------------------
 
     @classmethod
-    def read(cls, folder: Path, *further: Path) -> Self:
+    def read(cls, folder: Path, *further: Path, stall_seconds: float = math.inf) -> Self:
         """Read a run's journals, the first one first, whether it goes on, has ended, was killed or is damaged.
+
+        Args:
+            folder: the run's first journal.
+            *further: the others.
+            stall_seconds: how long a job that runs may be silent before it counts as stalled.
 
         Raises:
             OSError: a journal cannot be read.
@@ -71,7 +77,9 @@ class Recording:
             RunState.LIVE if lives else run_state(each, ended=content.ended)
             for each, lives, content in zip(folders, alive, contents, strict=True)
         ]
-        made = cls._of(contents, [slot for each in folders for slot in _slots(each)], _state(states, runs))
+        made = cls._of(contents, [slot for each in folders for slot in _slots(each)], joined_state(states, runs))
+        if any(job.is_open for job in made.jobs):
+            made.state = stalled(made.state, made.last_time, stall_seconds)
         made.run = runs[0]
         made.folders = folders
         made.damage = damage
@@ -158,7 +166,7 @@ class Recording:
         """Return when a span ended: of an open one now, or when its process was last known to live."""
         if span.end is not None:
             return span.end
-        return max(span.start, self.read_at if self.state is RunState.LIVE else self.last_time)
+        return max(span.start, self.read_at if self.state.lives else self.last_time)
 
 
 def _frames(folder: Path, damage: Damage, *, ended: bool) -> Iterator[Frame]:
@@ -178,17 +186,6 @@ def _slots(folder: Path) -> list[SlotValue]:
     except FileNotFoundError:
         return []
     return list(read_block(memoryview(data[:BLOCK_SIZE])))
-
-
-def _state(states: list[RunState], runs: list[Run | None]) -> RunState:
-    """Return the state of the process that began the run, as its last journal tells: a full disk makes it go on."""
-    if RunState.LIVE in states:
-        return RunState.LIVE
-    found, journal = states[0], runs[0].journal if runs[0] else ""
-    for state, run in zip(states, runs, strict=True):
-        if run is not None and run.continues and run.parent == journal:
-            found, journal = state, run.journal
-    return found
 
 
 def _sorted_slots(slots: Iterable[SlotValue]) -> tuple[list[CategoryProgress], list[Count]]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from synapse_otel.journal.folder import RUN_FILE, Run, read_run, run_folders, segment_numbers
-from synapse_otel.journal.frames import Kind, Span
-from synapse_otel.journal.reader import JournalReader, Position
+from synapse_otel.journal.folder import RUN_FILE, Run, is_run, read_run, run_folders
+from synapse_otel.journal.summary import read_summary, summarise
 from synapse_otel.signals import semconv
 
+NAME_END: Final = "~"
+"""What stands in a token (`Run.watched`) between the name that a run was given and what tells it from others."""
 _SHOWN: Final = 5
 _SHORTEST_ID: Final = 4
 
@@ -29,15 +30,39 @@ class KnownRun:
     run: Run
 
 
-def known_runs(roots: Iterable[Path]) -> list[KnownRun]:
-    """Return the runs below the folders of journals, the oldest first.
+def run_groups(roots: Iterable[Path]) -> list[list[KnownRun]]:
+    """Return the runs below the folders of journals, the oldest first, each with all its journals, its first one first.
 
     A journal that goes on with another one's run (of a forked process, or where a disk was full) is no run of its own.
     """
-    found = [KnownRun(folder, run) for root in roots for folder in run_folders(root) if (run := read_run(folder))]
-    journals = {known.run.journal for known in found}
-    own = [known for known in found if not _continues(known.run, journals)]
-    return sorted(own, key=lambda known: (known.run.created, known.folder.name))
+    found = {
+        folder: KnownRun(folder, run)
+        for root in dict.fromkeys(roots)
+        for folder in run_folders(root)
+        if (run := read_run(folder))
+    }
+    ordered = sorted(found.values(), key=lambda known: (known.run.created, known.folder.name))
+    by_journal = {known.run.journal: known for known in ordered}
+    groups: dict[str, list[KnownRun]] = {}
+    for known in ordered:
+        groups.setdefault(_first(known.run, by_journal).journal, []).append(known)
+    for first, group in groups.items():
+        group.sort(key=lambda known: known.run.journal != first)  # a clock that was set back puts no child first
+    return list(groups.values())
+
+
+def _first(run: Run, by_journal: Mapping[str, KnownRun]) -> Run:
+    """Return the run that another one belongs to in the end."""
+    seen = {run.journal}
+    while run.parent in by_journal and run.parent not in seen:
+        seen.add(run.parent)
+        run = by_journal[run.parent].run
+    return run
+
+
+def known_runs(roots: Iterable[Path]) -> list[KnownRun]:
+    """Return the first journals of the runs below the folders of journals, the oldest first."""
+    return [group[0] for group in run_groups(roots)]
 
 
 def same_run(folder: Path, roots: Iterable[Path] = ()) -> list[Path]:
@@ -76,7 +101,7 @@ def find_run(text: str | None, roots: Iterable[Path]) -> Path:
     if text is None:
         return runs[-1].folder
     named = [known for known in runs if known.folder.name == text] or [
-        known for known in runs if text in known.folder.name
+        known for known in runs if text in known.folder.name or text == run_name(known.run)
     ]
     found = named or [known for known in runs if _has_id(known.folder, text)]
     if len(found) == 1:
@@ -88,33 +113,26 @@ def find_run(text: str | None, roots: Iterable[Path]) -> Path:
     raise RunNotFoundError(f"there is no run {text!r}; there are {names}{more}")
 
 
-def _continues(run: Run, journals: set[str]) -> bool:
-    return bool(run.parent) and run.parent != run.journal and run.parent in journals
+def run_name(run: Run) -> str:
+    """Return the name that ``synapse-otel run`` was given for what it watches; empty where nobody watches."""
+    return run.watched.rpartition(NAME_END)[0]
 
 
 def _is_path(text: str) -> bool:
     if os.sep not in text and text not in {".", ".."}:
         return False
     folder = Path(text)
-    if not (folder / RUN_FILE).is_file():
+    if not is_run(folder):
         raise RunNotFoundError(f"{text} is not the folder of a run: it has no {RUN_FILE}")
     return True
 
 
 def _has_id(folder: Path, text: str) -> bool:
-    """Say whether a job in the oldest segment that is left has an id, or is in a trace, that begins with ``text``."""
-    numbers = segment_numbers(folder)
-    if len(text) < _SHORTEST_ID or not numbers:
+    """Say whether a job of a run has an id, or is in a trace, that begins with ``text``."""
+    if len(text) < _SHORTEST_ID:
         return False
-    reader = JournalReader(folder, Position(numbers[0]))
-    try:
-        for frame in reader.read(ended=True):
-            span = frame.decode() if frame.kind in {Kind.SPAN, Kind.SPAN_OPEN} else None
-            if not isinstance(span, Span) or semconv.ACTION not in span.attributes:
-                continue
-            job_id = str(span.attributes.get(semconv.JOB_ID, ""))
-            if job_id.startswith(text) or span.trace_id.hex().startswith(text.lower()):
-                return True
-    finally:
-        reader.close()
-    return False
+    summary = read_summary(folder) or summarise(folder)
+    return any(
+        str(job.attributes.get(semconv.JOB_ID, "")).startswith(text) or job.trace_id.startswith(text.lower())
+        for job in summary.jobs.values()
+    )

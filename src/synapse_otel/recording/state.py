@@ -1,14 +1,15 @@
-"""Whether a run is alive, ended, or was killed; and how many records it has emitted."""
+"""Whether a run is alive, has stalled, ended, or was killed; and how many records it has emitted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import zip_longest
 from pathlib import Path
+from time import time_ns
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.folder import ALIVE_LOCK, segment_numbers
+from synapse_otel.journal.folder import ALIVE_LOCK, Run, segment_numbers
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.locks import is_locked
 from synapse_otel.journal.reader import Frame, JournalReader, Position
@@ -18,10 +19,44 @@ class RunState(StrEnum):
     """What became of the process that writes a journal."""
 
     LIVE = "live"
+    STALLED = "stalled"
+    """It lives, with a job that has neither recorded anything nor gone ahead for a while."""
     CRASHED = "crashed"
     """It is gone, and did not close its journal: killed, or out of power."""
     DONE = "done"
     """It closed its journal in good order, however its job ended."""
+
+    @property
+    def lives(self) -> bool:
+        """Whether the process is alive."""
+        return self in {RunState.LIVE, RunState.STALLED}
+
+
+def stalled(state: RunState, last: int, stall_seconds: float) -> RunState:
+    """Return the state of a run whose job is running: one that lives and has been silent for too long has stalled.
+
+    Args:
+        state: the process' own.
+        last: Unix time in ns of the last record or progress.
+        stall_seconds: how long a job may be silent.
+    """
+    is_silent = time_ns() - last > stall_seconds * 1e9
+    return RunState.STALLED if state is RunState.LIVE and is_silent else state
+
+
+def joined_state(states: Sequence[RunState], runs: Sequence[Run | None]) -> RunState:
+    """Return the state of a run of several journals, those of the process that began it first.
+
+    It lives while any of its processes does; else its state is that of the process that began it, as its last journal
+    tells: a full disk makes it go on in another one.
+    """
+    if RunState.LIVE in states:
+        return RunState.LIVE
+    found, journal = states[0], runs[0].journal if runs[0] else ""
+    for state, run in zip(states, runs, strict=True):
+        if run is not None and run.continues and run.parent == journal:
+            found, journal = state, run.journal
+    return found
 
 
 def run_state(folder: Path, *, ended: bool | None = None) -> RunState:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.cells import cell_len
 from rich.text import Text
 
-from synapse_otel.recording import Recording, RunState, Span
+from synapse_otel.recording import Recording, Span
 from synapse_otel.report.glyphs import Glyphs
 from synapse_otel.report.words import offset
 
@@ -52,7 +52,7 @@ class Page:
 
     def killed(self, span: Span) -> bool:
         """Say whether a span was left open by a process that is gone."""
-        return span.is_open and self.recording.state is not RunState.LIVE
+        return span.is_open and not self.recording.state.lives
 
     def more(self, count: int, what: str, indent: str = "  ") -> Text:
         """Return the line that stands for rows that are left out."""

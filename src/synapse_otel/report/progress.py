@@ -7,7 +7,7 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
-from synapse_otel.recording import CategoryProgress, RunState
+from synapse_otel.recording import CategoryProgress
 from synapse_otel.report.page import Lines, Page, heading
 from synapse_otel.report.words import duration, fitted, number, printable
 
@@ -53,7 +53,7 @@ def _name(page: Page, one: CategoryProgress) -> str:
 
 def _bar(page: Page, one: CategoryProgress, width: int) -> Text:
     done = min(int(one.progress.ratio * width), width)
-    style = "green" if one.progress.ratio >= 1 else "cyan" if page.recording.state is RunState.LIVE else "yellow"
+    style = "green" if one.progress.ratio >= 1 else "cyan" if page.recording.state.lives else "yellow"
     bar = Text(page.glyphs.bar * done, style)
     bar.append(page.glyphs.track * (width - done), "dim")
     return bar
@@ -67,7 +67,7 @@ def _pace(page: Page, one: CategoryProgress) -> str:
     left = one.progress.eta_seconds
     if one.progress.ratio >= 1:
         parts.append(f"took {duration(taken)}")
-    elif page.recording.state is RunState.LIVE:
+    elif page.recording.state.lives:
         parts += [f"{duration(left)} left"] if left is not None else []
     else:
         parts.append(f"stopped {page.offset(one.progress.time)}")

@@ -27,7 +27,12 @@ def head(page: Page) -> Lines:
         yield page.more(len(jobs) - _JOBS, "jobs")
 
 
-_STATES: Final = {RunState.LIVE: "running", RunState.CRASHED: "killed", RunState.DONE: "ended"}
+_STATES: Final = {
+    RunState.LIVE: "running",
+    RunState.STALLED: "stalled",
+    RunState.CRASHED: "killed",
+    RunState.DONE: "ended",
+}
 _JOBS: Final = 3
 _LINES: Final = 4
 
@@ -54,6 +59,9 @@ def _outcome(page: Page, job: Span) -> tuple[str, str, str]:
     glyphs = page.glyphs
     if page.killed(job):
         return glyphs.failure, f"killed, last seen after {took}", "bold red"
+    if job.is_open and page.recording.state is RunState.STALLED:
+        silent = duration((page.recording.read_at - page.recording.last_time) / 1e9)
+        return glyphs.running, f"stalled, silent for {silent}", "bold yellow"
     if job.is_open:
         return glyphs.running, f"running for {took}", "bold cyan"
     result = job.result or ("error" if job.failed else "ended")
@@ -97,7 +105,7 @@ def foot(page: Page) -> Lines:
         bad = account.lost > 0
         text = str(account).replace(" · ", page.glyphs.dot)
         yield Text.assemble(("Delivery  ", "bold"), (text, "red" if bad else "yellow" if account.pending else "green"))
-        if account.pending and recording.state is not RunState.LIVE:
+        if account.pending and not recording.state.lives:
             why = f"{printable(account.failure)}; " if account.failure else ""
             yield Text(f"  {why}`synapse-otel sync` delivers what is pending", style="yellow")
     if recording.damage.places:

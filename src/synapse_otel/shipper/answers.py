@@ -21,6 +21,8 @@ from synapse_otel.shipper.destination import shown_url
 from synapse_otel.shipper.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
 
 LONGEST_RETRY_AFTER_SECONDS: Final = 600.0
+LARGEST_ANSWER: Final = 1 << 20
+"""Bytes of an answer that are read; no OTLP response comes near."""
 LONGEST_TEXT: Final = 300
 """Characters of a server's words that are kept."""
 
@@ -102,7 +104,7 @@ def _accepted(answer: Answer, signal: Signal) -> Outcome:
         if not body:
             return Accepted()
         if media_type in _PROTOBUF:
-            return Accepted() if body in _EMPTY else _from_protobuf(body, signal)
+            return response(body, signal)
         if media_type == _JSON:
             return _from_json(body)
     except ValueError:  # of msgspec and of protobuf alike
@@ -111,7 +113,10 @@ def _accepted(answer: Answer, signal: Signal) -> Outcome:
     return Retry(f"answered 200 with {said}{_quoted(answer)}", status=_OK)
 
 
-def _from_protobuf(body: bytes, signal: Signal) -> Accepted:
+def response(body: bytes, signal: Signal) -> Accepted:
+    """Return what a response of OTLP in protobuf says; `ValueError` when it is none."""
+    if body in _EMPTY:
+        return Accepted()
     package, name, rejected = _RESPONSES[signal]
     partial = _parse(f"opentelemetry.proto.collector.{package}.v1.{package}_service_pb2", name, body).partial_success
     return _partial(getattr(partial, rejected), partial.error_message)

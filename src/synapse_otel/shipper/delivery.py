@@ -18,12 +18,16 @@ REJECTED: Final = "rejected by the server"
 INVALID: Final = "invalid, in quarantine"
 POISON: Final = "fails the server, in quarantine"
 FAILURES: Final = 3
-"""A part that failed so often in a row is halved, also when nothing was accepted in between; and when its first
-record fails alone so often, the parts behind it are tried in turn with it."""
+"""A part that failed so often in a row is halved, also when nothing was accepted in between."""
+PATIENCE_SECONDS: Final = 300.0
+"""A record that fails alone for so long, while nothing is accepted, is tried in turn with those behind it."""
 
 
 class Send(Protocol):
     """Sends requests, and keeps what can never be sent."""
+
+    exporter: str
+    """What OpenTelemetry calls an exporter of this kind."""
 
     def ready(self) -> bool:
         """Say whether it may be tried now; a request need not be made before."""
@@ -52,6 +56,8 @@ class Delivery:
     """Attempts that were not accepted."""
     size: int = 0
     """Bytes of the requests that were accepted, before compression."""
+    seconds: list[float] = field(default_factory=list)
+    """Of each request that was accepted, the time since it, or what it is a part of, was tried first."""
     accepted: bool = False
     dropped: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -76,19 +82,30 @@ class _Part:
     items: list[Any]
     failures: int = 0
     first: int | None = None
-    """How many requests had been accepted when it, or what it is a part of, first failed."""
+    """How many requests had been accepted when it, or what it is a part of, first failed..."""
+    since: float = 0.0
+    """... and when that was."""
+    begun: float | None = None
+    """When it, or what it is a part of, was tried first."""
 
     def halves(self) -> list[_Part]:
         middle = len(self.items) // 2
         # What has failed as a whole need not fail as often again: one more failure, and a half is halved.
         failures = min(self.failures, FAILURES - 1)
-        return [_Part(items, failures, self.first) for items in (self.items[:middle], self.items[middle:])]
+        return [
+            _Part(items, failures, self.first, self.since, self.begun)
+            for items in (self.items[:middle], self.items[middle:])
+        ]
 
-    def blame(self, tally: Tally) -> bool:
+    def is_alone_for_long(self, now: float) -> bool:
+        """Say whether it is one record, on which the server, or the server on everything, has failed for long."""
+        return len(self.items) == 1 and self.failures > FAILURES and now - self.since >= PATIENCE_SECONDS
+
+    def blame(self, tally: Tally, now: float) -> bool:
         """Count a failure; return whether something was accepted since the first one: then it is this part."""
         self.failures += 1
         if self.first is None:
-            self.first = tally.accepted
+            self.first, self.since = tally.accepted, now
         return tally.accepted > self.first
 
 
@@ -153,7 +170,7 @@ class Outbox:
             return None
         first = self._parts[0]
         others = self._parts[1:]
-        if others and len(first.items) == 1 and first.failures > FAILURES and self._turn % 2:
+        if others and self._turn % 2 and first.is_alone_for_long(now):
             # Nothing was accepted since it failed first: is it the record, or the server? Only another part can tell.
             return min(others, key=lambda part: part.failures)
         return first
@@ -161,17 +178,20 @@ class Outbox:
     def _try(self, part: _Part, send: Send, result: Delivery) -> bool:
         """Send a part; return whether to go on."""
         body = self._encode(part.items)
+        part.begun = self._clock() if part.begun is None else part.begun
         outcome = send(body)
         if outcome is None:
             return False
         self._turn += 1
+        outcome = _meant(outcome, len(part.items))
         result.count(outcome)
         if isinstance(outcome, Accepted):
             self._parts.remove(part)
             _accepted(result, part.items, outcome, len(body))
+            result.seconds.append(self._clock() - part.begun)
             return True
         if isinstance(outcome, TooLarge | Invalid):
-            guilty = part.blame(send.tally())
+            guilty = part.blame(send.tally(), self._clock())
             if len(part.items) > 1:
                 self._halve(part)
             elif guilty or isinstance(outcome, TooLarge):
@@ -182,7 +202,7 @@ class Outbox:
             return True
         result.failure = outcome.reason
         if isinstance(outcome, Retry) and may_be_the_content(outcome):
-            guilty = part.blame(send.tally())
+            guilty = part.blame(send.tally(), self._clock())
             if len(part.items) > 1:
                 if guilty or part.failures >= FAILURES:
                     self._halve(part)
@@ -196,6 +216,7 @@ class Outbox:
         outcome = send(body, suspect=True)
         if outcome is None:
             return False
+        outcome = _meant(outcome, 1)
         result.count(outcome)
         if isinstance(outcome, Accepted):
             self._suspects.remove(suspect)
@@ -221,6 +242,11 @@ class Outbox:
         item = part.items[0]
         if item.count or all(suspect.item.count for suspect in self._suspects):
             self._suspects.append(Suspect(item, outcome, send.tally(), self._clock(), rounds=rounds))
+
+
+def _meant(outcome: Outcome, count: int) -> Outcome:
+    """Return what an outcome means for a request of so many items: one alone cannot be split."""
+    return outcome.alone() if count == 1 and isinstance(outcome, TooLarge) else outcome
 
 
 def _accepted(result: Delivery, items: list[Any], outcome: Accepted, size: int) -> None:

@@ -46,7 +46,7 @@ def span(span: Span) -> bytes:
 
     The flags are written as they stand in the journal: bits 0 to 7 are those of the W3C trace context, bit 8 says
     that bit 9 is known, and bit 9 that the parent is in another process (``SpanFlags`` in the specification).
-    Times before 1970 become 0.
+    Times before 1970 become 0. A span that ends before it begins, as the clock was set back, ends when it begins.
     """
     fields = [
         delimited(_TRACE_ID, span.trace_id),
@@ -55,7 +55,7 @@ def span(span: Span) -> bytes:
         delimited(_PARENT_ID, span.parent_id) if span.parent_id else b"",
         text(_NAME, span.name),
         number(_KIND, span.kind),
-        _PACK_TIMES(_START, unsigned64(span.start), _END, unsigned64(span.end)),
+        _PACK_TIMES(_START, unsigned64(span.start), _END, unsigned64(max(span.end, span.start))),
         attributes(_ATTRIBUTES, span.attributes),
         dropped(_DROPPED_ATTRIBUTES, span.dropped_attributes),
         *[delimited(_EVENTS, _event(event)) for event in span.events],

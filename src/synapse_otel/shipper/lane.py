@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -24,7 +25,9 @@ from synapse_otel.shipper import encode_values
 from synapse_otel.shipper.delivery import Delivery, Outbox, Send
 from synapse_otel.shipper.encode_request import Group, request
 from synapse_otel.shipper.jobs import Death, OpenJobs, OpenSpans
+from synapse_otel.signals import semconv
 
+EVICTED: Final = "evicted or damaged"
 BATCH_BYTES: Final = 1 << 20
 AGE_SECONDS: Final = 1.0
 _SAVE_AGAIN_SECONDS: Final = 1.0
@@ -84,9 +87,12 @@ class Lane(ABC):
         self._outbox = Outbox(self.encode)
         self.ended_well = False
         """The journal's process has closed it."""
-        self._last_log = self._last_samples = b""
+        self._last_log: Frame | None = None
+        self._last_samples: Frame | None = None
         self._save_again: float | None = None
         self._outgoing = 0
+        self.kept = self.cursor.segment, self.cursor.complete
+        """Segment that the cursor on the disk has come to, and whether it is complete."""
         try:
             self.restore(self.cursor.state)
         except (msgspec.ValidationError, TypeError, ValueError, AttributeError):
@@ -115,6 +121,10 @@ class Lane(ABC):
     def due(self, *, alive: bool) -> list[Item]:  # noqa: ARG002 - most lanes add nothing
         """Return what the lane adds on its own, now; ``alive``: the process that writes the journal lives."""
         return []
+
+    def due_in_seconds(self) -> float:
+        """Return after how long the lane adds something on its own, though nothing is written to the journal."""
+        return inf
 
     def handed_over(self) -> None:  # noqa: B027 - most lanes have nothing to do
         """Hear that what was read is on its way: nothing of it can be changed any more."""
@@ -175,8 +185,10 @@ class Lane(ABC):
         return not self._outbox.sends and not self._reader.is_quiet()
 
     def close(self) -> None:
-        """Close the journal's files."""
+        """Close the journal's files, and forget what was read of them."""
         self._reader.close()
+        # The outbox knows its lane: neither would be freed before the garbage collector comes round.
+        self._batch, self._outbox = Batch(), Outbox(_nothing)
 
     def _fill(self, batch: Batch, *, ended: bool) -> None:
         if batch.final:
@@ -210,19 +222,21 @@ class Lane(ABC):
         batch.after = frame.after
         self.replaying = frame.after <= self._skip_to
         kind = frame.kind
-        if kind == Kind.LOG:
+        if kind == Kind.BRIEF or kind == Kind.LOG:  # noqa: PLR1714 - the first of these is nearly all that comes
             # Kept by every lane for its time: the last that a killed job is known to have lived.
-            self._last_log = frame.payload
+            self._last_log = frame
         elif kind == Kind.SAMPLES:
-            self._last_samples = frame.payload
+            self._last_samples = frame
         if SIGNAL_OF.get(kind) == self.signal:
             if frame.after <= self._skip_to:
                 self._define(frame)
                 return
             self._count_gap(frame.sequence)
             self._expected += frame.count
-            batch.size += len(frame.payload) * 2
-            self._add(batch, self._taken(frame))
+            items = self._taken(frame)
+            for item in items:
+                batch.size += len(item.record) if type(item.record) is bytes else _SAMPLE_BYTES
+            self._add(batch, items)
         elif kind == Kind.FLUSH:
             if frame.after > self._skip_to:
                 batch.urgent = self.awaited = True
@@ -286,7 +300,7 @@ class Lane(ABC):
     def _count_gap(self, sequence: int) -> None:
         """Count the records whose frames are gone: evicted for the disk budget, or damaged."""
         # A number that comes late, as a signal's handler wrote in between, makes up for the gap counted before.
-        self._drop("evicted or damaged", sequence - self._expected)
+        self._drop(EVICTED, sequence - self._expected)
         self._expected = sequence
 
     def _drop(self, reason: str, count: int) -> None:
@@ -346,6 +360,10 @@ class Lane(ABC):
         cursor.attempts += result.attempts
         cursor.retries += result.retries
         cursor.size += result.size
+        for seconds in result.seconds:
+            cursor.exports = cursor.exports or [0] * (len(semconv.EXPORT_BUCKETS) + 1)
+            cursor.exports[bisect_left(semconv.EXPORT_BUCKETS, seconds)] += 1
+            cursor.export_seconds += seconds
         self._batch.delivered += result.delivered
         cursor.failure = result.failure
         for reason, count in result.dropped.items():
@@ -367,6 +385,25 @@ class Lane(ABC):
             self._save_again = time.monotonic() + _SAVE_AGAIN_SECONDS
         else:
             self._save_again = None
+            self.kept = self.cursor.segment, self.cursor.complete
+
+    def give_up(self, sequence: int, *, killed: bool) -> None:
+        """Count all that was not accepted as evicted: its segments are deleted to keep within a budget.
+
+        Args:
+            sequence: Number that the journal's next record of this signal would have had.
+            killed: The journal's process did not end it.
+        """
+        cursor, batch = self.cursor, self._batch
+        left = self.pending + max(sequence - self._expected, 0)
+        cursor.delivered += batch.delivered
+        for reason, count in (*batch.dropped.items(), (EVICTED, left)):
+            cursor.dropped[reason] = cursor.dropped.get(reason, 0) + count
+        cursor.dropped = {reason: count for reason, count in cursor.dropped.items() if count}
+        cursor.sequence = max(sequence, self._expected)
+        cursor.complete, cursor.killed = True, killed
+        self._batch, self._outbox = Batch(), Outbox(self.encode)
+        self.save()
 
     # --- requests -----------------------------------------------------------------------------------
 
@@ -393,10 +430,10 @@ class Lane(ABC):
 
     def time_of_death(self) -> int:
         """Return the Unix time in ns of the last thing that the journal of a killed process knows."""
-        for kind, payload in ((Kind.LOG, self._last_log), (Kind.SAMPLES, self._last_samples)):
-            if payload:
-                with suppress(msgspec.DecodeError):
-                    self.last_time = max(self.last_time, frames.DECODERS[kind].decode(payload).time)
+        for frame in (self._last_log, self._last_samples):
+            structure = frame.decode() if frame is not None else None
+            if isinstance(structure, frames.Log | frames.Brief | frames.Samples):
+                self.last_time = max(self.last_time, structure.time)
         for slot in self.slots():
             if isinstance(slot.value, Progress):
                 self.last_time = max(self.last_time, slot.value.time)
@@ -415,5 +452,13 @@ class Lane(ABC):
         return list(read_block(memoryview(data[:BLOCK_SIZE])))
 
 
+def _nothing(_items: list[Any]) -> bytes:
+    return b""
+
+
 _WARNINGS_KEPT: Final = 20
-_DEFINITIONS: Final = frozenset({Kind.SEGMENT, Kind.SCOPE, Kind.SERIES, Kind.SPAN_OPEN, Kind.SPAN, Kind.JOB, Kind.END})
+_SAMPLE_BYTES: Final = 40
+"""About what a point takes that is encoded only when its request is."""
+_DEFINITIONS: Final = frozenset(
+    {Kind.SEGMENT, Kind.SCOPE, Kind.SERIES, Kind.TEMPLATE, Kind.SPAN_OPEN, Kind.SPAN, Kind.JOB, Kind.END}
+)

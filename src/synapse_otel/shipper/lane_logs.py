@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from synapse_otel.journal.frames import Job, Log, Signal
+from synapse_otel.journal.frames import Brief, Job, Log, Signal, Template
 from synapse_otel.journal.reader import Frame
+from synapse_otel.journal.templates import Templates
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.shipper.encode_logs import log_record
 from synapse_otel.shipper.lane import Item, Lane
@@ -19,10 +21,23 @@ class LogsLane(Lane):
 
     signal = Signal.LOGS
 
-    def take(self, frame: Frame, structure: Log) -> list[Item]:
+    def __init__(self, folder: Path) -> None:
+        self._templates = Templates()
+        super().__init__(folder)
+
+    def define(self, structure: Any) -> None:
+        """Take up a template of records in brief."""
+        if isinstance(structure, Template):
+            self._templates.take(structure)
+
+    def take(self, frame: Frame, structure: Log | Brief) -> list[Item]:
         """Encode a record."""
+        log = self._templates.whole(structure) if isinstance(structure, Brief) else structure
+        if log is None:
+            msg = "the record's template is damaged"
+            raise ValueError(msg)
         uid = self.uid(frame.sequence)
-        return [Item(structure.scope, log_record(redacted(structure), uid), frame.count, uid)]
+        return [Item(log.scope, log_record(redacted(log), uid), frame.count, uid)]
 
     def closing(self, *, killed: bool) -> list[Item]:
         """Say of every job that its process left open that it was killed."""

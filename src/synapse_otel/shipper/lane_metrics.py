@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +14,11 @@ from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Samples, Segment, Series, Signal
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.state import SlotValue
+from synapse_otel.shipper.delivery import Send
 from synapse_otel.shipper.encode_metrics import gauge_points, metric, sum_point
 from synapse_otel.shipper.jobs import is_step
-from synapse_otel.shipper.lane import Item, Lane
+from synapse_otel.shipper.lane import Batch, Item, Lane
+from synapse_otel.shipper.self_telemetry import OWN_SCOPE, OwnAccount
 from synapse_otel.shipper.spacing import Spacing
 from synapse_otel.shipper.sums import Sums
 from synapse_otel.signals import semconv
@@ -47,6 +51,7 @@ _OWN: Final = -2
 _READY: Final = -1
 """Scope of items that are encoded, scopes and all."""
 _MILLISECOND: Final = 1_000_000
+_SECOND: Final = 1_000_000_000
 
 
 class MetricsLane(Lane):
@@ -54,8 +59,9 @@ class MetricsLane(Lane):
 
     signal = Signal.METRICS
 
-    def __init__(self, folder: Path, interval_seconds: float) -> None:
+    def __init__(self, folder: Path, interval_seconds: float, *, self_telemetry: bool = True) -> None:
         self._interval = interval_seconds
+        self._own = OwnAccount(folder) if self_telemetry else None
         self._due = 0.0
         self._series: dict[int, Series] = {}
         self._jobs: dict[bytes, _Job] = {}
@@ -66,8 +72,14 @@ class MetricsLane(Lane):
         self._continues = False
         self._start = 0
         super().__init__(folder)
+        self.scopes[OWN_SCOPE.id] = OWN_SCOPE
 
     # --- what the journal holds ---------------------------------------------------------------------
+
+    def _take(self, batch: Batch, frame: Frame) -> None:
+        super()._take(batch, frame)
+        if self._own is not None:
+            self._own.count(frame)
 
     def define(self, structure: Any) -> None:
         """Take the definition of a series."""
@@ -77,6 +89,8 @@ class MetricsLane(Lane):
     def on_segment(self, segment: Segment) -> None:
         """Take note of when sums begin, and whether the jobs began in another journal."""
         self._start = self._start or segment.created
+        if self._own is not None:
+            self._own.begin(segment)
         self._continues = segment.continues
 
     def on_job(self, job: frames.Job) -> None:
@@ -170,6 +184,11 @@ class MetricsLane(Lane):
             return [Item(_OWN, None, 0)]
         return []
 
+    def due_in_seconds(self) -> float:
+        """Return after how long the progress and the heartbeat are sent again."""
+        live = self._alive and any(not job.ended for job in self._jobs.values())
+        return max(self._due - time.monotonic(), 0.0) if live else inf
+
     def closing(self, *, killed: bool) -> list[Item]:
         """Send everything once more; of a killed job also what its process could not count."""
         if killed:
@@ -208,7 +227,7 @@ class MetricsLane(Lane):
         for item in items:
             if item.scope == _OWN:
                 # Only here, so that what the server calls invalid can be found by halving the request.
-                latest = latest or self._latest()
+                latest = latest or [*self._latest(), *self._account_of_own(items)]
             elif isinstance(item.record, bytes):
                 ready.append(item.record)
             elif isinstance(item.record, _Sample):
@@ -220,6 +239,10 @@ class MetricsLane(Lane):
         ]
         return self.join(records + latest, ready)
 
+    def handed_over(self) -> None:
+        """Change no sample any more."""
+        self._newest.clear()
+
     def committed(self) -> None:
         """Stop the series of jobs whose end has now been sent."""
         self._newest.clear()
@@ -228,9 +251,13 @@ class MetricsLane(Lane):
 
     def _latest(self) -> list[tuple[int, bytes]]:
         scope = next((scope.id for scope in self.scopes.values() if scope.name == semconv.SCOPE_NAME), 0)
-        now = time.time_ns() if self._alive else self.time_of_death()
-        # Never behind what was sent before: a backend keeps the value that is latest by its time.
-        now = self._sent_until = max(now, self._sent_until + _MILLISECOND)
+        clock = time.time_ns()
+        now = clock if self._alive else min(self.time_of_death(), clock)
+        # Never behind what was sent before: a backend keeps the value that is latest by its time. Unless the clock
+        # was set back since: a backend refuses what comes from a future that is over.
+        if self._sent_until <= clock + _SECOND:
+            now = max(now, self._sent_until + _MILLISECOND)
+        self._sent_until = now
         start = self._start or now
         found = [(scope, one.encode(min(start, now), now)) for one in self._sums.all()]
         for slot in self.slots():
@@ -241,6 +268,34 @@ class MetricsLane(Lane):
             if not job.told:
                 found += [(job.scope, encoded) for encoded in self._job_metrics(job, start, now)]
         return found
+
+    def _account_of_own(self, items: list[Item]) -> list[tuple[int, bytes]]:
+        """Return what is to be told of the delivery, as it stands when a request with these items is accepted."""
+        if self._own is None:
+            return []
+        cursor, batch = self.cursor, self._batch
+        delivered = cursor.delivered + batch.delivered + sum(item.count for item in items)
+        dropped = Counter(cursor.dropped) + Counter(batch.dropped)
+        now = self._sent_until
+        told = self._own.points(cursor, delivered, dropped)
+        return [(OWN_SCOPE.id, point.encode(min(self._start or now, now), now)) for point in told]
+
+    def step(self, send: Send, *, ended: bool) -> bool:
+        """Take a step, as every lane; who sends also says by what."""
+        if self._own is not None:
+            self._own.exporter = send.exporter
+        return super().step(send, ended=ended)
+
+    def hurry(self) -> None:
+        """Send what has been read at the next step."""
+        if self._own is not None:
+            self._own.waits_for_nobody()
+        super().hurry()
+
+    def _is_due(self, batch: Batch) -> bool:
+        if batch.final and self._own is not None and self._own.waits_for_others():
+            return False
+        return super()._is_due(batch)
 
     def _job_metrics(self, job: _Job, start: int, now: int) -> list[bytes]:
         merged = self.cursor.dropped.get(MERGED, 0) + self._batch.dropped.get(MERGED, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from synapse_otel.journal.frames import Kind, Log, Signal, Span, SpanEvent
+from synapse_otel.journal.frames import Log, Signal, Span, SpanEvent
 from synapse_otel.journal.reader import Frame, read_all
 from synapse_otel.redaction import redact_values
 from synapse_otel.shipper.encode_spans import span as encode_span
@@ -52,8 +52,8 @@ class TracesLane(Lane):
     def _events(self, wanted: set[bytes]) -> dict[bytes, _Events]:
         """Return the span events that the killed process had not added yet, from the log records still there."""
         found = {span_id: _Events() for span_id in wanted}
-        for frame, log in read_all(self.folder):
-            if frame.kind == Kind.LOG and isinstance(log, Log) and log.span[16:24] in found:
+        for _frame, log in read_all(self.folder):
+            if isinstance(log, Log) and log.span[16:24] in found:
                 found[log.span[16:24]].add(log)
         return found
 

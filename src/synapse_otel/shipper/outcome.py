@@ -6,6 +6,8 @@ written once.
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 
@@ -28,7 +30,7 @@ class Retry(Struct, frozen=True, tag=True):
     after_seconds: float | None = None
     """How long the server asks to be left alone."""
     status: int = 0
-    """Status of the HTTP answer, or 0 when there was none.
+    """Status of the HTTP answer, or the one that is nearest to a gRPC code; 0 when there was no answer.
 
     500 and its like are temporary here, although the specification counts them as permanent: they come from
     proxies and from servers in trouble far more often than from a record, and dropping would lose data. But a
@@ -43,6 +45,12 @@ class TooLarge(Struct, frozen=True, tag=True):
     """Too many bytes in one request: split it. A record that is too large alone can never be sent."""
 
     reason: str
+    certain: bool = True
+    """Whether the server has said so. If not, it may be a limit of another kind, which will pass."""
+
+    def alone(self) -> TooLarge | Retry:
+        """Return what it means for a request that cannot be split."""
+        return self if self.certain else Retry(self.reason, status=_CONTENT_TOO_LARGE)
 
 
 class Invalid(Struct, frozen=True, tag=True):
@@ -56,5 +64,7 @@ class Refused(Struct, frozen=True, tag=True):
 
     reason: str
 
+
+_CONTENT_TOO_LARGE: Final = 413
 
 Outcome = Accepted | Retry | TooLarge | Invalid | Refused

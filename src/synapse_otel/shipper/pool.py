@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import ssl
 from functools import lru_cache
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import urllib3
 
+from synapse_otel.shipper.connection import POOLS
 from synapse_otel.shipper.destination import Endpoint
+from synapse_otel.shipper.target import login
 
 
 def open_pool(endpoint: Endpoint) -> urllib3.PoolManager:
@@ -21,25 +21,15 @@ def open_pool(endpoint: Endpoint) -> urllib3.PoolManager:
         OSError: When a file of the TLS settings cannot be read, or is none (`ssl.SSLError`).
 
     """
-    context = _tls_context(endpoint) if endpoint.url.startswith("https:") else None
-    if endpoint.proxy is None or _is_loopback(urlsplit(endpoint.url).hostname or ""):
-        return urllib3.PoolManager(num_pools=1, maxsize=1, ssl_context=context)
-    login = basic_login(endpoint.proxy)
-    headers = urllib3.make_headers(proxy_basic_auth=login) if login else None
-    return urllib3.ProxyManager(endpoint.proxy, 1, proxy_headers=headers, maxsize=1, ssl_context=context)
-
-
-def basic_login(url: str) -> str | None:
-    """Return the user name and password that a URL holds."""
-    login, at, _ = urlsplit(url).netloc.rpartition("@")
-    return unquote(login) if at else None
-
-
-def place(url: str) -> str:
-    """Return host and port of a URL."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return f"{f'[{host}]' if ':' in host else host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    context = _tls_context(endpoint) if endpoint.secure else None
+    if endpoint.proxy is None or endpoint.is_local:
+        pool = urllib3.PoolManager(num_pools=1, maxsize=1, ssl_context=context)
+    else:
+        name = login(endpoint.proxy)
+        headers = urllib3.make_headers(proxy_basic_auth=name) if name else None
+        pool = urllib3.ProxyManager(endpoint.proxy, 1, proxy_headers=headers, maxsize=1, ssl_context=context)
+    pool.pool_classes_by_scheme = POOLS
+    return pool
 
 
 def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
@@ -68,10 +58,3 @@ def _version(path: str) -> tuple[int, int, int]:
     with Path(path).open("rb") as file:
         status = os.fstat(file.fileno())
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +17,9 @@ import msgspec
 from synapse_otel.journal.folder import make_root
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.shipper.destination import Destination
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.shipper.retention import KEPT_RUNS, KEPT_SECONDS, TOTAL_BYTES, Limits
+from synapse_otel.shipper.shipper import FAILING_SECONDS, Shipper
+from synapse_otel.shipper.signal_sender import Say
 
 ORDERS_VARIABLE: Final = "SYNAPSE_OTEL_SHIPPER_ORDERS"
 IDLE_SECONDS: Final = 30.0
@@ -30,7 +34,20 @@ class Orders(msgspec.Struct, frozen=True):
     key: str
     interval_seconds: float
     idle_seconds: float = IDLE_SECONDS
-    """It leaves after so long without a job that lives and without anything to deliver."""
+    """It leaves after so long without a job that lives and without anything to deliver..."""
+    failing_seconds: float = FAILING_SECONDS
+    """... and after so long without a job that lives in which nothing could be delivered."""
+    kept_runs: int = KEPT_RUNS
+    """Delivered runs that are kept, the newest."""
+    kept_seconds: float = KEPT_SECONDS
+    """Time that a delivered run is kept at most."""
+    total_bytes: int = TOTAL_BYTES
+    """What the segments of all journals may take on the disk together."""
+
+    @property
+    def limits(self) -> Limits:
+        """What is kept of the journals."""
+        return Limits(self.kept_runs, self.kept_seconds, self.total_bytes)
 
 
 def lock_path(root: Path, key: str) -> Path:
@@ -45,39 +62,72 @@ def log_path(root: Path, key: str) -> Path:
 
 def main() -> None:
     """Deliver until there is nothing left to do."""
+    stop = Stop()
+    signal.signal(signal.SIGTERM, stop)
+    # What the job's process was started with, or had set when it started this one, is not for this one.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    allow_files()
     orders = msgspec.json.decode(os.environ.pop(ORDERS_VARIABLE), type=Orders)
     root = Path(orders.roots[0])
     make_root(root)
     lock = FileLock(lock_path(root, orders.key))
-    wanted = True
-
-    def stop(_number: int, _frame: Any) -> None:
-        nonlocal wanted
-        wanted = False
-        shipper.stop_soon()
-
     say = _Log(log_path(root, orders.key))
-    while wanted and _acquire(lock):
+    while not stop.wanted and acquire(lock):
         try:
-            shipper = Shipper(
-                [Path(found) for found in orders.roots],
-                orders.destination,
-                orders.key,
-                interval_seconds=orders.interval_seconds,
-                say=say,
-            )
-            signal.signal(signal.SIGTERM, stop)
-            shipper.run(idle_seconds=orders.idle_seconds)
+            shipper = make_shipper(orders, say)
+            stop.hear(shipper)
+            shipper.run(idle_seconds=orders.idle_seconds, failing_seconds=orders.failing_seconds)
         except Exception:
             say(traceback.format_exc())
             raise
         finally:
             lock.release()
         # A job that came while the lock was still held has started nobody: look once more.
-        wanted = wanted and shipper.finds_work()
+        if not shipper.finds_work():
+            break
 
 
-def _acquire(lock: FileLock) -> bool:
+def make_shipper(orders: Orders, say: Say) -> Shipper:
+    """Return a shipper that does as it is ordered; ``say``: what takes its lines."""
+    return Shipper(
+        [Path(found) for found in orders.roots],
+        orders.destination,
+        orders.key,
+        interval_seconds=orders.interval_seconds,
+        say=say,
+        limits=orders.limits,
+    )
+
+
+class Stop:
+    """What a signal does: the shipper stops in good order, also one that has not begun yet."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self._shipper: Shipper | None = None
+
+    def __call__(self, _number: int, _frame: Any) -> None:
+        """Stop."""
+        self.wanted = True
+        if self._shipper is not None:
+            self._shipper.stop_soon()
+
+    def hear(self, shipper: Shipper) -> None:
+        """Stop this one from now on."""
+        self._shipper = shipper
+        if self.wanted:
+            shipper.stop_soon()
+
+
+def allow_files() -> None:
+    """Open as many files as are allowed: each journal in hand takes four."""
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def acquire(lock: FileLock) -> bool:
     """Take the lock; a job that only looks at it holds it for some microseconds, so it is tried more than once."""
     for _ in range(_TRIES):
         if lock.acquire():

@@ -1,19 +1,147 @@
-"""What is kept of delivered runs, and for how long: the folder of all journals must not grow without bound."""
+"""What is kept, and for how long: the folder of all journals must not grow without bound.
+
+Of delivered runs only what tells of them is kept, the newest for a while. What is not delivered is kept, whoever it is
+for, until all journals together take more than a budget: then the oldest goes, and is counted.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import time
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from synapse_otel.journal.folder import ALIVE_LOCK, SHIP_LOCK, read_run
+from synapse_otel.journal.cursor import cursor_path, read_cursor
+from synapse_otel.journal.folder import (
+    ALIVE_LOCK,
+    SHIP_LOCK,
+    Run,
+    folder_size,
+    read_run,
+    run_folders,
+    segment_numbers,
+    segment_path,
+)
+from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.locks import FileLock, is_locked
+from synapse_otel.shipper.signal_sender import Say
+from synapse_otel.shipper.tracked import TrackedJournal
 
 KEPT_RUNS: Final = 100
-"""Delivered runs that are kept, the newest; only what tells of them, as their segments are deleted at once."""
+KEPT_SECONDS: Final = 30 * 86_400.0
+TOTAL_BYTES: Final = 8 << 30
 _LEFTOVER_SECONDS: Final = 3600.0
+
+
+class Limits(NamedTuple):
+    """How much is kept."""
+
+    kept_runs: int = KEPT_RUNS
+    """Delivered runs, the newest; their segments are deleted at once."""
+    kept_seconds: float = KEPT_SECONDS
+    """Time that a delivered run is kept at most."""
+    total_bytes: int = TOTAL_BYTES
+    """What the segments of all journals may take on the disk together."""
+
+
+class _Known(NamedTuple):
+    """A run that is delivered."""
+
+    run: Run
+    since: float
+    """Unix time in seconds."""
+
+
+class Retention:
+    """Looks after the roots. Several shippers may do it at once: a run is deleted under its lock."""
+
+    def __init__(self, roots: list[Path], key: str, limits: Limits, say: Say) -> None:
+        self._roots = roots
+        self._key = key
+        self._limits = limits
+        self._say = say
+        self._delivered: dict[Path, _Known] = {}
+
+    def look_after(self, in_hand: Mapping[Path, TrackedJournal]) -> list[Path]:
+        """Delete what is not to be kept; return the folders of the runs that are gone.
+
+        Args:
+            in_hand: The journals that this process delivers, by folder.
+        """
+        waiting: dict[Path, Run] = {}
+        for folder in chain.from_iterable(run_folders(root, self._delivered) for root in self._roots):
+            run = read_run(folder) or _UNKNOWN
+            if folder not in in_hand and _is_delivered(folder):
+                self._delivered[folder] = _Known(run, _delivered_at(folder))
+            else:
+                waiting[folder] = run
+        gone = [folder for folder in self._superfluous() if delete_run(folder)]
+        gone += [folder for folder in self._delivered.keys() - set(gone) if not folder.exists()]
+        for folder in gone:
+            self._delivered.pop(folder, None)
+        self._keep_within_budget(waiting, in_hand)
+        for root in self._roots:
+            delete_leftovers(root)
+            delete_old_locks(root, {self._key, *(run.destination for run in waiting.values())})
+        return gone
+
+    def _superfluous(self) -> Iterator[Path]:
+        """Yield the delivered runs that are too many or too old."""
+        before = time.time() - self._limits.kept_seconds
+        newest_first = sorted(self._delivered, key=lambda folder: folder.name, reverse=True)
+        bounded = [folder for folder in newest_first if not self._delivered[folder].run.keep]
+        for number, folder in enumerate(bounded):
+            if number >= self._limits.kept_runs or self._delivered[folder].since < before:
+                yield folder
+
+    def _keep_within_budget(self, waiting: Mapping[Path, Run], in_hand: Mapping[Path, TrackedJournal]) -> None:
+        """Delete the oldest segments while all take too much: first of runs that are delivered and kept."""
+        kept = [folder for folder, known in self._delivered.items() if known.run.keep]
+        sizes = {folder: folder_size(folder) for folder in (*sorted(kept, key=_age), *sorted(waiting, key=_age))}
+        excess = sum(sizes.values()) - self._limits.total_bytes
+        for folder in sizes:
+            if excess <= 0:
+                return
+            before = excess
+            excess -= _delete_segments(folder, excess, whole=folder in kept)
+            if excess > 0 and folder in waiting:
+                excess -= self._abandon(folder, in_hand.get(folder))
+            if excess < before:
+                self._say(f"{folder.name}: deleted {before - excess:,} bytes, as all journals together take too much")
+
+    @staticmethod
+    def _abandon(folder: Path, journal: TrackedJournal | None) -> int:
+        """Delete the rest of a journal whose process is gone; return the bytes that this frees."""
+        if is_alive(folder):
+            return 0
+        journal = journal or TrackedJournal.take(folder, interval_seconds=1)
+        size = folder_size(folder)
+        if journal is None or not journal.abandon():
+            return 0
+        return size
+
+
+def _delete_segments(folder: Path, excess: int, *, whole: bool) -> int:
+    """Delete the oldest segments, but not the newest one unless `whole`; return the bytes that this frees.
+
+    A reader counts what was in them: the next segment says where the numbers stand.
+    """
+    freed = 0
+    numbers = segment_numbers(folder)
+    for number in numbers if whole else numbers[:-1]:
+        if freed >= excess:
+            break
+        path = segment_path(folder, number)
+        try:
+            size = path.stat().st_size
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        freed += size
+    return freed
 
 
 def delete_run(folder: Path) -> bool:
@@ -23,7 +151,7 @@ def delete_run(folder: Path) -> bool:
         return False
     lock = FileLock(folder / SHIP_LOCK)
     try:
-        if _is_alive(folder) or not lock.acquire():
+        if is_alive(folder) or not lock.acquire():
             return False
         going = folder.with_name(f".{folder.name}.deleted")
         folder.rename(going)
@@ -45,12 +173,50 @@ def delete_leftovers(root: Path) -> None:
         folder = root / name
         if name.startswith(".") and folder.is_dir() and not folder.is_symlink():
             old = time.time() - folder.stat().st_mtime > _LEFTOVER_SECONDS
-            if old and not _is_alive(folder):
+            if old and not is_alive(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_alive(folder: Path) -> bool:
+def delete_old_locks(root: Path, wanted: set[str]) -> None:
+    """Delete the lock and the log of every shipper that does not run and whose destination nothing waits for.
+
+    A shipper that starts at this moment holds the lock only if the file is still there: see `FileLock.acquire`.
+    """
+    for path in root.glob("shipper-*.lock"):
+        key = path.stem.removeprefix("shipper-")
+        try:
+            young = time.time() - path.stat().st_mtime < _LEFTOVER_SECONDS
+            lock = FileLock(path)
+            if key not in wanted and not young and lock.acquire():
+                path.unlink()
+                path.with_suffix(".log").unlink(missing_ok=True)
+                lock.release()
+        except OSError:
+            continue  # gone, or not ours: there is nothing that depends on it
+
+
+def is_alive(folder: Path) -> bool:
+    """Say whether the process that writes a journal lives."""
     try:
         return is_locked(folder / ALIVE_LOCK)
     except FileNotFoundError:
         return False
+
+
+def _is_delivered(folder: Path) -> bool:
+    return all(read_cursor(folder, signal).complete for signal in Signal)
+
+
+def _delivered_at(folder: Path) -> float:
+    try:
+        return max(cursor_path(folder, signal).stat().st_mtime for signal in Signal)
+    except FileNotFoundError:
+        return time.time()
+
+
+def _age(folder: Path) -> str:
+    return folder.name
+
+
+_UNKNOWN: Final = Run(journal="", name="", created=0, process=0, destination="")
+"""A run whose ``run.json`` cannot be read: nobody delivers it, and it takes room like any other."""

@@ -21,15 +21,12 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from synapse_otel._version import __version__
 from synapse_otel.journal.frames import Signal
-from synapse_otel.shipper.answers import Answer, one_line, outcome
-from synapse_otel.shipper.destination import Destination, Endpoint
+from synapse_otel.shipper.answers import LARGEST_ANSWER, Answer, one_line, outcome
+from synapse_otel.shipper.destination import USER_AGENT, Destination, Endpoint
 from synapse_otel.shipper.outcome import Outcome, Retry
-from synapse_otel.shipper.pool import basic_login, open_pool, place
-
-LARGEST_ANSWER: Final = 1 << 20
-"""Bytes of an answer that are read; no OTLP response comes near."""
+from synapse_otel.shipper.pool import open_pool
+from synapse_otel.shipper.target import login, place
 
 _CHUNK: Final = 1 << 16
 _UNREACHED: Final = (ConnectTimeoutError, NewConnectionError, SSLError, ssl.SSLError, ProxyError, FileNotFoundError)
@@ -102,12 +99,15 @@ class Sender:
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         """Read an answer's body within limits of size and time."""
         content = bytearray()
-        while chunk := response.read1(_CHUNK, decode_content=True):
-            content += chunk
-            if len(content) > LARGEST_ANSWER:
-                raise HTTPError(f"answered more than {LARGEST_ANSWER} bytes")
-            if time.monotonic() > deadline:
-                raise TimeoutError
+        try:
+            while chunk := response.read1(_CHUNK, decode_content=True):
+                content += chunk
+                if len(content) > LARGEST_ANSWER:
+                    raise HTTPError(f"answered more than {LARGEST_ANSWER} bytes")
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+        except SSLError as error:
+            raise ProtocolError("the answer is not whole", error) from error
         return bytes(content)
 
     def _reason(self, error: Exception) -> str:  # noqa: PLR0911 - one return an error
@@ -135,14 +135,17 @@ class Sender:
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:
     """Return the headers of every request: the user's, and those that are not theirs to choose."""
-    login = basic_login(endpoint.url)
-    return {
-        "User-Agent": f"synapse-otel/{__version__} OTel-OTLP-Exporter-Python",
-        **(urllib3.make_headers(basic_auth=login) if login else {}),
-        **{name: value for name, value in endpoint.headers.items() if name.lower() not in _OURS},
-        "Content-Type": "application/x-protobuf",
-        **({"Content-Encoding": "gzip"} if endpoint.compression == "gzip" else {}),
+    user = login(endpoint.url)
+    headers = {
+        "user-agent": USER_AGENT,
+        **(urllib3.make_headers(basic_auth=user) if user else {}),
+        **{name.lower(): value for name, value in endpoint.headers.items()},
     }
+    headers = {name: value for name, value in headers.items() if name not in _OURS}
+    headers["content-type"] = "application/x-protobuf"
+    if endpoint.compression == "gzip":
+        headers["content-encoding"] = "gzip"
+    return {name.title(): value for name, value in headers.items()}
 
 
 def _forget_frames(error: BaseException | None) -> None:

@@ -1,33 +1,45 @@
-"""The shipper: finds the journals of its destination and delivers them, one thread a signal."""
+"""The shipper: takes the journals of its destination in hand and delivers them, one thread a signal."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import Final
 
-from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.frames import Signal
 from synapse_otel.shipper.destination import Destination
-from synapse_otel.shipper.retention import KEPT_RUNS, delete_leftovers, delete_run
+from synapse_otel.shipper.journals import Journals
+from synapse_otel.shipper.retention import Limits, Retention
 from synapse_otel.shipper.signal_sender import Say, SignalSender
 from synapse_otel.shipper.tracked import TrackedJournal
 
 POLL_SECONDS: Final = 0.05
 QUIET_POLL_SECONDS: Final = 0.2
-"""How often one thread looks for all of them, when nothing was written for a while."""
+"""How often one thread looks for all of them, when nothing was written for a while..."""
+SLOW_POLL_SECONDS: Final = 0.4
+"""... and for a longer while. A process' death is seen within that time."""
 LONGEST_POLL_SECONDS: Final = 1.0
+"""How often a thread tries again what waits."""
 SCAN_SECONDS: Final = 0.5
 SYNC_SECONDS: Final = 1.0
-PRUNE_SECONDS: Final = 30.0
+RETAIN_SECONDS: Final = 30.0
+FAILING_SECONDS: Final = 86_400.0
+"""After so long without a job that lives, and with nothing but failures, a shipper leaves: the next job, or `sync`,
+finds what waits."""
+HELD_BYTES: Final = 2 << 20
+"""What was read of a signal and is not accepted, of all journals: beyond it no further journal is read..."""
+HELD_BYTES_AWAITED: Final = 3 * HELD_BYTES
+"""... and beyond this not even one that somebody waits for."""
+_FIRST_RETAIN_SECONDS: Final = 2.0
+_RETAIN_SHARE: Final = 1000
+"""Looking after the folders takes a thousandth of the time at most, however many there are."""
 _QUIET_SECONDS: Final = 2.0
+_SLOW_SECONDS: Final = 5.0
+_ASLEEP_SECONDS: Final = 30.0
 _LONGEST_WAIT_SECONDS: Final = 60.0
 _REPORTS: Final = 1_000
-_MTIME_TICK_NS: Final = 1_000_000_000
-"""Two changes of a folder within a tick of the file system's clock look like one."""
 
 
 class Shipper:
@@ -41,53 +53,63 @@ class Shipper:
         *,
         interval_seconds: float,
         say: Say,
-        kept_runs: int = KEPT_RUNS,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
-        self._roots = list(dict.fromkeys(roots))
-        self._key = key
         self._interval = interval_seconds
         self._say = say
-        self._lock = Lock()
-        self._journals: dict[Path, TrackedJournal] = {}
-        self._kept_runs = kept_runs
-        self._complete: set[Path] = set()
-        self._others: set[Path] = set()
-        """Folders of runs for other destinations, which other shippers deliver."""
-        self._listed: dict[Path, int] = {}
-        """By root, when it had changed last when it was listed with nothing left to wait for."""
+        self._journals = Journals(roots, key, interval_seconds=interval_seconds, report=self._report)
+        self._retention = Retention(self._journals.roots, key, limits, say)
         self._failures: dict[tuple[Path, Signal], tuple[int, float]] = {}
         """Errors in a row of a journal's lane, and the time before which it is left alone."""
         self._stop = Event()
         self._wakes = {signal: Event() for signal in Signal}
-        self._busy = time.monotonic()
         self._senders = {signal: SignalSender(destination, signal, say) for signal in Signal}
         self._threads: list[Thread] = []
         self._reported: set[str] = set()
+        self._left_behind: set[Path] = set()
+        """Folders of runs that it left because delivering them failed for too long."""
 
     # --- running ------------------------------------------------------------------------------------
 
-    def run(self, *, idle_seconds: float | None) -> None:
-        """Deliver until `stop`, or until there has been nothing to deliver and nobody alive for a while."""
+    def run(self, *, idle_seconds: float | None, failing_seconds: float | None = None) -> None:
+        """Deliver until `stop`, or until nobody is alive and nothing has been delivered for a while.
+
+        Args:
+            idle_seconds: For how long there must have been nothing at all to do; None: it never leaves.
+            failing_seconds: For how long every attempt must have failed; None: it never gives up.
+        """
         self.start()
-        scanned = synced = pruned = 0.0
+        busy = hopeful = stirred = time.monotonic()
+        scanned = synced = 0.0
+        retain = busy + _FIRST_RETAIN_SECONDS
         while not self._stop.is_set():
             now = time.monotonic()
             if now - scanned >= SCAN_SECONDS:
-                self._try(self.scan)
+                if self._try(self._scan):
+                    stirred = now
                 scanned = now
-            elif any(journal.stirs() for journal in self._in_hand()):
+            in_hand = self._journals.in_hand
+            if any(journal.stirs() for journal in in_hand):
                 self._wake_all()
+                stirred = now
             if now - synced >= SYNC_SECONDS:
-                self._maintain()
+                self._maintain(in_hand)
                 synced = now
-            if now - pruned >= PRUNE_SECONDS:
-                self._try(self._prune)
-                pruned = now
-            if self._journals:
-                self._busy = now
-            if idle_seconds is not None and now - self._busy >= idle_seconds:
+                hopeful = max([hopeful, *(now if not one.ended else one.moved for one in in_hand if one.has_moved)])
+            if now >= retain:
+                self._try(self._retain)
+                retain = now + max(RETAIN_SECONDS, _RETAIN_SHARE * (time.monotonic() - now))
+            if in_hand:
+                busy = now
+            else:
+                hopeful = now
+            if idle_seconds is not None and now - busy >= idle_seconds:
                 break
-            self._stop.wait(QUIET_POLL_SECONDS if self._journals else SCAN_SECONDS)
+            if failing_seconds is not None and now - hopeful >= failing_seconds:
+                self._leave_behind(failing_seconds)
+                break
+            quick = QUIET_POLL_SECONDS if now - stirred < _SLOW_SECONDS else SLOW_POLL_SECONDS
+            self._stop.wait(quick if in_hand else SCAN_SECONDS)
         self.stop()
 
     def start(self) -> None:
@@ -105,25 +127,19 @@ class Shipper:
             thread.join()
         for sender in self._senders.values():
             sender.close()
-        with self._lock:
-            for journal in self._journals.values():
-                journal.close()
-            self._journals.clear()
+        self._journals.release()
 
     def stop_soon(self) -> None:
         """Ask `run` to stop; safe in a signal handler."""
         self._stop.set()
 
     def finds_work(self) -> bool:
-        """Look whether a journal waits that nobody has in hand."""
-        self._listed.clear()
-        self._try(self.scan)
-        with self._lock:
-            found = bool(self._journals)
-            for journal in self._journals.values():
-                journal.close()
-            self._journals.clear()
-        return found
+        """Look, after it has stopped, whether a journal waits that nobody has in hand, and that it did not give up."""
+        fresh = Journals(self._journals.roots, self._journals.key, interval_seconds=self._interval, report=self._report)
+        self._try(fresh.scan)
+        found = fresh.known - self._left_behind
+        fresh.release()
+        return bool(found)
 
     def deliver_once(self, folder: Path) -> bool:
         """Try now, once, to deliver all that a journal holds, also one that was recorded for another destination.
@@ -141,7 +157,8 @@ class Shipper:
             return False
         try:
             journal.settle()
-            for signal, sender in self._senders.items():
+            # The metrics last: they tell what has become of the others.
+            for signal, sender in sorted(self._senders.items(), key=lambda item: item[0] == Signal.METRICS):
                 sender.hurry()
                 sender.folder = folder
                 lane = journal.lanes[signal]
@@ -154,100 +171,61 @@ class Shipper:
             journal.close()
         return True
 
-    # --- journals -----------------------------------------------------------------------------------
+    # --- looking after the journals -----------------------------------------------------------------
 
-    def scan(self) -> None:
-        """Take in hand the journals that are new, and let go of those that are complete."""
-        for root in self._roots:
-            self._list(root)
-        with self._lock:
-            finished = [journal for journal in self._journals.values() if journal.complete]
-            for journal in finished:
-                del self._journals[journal.folder]
-        for journal in finished:
-            self._complete.add(journal.folder)
-            self._try(journal.clean)
-            journal.close()
+    def _scan(self) -> bool:
+        """Look for journals; return whether there is a new one."""
+        new = self._journals.scan()
+        if new:
+            self._wake_all()
+        return new
 
-    def _list(self, root: Path) -> None:
-        """Look for new runs in a root, if it has changed since there was nothing to wait for."""
-        try:
-            changed = root.stat().st_mtime_ns
-        except FileNotFoundError:
-            return
-        if self._listed.get(root) == changed:
-            return
-        known = self._complete | self._others | self._journals.keys()
-        new = list(run_folders(root, known))
-        waits = [folder for folder in new if not self._take(folder)]
-        if not waits and time.time_ns() - changed > _MTIME_TICK_NS:
-            self._listed[root] = changed
-
-    def _take(self, folder: Path) -> bool:
-        """Take a journal in hand; return False if that has to be tried again later."""
-        run = read_run(folder)
-        if run is None:
-            return False
-        if run.destination != self._key:
-            self._others.add(folder)
-            return True
-        if all(read_cursor(folder, signal).complete for signal in Signal):
-            self._complete.add(folder)
-            return True
-        try:
-            journal = TrackedJournal.take(folder, interval_seconds=self._interval)
-        except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
-            self._report(folder, error)
-            return False
-        if journal is None:
-            return False
-        with self._lock:
-            self._journals[folder] = journal
-        self._wake_all()
-        return True
-
-    def _maintain(self) -> None:
-        for journal in self._in_hand():
+    def _maintain(self, in_hand: list[TrackedJournal]) -> None:
+        for journal in in_hand:
             try:
                 journal.sync()
                 journal.clean()
             except OSError as error:
                 self._report(journal.folder, error)
-            if not journal.folder.exists():
-                self._let_go(journal)
+            if not journal.folder.exists() and self._journals.let_go(journal):
+                self._say(f"{journal.folder.name} was deleted: what it still held is lost")
 
-    def _let_go(self, journal: TrackedJournal) -> None:
-        self._say(f"{journal.folder.name} was deleted: what it still held is lost")
-        with self._lock:
-            self._journals.pop(journal.folder, None)
-        journal.close()
+    def _retain(self) -> None:
+        """Delete what is delivered and no longer to be kept, and what is beyond the budget."""
+        in_hand = {journal.folder: journal for journal in self._journals.in_hand}
+        for folder in self._retention.look_after(in_hand):
+            self._journals.forget(folder)
+        for place in [place for place in self._failures if place[0] not in in_hand]:
+            del self._failures[place]
 
-    def _prune(self) -> None:
-        """Delete the oldest runs that are delivered, as far as there are more than are to be kept."""
-        for folder in sorted(self._complete, key=lambda folder: folder.name)[: -self._kept_runs]:
-            if delete_run(folder):
-                self._complete.discard(folder)
-        for root in self._roots:
-            delete_leftovers(root)
+    def _leave_behind(self, seconds: float) -> None:
+        self._left_behind = self._journals.known
+        self._say(
+            f"nothing could be delivered for {seconds / 3600:.3g} h and no job lives: "
+            f"{len(self._left_behind):,} journals wait for the next job, or for `synapse-otel sync`"
+        )
 
     # --- delivering ---------------------------------------------------------------------------------
 
     def _deliver_forever(self, signal: Signal) -> None:
-        worked = time.monotonic()
         wake = self._wakes[signal]
-        longest = min(LONGEST_POLL_SECONDS, self._interval / 4)
+        worked = time.monotonic()
         while not self._stop.is_set():
-            if self._deliver(signal) or wake.is_set():
-                wake.clear()
+            wake.clear()
+            if self._deliver(signal):
                 worked = time.monotonic()
             if time.monotonic() - worked < _QUIET_SECONDS:
                 self._stop.wait(POLL_SECONDS)
             else:
-                wake.wait(longest)
+                wake.wait(self._pause(signal))
 
-    def _in_hand(self) -> list[TrackedJournal]:
-        with self._lock:
-            return list(self._journals.values())
+    def _pause(self, signal: Signal) -> float:
+        """Return for how many seconds a signal needs no look unless something stirs."""
+        in_hand = self._journals.in_hand
+        if any(journal.lanes[signal].waits for journal in in_hand) or self._failures:
+            return min(LONGEST_POLL_SECONDS, self._interval / 4)
+        due = min((journal.lanes[signal].due_in_seconds() for journal in in_hand), default=_ASLEEP_SECONDS)
+        return min(max(due, POLL_SECONDS), _ASLEEP_SECONDS)
 
     def _wake_all(self) -> None:
         for wake in self._wakes.values():
@@ -256,32 +234,35 @@ class Shipper:
     def _deliver(self, signal: Signal) -> bool:
         """Give every journal's lane a turn; return whether anything was read."""
         sender = self._senders[signal]
+        in_hand = self._journals.in_hand
+        held = sum(journal.lanes[signal].held_bytes for journal in in_hand)
         has_read = False
-        for journal in self._in_hand():
+        for journal in in_hand:
+            lane = journal.lanes[signal]
+            if not lane.held_bytes and held > (HELD_BYTES_AWAITED if lane.awaited else HELD_BYTES):
+                continue
             failed, not_before = self._failures.get((journal.folder, signal), (0, 0.0))
-            if time.monotonic() < not_before:
+            if time.monotonic() < not_before or self._stop.is_set():
                 continue
             sender.folder = journal.folder
+            held -= lane.held_bytes
             try:
-                journal.watch()
-                lane = journal.lanes[signal]
-                lane.step(sender, ended=journal.ended)
-                has_read |= lane.has_read
-                lane.has_read = False
+                has_read |= journal.step(signal, sender)
             except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
                 self._report(journal.folder, error)
                 wait = min(2.0**failed, _LONGEST_WAIT_SECONDS)
                 self._failures[journal.folder, signal] = failed + 1, time.monotonic() + wait
             else:
-                if failed:
-                    del self._failures[journal.folder, signal]
+                self._failures.pop((journal.folder, signal), None)
+            held += lane.held_bytes
         return has_read
 
-    def _try(self, work: Callable[[], None]) -> None:
+    def _try(self, work: Callable[[], object]) -> object:
         try:
-            work()
+            return work()
         except Exception as error:  # noqa: BLE001 - the shipper lives as long as it is needed
             self._report(None, error)
+            return None
 
     def _report(self, folder: Path | None, error: Exception) -> None:
         text = f"{folder.name}: " if folder is not None else ""

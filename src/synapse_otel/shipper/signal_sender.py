@@ -17,7 +17,8 @@ from synapse_otel.shipper.backoff import Backoff
 from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.lane import Item
 from synapse_otel.shipper.outcome import Accepted, Invalid, Outcome, Refused, Retry
-from synapse_otel.shipper.sender import Sender
+from synapse_otel.shipper.self_telemetry import EXPORTERS
+from synapse_otel.shipper.senders import open_sender
 from synapse_otel.shipper.suspects import Tally
 
 Say = Callable[[str], None]
@@ -29,7 +30,9 @@ class SignalSender:
     def __init__(
         self, destination: Destination, signal: Signal, say: Say, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._sender = Sender(destination, signal)
+        self._sender = open_sender(destination, signal)
+        self.exporter = EXPORTERS[destination.endpoint(signal).protocol]
+        """What OpenTelemetry calls an exporter of this kind."""
         self._clock = clock
         self._backoff = Backoff(clock=clock)
         self._signal = signal

@@ -1,4 +1,9 @@
-"""Samples of a series a millisecond apart: Prometheus keeps milliseconds, and drops the rest within one silently."""
+"""Samples of a series a millisecond apart: Prometheus keeps milliseconds, and drops the rest within one silently.
+
+A clock that was set back by less than a second is bridged in the same way, so that a curve keeps its order. Further
+back, a sample keeps the time that the clock says: it is what spans, logs and the server go by, and a backend refuses
+samples from a future that is over.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,8 @@ AHEAD: Final = 900
 """Milliseconds that a sample moves ahead of its time, at most, before samples are merged..."""
 RESERVE: Final = 100
 """... and how much further the first of a request may, so that a series' newest value is always sent."""
+_SWAPPED: Final = 100
+"""Milliseconds within which threads' samples may have changed places; one further back means that the clock was set."""
 
 
 class Spacing:
@@ -16,7 +23,9 @@ class Spacing:
 
     def __init__(self, last: dict[str, int] | None = None) -> None:
         self.last: dict[str, int] = dict(last or {})
-        """By series, the millisecond of its last sample."""
+        """By series, the millisecond at which its last sample was placed."""
+        self._recorded: dict[str, int] = {}
+        """By series, the millisecond at which its last sample was recorded; not known of what another shipper sent."""
 
     def place(self, series: str, time: int, *, first: bool) -> int | None:
         """Return the time in ns at which a sample is sent; None: merge it into the series' last one.
@@ -27,11 +36,18 @@ class Spacing:
             first: it is the series' first sample in this request, so there is none to merge it into.
         """
         millisecond = time // MILLISECOND
-        free = self.last.get(series, -1) + 1
-        if millisecond >= free:
+        last = self.last.get(series)
+        before = self._recorded.get(series)
+        self._recorded[series] = millisecond
+        if last is None or millisecond > last:
             self.last[series] = millisecond
             return time
-        if free - millisecond <= (AHEAD + RESERVE if first else AHEAD):
-            self.last[series] = free
-            return free * MILLISECOND
+        ahead = last + 1 - millisecond
+        if ahead <= (AHEAD + RESERVE if first else AHEAD):
+            self.last[series] = last + 1
+            return (last + 1) * MILLISECOND
+        set_back = ahead > AHEAD + RESERVE + 1 if before is None else millisecond < before - _SWAPPED
+        if set_back:
+            self.last[series] = millisecond
+            return time
         return None

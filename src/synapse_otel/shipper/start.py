@@ -15,6 +15,23 @@ from synapse_otel.shipper.process import ORDERS_VARIABLE, Orders, lock_path
 _SHELL = "/bin/sh"
 _PACKAGES = str(Path(__file__).resolve().parents[2])
 _PROGRAM = "import sys; sys.path += sys.argv[1:]; from synapse_otel.shipper.process import main; main()"
+_GUARD = """(
+    tries=0
+    while :; do
+        "$@"
+        code=$?
+        case $code in 0 | 129 | 130 | 143) exit ;; esac
+        [ $tries -lt 10 ] || exit
+        sleep $tries || exit
+        tries=$((tries + 1))
+    done
+) &"""
+"""Starts the shipper, and starts it again when it was killed, as for want of memory, or has failed: a job that runs for
+days, and may say nothing for hours, must not have to see to it. It waits as long as the shipper lives, and ends with
+it when that leaves by itself, or by SIGTERM."""
+_MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "262144"}
+"""For the C library: a heap for each of its threads would take megabytes more, and what it has freed, requests above
+all, it should give back."""
 _NOT_FOR_IT = frozenset({"PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONASYNCIODEBUG", "PYTHONDEVMODE"})
 """Variables that would have the shipper load what instruments, profiles or debugs the job. It finds its modules
 where the job has found them."""
@@ -23,7 +40,7 @@ where the job has found them."""
 def ensure_shipper(orders: Orders) -> bool:
     """Start the destination's shipper unless one is running; return whether one was started.
 
-    The shipper is no child of this process: a shell starts it and ends, so that nobody has to reap it.
+    The shipper is no child of this process: a shell starts it, so that nobody here has to reap it.
 
     Raises:
         OSError: no process could be started.
@@ -34,11 +51,12 @@ def ensure_shipper(orders: Orders) -> bool:
     found_in = dict.fromkeys([_PACKAGES, *(os.path.abspath(path) for path in sys.path if path)])
     command = [sys.executable, "-P", "-c", _PROGRAM, *found_in]
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
-    environment.setdefault("MALLOC_ARENA_MAX", "2")  # a heap for each of its threads would take megabytes more
+    for name, value in _MEMORY.items():
+        environment.setdefault(name, value)
     environment[ORDERS_VARIABLE] = msgspec.json.encode(orders).decode()
     detached = os.path.exists(_SHELL)
     process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own program
-        [_SHELL, "-c", '"$@" &', _SHELL, *command] if detached else command,
+        [_SHELL, "-c", _GUARD, _SHELL, *command] if detached else command,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

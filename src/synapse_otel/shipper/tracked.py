@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import os
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from time import monotonic, sleep
 from typing import Final
 
+from synapse_otel.journal.cursor import cursor_path
 from synapse_otel.journal.folder import (
     ALIVE_LOCK,
     EXIT_FILE,
+    RUN_FILE,
     SHIP_LOCK,
     STATE_FILE,
     read_run,
     segment_numbers,
     segment_path,
 )
-from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.frames import FORMAT_VERSION, SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.locks import FileLock, is_locked
+from synapse_otel.journal.reader import JournalReader, Position
+from synapse_otel.journal.summary import summarise, write_summary
+from synapse_otel.journal.syncing import sync_file, sync_folder
+from synapse_otel.shipper.delivery import Send
 from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.lane_logs import LogsLane
 from synapse_otel.shipper.lane_metrics import MetricsLane
@@ -45,6 +54,14 @@ class TrackedJournal:
             Signal.TRACES: TracesLane(folder),
         }
         self.ended = False
+        self._told = False
+        """Whether it was said that the process has ended, whichever thread has seen it."""
+        self.moved = monotonic()
+        """When something of it was delivered last, or when it was taken in hand."""
+        self.has_moved = False
+        self._hands = {signal: Lock() for signal in Signal}
+        """Held by whoever works on a lane: only then may it be let go of."""
+        self._closed = False
         self._watched = 0.0
         self._cleaned: tuple[int, bool] | None = None
         self._synced = -1
@@ -58,8 +75,14 @@ class TrackedJournal:
             interval_seconds: Between two exports of the progress.
 
         Raises:
-            OSError: the journal cannot be read or written.
+            OSError: the journal cannot be read or written, or is of a newer version.
         """
+        run = read_run(folder)
+        if run is not None and run.version > FORMAT_VERSION:
+            msg = (
+                f"a journal of a newer format ({run.version}, while this release knows {FORMAT_VERSION}): left as it is"
+            )
+            raise OSError(errno.ENOTSUP, msg)
         lock = FileLock(folder / SHIP_LOCK)
         if not lock.acquire():
             return None
@@ -73,6 +96,24 @@ class TrackedJournal:
     def complete(self) -> bool:
         """Whether the journal has ended and all of it is delivered."""
         return all(lane.cursor.complete for lane in self.lanes.values())
+
+    @property
+    def saved(self) -> bool:
+        """Whether all cursors stand on the disk as they are here."""
+        return all(lane.saved for lane in self.lanes.values())
+
+    def step(self, signal: Signal, sender: Send) -> bool:
+        """Give a lane its turn; return whether anything was read."""
+        with self._hands[signal]:
+            if self._closed:
+                return False
+            self.watch()
+            lane = self.lanes[signal]
+            if lane.step(sender, ended=self.ended):
+                self.moved = monotonic()
+                self.has_moved = True
+            has_read, lane.has_read = lane.has_read, False
+            return has_read
 
     def watch(self) -> None:
         """Look whether the process that writes the journal still lives; it never comes back."""
@@ -108,43 +149,118 @@ class TrackedJournal:
     def stirs(self) -> bool:
         """Say whether something was written, or the process has ended, since the lanes last looked."""
         self.watch()
-        return self.ended or self.lanes[Signal.LOGS].stirs()
+        if self.ended and not self._told:
+            self._told = True
+            return True
+        return any(lane.stirs() for lane in self.lanes.values())
 
     def sync(self) -> None:
         """Bring what the journal's process has written since the last call to the disk."""
         numbers = segment_numbers(self.folder)
         for number in numbers:
             if number >= self._synced:
-                _sync(segment_path(self.folder, number))
-        _sync(self.folder / STATE_FILE)
-        if numbers:
+                sync_file(segment_path(self.folder, number))
+        sync_file(self.folder / STATE_FILE)
+        if self._synced < 0:
+            sync_file(self.folder / RUN_FILE)
+            sync_folder(self.folder.parent)
+        if numbers and numbers[-1] != self._synced:
+            sync_folder(self.folder)  # a file without its name is lost
             self._synced = numbers[-1]
 
     def clean(self) -> None:
         """Delete the segments that every lane has delivered, unless the run asked to keep them."""
-        delivered = min(lane.cursor.segment for lane in self.lanes.values())
-        state = delivered, self.complete
-        if self._keep or state == self._cleaned:
-            return
-        for number in segment_numbers(self.folder):
-            if number < delivered or self.complete:
+        places = [self._place(lane) for lane in self.lanes.values()]
+        delivered = min(segment for segment, _ in places), all(complete for _, complete in places)
+        if not self._keep and delivered != self._cleaned:
+            for signal in self.lanes:  # an older cursor, after a power failure, would count what is deleted as lost
+                sync_file(cursor_path(self.folder, signal))
+            if delivered[1]:
+                with suppress(OSError):  # a full disk: what it would tell of is gone then, and its room is needed
+                    write_summary(self.folder, summarise(self.folder))
+            for number in segment_numbers(self.folder):
+                if number < delivered[0] or delivered[1]:
+                    segment_path(self.folder, number).unlink(missing_ok=True)
+                    if not self._save_again():
+                        return  # the room of one segment was not enough: once more, later
+            self._cleaned = delivered
+        self._save_again()
+
+    def _place(self, lane: Lane) -> tuple[int, bool]:
+        """Return how far a lane's segments may be deleted: as far as its cursor on the disk has come.
+
+        Where the disk has no room for a cursor, the segments that are delivered go first, and make it.
+        """
+        return lane.kept if self.saved else (lane.cursor.segment, lane.cursor.complete)
+
+    def _save_again(self) -> bool:
+        """Write the cursors that could not be written before; return whether none is left."""
+        for signal, lane in self.lanes.items():
+            if not lane.saved and self._hands[signal].acquire(blocking=False):
+                try:
+                    lane.save_again()
+                finally:
+                    self._hands[signal].release()
+        return self.saved
+
+    def abandon(self) -> bool:
+        """Delete a journal whose process is gone, all that is left of it counted as evicted, and let go of it.
+
+        Returns:
+            False if one of its lanes is just being delivered: nothing was done.
+        """
+        with self._all_hands() as free:
+            if not free:
+                return False
+            sequences, ended = last_sequences(self.folder)
+            for signal, lane in self.lanes.items():
+                lane.give_up(sequences[signal], killed=not ended)
+            for number in segment_numbers(self.folder):
                 segment_path(self.folder, number).unlink(missing_ok=True)
-        self._cleaned = state
+            self._let_go()
+        return True
 
-    def close(self) -> None:
-        """Let go of the journal."""
-        for lane in self.lanes.values():
-            lane.save_again()
-            lane.close()
-        self._lock.release()
+    def close(self) -> bool:
+        """Let go of the journal; return False if one of its lanes is just being delivered."""
+        with self._all_hands() as free:
+            if free:
+                self._let_go()
+            return free
+
+    def _let_go(self) -> None:
+        if not self._closed:
+            self._closed = True
+            for lane in self.lanes.values():
+                lane.save_again()
+                lane.close()
+            self._lock.release()
+
+    @contextmanager
+    def _all_hands(self) -> Iterator[bool]:
+        """Keep all lanes from being worked on, if nobody works on one now; say whether that is so."""
+        taken = [hand for hand in self._hands.values() if hand.acquire(blocking=False)]
+        try:
+            yield len(taken) == len(self._hands)
+        finally:
+            for hand in taken:
+                hand.release()
 
 
-def _sync(path: Path) -> None:
+def last_sequences(folder: Path) -> tuple[list[int], bool]:
+    """Return, by signal, the number that a journal's next record would have had, and whether it was ended well."""
+    sequences, ended = [0] * len(Signal), False
+    numbers = segment_numbers(folder)
+    reader = JournalReader(folder, Position(numbers[-1] if numbers else 0))
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return  # deleted, or evicted, since it was listed
-    try:
-        os.fdatasync(descriptor)
+        while found := reader.read(ended=True):
+            for frame in found:
+                signal = SIGNAL_OF.get(frame.kind)
+                if signal is not None:
+                    sequences[signal] = max(sequences[signal], frame.sequence + frame.count)
+                elif frame.kind in {Kind.SEGMENT, Kind.END} and (structure := frame.decode()):
+                    known = [*structure.sequences, *sequences[len(structure.sequences) :]]
+                    sequences = [max(pair) for pair in zip(sequences, known, strict=False)]
+                    ended = ended or frame.kind == Kind.END
     finally:
-        os.close(descriptor)
+        reader.close()
+    return sequences, ended

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+from synapse_otel.contained import let_through
 from synapse_otel.signals.values import described
 
 
@@ -52,6 +53,7 @@ def to_float(argument: str, value: Any) -> float:
         msg = f"{argument} must fit into a float, got {described(value)}"
         raise ValueError(msg) from error
     except Exception as error:
+        let_through(error)
         msg = f"{argument} must be a number, not {described(value)}"
         raise TypeError(msg) from error
     msg = f"{argument} must be a number, not {described(value)}"

@@ -14,8 +14,8 @@ LAST: Final = 40
 IMPORTANT: Final = 40
 """Together below the 128 events that the SDK keeps of a span."""
 
-Candidate = tuple[int, str, dict[str, Any], str | None]
-"""Time in ns, name, attributes of the log record, and its body if it has one."""
+Candidate = tuple[int, str, dict[str, Any], str | None, dict[str, Any] | None]
+"""Time in ns, name, attributes of the log record, its body if it has one, and data that is no attribute yet."""
 
 
 class SpanEvents:
@@ -42,8 +42,10 @@ class SpanEvents:
     def write(self, span: Span) -> None:
         """Add what was kept to the span, in order of time, and how many were not."""
         kept = sorted([*self._first, *self._important, *self._last], key=lambda candidate: candidate[0])
-        for time, name, attributes, body in kept:
+        for time, name, attributes, body, data in kept:
             shown = {key: value for key, value in attributes.items() if key != semconv.JOB_ID}
+            for key, value in (data or {}).items():
+                shown[semconv.DATA_PREFIX + key] = value
             if body is not None:
                 shown[semconv.MESSAGE] = body
             span.add_event(name, shown, time)

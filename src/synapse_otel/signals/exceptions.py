@@ -6,6 +6,7 @@ import traceback
 from asyncio import CancelledError
 from typing import Any, Final
 
+from synapse_otel.contained import let_through
 from synapse_otel.signals import semconv
 from synapse_otel.signals.values import cut, described
 
@@ -28,6 +29,7 @@ def _stack(error: BaseException) -> str:
     try:
         stack = "".join(traceback.format_exception(error))
     except Exception as failure:  # noqa: BLE001 - formatting calls the str of a user's class
+        let_through(failure)
         return f"<stack unprintable: {type(failure).__name__}>"
     return stack if len(stack) <= STACK_LIMIT else "[cut]\n" + cut(stack[-STACK_LIMIT:], STACK_LIMIT)
 

@@ -38,6 +38,9 @@ class Instruments:
         self.tracer = trace.NoOpTracer() if "traces" in unset else trace.get_tracer(semconv.SCOPE_NAME, __version__)
         logger = NoOpLogger(semconv.SCOPE_NAME) if "logs" in unset else get_logger(semconv.SCOPE_NAME, __version__)
         self.emit: Emit = getattr(logger, "append_record", None) or emit_through(logger)
+        self.template: Callable[..., Any] | None = getattr(logger, "template", None)
+        """Makes what appends log records that have much in common; None where the logger is not our recorder's."""
+        self.forget_template: Callable[[Any], None] = getattr(logger, "forget_template", _ignore)
         meter: Meter = (
             NoOpMeter(semconv.SCOPE_NAME) if "metrics" in unset else metrics.get_meter(semconv.SCOPE_NAME, __version__)
         )
@@ -47,6 +50,10 @@ class Instruments:
         self.job_duration = _histogram(meter, semconv.JOB_DURATION)
         self.step_duration = _histogram(meter, semconv.STEP_DURATION)
         _observe(meter)
+
+
+def _ignore(_template: object) -> None:
+    """Stand in for a recorder, where there is none."""
 
 
 Emit = Callable[..., None]

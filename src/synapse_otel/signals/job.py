@@ -28,6 +28,10 @@ EVENT_NAME_LIMIT: Final = 64
 """Event names that are counted each on its own; further ones are counted together as `semconv.OTHER`."""
 
 
+SetUp = tuple[Callable[..., Callable[[], object]], tuple[Any, ...]]
+"""A function that sets up the recording in another process and returns what flushes it there; and its arguments."""
+
+
 class Job:
     """A job, from `start_job` to `end`; or, made by `detached_job`, records of a context without a job."""
 
@@ -37,6 +41,8 @@ class Job:
         category: str | None = None,
         attributes: Mapping[str, Any] | None = None,
         live_spans: str = "off",
+        *,
+        own: bool = True,
     ) -> None:
         self.id = job_id
         self.category = category
@@ -47,7 +53,12 @@ class Job:
         self.key = bytes(8)
         self.flush: Callable[[], object] = _nothing
         """Wait, within the exit budget, until all is delivered; set by whoever set up the delivery."""
+        self.set_up: SetUp | None = None
+        """How a process is set up that is handed this job; set by whoever set up this one."""
         self.finished: Mapping[str, Any] | None = None
+        self.is_detached = own
+        """No job has been started: there are only records."""
+        self._own = own
         self._process = os.getpid()
         self._open: list[Scope] = []
         self._recorded: deque[BaseException] = deque(maxlen=_EXCEPTIONS_KEPT)
@@ -57,11 +68,13 @@ class Job:
         self._use(instruments())
         self.message_counts = Counters(self, SlotKind.MESSAGES, len(LEVELS))
         self.event_counts = Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
-        self.root = Scope(self, None, None, time_ns())
+        self.start_time = time_ns()
+        self.root = Scope(self, None, None, self.start_time)
 
     def _use(self, made: Instruments) -> None:
         self._instruments = made
         self.emit = made.emit
+        self.template = made.template
         self.record_samples = made.samples.record
 
     @property
@@ -73,6 +86,24 @@ class Job:
     def ended(self) -> bool:
         """Whether the job has ended."""
         return self.finished is not None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has started the job: then it ends it."""
+        return self._own and self._process == os.getpid()
+
+    def scope_of(self, span_id: int) -> Scope:
+        """Return the open step of a span id, else the job itself."""
+        return next((scope for scope in self._open if scope.span.get_span_context().span_id == span_id), self.root)
+
+    def share(self, other: Job) -> None:
+        """Count and number series together with another object of the same job."""
+        self._series, self._room = other._series, other._room
+        self.message_counts, self.event_counts = other.message_counts, other.event_counts
+
+    def __deepcopy__(self, _memo: object) -> Job:
+        """Return the job itself: it is one, however often what refers to it is copied."""
+        return self
 
     # --- what scopes share --------------------------------------------------------------------------
 
@@ -98,7 +129,8 @@ class Job:
 
     def start(self, name: str, attributes: dict[str, Any], parent: Context | None) -> None:
         """Begin the job's own span, current from now on, and say that the job has started."""
-        start = time_ns()
+        self.is_detached = False
+        start = self.start_time = time_ns()
         around = None if get_current_span().get_span_context().is_valid else parent
         span = self._instruments.tracer.start_span(name, around, attributes=attributes, start_time=start)
         self.key = span.get_span_context().span_id.to_bytes(8, "big")
@@ -185,6 +217,7 @@ class Job:
         scope.ended = True
         if scope in self._open:
             self._open.remove(scope)
+        self._forget_kinds(scope)
         if exception is not None:
             self.record_exception(scope, exception)
         end = max(time_ns(), scope.start)
@@ -202,6 +235,10 @@ class Job:
             seconds = (end - scope.start) / 1e9
             attributes = {**self._duration_attributes(), semconv.STEP_NAME: scope.name, semconv.STEP_RESULT: result}
             self._instruments.step_duration.record(seconds, attributes, scope.context)
+
+    def _forget_kinds(self, scope: Scope) -> None:
+        for template in scope.forget_kinds():
+            self._instruments.forget_template(template)
 
     def _duration_attributes(self) -> dict[str, Any]:
         return {key: value for key, value in self.attributes.items() if key != semconv.JOB_ID}
@@ -222,7 +259,7 @@ class Job:
 
     def end(self, exception: BaseException | None = None, result: str | None = None) -> str:
         """End the job and what is still open of it; return the result. A second call changes nothing."""
-        if self.finished is not None or os.getpid() != self._process:
+        if self.finished is not None or not self.is_own:
             return str((self.finished or {}).get(semconv.JOB_RESULT, result))
         result = result or result_of(exception)
         for scope in self._open[::-1]:
@@ -246,6 +283,7 @@ class Job:
         self.root.emit(semconv.EVENT_JOB_FINISHED, body, level, {**self.root_attributes(), **ended}, end)
         _finish(self.root, result, cause, None, end)
         self.root.ended = True
+        self._forget_kinds(self.root)
         self._recorded.clear()
         LIVE[:] = [root for root in LIVE if root is not self.root]
         BLOCK.end(self.key, end)

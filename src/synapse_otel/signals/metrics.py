@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from synapse_otel.contained import let_through
 from synapse_otel.signals import semconv
 from synapse_otel.signals.levels import LEVELS
 from synapse_otel.signals.values import DEPTH_LIMIT, array_size, is_array, key_text
@@ -102,7 +103,8 @@ def as_number(value: object) -> float | None:
         return _number(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # an integer, as only those are too large
-    except Exception:  # noqa: BLE001 - a user's class may raise anything from anything
+    except Exception as error:  # noqa: BLE001 - a user's class may raise anything from anything
+        let_through(error)
         return None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
+from synapse_otel.contained import let_through
 from synapse_otel.otel_seam import SeverityNumber
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
     from synapse_otel.signals.job import Job
 
 
+KIND_LIMIT: Final = 64
+"""Kinds of records (an event's name and level) that a scope keeps a template for; further ones are written whole."""
 _MESSAGE: Final = semconv.EVENT_MESSAGE
+_Kind = tuple[Any, dict[str, Any], "CounterSlot"]
+"""What appends records of a kind, the attributes that they have in common, and the counter of them."""
 
 
 class Scope:
@@ -40,6 +45,7 @@ class Scope:
 
     __slots__ = (
         "_base",
+        "_kinds",
         "_metrics",
         "_progress",
         "category",
@@ -66,8 +72,13 @@ class Scope:
             self._base[semconv.CATEGORY] = self.category
         self.ended = False
         self.rollback = False
+        self._kinds: dict[tuple[str | None, str], _Kind] = {}
         self._progress: dict[str | None, ProgressSlot] = {}
         self._metrics: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
+
+    def __deepcopy__(self, _memo: object) -> Scope:
+        """Return the scope itself: it is one, as its job is."""
+        return self
 
     # --- the calls of the context API ---------------------------------------------------------------
 
@@ -85,7 +96,8 @@ class Scope:
             raise progress_error(current, total)
         try:
             slot.set(current, total, time_ns())
-        except Exception:  # noqa: BLE001 - decimals do not add to floats, and an integer may be too large for one
+        except Exception as error:  # noqa: BLE001 - decimals do not add to floats, an integer may be too large for one
+            let_through(error)
             slot.set(to_float("current", current), to_float("total", total), time_ns())
 
     def metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
@@ -122,17 +134,26 @@ class Scope:
             known = LEVELS[level]
         except (KeyError, TypeError):
             known = level_of(level, "level")
+        now = time_ns()
+        job = self.job
+        if category is None and file is None and job.template is not None and (data is None or type(data) is dict):
+            try:
+                append, attributes, counter = self._kinds[event, known.word]
+            except KeyError:
+                append, attributes, counter = self._kind(event, known)
+            if append(now, None, data):
+                self.events.add((now, event, attributes, None, data.copy() if data else None), known.important)
+                counter.add()
+                return
         attributes = self._base.copy() if category is None else self._attributes(category)
         if data is not None:
             if type(data) is not dict:
                 check_mapping("data", data)
-            self.job.add_data(attributes, data)
+            job.add_data(attributes, data)
         if file is not None:
             _add_file(attributes, file)
-        now = time_ns()
-        job = self.job
         job.emit(now, self.context, known.severity, known.text, None, attributes, event)
-        self.events.add((now, event, attributes, None), known.important)
+        self.events.add((now, event, attributes, None, None), known.important)
         job.event_counts[event].add()
 
     def message(
@@ -149,14 +170,23 @@ class Scope:
             level = level_of(context, "context")
         if type(message) is not str or len(message) > TEXT_LIMIT:
             message = cut(str(message) if isinstance(message, str) else str(readable(message)))
+        now = time_ns()
+        job = self.job
+        if category is None and code is None and job.template is not None:
+            try:
+                append, attributes, counter = self._kinds[None, level.word]
+            except KeyError:
+                append, attributes, counter = self._kind(None, level)
+            if append(now, message, None):
+                self.events.add((now, _MESSAGE, attributes, message, None), level.important)
+                counter.add()
+                return
         attributes = self._base.copy() if category is None else self._attributes(category)
         attributes[semconv.MESSAGE_CONTEXT] = level.word
         if code is not None:
             attributes[semconv.MESSAGE_CODE] = code
-        now = time_ns()
-        job = self.job
         job.emit(now, self.context, level.severity, level.text, message, attributes, _MESSAGE)
-        self.events.add((now, _MESSAGE, attributes, message), level.important)
+        self.events.add((now, _MESSAGE, attributes, message, None), level.important)
         job.message_counts[level.word].add()
 
     def developer_event(self, message: str, data: Mapping[str, Any] | None = None, category: str | None = None) -> None:
@@ -175,7 +205,7 @@ class Scope:
         """Record a log record, of now or of Unix time ``at`` in ns, and keep it for the span's events."""
         now = time_ns() if at is None else at
         self.job.emit(now, self.context, level.severity, level.text, body, attributes, event_name)
-        self.events.add((now, event_name, attributes, body), level.important)
+        self.events.add((now, event_name, attributes, body, None), level.important)
 
     def exception(self, error: BaseException) -> None:
         """Record an exception that leaves this scope; one that an inner scope has recorded is not recorded again."""
@@ -209,6 +239,27 @@ class Scope:
         return Activation(self)
 
     # --- cold parts ---------------------------------------------------------------------------------
+
+    def _kind(self, event: str | None, level: Level) -> _Kind:
+        """Return what appends the events of a name, or the messages, of a level; a stand-in beyond the limit."""
+        attributes = dict(self._base)
+        counts = self.job.message_counts if event is None else self.job.event_counts
+        if event is None:
+            attributes[semconv.MESSAGE_CONTEXT] = level.word
+        make = self.job.template
+        if make is None or len(self._kinds) >= KIND_LIMIT:
+            return _goes_the_long_way, attributes, counts[event or level.word]
+        name = _MESSAGE if event is None else event
+        template = make(self.context, level.severity, level.text, name, attributes, semconv.DATA_PREFIX)
+        kind = template.append, attributes, counts[event or level.word]
+        self._kinds[event, level.word] = kind
+        return kind
+
+    def forget_kinds(self) -> list[Any]:
+        """Return the templates of what was recorded here, and use them no longer."""
+        templates = [append.__self__ for append, _attributes, _counter in self._kinds.values()]
+        self._kinds.clear()
+        return templates
 
     def _attributes(self, category: str | None) -> dict[str, Any]:
         attributes = self._base.copy()
@@ -263,6 +314,11 @@ class Activation:
                 CURRENT.set(None)
 
 
+def _goes_the_long_way(_time: int, _body: str | None, _data: dict[Any, Any] | None) -> bool:
+    """Stand in for a template where there is none."""
+    return False
+
+
 def _add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
     try:
         path = os.fspath(file)
@@ -272,5 +328,6 @@ def _add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
     attributes[semconv.FILE_PATH] = cut(path if isinstance(path, str) else os.fsdecode(path))
     try:
         attributes[semconv.FILE_SIZE] = Path(os.fsdecode(path)).stat().st_size
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        let_through(error)
         return  # a file that is not there (yet) has no size

@@ -11,6 +11,8 @@ from typing import Final, Literal, NamedTuple
 
 SCOPE_NAME: Final = "synapse_otel"
 """Name of the instrumentation scope of everything that the context API records."""
+SHIPPER_SCOPE_NAME: Final = "synapse_otel.shipper"
+"""Name of the instrumentation scope of what the shipper says of itself."""
 
 
 class Attribute(NamedTuple):
@@ -83,6 +85,9 @@ EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 FILE_PATH: Final = "file.path"
 FILE_SIZE: Final = "file.size"
 MESSAGE: Final = "message"
+SIGNAL: Final = "synapse.signal"
+COMPONENT_TYPE: Final = "otel.component.type"
+COMPONENT_NAME: Final = "otel.component.name"
 
 ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(SERVICE_NAME, "string", "Name of the plugin, unless OTEL_SERVICE_NAME is set.", "resource"),
@@ -151,6 +156,11 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(FILE_PATH, "string", "File that an event is about.", "event"),
     Attribute(FILE_SIZE, "int", "Its size in bytes, where it exists.", "event"),
     Attribute(MESSAGE, "string", "Text of a message.", "span event"),
+    Attribute(SIGNAL, "string", "`logs`, `metrics` or `traces`.", "self-telemetry"),
+    Attribute(
+        COMPONENT_TYPE, "string", "`otlp_http_exporter` or `otlp_grpc_exporter`; `synapse_journal`.", "self-telemetry"
+    ),
+    Attribute(COMPONENT_NAME, "string", "Type and signal: `otlp_http_exporter/logs`.", "self-telemetry"),
 )
 
 # --- values -----------------------------------------------------------------------------------------
@@ -244,6 +254,73 @@ METRICS: Final[tuple[Metric, ...]] = (
     STEP_DURATION,
     JOB_HEARTBEAT_TIME,
 )
+
+# What the shipper says of itself: the names of OpenTelemetry's SDKs where there is one. No record of a journal.
+_COMPONENT = (COMPONENT_TYPE, COMPONENT_NAME)
+
+SDK_LOG_CREATED: Final = Metric(
+    "otel.sdk.log.created", "counter", "{log_record}", "Log records that the run has recorded."
+)
+SDK_LOG_QUEUE: Final = Metric(
+    "otel.sdk.processor.log.queue.size", "updowncounter", "{log_record}", "Log records in the journal.", _COMPONENT
+)
+SDK_SPAN_QUEUE: Final = Metric(
+    "otel.sdk.processor.span.queue.size", "updowncounter", "{span}", "Ended spans in the journal.", _COMPONENT
+)
+_EXPORTED = "that were delivered; with `error.type`, that were dropped."
+SDK_LOG_EXPORTED: Final = Metric(
+    "otel.sdk.exporter.log.exported", "counter", "{log_record}", f"Log records {_EXPORTED}", (*_COMPONENT, ERROR_TYPE)
+)
+SDK_POINT_EXPORTED: Final = Metric(
+    "otel.sdk.exporter.metric_data_point.exported",
+    "counter",
+    "{data_point}",
+    f"Metric samples {_EXPORTED}",
+    (*_COMPONENT, ERROR_TYPE),
+)
+SDK_SPAN_EXPORTED: Final = Metric(
+    "otel.sdk.exporter.span.exported", "counter", "{span}", f"Spans {_EXPORTED}", (*_COMPONENT, ERROR_TYPE)
+)
+SDK_EXPORT_DURATION: Final = Metric(
+    "otel.sdk.exporter.operation.duration",
+    "histogram",
+    "s",
+    "Time from the first try of a request until it was accepted.",
+    _COMPONENT,
+)
+SHIPPER_EMITTED: Final = Metric(
+    "synapse.shipper.emitted", "counter", "{record}", "Records that the run has recorded.", (SIGNAL,)
+)
+SHIPPER_PENDING: Final = Metric(
+    "synapse.shipper.pending", "updowncounter", "{record}", "Records that wait for delivery.", (SIGNAL,)
+)
+SHIPPER_RETRIES: Final = Metric(
+    "synapse.shipper.retries", "counter", "{request}", "Requests that were not accepted.", (SIGNAL,)
+)
+SHIPPER_SENT: Final = Metric(
+    "synapse.shipper.sent", "counter", "By", "Size of the requests that were accepted, before compression.", (SIGNAL,)
+)
+SHIPPER_QUEUE_AGE: Final = Metric(
+    "synapse.shipper.queue.age", "gauge", "s", "Time that the oldest record has waited; 0 when none waits.", (SIGNAL,)
+)
+
+SELF_METRICS: Final[tuple[Metric, ...]] = (
+    SDK_LOG_CREATED,
+    SDK_LOG_QUEUE,
+    SDK_SPAN_QUEUE,
+    SDK_LOG_EXPORTED,
+    SDK_POINT_EXPORTED,
+    SDK_SPAN_EXPORTED,
+    SDK_EXPORT_DURATION,
+    SHIPPER_EMITTED,
+    SHIPPER_PENDING,
+    SHIPPER_RETRIES,
+    SHIPPER_SENT,
+    SHIPPER_QUEUE_AGE,
+)
+
+EXPORT_BUCKETS: Final[tuple[float, ...]] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+"""Bounds in seconds of the duration of an export: from a healthy server on the machine to an outage of an hour."""
 
 DURATION_BUCKETS: Final[tuple[float, ...]] = (
     0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400,

@@ -8,9 +8,10 @@ from typing import Any
 from opentelemetry.context import Context
 
 from synapse_otel.signals import semconv
+from synapse_otel.signals.active import LIVE
 from synapse_otel.signals.arguments import check_mapping, check_name
 from synapse_otel.signals.data import product_attributes
-from synapse_otel.signals.job import Job
+from synapse_otel.signals.job import Job, SetUp
 from synapse_otel.signals.values import readable
 
 
@@ -25,8 +26,11 @@ def start_job(
     params: Mapping[str, Any] | None = None,
     live_spans: str = "steps",
     parent: Context | None = None,
+    set_up: SetUp | None = None,
 ) -> Job:
     """Start a job: its root span ``{action} {plugin}`` is a child of the current span, else of the one in ``parent``.
+
+    ``set_up`` says how a process is set up that is handed the job.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong type, or empty; the message names it.
@@ -39,6 +43,7 @@ def start_job(
     common = {semconv.JOB_ID: job_id, semconv.ACTION: action, semconv.PLUGIN_NAME: plugin}
     common = {key: value for key, value in common.items() if value is not None}
     job = Job(job_id, category or action, common, live_spans)
+    job.set_up = set_up
     attributes: dict[str, Any] = {**common, semconv.CATEGORY: job.category}
     if version is not None:
         attributes[semconv.PLUGIN_VERSION] = version
@@ -46,6 +51,7 @@ def start_job(
         if checkpoint and checkpoint.get(key) is not None:
             attributes[name] = str(readable(checkpoint[key]))
     attributes.update(product_attributes({"params": params or {}}))
+    LIVE[:] = [root for root in LIVE if root.job.is_own]  # not one that this process was handed, or forked off from
     job.start(f"{action} {plugin}", attributes, parent)
     return job
 

@@ -11,6 +11,7 @@ from math import prod
 from os import PathLike, fspath
 from typing import Any, Final
 
+from synapse_otel.contained import let_through
 from synapse_otel.redaction import redact_nested
 
 TEXT_LIMIT: Final = 16_384
@@ -70,6 +71,7 @@ def _readable(value: object, depth: int, above: tuple[int, ...], room: _Room) ->
     try:
         return _converted(value, depth, above, room)
     except Exception as error:  # noqa: BLE001 - a user's class may raise anything from anything
+        let_through(error)
         return _unprintable(value, error)
 
 
@@ -149,6 +151,7 @@ def described(value: object, form: Any = repr) -> str:
     try:
         return cut(form(value))
     except Exception as error:  # noqa: BLE001 - a repr of a user's class may raise anything
+        let_through(error)
         return _unprintable(value, error)
 
 
@@ -169,6 +172,7 @@ def flatten(prefix: str, data: Mapping[Any, Any]) -> dict[str, Any]:
     try:
         left = _flatten_into(flat, prefix, data, (id(data),), room)
     except Exception as error:  # noqa: BLE001 - a user's mapping may raise anything
+        let_through(error)
         return {**flat, f"{prefix}...": _unprintable(data, error)}
     if left:
         more = f"more than {left}" if room.items < 0 else f"{left} more"

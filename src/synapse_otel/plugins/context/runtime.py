@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from synapse_otel.plugins.category import one_category
 from synapse_otel.plugins.context.env import PluginEnvironment
+from synapse_otel.plugins.context.portable import portable
 from synapse_otel.plugins.log_messages import CommonLogMessageCode, message_text
 from synapse_otel.plugins.loggers.base import BaseLogger, one_level
 from synapse_otel.plugins.loggers.console import ConsoleLogger
 from synapse_otel.plugins.loggers.foreign import as_logger
+from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.models.logger import LogLevel
 from synapse_otel.signals.active import CURRENT
 from synapse_otel.signals.current import current_scope, detached_job, job_of_context
+from synapse_otel.signals.handed import job_to_hand_over
 
 if TYPE_CHECKING:
     import os
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from synapse_otel.signals.scope import Scope
 
 _INFO = LogLevel.INFO
+_NOT_COPIED = frozenset({"_job", "_recording_logger"})
 
 
 @dataclass
@@ -61,8 +66,33 @@ class RuntimeContext:
         object.__setattr__(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the job behind: it lives in its own process."""
-        return {**self.__dict__, "_job": None}
+        """Take the job along, so that a copy records in it too, in another process as well.
+
+        What cannot be pickled stays behind and is said: a client is None there, and a logger one that shows nothing.
+        """
+        state = {name: portable(name, value) for name, value in self.__dict__.items() if name not in _NOT_COPIED}
+        return {**state, "_job": job_to_hand_over(self._job, self.job_id)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up what was handed over."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        if self.logger is None:
+            self.logger = NoOpLogger()
+        if self.env is None:
+            self.env = PluginEnvironment.from_environ()
+
+    def __copy__(self) -> RuntimeContext:
+        """Return a context with the same logger, clients and job."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RuntimeContext:
+        """Return a context with settings of its own; logger, clients and job are one, however often it is copied."""
+        new = copy(self)
+        new.env, new.checkpoint = deepcopy((self.env, self.checkpoint), memo)
+        return new
 
     @property
     def client_v1(self) -> Any:

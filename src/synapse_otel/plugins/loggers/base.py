@@ -93,6 +93,8 @@ class BaseLogger(View):
         recorder = EVENT_RECORDERS.get(event) if file is None and type(event) is str else None
         if recorder is None or not recorder(scope, level, data, step):
             scope.event(event, data, file, step, level)
+        if not self._shows_events:
+            return
         if step is None:
             step = scope.name
         try:
@@ -216,6 +218,12 @@ class BaseLogger(View):
             step = self._category_in(scope)
         scope.progress(current, total, step)
         try:
+            if not self._follows_progress and current and current != total:
+                track = self._tracks.get(step)
+                if track is not None and track.ended_seconds is None:
+                    track.current = current
+                    track.total = total
+                    return
             self._show_progress(current, total, step)
         except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
             self._contain(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from synapse_otel.plugins.loggers.base import BaseLogger
 
@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 class NoOpLogger(BaseLogger):
     """Shows nothing."""
+
+    _shows_events: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Let a subclass that shows something do so."""
+        super().__init_subclass__(**arguments)
+        cls._shows_events = cls._log_impl is not NoOpLogger._log_impl
 
     def _log_impl(
         self,

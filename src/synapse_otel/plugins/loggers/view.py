@@ -23,6 +23,9 @@ class View(ABC):
     _has_progress_hook: ClassVar[bool] = False
     _has_metrics_hook: ClassVar[bool] = False
     _is_watching: ClassVar[bool] = False
+    _follows_progress: ClassVar[bool] = True
+    """Wants to hear of every progress, not only of what begins and ends a category."""
+    _shows_events: ClassVar[bool] = True
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Note which hooks there are: serving one that does nothing costs more than the rest of a call."""
@@ -30,6 +33,7 @@ class View(ABC):
         cls._has_progress_hook = cls._on_progress is not View._on_progress
         cls._has_metrics_hook = cls._on_metrics is not View._on_metrics
         cls._is_watching = cls._has_progress_hook or cls._on_track is not View._on_track
+        cls._follows_progress = cls._is_watching or cls._show_progress is not View._show_progress
 
     def __init__(self) -> None:
         self._tracks: dict[str | None, Track] = {}

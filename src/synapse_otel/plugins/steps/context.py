@@ -48,6 +48,10 @@ class BaseStepContext:
     _scope: Scope | None = field(default=None, init=False, repr=False, compare=False)
     _advanced: Callable[[float], None] | None = field(default=None, init=False, repr=False, compare=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind what moves the workflow's progress: it is told in the workflow's own process."""
+        return {**self.__dict__, "_advanced": None}
+
     @property
     def client(self) -> Any:
         """Client of the platform.

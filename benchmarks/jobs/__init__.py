@@ -1,0 +1,1 @@
+"""Jobs that are measured, each in a process of its own."""

@@ -1,0 +1,139 @@
+"""What a journal tells of its jobs in few bytes: kept when its segments, which are delivered, are deleted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from synapse_otel.journal.folder import segment_numbers
+from synapse_otel.journal.frames import SIGNAL_OF, Brief, Job, Kind, Log, Samples, Signal, Span
+from synapse_otel.journal.reader import Frame, JournalReader, Position
+
+SUMMARY_FILE: Final = "summary.json"
+_TRACE_ID: Final = slice(0, 16)
+_LONGEST_TEXT: Final = 200
+_SEGMENTS: Final = 2
+"""A job that ended just before the last segment began is told of in the one before."""
+
+
+class JobSummary(msgspec.Struct):
+    """A job, as its journal tells."""
+
+    start: int
+    """Unix time in ns."""
+    attributes: dict[str, Any]
+    """Of every metric of the job."""
+    category: str = ""
+    trace_id: str = ""
+    """32 hexadecimal digits; empty where there is no span."""
+    own: bool = True
+    """The journal's process ran it."""
+    end: int = 0
+    """Unix time in ns; 0 where the process did not end it."""
+    outcome: dict[str, Any] = {}
+    """Attributes of its span when it ended, long ones left out."""
+
+
+class Summary(msgspec.Struct):
+    """What is known of a journal without its segments."""
+
+    jobs: dict[str, JobSummary] = {}
+    """By key (16 hexadecimal digits), the oldest first."""
+    sequences: list[int] = []
+    """By signal, the number of the next record."""
+    last: int = 0
+    """Unix time in ns of the last record."""
+    ended: bool = False
+    """The process closed its journal in good order."""
+    version: int = 0
+    """Of the format, as the newest segment says; 0 where none does."""
+
+    def _take(self, frame: Frame) -> None:
+        signal = SIGNAL_OF.get(frame.kind)
+        if signal is not None:
+            self.sequences[signal] = max(self.sequences[signal], frame.sequence + frame.count)
+        if frame.kind == Kind.JOB and isinstance(job := frame.decode(), Job):
+            self._take_job(job)
+        elif frame.kind == Kind.SPAN and isinstance(span := frame.decode(), Span):
+            found = self.jobs.get(span.span_id.hex())
+            if found is not None:
+                found.outcome = _short(span.attributes)
+                found.end = found.end or span.end
+            self.last = max(self.last, span.end)
+        elif frame.kind in {Kind.SEGMENT, Kind.END} and (structure := frame.decode()) is not None:
+            pairs = zip_longest(self.sequences, structure.sequences[: len(Signal)], fillvalue=0)
+            self.sequences = [max(pair) for pair in pairs]
+            self.ended = frame.kind == Kind.END
+            if frame.kind == Kind.SEGMENT:
+                self.version = structure.version
+                self.last = max(self.last, structure.created)
+
+    def _take_job(self, job: Job) -> None:
+        key = job.key.hex()
+        known = self.jobs.get(key)
+        outcome = known.outcome if known else {}
+        trace_id = job.span[_TRACE_ID].hex()
+        self.jobs[key] = JobSummary(job.start, job.attributes, job.category, trace_id, job.own, job.end, outcome)
+
+
+def summarise(folder: Path) -> Summary:
+    """Return what the newest segments of a journal tell; nothing where there is none.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    numbers = segment_numbers(folder)[-_SEGMENTS:]
+    summary = _read(folder, numbers[-1]) if numbers else Summary(sequences=[0] * len(Signal))
+    return summary if summary.jobs or len(numbers) < _SEGMENTS else _read(folder, numbers[0])
+
+
+def read_summary(folder: Path) -> Summary | None:
+    """Return what was written down of a journal; None where nothing was, or it cannot be read."""
+    try:
+        return msgspec.json.decode((folder / SUMMARY_FILE).read_bytes(), type=Summary)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def write_summary(folder: Path, summary: Summary) -> None:
+    """Write down what a journal tells.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    making = folder / f".{SUMMARY_FILE}"
+    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(summary))
+    making.replace(folder / SUMMARY_FILE)
+
+
+def _read(folder: Path, number: int) -> Summary:
+    summary = Summary(sequences=[0] * len(Signal))
+    last: dict[int, Frame] = {}
+    reader = JournalReader(folder, Position(number))
+    try:
+        while found := reader.read(ended=True):
+            for frame in found:
+                if frame.kind in {Kind.LOG, Kind.BRIEF, Kind.SAMPLES}:
+                    last[frame.kind] = frame  # of the many, only the last one's time is of interest
+                summary._take(frame)  # noqa: SLF001 - its own maker
+    finally:
+        reader.close()
+    for frame in last.values():
+        if isinstance(record := frame.decode(), Log | Brief | Samples):
+            summary.last = max(summary.last, record.time)
+    return summary
+
+
+def _short(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in attributes.items()
+        if isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST_TEXT)
+    }

@@ -1,0 +1,191 @@
+"""`Overview`: what is known of a run without reading its records, also when they are delivered and deleted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from synapse_otel.account import Account, account_of
+from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.folder import STATE_FILE, Exit, Run, read_exit, read_run
+from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.state import BLOCK_SIZE, Progress, read_block
+from synapse_otel.journal.summary import JobSummary, Summary, read_summary, summarise
+from synapse_otel.recording.entries import CategoryProgress
+from synapse_otel.recording.state import RunState, is_alive, joined_state, run_state, stalled
+from synapse_otel.signals import semconv
+
+
+@dataclass(frozen=True, slots=True)
+class JobOverview:
+    """A job of a run."""
+
+    id: str
+    action: str
+    plugin: str
+    version: str
+    category: str
+    trace_id: str
+    """32 hexadecimal digits; empty where there is no span."""
+    start: int
+    """Unix time in ns."""
+    end: int
+    """Unix time in ns; 0 while it runs. Of a killed one: the last thing that is known of it."""
+    result: str
+    """As in `synapse.job.result`; empty while it runs."""
+    error_type: str
+
+    @classmethod
+    def of(cls, job: JobSummary, died: _Death | None) -> Self:
+        """Return what a summary tells; ``died``: how its process ended, if that is how the job did."""
+        known = {**job.attributes, **job.outcome}
+        end, result, error_type = job.end, str(job.outcome.get(semconv.JOB_RESULT, "")), ""
+        if not end and died is not None:
+            end, result, error_type = max(died.time, job.start), semconv.RESULT_ERROR, died.error_type
+        return cls(
+            id=str(known.get(semconv.JOB_ID, "")),
+            action=str(known.get(semconv.ACTION, "")),
+            plugin=str(known.get(semconv.PLUGIN_NAME, "")),
+            version=str(known.get(semconv.PLUGIN_VERSION, "")),
+            category=job.category,
+            trace_id=job.trace_id,
+            start=job.start,
+            end=end,
+            result=result,
+            error_type=error_type or str(job.outcome.get(semconv.ERROR_TYPE, "")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A run and what became of it."""
+
+    folders: list[Path]
+    """Of its journals, that of the process that began it first."""
+    run: Run
+    state: RunState
+    jobs: list[JobOverview]
+    """The jobs that its own processes ran, the oldest first."""
+    progress: list[CategoryProgress]
+    """The last progress of each category; that of a job as a whole first."""
+    account: Account
+    by_signal: dict[str, Account]
+    """By `logs`, `metrics`, `traces`."""
+    exit: Exit | None
+    """How its process ended, where a parent saw it."""
+    last: int
+    """Unix time in ns of the last record or progress."""
+    version: int
+    """Of the journal's format."""
+
+    @classmethod
+    def read(cls, folders: Sequence[Path], *, stall_seconds: float = math.inf) -> Self:
+        """Read what there is to know of a run: its newest segments, its state block and its cursors.
+
+        Args:
+            folders: of its journals, that of the process that began it first.
+            stall_seconds: how long a job that runs may be silent before it counts as stalled.
+
+        Raises:
+            OSError: a journal cannot be read.
+            LookupError: the folder is no run's, or nothing in it can be read.
+        """
+        runs = [read_run(folder) for folder in folders]
+        if runs[0] is None:
+            raise LookupError(f"{folders[0]} cannot be read as a run")
+        summaries = [read_summary(folder) or summarise(folder) for folder in folders]
+        progress = _progress(folders)
+        last = max([*(one.last for one in summaries), *(one.progress.time for one in progress)])
+        states = [_state(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
+        state = joined_state(states, runs)
+        found_exit = next((found for folder in reversed(folders) if (found := read_exit(folder))), None)
+        jobs = _jobs(summaries, state, _Death.of(found_exit, last))
+        if any(not job.end for job in jobs):
+            state = stalled(state, last, stall_seconds)
+        emitted = [_emitted(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
+        return cls(
+            folders=list(folders),
+            run=runs[0],
+            state=state,
+            jobs=jobs,
+            progress=progress,
+            account=account_of(folders, sum(map(sum, emitted))),
+            by_signal=_by_signal(folders, emitted),
+            exit=read_exit(folders[0]) or found_exit,
+            last=last,
+            version=max([one.version for one in summaries] + [runs[0].version]),
+        )
+
+    @property
+    def job(self) -> JobOverview | None:
+        """The first job."""
+        return self.jobs[0] if self.jobs else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Death:
+    """How the process ended that did not end its job, and when it was last heard of, as Unix time in ns."""
+
+    error_type: str
+    time: int
+
+    @classmethod
+    def of(cls, ended: Exit | None, last: int) -> Self:
+        return cls((ended.error_type if ended else "") or semconv.ERROR_TYPE_KILLED, last)
+
+
+def _state(folder: Path, summary: Summary) -> RunState:
+    return RunState.LIVE if is_alive(folder) else run_state(folder, ended=summary.ended)
+
+
+def _jobs(summaries: Iterable[Summary], state: RunState, death: _Death) -> list[JobOverview]:
+    found: dict[str, JobSummary] = {}
+    for summary in summaries:
+        for key, job in summary.jobs.items():
+            # A job that goes on in another journal ends there; one that was handed to a worker is not the worker's.
+            if job.own and (key not in found or not found[key].end):
+                found[key] = job
+    died = None if state.lives else death
+    return [JobOverview.of(job, died) for job in sorted(found.values(), key=lambda job: job.start)]
+
+
+def _progress(folders: Iterable[Path]) -> list[CategoryProgress]:
+    found: dict[tuple[str, str], CategoryProgress] = {}
+    for folder in folders:
+        try:
+            data = (folder / STATE_FILE).read_bytes()
+        except FileNotFoundError:
+            continue
+        for slot in read_block(memoryview(data[:BLOCK_SIZE])):
+            if isinstance(slot.value, Progress):
+                key = slot.job.hex(), slot.text
+                if key not in found or found[key].progress.time < slot.value.time:
+                    found[key] = CategoryProgress(*key, slot.value)
+    return sorted(found.values(), key=lambda one: (bool(one.category), one.progress.start_time))
+
+
+def _emitted(folder: Path, summary: Summary) -> list[int]:
+    """Return, by signal, how many records a journal was given."""
+    return [max(read_cursor(folder, signal).sequence, *summary.sequences[signal : signal + 1], 0) for signal in Signal]
+
+
+def _by_signal(folders: Sequence[Path], emitted: Sequence[Sequence[int]]) -> dict[str, Account]:
+    found = {}
+    for signal in Signal:
+        cursors = [read_cursor(folder, signal) for folder in folders]
+        dropped: dict[str, int] = {}
+        for cursor in cursors:
+            for reason, count in cursor.dropped.items():
+                dropped[reason] = dropped.get(reason, 0) + count
+        found[signal.name.lower()] = Account(
+            sum(one[signal] for one in emitted),
+            sum(cursor.delivered for cursor in cursors),
+            dropped,
+            attempts=sum(cursor.attempts for cursor in cursors),
+            failure=next((cursor.failure for cursor in cursors if cursor.failure), ""),
+            complete=all(cursor.complete for cursor in cursors),
+        )
+    return found

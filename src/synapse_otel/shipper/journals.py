@@ -1,0 +1,154 @@
+"""The journals of one destination: found below the roots, taken in hand, let go when they are delivered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.folder import read_run, run_folders
+from synapse_otel.journal.frames import Signal
+from synapse_otel.shipper.retention import is_alive
+from synapse_otel.shipper.tracked import TrackedJournal
+
+DEAD_IN_HAND: Final = 16
+"""Journals of processes that have ended, in hand at a time: each takes files and memory, and thousands may wait."""
+TURN_SECONDS: Final = 30.0
+"""One that has not moved for so long makes room for the next that waits: a signal's server may be away for days."""
+_SOON_SECONDS: Final = 0.5
+_LATER_SECONDS: Final = 30.0
+_MTIME_TICK_NS: Final = 1_000_000_000
+"""Two changes of a folder within a tick of the file system's clock look like one."""
+
+Report = Callable[[Path | None, Exception], None]
+
+
+class Journals:
+    """The journals of one destination, and which of them are in hand."""
+
+    def __init__(self, roots: Iterable[Path], key: str, *, interval_seconds: float, report: Report) -> None:
+        self.roots = list(dict.fromkeys(roots))
+        self.complete: set[Path] = set()
+        """Folders of runs that are delivered."""
+        self.key = key
+        self._interval = interval_seconds
+        self._report = report
+        self._lock = Lock()
+        self._in_hand: dict[Path, TrackedJournal] = {}
+        self._others: set[Path] = set()
+        """Folders of runs for other destinations, which other shippers deliver."""
+        self._queue: dict[Path, None] = {}
+        """Folders of runs that have ended and wait for their turn."""
+        self._again: dict[Path, float] = {}
+        """Folders to look at again, and the monotonic time at which to."""
+        self._listed: dict[Path, int] = {}
+        """By root, when it had changed last when it was listed."""
+
+    @property
+    def in_hand(self) -> list[TrackedJournal]:
+        """The journals in hand."""
+        with self._lock:
+            return list(self._in_hand.values())
+
+    @property
+    def known(self) -> set[Path]:
+        """Folders of the runs that are in hand or wait for their turn."""
+        with self._lock:
+            return {*self._in_hand, *self._queue}
+
+    def scan(self) -> bool:
+        """Let go of what is delivered, take in hand what is new; return whether there is something new."""
+        for journal in self.in_hand:
+            if journal.complete:
+                journal.clean()
+                if journal.saved and self.let_go(journal):
+                    self.complete.add(journal.folder)
+        before = len(self._in_hand)
+        for root in self.roots:
+            self._list(root)
+        now = time.monotonic()
+        for folder in [folder for folder, due in self._again.items() if now >= due]:
+            del self._again[folder]
+            self._look(folder)
+        self._next_in_turn(now)
+        return len(self._in_hand) > before
+
+    def let_go(self, journal: TrackedJournal) -> bool:
+        """Let go of a journal; return False if one of its lanes is just being delivered."""
+        if not journal.close():
+            return False
+        with self._lock:
+            self._in_hand.pop(journal.folder, None)
+        return True
+
+    def release(self) -> None:
+        """Let go of all journals, when nobody delivers any more."""
+        with self._lock:
+            for journal in self._in_hand.values():
+                journal.close()
+            self._in_hand.clear()
+
+    def forget(self, folder: Path) -> None:
+        """Forget a run whose folder is gone."""
+        self.complete.discard(folder)
+        self._others.discard(folder)
+        self._queue.pop(folder, None)
+        self._again.pop(folder, None)
+
+    def _list(self, root: Path) -> None:
+        """Look for new runs in a root, if it has changed since it was listed."""
+        try:
+            changed = root.stat().st_mtime_ns
+        except FileNotFoundError:
+            return
+        if self._listed.get(root) == changed:
+            return
+        known = self.complete | self._others | self._in_hand.keys() | self._queue.keys() | self._again.keys()
+        for folder in run_folders(root, known):
+            self._look(folder)
+        if time.time_ns() - changed > _MTIME_TICK_NS:
+            self._listed[root] = changed
+
+    def _look(self, folder: Path) -> None:
+        """Find out what is to be done with a run."""
+        run = read_run(folder)
+        if run is None:
+            if folder.exists():
+                self._again[folder] = time.monotonic() + _LATER_SECONDS
+        elif run.destination != self.key:
+            self._others.add(folder)
+        elif all(read_cursor(folder, signal).complete for signal in Signal):
+            self.complete.add(folder)
+        elif is_alive(folder):
+            self._take(folder)
+        else:
+            self._queue[folder] = None
+
+    def _take(self, folder: Path) -> None:
+        try:
+            journal = TrackedJournal.take(folder, interval_seconds=self._interval)
+        except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
+            self._report(folder, error)
+            self._again[folder] = time.monotonic() + _LATER_SECONDS
+            return
+        if journal is None:
+            self._again[folder] = time.monotonic() + _SOON_SECONDS
+            return
+        with self._lock:
+            self._in_hand[folder] = journal
+
+    def _next_in_turn(self, now: float) -> None:
+        """Take the next of those that wait, as far as there is room."""
+        if not self._queue:
+            return
+        ended = [journal for journal in self.in_hand if journal.ended]
+        for journal in ended:
+            if now - journal.moved > TURN_SECONDS and self.let_go(journal):
+                self._queue[journal.folder] = None
+        room = DEAD_IN_HAND - sum(journal.ended for journal in self.in_hand)
+        for folder in list(self._queue)[: max(room, 0)]:
+            del self._queue[folder]
+            self._take(folder)

@@ -1,0 +1,7 @@
+"""What tests of commands share."""
+
+from __future__ import annotations
+
+from tests.reading.conftest import failure, killed, success
+
+__all__ = ["failure", "killed", "success"]
