@@ -48,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
         "signals",
     },
-    "cli": {"account", "journal", "recording", "report", "settings", "shipper", "shipping", "signals.semconv"},
+    "cli": {"account", "journal", "recording", "report", "settings", "shipper", "shipping"},
     "": {"_version", "lifecycle", "plugins", "settings"},
 }
 """By room: the rooms, or the only modules of a room, that it may import. The package's root is the empty name."""

@@ -224,12 +224,18 @@ class Pipeline:
                 restart = deadline
                 self._revive(folders[-1].parent)
             time.sleep(_POLL_SECONDS)
-        return account_of(folders, emitted, unwritten=recorder.unwritten if recorder else 0)
+        unwritten = recorder.unwritten if recorder else 0
+        # Of a journal that somebody has deleted nobody knows how much had been delivered: nothing is claimed of it.
+        unwritten += sum(sum(journal.sequences) for journal in journals if not journal.folder.exists())
+        return account_of(folders, emitted, unwritten=unwritten)
 
     def _cursors(self) -> dict[tuple[Path, Signal], Cursor]:
         journals = self.installed.recorder.journals if self.installed else []
         return {
-            (journal.folder, signal): read_cursor(journal.folder, signal) for journal in journals for signal in Signal
+            (journal.folder, signal): read_cursor(journal.folder, signal)
+            for journal in journals
+            if journal.folder.exists()
+            for signal in Signal
         }
 
     def _revive(self, home: Path) -> None:

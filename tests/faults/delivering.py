@@ -6,14 +6,19 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
+
+import pytest
 
 from synapse_otel.account import Account, account_of
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.folder import read_run
 from synapse_otel.journal.frames import Signal
+from synapse_otel.shipper import signal_sender
+from synapse_otel.shipper.backoff import Backoff
 from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.shipper import Shipper
 from tests.sink import Sink, body
@@ -58,13 +63,15 @@ def destination_of(url: str, protocol: str, **settings: Any) -> Destination:
 
 @contextmanager
 def delivering(job: Path, root: Path, destination: Destination) -> Iterator[Delivery]:
-    """Deliver a copy of a job's journal below ``root`` until the end of the block."""
+    """Deliver a copy of a job's journal below ``root`` until the end of the block; waits after failures are short."""
     folder = root / job.name
     shutil.copytree(job, folder)
     run = read_run(folder)
     assert run is not None
     delivery = Delivery(folder)
-    shipper = Shipper([root], destination, run.destination, interval_seconds=0.5, say=delivery.said.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signal_sender, "Backoff", partial(Backoff, first_seconds=0.1))
+        shipper = Shipper([root], destination, run.destination, interval_seconds=0.5, say=delivery.said.append)
     thread = Thread(target=shipper.run, kwargs={"idle_seconds": None})
     thread.start()
     try:

@@ -38,6 +38,8 @@ SIZES = st.sampled_from([0, 100, 3_000, 9_000, 20_000])
 class Server:
     """Stands where the network begins, and answers as it is told."""
 
+    exporter = ""
+
     def __init__(self) -> None:
         self.answer = "accept"
         self.arrived: dict[str, str] = {}

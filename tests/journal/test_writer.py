@@ -283,6 +283,22 @@ def test_a_storm_of_signals_whose_handler_appends_in_the_middle_of_appends(tmp_p
         assert counts["descriptors"] < 100
 
 
+def test_a_frame_over_the_limit_of_a_file_costs_itself_only(tmp_path):
+    program = (
+        "import sys, resource; from pathlib import Path\n"
+        "from synapse_otel.journal.writer import SEGMENT_SIZE, JournalWriter\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (SEGMENT_SIZE, SEGMENT_SIZE))\n"
+        "journal, _ = JournalWriter.create(Path(sys.argv[1]), 'run', {}, destination='d', budget=1 << 30)\n"
+        "for size in (10, SEGMENT_SIZE + 1, 10, 4_000_000, 10): journal.append(16, 0, bytes(size))\n"
+        "journal.close(); print(journal.failed, journal.sequences[0], journal.dropped[0])\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.split() == ["False", "4", "1"]
+    [folder] = tmp_path.iterdir()
+    assert [len(frame.payload) for frame in records(folder)] == [10, 10, 4_000_000, 10]
+
+
 def test_no_descriptor_is_left_open(made):
     before = len(os.listdir("/proc/self/fd"))
     journal = made()

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import ByteSize, FilePath
 from pydantic.fields import FieldInfo
 
-from synapse_otel.settings import DEFAULT_ENDPOINT, OtlpSettings, Settings
+from synapse_otel.settings import DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, OtlpSettings, Settings
 from synapse_otel.shipper.destination import Endpoint
 from tools.docs.markdown import attribute_docs, code, table
 
@@ -23,9 +23,19 @@ OTHERS: Final = {
     "OTEL_SPAN_EVENT_COUNT_LIMIT": "events of a span",
 }
 """Variables that OpenTelemetry's SDK reads where it is used beneath; nothing of ours looks at them."""
+NOT_READ: Final = frozenset(
+    {
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "OTEL_EXPORTER_OTLP_SPAN_INSECURE",
+        "OTEL_EXPORTER_OTLP_METRIC_INSECURE",
+    }
+)
+"""Variables of the exporter's specification that change nothing; `docs/transports.md` says why."""
 _DEFAULTS: Final = {
     "journal_dir": "`$XDG_STATE_HOME/synapse-otel`, else `~/.local/state/synapse-otel`",
-    "endpoint": f"`{DEFAULT_ENDPOINT}`",
+    "endpoint": f"`{DEFAULT_ENDPOINT}`; gRPC: `{DEFAULT_GRPC_ENDPOINT}`",
+    "insecure": "`false`",
     "compression": f"`{Endpoint(url=DEFAULT_ENDPOINT).compression}`",
     "timeout": f"`{Endpoint(url=DEFAULT_ENDPOINT).timeout_seconds * 1000:g}`",
     "protocol": "`http/protobuf`",
@@ -40,12 +50,13 @@ _KINDS: Final = {
     "tracestate": "W3C `tracestate`",
 }
 _OTLP_MEANINGS: Final = {
-    "endpoint": "Where to; the common one gets `/v1/logs`, `/v1/metrics`, `/v1/traces` added, a signal's own is taken "
-    "as it is.",
+    "endpoint": "Where to; over HTTP the common one gets `/v1/logs`, `/v1/metrics`, `/v1/traces` added, a signal's own "
+    "is taken as it is.",
     "protocol": "How.",
+    "insecure": "Whether gRPC goes without TLS, where the endpoint has neither the scheme `http` nor `https`.",
     "headers": "Headers of every request, for authentication.",
     "compression": "Of a request's body.",
-    "timeout": "For one request, in milliseconds, as the specification says.",
+    "timeout": "For one request, in milliseconds, as the specification says; 0: no limit, which is an hour here.",
 }
 
 
@@ -63,7 +74,7 @@ def otlp_names() -> list[str]:
 
 def known_variables() -> set[str]:
     """Return every environment variable that is read, here or by the SDK beneath."""
-    return {variable(name) for name in Settings.model_fields} | set(otlp_names()) | set(OTHERS)
+    return {variable(name) for name in Settings.model_fields} | set(otlp_names()) | set(OTHERS) | NOT_READ
 
 
 def own_settings() -> str:

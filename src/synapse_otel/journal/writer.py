@@ -44,7 +44,7 @@ from synapse_otel.journal.folder import (
 from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, Signal, checksum
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, Segment, allocate, open_segment
-from synapse_otel.journal.spare import SpareDescriptor
+from synapse_otel.journal.spare import SpareDescriptors
 from synapse_otel.journal.state import BLOCK_SIZE
 
 SEGMENT_SIZE: Final = 4 << 20
@@ -76,7 +76,7 @@ class JournalWriter:
         self._number = self._last_number = 1
         self._failed = False
         self._closed = False
-        self._spare = SpareDescriptor()
+        self._spare = SpareDescriptors()
         self._durable = Durable(folder)
         first.write(self._header())
         first.room -= RESERVE
@@ -165,19 +165,30 @@ class JournalWriter:
         """Return when all that was appended is on the disk. Nobody else has to wait for it."""
         try:
             with self._lock:
+                self._notice_deletion()
                 with self._spare.lent():
                     descriptor = self._segment.duplicate()
                 pending = self._durable.pending()
             if descriptor is not None:
                 self._durable.bring(descriptor, pending)
+                with self._lock:
+                    if not self._closed:
+                        self._spare.take()
         except OSError as error:
             let_through(error)  # a TimeoutError of the host's is one too
             with self._lock:
                 self._fail(error)
 
+    def _notice_deletion(self) -> None:
+        """Go on elsewhere if somebody has deleted the journal: it can still be written, and nobody would read it."""
+        path = segment_path(self.folder, self._number)
+        if not self._failed and not path.exists():
+            self._fail(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)))
+
     def flush(self) -> None:
         """Ask the shipper to send at once what was appended."""
         with self._lock:
+            self._notice_deletion()
             self._put(frames.frame(Kind.FLUSH, frames.encode((time_ns(),))))
 
     def close(self) -> None:
@@ -292,6 +303,7 @@ class JournalWriter:
         path = segment_path(self.folder, number)
         making = path.with_suffix(".new")
         following: MappedSegment | AppendedSegment | None = None
+        room = SEGMENT_SIZE
         try:
             header = self._header()
             room = max(SEGMENT_SIZE, len(header) + size + RESERVE)
@@ -304,6 +316,8 @@ class JournalWriter:
             making.rename(path)
         except OSError as error:
             _discard(following, making, path)
+            if error.errno == errno.EFBIG and room > SEGMENT_SIZE:
+                return False  # the limit is lower than this one record: the next ones find room
             if self._segment is before:
                 self._fail(error)
             return not self._failed
@@ -391,6 +405,7 @@ class JournalWriter:
             journal = cls(final, run, resource, budget=budget, first=first)
             journal._alive = alive
             making.rename(final)
+            journal._spare.take()
         except BaseException:
             if first is not None:
                 first.abandon()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource, ResourceDetector, get_aggregated_resources
 
+from synapse_otel.contained import contain
 from synapse_otel.redaction import redact_arguments, redact_values
 from synapse_otel.signals import semconv
 
@@ -20,8 +21,16 @@ _UNKNOWN: Final = "unknown_service"
 
 def make_resource(attributes: Mapping[str, Any]) -> Resource:
     """Return ``attributes`` with what the standard variables and detectors say; a service name in those wins."""
-    variables = Resource.create()
     given = {key: value for key, value in attributes.items() if value is not None}
+    try:
+        return _detected(given)
+    except Exception as error:  # noqa: BLE001 - a detector's failure, or no file can be opened: never the job's
+        contain(error)
+        return Resource(given)
+
+
+def _detected(given: dict[str, Any]) -> Resource:
+    variables = Resource.create()
     named = str(variables.attributes.get(semconv.SERVICE_NAME, ""))
     if not named.startswith(_UNKNOWN):
         given[semconv.SERVICE_NAME] = named
