@@ -12,6 +12,21 @@ from synapse_otel.journal.frames import Signal
 
 
 @dataclass(frozen=True, slots=True)
+class Requests:
+    """The requests that a signal's records were sent in."""
+
+    attempts: int = 0
+    retries: int = 0
+    """Those that were not accepted."""
+    size: int = 0
+    """Bytes of those that were accepted, before compression."""
+
+    def __add__(self, other: Requests) -> Requests:
+        """Return the sums."""
+        return Requests(self.attempts + other.attempts, self.retries + other.retries, self.size + other.size)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """How many records of a run are where. Log records, metric samples and spans are counted alike."""
 
@@ -24,6 +39,18 @@ class Account:
     """Why the last request was not accepted."""
     complete: bool = False
     """The run has ended, and nothing of it waits."""
+    requests: dict[Signal, Requests] = field(default_factory=dict)
+    """By signal."""
+
+    @property
+    def retries(self) -> int:
+        """Requests that were not accepted."""
+        return sum(one.retries for one in self.requests.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of the requests that were accepted, before compression."""
+        return sum(one.size for one in self.requests.values())
 
     @property
     def lost(self) -> int:
@@ -57,12 +84,14 @@ def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> 
     delivered = attempts = 0
     dropped: dict[str, int] = {UNWRITTEN: unwritten} if unwritten else {}
     failure = ""
-    cursors = [read_cursor(folder, signal) for folder in folders for signal in Signal]
-    for cursor in cursors:
+    requests = dict.fromkeys(Signal, Requests())
+    found = [(signal, read_cursor(folder, signal)) for folder in folders for signal in Signal]
+    for signal, cursor in found:
         delivered += cursor.delivered
         attempts += cursor.attempts
         failure = cursor.failure or failure
+        requests[signal] += Requests(cursor.attempts, cursor.retries, cursor.size)
         for reason, count in cursor.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + count
-    complete = bool(cursors) and all(cursor.complete for cursor in cursors)
-    return Account(emitted, delivered, dropped, attempts, failure, complete)
+    complete = bool(found) and all(cursor.complete for _, cursor in found)
+    return Account(emitted, delivered, dropped, attempts, failure, complete, requests)

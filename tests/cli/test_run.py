@@ -232,10 +232,10 @@ import signal, sys
 numbers = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 print("ready", sys.stderr.isatty(), flush=True)
-seen = []
-while found := signal.sigtimedwait(numbers, 0.5 if seen else 20):
-    seen.append(signal.Signals(found.si_signo).name)
-print(*seen, flush=True)
+wait = 20
+while found := signal.sigtimedwait(numbers, wait):
+    print(signal.Signals(found.si_signo).name, flush=True)
+    wait = 0.7
 print("last", file=sys.stderr, flush=True)
 """
 
@@ -293,7 +293,10 @@ def test_on_a_terminal_stderr_is_one_and_its_keys_are_heard_once(tmp_path):
     )
     os.close(terminal)
     seen = _read_until(main, b"ready True\r\n")
+    process.send_signal(signal.SIGSTOP)  # so that the command has it before it could be passed on
     os.write(main, b"\x03")
+    seen += _read_until(main, b"SIGINT\r\n")
+    process.send_signal(signal.SIGCONT)
     seen += _read_until(main, b"last\r\n")
     assert process.wait(60) == 0
     os.close(main)

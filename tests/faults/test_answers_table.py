@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from synapse_otel.journal.frames import Signal
+from synapse_otel.journal import frames
+from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.writer import JournalWriter
 from tests.eventually import eventually
 from tests.faults.delivering import PATHS, bodies, delivering, destination_of
 from tests.faults.running import Place
@@ -201,6 +203,26 @@ def test_what_is_too_large_is_split(sink, job, tmp_path, protocol):
     check(delivery)
     arrived_whole(sink)
     assert delivery.said == []
+
+
+def test_a_large_record_is_not_set_aside_by_a_server_that_asks_for_patience_in_vague_words(tmp_path):
+    record = [1, 9, "INFO", None, "x" * 300_000, {}, b"", 0]
+    writer, _ = JournalWriter.create(tmp_path / "from", "large", {}, destination="key", budget=1 << 26)
+    for _ in range(2):
+        writer.append(Kind.LOG, Signal.LOGS, frames.encode(record))
+    writer.close()
+    asked: list[int] = []
+
+    def answer(request: Request) -> Answer:
+        asked.append(request.size)
+        return failure("RESOURCE_EXHAUSTED", "quota") if len(asked) <= 3 else ACCEPT
+
+    with GrpcSink(answer) as sink:
+        with delivering(writer.folder, tmp_path / "to", destination_of(sink.url, "grpc")) as delivery:
+            eventually(lambda: delivery.cursor(Signal.LOGS).complete, within=30)
+        assert (delivery.cursor(Signal.LOGS).delivered, delivery.cursor(Signal.LOGS).dropped) == (2, {})
+        assert len(sink.logs()) == 2
+    assert asked[0] > 600_000 > 2 * asked[1] - 1000, "it is split"
 
 
 def holds(request: Request, message: str) -> bool:

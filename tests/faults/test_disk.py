@@ -44,7 +44,7 @@ def small_disk(tmp_path, kind):
         with mounted(folder, "-o", "loop", image):
             yield folder
     else:
-        options = {"tmpfs": "size=8m", "inodes": "size=64m,nr_inodes=9"}[kind]
+        options = {"tmpfs": "size=8m", "inodes": "size=64m,nr_inodes=11"}[kind]
         with mounted(folder, "-t", "tmpfs", "-o", options, "tmpfs"):
             yield folder
 
@@ -112,19 +112,19 @@ def account(process):
 
 
 @pytest.mark.parametrize(("kind", "job"), [("ext2", "filling"), ("tmpfs", "called"), ("inodes", "filling")])
-def test_what_a_full_disk_does_not_take_goes_to_memory_and_the_run_has_ended_well(
+def test_what_a_full_disk_does_not_take_goes_to_memory_and_the_run_has_ended_well(  # noqa: PLR0917 - fixtures
     sink, place, spared, run, tmp_path, kind, job
 ):
     with small_disk(tmp_path, kind) as disk:
         place.root = disk / "journals"
         place.variables["SYNAPSE_OTEL_SHIPPER"] = "off"
-        process = place.start(job, 20_000, 600) if job == "filling" else run(job, 20_000, 600)
+        process = place.start(job, 20_000, 900) if job == "filling" else run(job, 20_000, 900)
         job_ended = ended(process)
         assert len([line for line in job_ended.said if "can no longer be written" in line]) == 1
         assert account(job_ended)[2] == 0
         folders = [*place.folders(), *spared()]
         assert len(folders) == 2
-        assert delivered(place, sink, folders) == list(range(600)), "each once"
+        assert delivered(place, sink, folders) == list(range(900)), "each once"
         finished = [record for record in sink.logs() if record.event_name == "synapse.job.finished"]
         assert [attributes(record)["synapse.job.result"] for record in finished] == ["success"]
         for folder in folders:
@@ -149,8 +149,8 @@ def test_a_process_without_descriptors_records_on_or_says_so(sink, place, spared
     job_ended = ended(run("without_descriptors", when))
     got, pending, dropped = account(job_ended)
     if when == "while":
-        assert (pending, dropped) == (0, 0)
-        assert numbers(sink) == list(range(401))
+        assert dropped == 0
+        sink.wait(lambda: numbers(sink) == list(range(401)), within=30)
         assert len(job_ended.said) == 2
     else:
         assert (got, pending) == (0, 0)

@@ -156,7 +156,9 @@ def test_what_a_signal_handler_of_the_host_raises_in_our_call_gets_through(sink,
     ended = place.run("alarms", kind)
 
     assert ended.code == 0, ended.err
-    assert ended.told("caught") == ended.told("raised") == 300
+    ignored = ended.err.count("Exception ignored in")  # by Python, while it does away with an object
+    assert ended.told("caught") + ignored == ended.told("raised") == 300
+    assert ignored < 10
     assert [line for line in ended.said if "journal" in line or "cannot" in line] == []
     assert result(sink) == "success"
     assert "pending 0" in ended.said[-1]

@@ -33,6 +33,8 @@ from tests.sink import ACCEPT, Answer, Sink, attributes, body
 
 SHIPPER_JOBS = Path(__file__).with_name("shipper_jobs.py")
 MEBIBYTES = 40
+MEASURED_SECONDS = 4.0
+JOBS = 10
 
 
 def start_job(place: Place, name: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
@@ -77,7 +79,7 @@ def numbers_in_order_of_arrival(sink: Sink) -> list[int]:
 # --- killed -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_shipper_killed_at_any_moment_is_started_again_though_no_job_asks_for_it(sink, place, seed):
     chance = random.Random(seed)
     process, output = start_training(place)
@@ -193,14 +195,14 @@ def test_a_job_that_starts_just_as_the_shipper_leaves_is_delivered(sink, place):
     job = start_job(place, "on_command", 0.3)
     assert job.stdout.readline() == "ready\n"
     chance = random.Random(1)
-    pids = set()
-    for number in range(14):
+    pids: set[int | None] = set()
+    for number in range(JOBS):
         tell(job, f"job-{number}")
         eventually(lambda: is_delivered(place))
         pids.add(place.shipper())
-        time.sleep(chance.uniform(0.25, 0.75))  # it leaves between 0.3 and about 0.8 s after the last delivery
+        time.sleep(chance.uniform(0.4, 1.4))  # it leaves between 0.3 and about 1.3 s after the last delivery
     job.communicate(timeout=10)
-    assert {f"message of job-{number}" for number in range(14)} <= {body(record) for record in sink.logs()}
+    assert {f"message of job-{number}" for number in range(JOBS)} <= {body(record) for record in sink.logs()}
     assert len(pids) > 2, "none has left: nothing was tried"
 
 
@@ -269,12 +271,10 @@ def test_a_shipper_with_nothing_to_do_takes_next_to_nothing(place):
         if what != "nothing":
             job = place.start("waiting")
             job.stdout.readline()
-            time.sleep(7)  # until it looks less often
-        else:
-            time.sleep(1)
+        time.sleep(6)  # until it looks less often
         begin = cpu_seconds(pid)
-        time.sleep(5)
-        shares[what] = (cpu_seconds(pid) - begin) / 5 * 100
+        time.sleep(MEASURED_SECONDS)
+        shares[what] = (cpu_seconds(pid) - begin) / MEASURED_SECONDS * 100
         print(f"{what}: {shares[what]:.3f} % of a core, {resident_mebibytes(pid):.1f} MiB")
     assert job is not None
     begin = time.monotonic()
@@ -286,20 +286,20 @@ def test_a_shipper_with_nothing_to_do_takes_next_to_nothing(place):
     assert max(shares.values()) < 1, "several times what it takes, for a machine that is busy"
 
 
-def dead_journals(place: Place, count: int, records: int) -> None:
+def dead_journals(place: Place, count: int, records: int, record_bytes: int) -> None:
     for number in range(count):
         writer, _ = JournalWriter.create(
-            place.root, f"run-{number:03d}", {}, destination=place.orders().key, budget=1 << 26
+            place.root, f"run-{number}", {}, destination=place.orders().key, budget=1 << 26
         )
         for _ in range(records):
-            log = frames.encode([time.time_ns(), 9, None, None, f"of {number} " + "x" * 100, {}, b"", 0])
+            log = frames.encode([time.time_ns(), 9, None, None, f"of {number} " + "x" * record_bytes, {}, b"", 0])
             writer.append(Kind.LOG, Signal.LOGS, log)
         writer.close()
 
 
 def test_hundreds_of_journals_that_cannot_be_delivered_take_few_files_and_little_memory(sink, place):
-    dead_journals(place, 150, 30)
-    dead_journals(place, 50, 6000)
+    dead_journals(place, 160, 3, 100)
+    dead_journals(place, 40, 150, 4_000)  # more than a request holds
     with Sink() as closed:
         url = closed.url
     orders = place.orders()
@@ -309,7 +309,7 @@ def test_hundreds_of_journals_that_cannot_be_delivered_take_few_files_and_little
         type(orders.destination),
     )
     pid = start_shipper(place, destination=away)
-    time.sleep(4)
+    time.sleep(3)
     print(f"200 journals wait: {len(descriptors(pid))} files, {resident_mebibytes(pid):.1f} MiB")
     assert len(descriptors(pid)) < 100
     assert resident_mebibytes(pid) <= MEBIBYTES
@@ -317,7 +317,7 @@ def test_hundreds_of_journals_that_cannot_be_delivered_take_few_files_and_little
 
     pid = start_shipper(place)
     eventually(lambda: is_delivered(place), within=60)
-    assert len(sink.logs()) == 150 * 30 + 50 * 6000
+    assert len(sink.logs()) == 160 * 3 + 40 * 150
     print(f"and delivered: {resident_mebibytes(pid):.1f} MiB")
     assert resident_mebibytes(pid) <= MEBIBYTES
 

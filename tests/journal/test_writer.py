@@ -59,7 +59,7 @@ def test_what_a_folder_holds_and_who_may_read_it(made):
     journal = made(keep=True, parent="p")
     assert journal.folder.stat().st_mode & 0o777 == 0o700
     assert {path.name: path.stat().st_mode & 0o777 for path in journal.folder.iterdir()} == dict.fromkeys(
-        ["alive.lock", "run.json", "state", "00000001.segment"], 0o600
+        ["alive.lock", "ship.lock", "run.json", "state", "00000001.segment"], 0o600
     )
     run = read_run(journal.folder)
     assert (run.name, run.destination, run.keep, run.parent, run.process) == ("run", "d", True, "p", os.getpid())

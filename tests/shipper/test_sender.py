@@ -145,6 +145,24 @@ def test_a_user_name_in_the_url_is_basic_authentication():
     assert server.requests[0][1]["Authorization"] == "Basic bWU6cEBzcw=="
 
 
+def test_a_header_of_the_users_stands_instead_of_ours():
+    own = {"user-agent": "mine", "authorization": "Bearer x"}
+    with Server() as server, sender(server.server_port, host="me:pass@127.0.0.1", headers=own) as to:
+        assert to.send(BODY) == Accepted()
+    headers = {name.lower(): value for name, value in server.requests[0][1].items()}
+    assert own.items() <= headers.items()
+    assert len(headers) == len(server.requests[0][1]), "each once"
+
+
+@pytest.mark.parametrize(("path", "asked"), [("", "/"), ("/", "/"), ("/v1/logs/", "/v1/logs/"), ("/a?b=c", "/a?b=c")])
+def test_an_address_is_taken_as_it_is_and_without_a_path_it_is_the_root(path, asked):
+    with Server() as server:
+        endpoint = Endpoint(url=f"http://127.0.0.1:{server.server_port}{path}")
+        with Sender(Destination(logs=endpoint, metrics=endpoint, traces=endpoint), Signal.LOGS) as to:
+            assert to.send(BODY) == Accepted()
+    assert server.requests[0][0] == asked
+
+
 def test_one_connection_is_used_for_many_requests_whatever_is_answered():
     answers = [(200, {}, b""), (400, {"Content-Type": "text/plain"}, b"no"), (503, {"Retry-After": "3"}, b"busy")]
     with Server(*answers, (200, {}, b"\x0a\x00")) as server, sender(server.server_port) as to:
@@ -280,6 +298,22 @@ def test_a_proxy_is_asked_but_not_for_loopback():
     assert "Basic bWU6c2VjcmV0" in headers.values()
 
 
+def test_over_tls_a_proxy_is_asked_to_connect():
+    asked = []
+
+    def talk(connection, _):
+        asked.append(connection.recv(1000))
+        connection.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+
+    with speaking(talk) as port:
+        proxy = f"http://me:secret@127.0.0.1:{port}"
+        with sender(4318, scheme="https", host="collector.invalid", proxy=proxy) as to:
+            found = to.send(BODY)
+    assert asked[0].startswith(b"CONNECT collector.invalid:4318 ")
+    assert b"bWU6c2VjcmV0" in asked[0]
+    assert found.reason.startswith(f"proxy 127.0.0.1:{port}: ")
+
+
 def test_a_proxy_that_is_not_there():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
@@ -336,6 +370,20 @@ def test_a_certificate_that_cannot_be_trusted(authority, files, *, name, end, tr
     with Server(tls=tls) as server, sender(server.server_port, scheme="https", **settings) as to:
         assert to.send(BODY) == Retry(f"TLS with 127.0.0.1:{server.server_port}: {reason}", reached=False)
     assert server.requests == []
+
+
+def test_an_answer_before_the_request_was_read_is_heard_over_tls_too(authority, files):
+    tls = server_tls(authority.issue_cert("127.0.0.1"))
+
+    def talk(connection, _):
+        with tls.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(100)
+            secure.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with speaking(talk) as port, sender(port, scheme="https", certificate=files["ca.pem"]) as to:
+        found = [to.send(b"x" * (8 << 20)) for _ in range(8)]
+    assert TooLarge("answered 413") in found, "the network need not keep it each time"
+    assert all(outcome == TooLarge("answered 413") or outcome.reached for outcome in found)
 
 
 def test_mutual_tls(authority, files):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from synapse_otel.journal import folder, frames, state
@@ -25,7 +25,16 @@ def attributes() -> str:
 
 
 def metrics() -> str:
-    """Return every metric."""
+    """Return every metric of jobs."""
+    return _metrics(semconv.METRICS)
+
+
+def self_metrics() -> str:
+    """Return every metric of the shipper itself."""
+    return _metrics(semconv.SELF_METRICS)
+
+
+def _metrics(found: Iterable[semconv.Metric]) -> str:
     rows = [
         (
             code(one.name),
@@ -35,7 +44,7 @@ def metrics() -> str:
             one.description,
             ", ".join(code(name) for name in one.attributes),
         )
-        for one in semconv.METRICS
+        for one in found
     ]
     return table(("metric", "instrument", "unit", "in Prometheus", "meaning", "attributes"), rows)
 
@@ -122,6 +131,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "levels": levels,
     "limits": limits,
     "metrics": metrics,
+    "self-metrics": self_metrics,
     "otlp-variables": otlp_variables,
     "other-variables": other_variables,
     "settings": own_settings,

@@ -64,10 +64,9 @@ def _overviews(roots: list[Path], stall_seconds: float) -> Iterable[Overview]:
         folder = group[0].folder
         try:
             yield Overview.read([known.folder for known in group], stall_seconds=stall_seconds)
-        except FileNotFoundError:
-            continue  # deleted since it was listed
         except (OSError, LookupError) as error:
-            tell(f"{folder.name}: {getattr(error, 'strerror', None) or error}")
+            if folder.exists():  # and was not deleted since it was listed
+                tell(f"{folder.name}: {getattr(error, 'strerror', None) or error}")
 
 
 def _table(found: list[Overview]) -> Iterable[str]:

@@ -33,6 +33,7 @@ from synapse_otel.journal.durable import Durable
 from synapse_otel.journal.folder import (
     ALIVE_LOCK,
     RUN_FILE,
+    SHIP_LOCK,
     STATE_FILE,
     Run,
     folder_size,
@@ -402,6 +403,7 @@ class JournalWriter:
             state = _make_state(making / STATE_FILE)
             first = open_segment(segment_path(making, 1), SEGMENT_SIZE)
             _write_private(making / RUN_FILE, msgspec.json.encode(run))
+            _write_private(making / SHIP_LOCK, b"")  # here, as a shipper could not make it on a full disk
             journal = cls(final, run, resource, budget=budget, first=first)
             journal._alive = alive
             making.rename(final)

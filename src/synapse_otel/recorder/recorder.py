@@ -19,6 +19,7 @@ from synapse_otel.journal import frames
 from synapse_otel.journal.folder import spare_roots
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state import JobEntry, StateBlock
+from synapse_otel.journal.syncing import NO_DESCRIPTOR
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.recorder.templates import BoundTemplate
 from synapse_otel.redaction import KeyRedaction, hide_also
@@ -105,6 +106,8 @@ class Recorder:
         """
         with self._lock:
             self.close()
+            self.journals = []
+            self.lost = [0, 0, 0]
             self._name = name
             self._journal_id = journal_id
             self._parent = parent
@@ -174,7 +177,8 @@ class Recorder:
             except OSError as error:
                 let_through(error)
                 errors.append(f"{root}: {error.strerror or error}")
-                self._roots.remove(root)
+                if error.errno not in NO_DESCRIPTOR:  # that may be better when the next run begins
+                    self._roots.remove(root)
                 continue
             if errors:
                 self._say(f"cannot write the journal in {'; '.join(errors)}; it goes on in {root}")

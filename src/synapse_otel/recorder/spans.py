@@ -41,18 +41,31 @@ class JournalSpanProcessor(SpanProcessor):
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._scopes: dict[InstrumentationScope, int] = {}
+        self._begun: dict[int, tuple[Any, ...]] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the signature
         """Keep a span as it begins, so that it can be ended for a process that was killed."""
         context = span.get_span_context()
-        if context is not None and context.trace_flags.sampled:
-            self._recorder.open_span(context.span_id.to_bytes(8, "big"), self._encode(span, context, whole=False))
+        if context is None or not context.trace_flags.sampled:
+            return
+        begin = self._begun[context.span_id] = self._begin(span, context)
+        span_id, name, kind, start, scope = begin[1], span.name, _KINDS.get(span.kind, 1), begin[-2], begin[-1]
+        fields = [*begin[:-2], name, kind, start, 0, self._attributes(span.attributes), scope]
+        if span.links:
+            fields += [0, "", [], self._links(span)]
+        self._recorder.open_span(span_id, _encoded(fields))
 
     def on_end(self, span: ReadableSpan) -> None:
         """Write a span that has ended."""
         context = span.get_span_context()
         if context is not None and context.trace_flags.sampled:
-            self._recorder.end_span(context.span_id.to_bytes(8, "big"), self._encode(span, context, whole=True))
+            begin = self._begun.pop(context.span_id, None) or self._begin(span, context)
+            span_id, name, kind, start, scope = begin[1], span.name, _KINDS.get(span.kind, 1), begin[-2], begin[-1]
+            fields = [
+                *begin[:-2], name, kind, start, span.end_time or 0, self._attributes(span.attributes), scope,
+                *self._ended(span),
+            ]  # fmt: skip
+            self._recorder.end_span(span_id, _encoded(fields))
         if self._recorder.collect is not None:
             self._recorder.collect()
 
@@ -70,36 +83,27 @@ class JournalSpanProcessor(SpanProcessor):
             self._scopes[scope] = number
         return number
 
-    def _encode(self, span: ReadableSpan, context: SpanContext, *, whole: bool) -> bytes:
-        redact = self._recorder.redact
+    def _begin(self, span: ReadableSpan, context: SpanContext) -> tuple[Any, ...]:
+        """Return what of a span never changes: the first fields of its frame, its start in ns, and its scope."""
         parent = span.parent
         flags = int(context.trace_flags) | _REMOTE_KNOWN | (_REMOTE if parent is not None and parent.is_remote else 0)
-        fields: list[Any] = [
+        state = context.trace_state
+        return (
             context.trace_id.to_bytes(16, "big"),
             context.span_id.to_bytes(8, "big"),
             parent.span_id.to_bytes(8, "big") if parent is not None else b"",
             flags,
-            context.trace_state.to_header(),
-            span.name,
-            _KINDS.get(span.kind, 1),
+            state.to_header() if state else "",
             span.start_time or 0,
-            (span.end_time or 0) if whole else 0,
-            _plain(redact(span.attributes or {})),
             self._scope(span.instrumentation_scope),
-        ]
-        if whole:
-            fields += self._ended(span)
-        elif span.links:
-            fields += [0, "", [], self._links(span)]
-        try:
-            return frames.encode(fields)
-        except (TypeError, ValueError, OverflowError) as error:
-            let_through(error)
-            return frames.encode_clean(fields)
+        )
+
+    def _attributes(self, attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        # The SDK's own mappings take a lock for every look at them: copied first, judged then.
+        return self._recorder.redact(dict(attributes)) if attributes else {}
 
     def _ended(self, span: ReadableSpan) -> list[Any]:
-        redact = self._recorder.redact
-        events = [(event.timestamp, event.name, _plain(redact(event.attributes or {}))) for event in span.events]
+        events = [(event.timestamp, event.name, self._attributes(event.attributes)) for event in span.events]
         return [
             _STATUS.get(span.status.status_code, 0),
             span.status.description or "",
@@ -111,18 +115,21 @@ class JournalSpanProcessor(SpanProcessor):
         ]
 
     def _links(self, span: ReadableSpan) -> list[Any]:
-        redact = self._recorder.redact
         return [
             (
                 link.context.trace_id.to_bytes(16, "big"),
                 link.context.span_id.to_bytes(8, "big"),
                 link.context.trace_state.to_header(),
-                _plain(redact(link.attributes or {})),
+                self._attributes(link.attributes),
                 int(link.context.trace_flags),
             )
             for link in span.links
         ]
 
 
-def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(attributes)
+def _encoded(fields: list[Any]) -> bytes:
+    try:
+        return frames.encode(fields)
+    except (TypeError, ValueError, OverflowError) as error:
+        let_through(error)
+        return frames.encode_clean(fields)

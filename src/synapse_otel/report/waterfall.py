@@ -106,7 +106,8 @@ def _line(page: Page, row: _Row, label: int, bar: int) -> Text:
 def _bar(page: Page, span: Span, width: int, style: str) -> Text:
     glyphs = page.glyphs
     whole = max(page.end - page.begin, 1)
-    start = min(int((span.start - page.begin) / whole * width), width - 1)
+    # A child may have begun before its parent: the clock was set back in between.
+    start = min(max(int((span.start - page.begin) / whole * width), 0), width - 1)
     end = min(max(round((page.recording.end_of(span) - page.begin) / whole * width), start + 1), width)
     if span.skipped:
         drawn = "skipped" if start + 7 <= width else glyphs.skipped

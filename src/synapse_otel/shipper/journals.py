@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from math import inf
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -19,6 +20,7 @@ DEAD_IN_HAND: Final = 16
 TURN_SECONDS: Final = 30.0
 """One that has not moved for so long makes room for the next that waits: a signal's server may be away for days."""
 _SOON_SECONDS: Final = 0.5
+_ADVANCES_SECONDS: Final = 1.0
 _LATER_SECONDS: Final = 30.0
 _MTIME_TICK_NS: Final = 1_000_000_000
 """Two changes of a folder within a tick of the file system's clock look like one."""
@@ -38,6 +40,8 @@ class Journals:
         self._report = report
         self._lock = Lock()
         self._in_hand: dict[Path, TrackedJournal] = {}
+        self._completed = -inf
+        """Monotonic time at which one was let go of because it was delivered."""
         self._others: set[Path] = set()
         """Folders of runs for other destinations, which other shippers deliver."""
         self._queue: dict[Path, None] = {}
@@ -59,6 +63,11 @@ class Journals:
         with self._lock:
             return {*self._in_hand, *self._queue}
 
+    @property
+    def advances(self) -> bool:
+        """Whether some wait for their turn while others are being delivered: it is worth looking often."""
+        return bool(self._queue) and time.monotonic() - self._completed < _ADVANCES_SECONDS
+
     def scan(self) -> bool:
         """Let go of what is delivered, take in hand what is new; return whether there is something new."""
         for journal in self.in_hand:
@@ -66,6 +75,7 @@ class Journals:
                 journal.clean()
                 if journal.saved and self.let_go(journal):
                     self.complete.add(journal.folder)
+                    self._completed = time.monotonic()
         before = len(self._in_hand)
         for root in self.roots:
             self._list(root)

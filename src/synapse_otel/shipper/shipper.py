@@ -84,7 +84,7 @@ class Shipper:
         retain = busy + _FIRST_RETAIN_SECONDS
         while not self._stop.is_set():
             now = time.monotonic()
-            if now - scanned >= SCAN_SECONDS:
+            if now - scanned >= SCAN_SECONDS or self._journals.advances:
                 if self._try(self._scan):
                     stirred = now
                 scanned = now
@@ -108,9 +108,14 @@ class Shipper:
             if failing_seconds is not None and now - hopeful >= failing_seconds:
                 self._leave_behind(failing_seconds)
                 break
-            quick = QUIET_POLL_SECONDS if now - stirred < _SLOW_SECONDS else SLOW_POLL_SECONDS
-            self._stop.wait(quick if in_hand else SCAN_SECONDS)
+            self._stop.wait(self._look_seconds(now - stirred) if in_hand else SCAN_SECONDS)
         self.stop()
+
+    def _look_seconds(self, quiet_seconds: float) -> float:
+        """Return after how long to look at the journals in hand again."""
+        if self._journals.advances:
+            return POLL_SECONDS
+        return QUIET_POLL_SECONDS if quiet_seconds < _SLOW_SECONDS else SLOW_POLL_SECONDS
 
     def start(self) -> None:
         """Start the threads that deliver."""
