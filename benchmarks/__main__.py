@@ -8,7 +8,8 @@ import sys
 import time
 
 from benchmarks.machine import machine
-from benchmarks.report import Table, bars_table, show, write
+from benchmarks.report import Bar, Table, bars_table, show, write
+from benchmarks.unmeasured import Unmeasured
 
 BENCHMARKS = {
     "calls": "costs:calls",
@@ -54,7 +55,12 @@ def main() -> int:
 def _run(name: str) -> Table:
     module, _, function = BENCHMARKS[name].partition(":")
     begin = time.monotonic()
-    table: Table = getattr(importlib.import_module(f"benchmarks.{module}"), function)()
+    try:
+        table: Table = getattr(importlib.import_module(f"benchmarks.{module}"), function)()
+    except Unmeasured as error:
+        table = Table(
+            name, f"{name}: not measured", ("why",), [(str(error),)], bars=[Bar(name, "measured", "not", met=False)]
+        )
     show(table)
     print(f"{name} took {time.monotonic() - begin:.0f} s", file=sys.stderr)
     return table

@@ -32,7 +32,8 @@ def bursts() -> Table:
     rows.append(("a loop that looks at the clock", "", "", f"{median(pauses):.1f}", f"{max(pauses):.1f}", ""))
     head = ("who", "a call, µs", "99.99 %, ms", "longest wait, ms", "worst run, ms", "lost")
     notes = (
-        f"{CALLS:,} `log` calls in a tight loop against a far side that accepts everything, {RUNS} runs; the longest "
+        f"{CALLS:,} `log` calls in a tight loop against a far side that accepts everything and gives way to "
+        f"others, {RUNS} runs; the longest "
         "wait of a run is that of its slowest call, its median and its worst run are shown. The last row is what the "
         "machine holds up a process that does nothing. Lost is counted at the far side, in the worst run."
     )
@@ -40,7 +41,10 @@ def bursts() -> Table:
 
 
 def _burst(job: str, shipper: str) -> dict[str, Any]:
-    with far_side(mark=MARK) as far, place(f"http://127.0.0.1:{far.port}", SYNAPSE_OTEL_SHIPPER=shipper) as here:
+    with (
+        far_side(mark=MARK, nice=10) as far,
+        place(f"http://127.0.0.1:{far.port}", SYNAPSE_OTEL_SHIPPER=shipper) as here,
+    ):
         found = here.run(job, calls=CALLS)
         return {**found, "arrived": far.counts()["marks"]}
 

@@ -26,7 +26,6 @@ _ANSWERS = {
 }
 _HEAD_END = b"\r\n\r\n"
 _LARGEST_HEAD = 1 << 16
-_LOW_PRIORITY = 10
 
 
 class FarSide:
@@ -50,7 +49,7 @@ class FarSide:
 
 @contextmanager
 def far_side(
-    answer: str = "accept", *, mark: str = "", port: int = 0, identity: Path | None = None
+    answer: str = "accept", *, mark: str = "", port: int = 0, nice: int = 0, identity: Path | None = None
 ) -> Iterator[FarSide]:
     """Run a far side.
 
@@ -58,9 +57,11 @@ def far_side(
         answer: ``accept``, ``500``, or ``silent``, which takes requests and never answers.
         mark: text that is counted in requests for logs: one that every record holds once.
         port: to listen on; any by default.
+        nice: how far it gives way to others: it stands for another machine, whose processor is none of this one's.
         identity: PEM file with a key and a certificate, to speak TLS.
     """
     command = [sys.executable, "-m", "benchmarks.far_side", "--answer", answer, "--mark", mark, "--port", str(port)]
+    command += ["--nice", str(nice)]
     command += ["--identity", str(identity)] if identity else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -131,9 +132,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("answer", "mark", "identity"):
         parser.add_argument(f"--{name}", default="")
-    parser.add_argument("--port", type=int, default=0)
+    for name in ("port", "nice"):
+        parser.add_argument(f"--{name}", type=int, default=0)
     chosen = parser.parse_args()
-    os.nice(_LOW_PRIORITY)  # it stands for another machine, whose processor is none of this one's
+    os.nice(chosen.nice)
     server = _Server(_ANSWERS[chosen.answer], chosen.mark.encode())
     listening = socket.create_server(("127.0.0.1", chosen.port), backlog=64)
     Thread(target=_accept, args=(server, listening, chosen.identity), daemon=True).start()

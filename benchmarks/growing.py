@@ -29,7 +29,8 @@ def growing() -> Table:
             bars += _bars(what, found, judged=shipper == "off" or call == "set_progress")
     head = ("call", *(f"10^{power}" for power in powers))
     notes = (
-        "Median and mean of the calls from one column to the next, by at most 1,000 batches; the memory is what the process "
+        "Median and mean of the calls from one column to the next, by at most 1,000 "
+        "batches; the memory is what the process "
         "has that is no mapped file. While records are shipped the shipper works on the second core, which on this "
         "machine may be the other half of the same one: those rows are shown and not judged."
     )

@@ -17,6 +17,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Self
 
+from benchmarks.unmeasured import Unmeasured
+
 TREE = Path(__file__).parents[1]
 _FLOCK = struct.Struct("hhqqi4x")
 
@@ -88,7 +90,7 @@ class Place:
         until = time.monotonic() + within_seconds
         while (found := self.shipper()) is None:
             if time.monotonic() > until:
-                sys.exit(f"no shipper within {within_seconds:g} s")
+                raise Unmeasured(f"no shipper within {within_seconds:g} s")
             time.sleep(0.01)
         return found
 
@@ -121,7 +123,7 @@ def until_ready(job: subprocess.Popen[str]) -> None:
     if job.stdin is None or job.stdout is None:
         return
     if job.stdout.readline().strip() != "ready":
-        sys.exit(f"a job failed:\n{job.communicate()[1][-3000:]}")
+        raise Unmeasured(f"a job failed:\n{job.communicate()[1][-3000:]}")
 
 
 def proceed(job: subprocess.Popen[str]) -> None:
@@ -164,7 +166,7 @@ def result(process: subprocess.Popen[str], name: str) -> dict[str, Any]:
     """Wait for a job and return what it found; its last line on stderr is ``said``."""
     out, err = process.communicate()
     if process.returncode:
-        sys.exit(f"{name} failed:\n{err[-3000:]}")
+        raise Unmeasured(f"{name} failed:\n{err[-3000:]}")
     return {**json.loads(out.splitlines()[-1]), "said": (err.strip().splitlines() or [""])[-1]}
 
 

@@ -270,9 +270,10 @@ def _terminated_by_signal(started: Job, console: BaseLogger | None, pipeline: Pi
         yield  # installed by something that is not Python: left alone
         return
     process = os.getpid()
+    hosts = _hosts_handler.get(before, before)
 
     def terminate(number: int, frame: FrameType | None) -> None:
-        if os.getpid() == process and not callable(before) and before != signal.SIG_IGN:
+        if os.getpid() == process and not callable(hosts) and hosts != signal.SIG_IGN:
             # It dies of this signal, even if the end hangs because the signal came while a lock was held.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _die_later(number, pipeline.settings.exit_timeout + _GRACE_SECONDS)
@@ -283,12 +284,18 @@ def _terminated_by_signal(started: Job, console: BaseLogger | None, pipeline: Pi
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(number)
 
+    _hosts_handler[terminate] = hosts
     signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
+        del _hosts_handler[terminate]
         if signal.getsignal(signal.SIGTERM) is terminate:
             signal.signal(signal.SIGTERM, before)
+
+
+_hosts_handler: Final[dict[Any, Any]] = {}
+"""By handler of ours: the one of the host that was there before, also before that of a job around it."""
 
 
 def _die_later(number: int, seconds: float) -> None:

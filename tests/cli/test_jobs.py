@@ -123,7 +123,7 @@ def test_a_damaged_summary_or_state_is_no_reason_not_to_tell(success, tmp_path):
     folder = tmp_path / success.name
     shutil.copytree(success, folder)
     (folder / "summary.json").write_bytes(b"\xff{")
-    (folder / "exit.json").write_bytes(b"[]")
+    (folder / "exit.json").write_bytes(b'{"signal":"\xff"}')
     (folder / "state").write_bytes(os.urandom(1_000))
     (one,) = listed(tmp_path)
     assert (one["state"], one["jobs"][0]["job_id"], one["exit"]) == ("done", JOB_ID, None)

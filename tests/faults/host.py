@@ -6,6 +6,7 @@ import copy
 import logging
 import multiprocessing
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -60,6 +61,15 @@ def nested():
             logging.getLogger("plugin").warning("logged inside")
         outer.log_message("of the outer, after")
         logging.getLogger("plugin").warning("logged after")
+
+
+def nested_waiting(handler="none"):
+    if handler == "ignores":
+        signal.signal(signal.SIGTERM, lambda *_: print("handler", flush=True))
+    with begin("outer"), begin("inner") as inner:
+        inner.log_message("waits")
+        print("ready", flush=True)
+        sys.stdin.read()
 
 
 def at_once(count="8"):
@@ -191,6 +201,7 @@ def forked_from_a_fork():
 
 
 def handed_on(ctx, methods):
+    ctx.log_message("of the child")
     grandchild = methods.Process(target=work, args=(ctx, 0))
     grandchild.start()
     grandchild.join()

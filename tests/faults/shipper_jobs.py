@@ -12,6 +12,16 @@ from opentelemetry import trace
 import synapse_otel
 from synapse_otel import pipeline
 from synapse_otel.loggers import NoOpLogger
+from synapse_otel.shipper import start
+
+
+HESITANT = """
+import time
+from synapse_otel.shipper.shipper import Shipper
+stop = Shipper.stop
+Shipper.stop = lambda self: (stop(self), time.sleep(0.5))
+"""
+"""Between its last look at the journals and its letting go of the lock."""
 
 
 def told(line: str) -> None:
@@ -59,13 +69,14 @@ def crowd(count: str) -> None:
 
 
 def on_command(idle_seconds: str) -> None:
-    """A job in a process of its own for each line; a shipper that is started leaves soon."""
+    """A job in a process of its own for each line; a shipper that is started leaves soon, and takes its time."""
     make_orders = pipeline.make_orders
 
     def hasty(*arguments, **options):
         return msgspec.structs.replace(make_orders(*arguments, **options), idle_seconds=float(idle_seconds))
 
     pipeline.make_orders = hasty
+    start._PROGRAM = start._PROGRAM.replace("main()", f"{HESITANT}main()")
     told("ready")
     for line in sys.stdin:
         child = os.fork()

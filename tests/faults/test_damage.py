@@ -86,9 +86,9 @@ def good(folder):
         at = data.find(frames.MARK_BYTES)
         while at != -1:
             header = data[at : at + frames.HEADER_SIZE].ljust(frames.HEADER_SIZE, b"\0")
-            _, kind, held, length, crc, sequence = frames.HEADER.unpack(header)
+            _, kind, held, length, check, sequence = frames.HEADER.unpack(header)
             payload = data[at + frames.HEADER_SIZE : at + frames.HEADER_SIZE + length]
-            if kind == Kind.LOG and payload and frames.frame(kind, payload, held, sequence)[8:12] == header[8:12]:
+            if kind == Kind.LOG and frames.checksum(payload, frames.seed(kind, held, sequence)) == check:
                 found.append(frames.DECODERS[Kind.LOG].decode(payload).body.split()[1])
             at = data.find(frames.MARK_BYTES, at + 1)
     return found

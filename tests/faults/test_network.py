@@ -150,7 +150,9 @@ def test_a_job_ends_whatever_the_network_does_and_everything_arrives_later(case,
         waiting = pending(ended.err)
         eventually(lambda: all(cursor.attempts >= 2 and cursor.failure for cursor in case.cursors()), within=30)
         assert [cursor.delivered for cursor in case.cursors()] == [0, 0, 0]
-        assert all(cursor.attempts < 30 for cursor in case.cursors()), "no attempt follows the other at once"
+        if name == "absent":
+            time.sleep(2)  # long enough for many attempts that follow each other at once
+        assert all(cursor.attempts < 20 for cursor in case.cursors())
     if trouble:
         assert 3 <= trouble.connections < 100
     with case.sink():

@@ -23,6 +23,7 @@ from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.shipper import start
 from synapse_otel.shipper.process import log_path
+from synapse_otel.shipper.shipper import Shipper
 from synapse_otel.shipper.start import ensure_shipper
 from tests.eventually import eventually
 from tests.faults.conftest import end_shippers
@@ -200,10 +201,10 @@ def test_a_job_that_starts_just_as_the_shipper_leaves_is_delivered(sink, place):
         tell(job, f"job-{number}")
         eventually(lambda: is_delivered(place))
         pids.add(place.shipper())
-        time.sleep(chance.uniform(0.4, 1.4))  # it leaves between 0.3 and about 1.3 s after the last delivery
+        time.sleep(chance.uniform(0.4, 1.6))  # it begins to leave between 0.3 and about 1.3 s after the last delivery
     job.communicate(timeout=10)
     assert {f"message of job-{number}" for number in range(JOBS)} <= {body(record) for record in sink.logs()}
-    assert len(pids) > 2, "none has left: nothing was tried"
+    assert len(pids) > 1, "none has left: nothing was tried"
 
 
 def test_hundreds_of_short_jobs_leave_nothing_behind_in_their_one_shipper(sink, place):
@@ -231,6 +232,16 @@ def test_hundreds_of_short_jobs_leave_nothing_behind_in_their_one_shipper(sink, 
     assert Path(f"/proc/{pid}/task/{pid}/children").read_text() == ""
     print(f"after 252 jobs: {resident_mebibytes(pid):.1f} MiB")
     assert resident_mebibytes(pid) <= MEBIBYTES
+
+
+def test_a_shipper_stops_at_once_at_whatever_moment_it_is_told(place):
+    orders = place.orders()
+    begin = time.monotonic()
+    for _ in range(150):
+        shipper = Shipper([place.root], orders.destination, orders.key, interval_seconds=5, say=print)
+        shipper.start()
+        shipper.stop()
+    assert time.monotonic() - begin < 25, "a thread that misses it sleeps for half a minute"
 
 
 # --- terminals ----------------------------------------------------------------------------------------

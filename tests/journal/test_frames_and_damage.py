@@ -39,6 +39,10 @@ structures = {
     Kind.LOG: st.builds(
         frames.Log, times, number, st.none() | text, st.none() | text, anything, mapping, st.binary(), number, times
     ),
+    Kind.TEMPLATE: st.builds(
+        frames.Template, number, number, number, st.none() | text, st.none() | text, mapping, st.binary(), text
+    ),
+    Kind.BRIEF: st.builds(frames.Brief, times, number, st.none() | text, st.none() | mapping),
     Kind.SAMPLES: st.builds(frames.Samples, times, st.lists(floats)),
     Kind.SPAN: st.builds(
         frames.Span,
@@ -90,11 +94,11 @@ def test_there_is_a_strategy_for_every_structure():
 @pytest.mark.parametrize("kind", sorted(STRUCTURES))
 def test_every_kind_of_frame_comes_back_as_it_was(tmp_path, kind):
     @quickly
-    @given(structures[kind], st.integers(0, 255), st.integers(0, (1 << 31) - 1))
+    @given(structures[kind], st.integers(0, 255), st.integers(0, (1 << 40) - 1))
     def check(structure, count, sequence):
         write(tmp_path / "run", frames.frame(kind, frames.encode(structure), count, sequence))
-        [(frame, found)] = read_all(tmp_path / "run")
-        assert found == structure
+        [(frame, _)] = read_all(tmp_path / "run")
+        assert frame.decode() == structure
         assert (frame.kind, frame.count, frame.sequence) == (kind, count, sequence)
 
     check()
@@ -119,10 +123,6 @@ DATA = b"".join(WHOLE)
 ENDS = [sum(map(len, WHOLE[: number + 1])) for number in range(len(WHOLE))]
 
 
-UPPER = range(16, 20)
-"""The upper half of the number, which no CRC covers: it is made again from the segment's beginning."""
-
-
 def test_a_journal_cut_off_at_any_byte_gives_all_whole_frames(tmp_path):
     for size in range(len(DATA) + 1):
         found, reader = payloads(write(tmp_path / "run", DATA[:size]))
@@ -134,28 +134,12 @@ def test_a_journal_cut_off_at_any_byte_gives_all_whole_frames(tmp_path):
 
 def test_any_byte_that_is_wrong_costs_its_own_frame_only(tmp_path):
     for place in range(len(DATA)):
-        if place - max([0, *(end for end in ENDS if end <= place)]) in UPPER:
-            continue
         damaged = bytearray(DATA)
         damaged[place] ^= 1 << (place % 8)
         found, reader = payloads(write(tmp_path / "run", bytes(damaged)))
         hit = next(number for number, end in enumerate(ENDS) if place < end)
         assert found == [record for number, record in enumerate(RECORDS) if number != hit]
         assert (reader.damage.places, reader.damage.bytes) == (1, len(WHOLE[hit]))
-
-
-@pytest.mark.parametrize("begin", [0, 5, (1 << 32) - 3, (1 << 40) + 7, (1 << 63) + (1 << 31)])
-def test_a_number_whose_upper_half_is_wrong_is_put_right(tmp_path, begin):
-    header = frames.frame(Kind.SEGMENT, frames.encode([1, "j", 0, [begin, 0, 0], {}]))
-    numbers = [begin + one for one in (0, 1, 2, 3, 4, 5, 7, 6)]
-    logs = [frames.frame(Kind.LOG, b"x", 1, one) for one in numbers]
-    for place in UPPER:
-        damaged = [bytearray(log) for log in logs]
-        for log in damaged[1::2]:
-            log[place] ^= 0x81
-        write(tmp_path / "run", header + b"".join(damaged))
-        found = [frame.sequence for frame, _ in read_all(tmp_path / "run") if frame.kind == Kind.LOG]
-        assert found == numbers
 
 
 @quickly

@@ -165,22 +165,23 @@ class Life(RuleBasedStateMachine):
 
     # --- the shipper --------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.shipped is None and self.folders())
-    @rule(data=st.data())
     def take_in_hand(self, data):
-        self.shipped = TrackedJournal.take(data.draw(st.sampled_from(self.folders())), interval_seconds=1000)
+        if self.shipped is None:
+            self.shipped = TrackedJournal.take(data.draw(st.sampled_from(self.folders())), interval_seconds=1000)
 
-    @precondition(lambda self: self.shipped is not None)
-    @rule(answer=st.sampled_from(["accept", "accept", "retry", "invalid"]))
-    def deliver(self, answer):
+    @precondition(lambda self: self.folders())
+    @rule(data=st.data(), answer=st.sampled_from(["accept", "accept", "retry", "invalid"]))
+    def deliver(self, data, answer):
+        self.take_in_hand(data)
         self.server.answer = answer
         self.step(self.shipped)
         self.shipped.clean()
 
-    @precondition(lambda self: self.shipped is not None)
-    @rule()
-    def sync(self):
+    @precondition(lambda self: self.folders())
+    @rule(data=st.data())
+    def sync(self, data):
         """About once a second: all that is older is safe."""
+        self.take_in_hand(data)
         self.shipped.sync()
         run = self.shipped.folder.name
         self.safe |= {uid for uid in self.recorded if self.runs[uid.partition("-")[0]] == run}

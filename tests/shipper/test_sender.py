@@ -273,6 +273,16 @@ def test_a_server_that_never_answers_is_left_in_time(said):
         assert time.monotonic() - begin < 3
 
 
+def test_a_server_that_reads_nothing_is_left_in_time():
+    def talk(_, over):
+        over.wait()
+
+    with speaking(talk) as port, sender(port, timeout_seconds=0.4) as to:
+        begin = time.monotonic()
+        assert to.send(b"x" * (32 << 20)) == Retry(f"127.0.0.1:{port} did not take the whole request within 0.4 s")
+        assert time.monotonic() - begin < 3
+
+
 def test_a_server_that_answers_in_drops_is_left_in_time():
     def talk(connection, over):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")

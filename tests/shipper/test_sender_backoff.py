@@ -30,6 +30,28 @@ def test_nobody_comes_back_before_the_server_asked_or_all_at_once():
     assert Backoff(random=lambda: 0.5).failed(40.0) == 40.5
 
 
+def test_what_a_server_asks_for_may_be_longer_than_the_limit_and_comes_before_the_jitter():
+    backoff = Backoff(random=lambda: 1.0)
+    assert [backoff.failed(after) for after in (600.0, None, 0.0)] == [601.0, 2.0, 4.0]
+
+
+def test_every_window_is_drawn_from_anew():
+    """Full jitter: two shippers that fail at the same moments do not come back at the same ones."""
+    one, other = Backoff(), Backoff()
+    waits = [(one.failed(), other.failed()) for _ in range(50)]
+    assert all(0 <= wait <= min(2.0**number, 30.0) for number, pair in enumerate(waits) for wait in pair)
+    assert sum(abs(mine - yours) > 1 for mine, yours in waits[5:]) > 20
+
+
+def test_a_failure_begins_the_wait_anew():
+    clock = Clock()
+    backoff = Backoff(random=lambda: 1.0, clock=clock)
+    backoff.failed()
+    clock.seconds += 0.5
+    backoff.failed()
+    assert backoff.remaining_seconds() == 2.0
+
+
 def test_time_runs_down_and_success_ends_it():
     clock = Clock()
     backoff = Backoff(random=lambda: 1.0, clock=clock)

@@ -5,6 +5,7 @@ import pytest
 
 from synapse_otel.journal.frames import Signal
 from synapse_otel.shipper.destination import Destination, Endpoint
+from synapse_otel.shipper.target import place
 
 SECRET = "hunter2"
 LOGS = Endpoint(
@@ -99,3 +100,24 @@ def test_what_would_fail_with_every_request_is_refused_at_once(wrong, words):
     with pytest.raises(ValueError, match=words) as caught:
         Endpoint(**{"url": "http://localhost:4318/v1/logs", **wrong})
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "is_local"),
+    [
+        ("http://collector", "collector:80", False),
+        ("https://collector/v1/logs", "collector:443", False),
+        ("HTTPS://me:pass@[fe80::1]:4317", "[fe80::1]:4317", False),
+        ("http://localhost:4317", "localhost:4317", True),
+        ("http://a.localhost", "a.localhost:80", True),
+        ("https://127.1.2.3", "127.1.2.3:443", True),
+        ("collector:4317", "collector:4317", False),
+        ("127.0.0.1:4317", "127.0.0.1:4317", True),
+        ("[::1]:4317", "[::1]:4317", True),
+        ("dns:///collector:4317", "dns:///collector:4317", False),
+        ("unix:///run/otel.sock", "unix:///run/otel.sock", True),
+    ],
+)
+def test_where_an_address_is(url, shown, is_local):
+    endpoint = Endpoint(url=url, protocol="grpc")
+    assert (place(endpoint.url), endpoint.is_local) == (shown, is_local)

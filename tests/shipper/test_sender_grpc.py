@@ -323,6 +323,13 @@ def test_tls_with_an_authority_of_our_own(authority, files):
             assert isinstance(to.send(BODY), Retry)
 
 
+def test_without_an_authority_those_of_the_system_are_trusted(authority, files, monkeypatch):
+    monkeypatch.delenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", raising=False)  # gRPC's own variable would win
+    monkeypatch.setenv("SSL_CERT_FILE", files["ca.pem"])
+    with GrpcSink(credentials=server_tls(authority)) as sink, sender(sink.url) as to:
+        assert to.send(BODY) == Accepted()
+
+
 def test_the_scheme_says_more_than_insecure(authority, files, sink):
     secure = GrpcSink(credentials=server_tls(authority))
     with secure, sender(secure.url, certificate=files["ca.pem"], insecure=True) as to:

@@ -25,6 +25,8 @@ from tests.signals.scenarios import SCENARIOS, arguments
 class Receiver:
     """Stands where the network begins, and takes everything."""
 
+    exporter = ""
+
     def __init__(self, request: type[Any]) -> None:
         self._request = request
         self.requests: list[Any] = []
@@ -58,7 +60,7 @@ def exported(folder: Path) -> dict[str, Any]:
     return {
         "spans": spans_of(received(TracesLane(folder), ExportTraceServiceRequest)),
         "logs": logs_of(received(LogsLane(folder), ExportLogsServiceRequest)),
-        "metrics": metrics_of(received(MetricsLane(folder, 1.0), ExportMetricsServiceRequest)),
+        "metrics": metrics_of(received(MetricsLane(folder, 1.0, self_telemetry=False), ExportMetricsServiceRequest)),
     }
 
 

@@ -173,6 +173,7 @@ def _absent(one: Round) -> None:
 
 
 def _watched(one: Round) -> None:
+    one.start_shipper()
     one.kill_watched_job(_JOB_SECONDS)
 
 

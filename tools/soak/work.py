@@ -1,7 +1,7 @@
 """What is killed: a job that records for ever, and says of each call that it has returned.
 
-``python -m tools.soak.work SCENARIO SEED TOLD ROOT``. What it says is one ``write(2)`` after the call, into a file: bytes
-that the kernel has are there after a kill.
+``python -m tools.soak.work SCENARIO SEED TOLD ROOT``. What it says is one ``write(2)`` after the call, into a file:
+bytes that the kernel has are there after a kill.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ class Delivery:
         self._watched = watched
         self._tell = tell
         self._over = Event()
+        self._ended = Event()
         self._told: set[str] = set()
         self._thread = Thread(target=self._see_to_it, name="delivery", daemon=True)
 
@@ -56,6 +57,7 @@ class Delivery:
             interrupted: waits for so many seconds, and says whether somebody wants the end now.
         """
         deadline = time.monotonic() + seconds
+        self._ended.set()
         folders = list(self._watched.journals())
         if not folders:
             return None
@@ -71,6 +73,7 @@ class Delivery:
 
     def end(self) -> None:
         """Let go; what is on the way in a thread here is sent again by whoever goes on."""
+        self._ended.set()
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(_LEAVE_SECONDS)
@@ -87,8 +90,8 @@ class Delivery:
     def _see_to_it(self) -> None:
         try:
             while not self._watched_any():
-                if self._over.wait(_LOOK_SECONDS):
-                    return
+                if self._ended.wait(_LOOK_SECONDS) and not self._watched_any():
+                    return  # without having recorded anything
             if self._settings.shipper != "process":
                 self._deliver()
             while not self._over.wait(_LOOK_SECONDS):

@@ -65,8 +65,9 @@ def run(
         ended = f"{status} after {duration(time.monotonic() - begin)}"
         stderr = tap.finish(_DRAIN_SECONDS)
         watched.tell(child.pid, status, stderr, _unwritten)
-        if status.code != 0:
-            tell(f"{name}: {ended}{_place(list(watched.journals()))}")
+        folders = list(watched.journals())
+        if status.code != 0 and (folders or status.signal != signal.SIGPIPE):  # `COMMAND | head` is no failure
+            tell(f"{name}: {ended}{_place(folders)}")
         account = delivery.wait(settings.exit_timeout, _Interrupted(child.heard))
         if account is not None:
             tell(f"{name}{f': {ended}' if status.code == 0 else ''} · {account}{_why(account)}")

@@ -10,6 +10,7 @@
                  cursor-logs.json    how far each signal has been delivered
                  quarantine.jsonl    records that the server calls invalid
                  exit.json           how the process ended (`Exit`), where a parent saw it
+                 summary.json        what the segments told of its jobs, when they are delivered and deleted
 
 Folders are 0700, files 0600. A folder whose name begins with a dot is being made, and none of a reader's business.
 """
@@ -90,7 +91,7 @@ def read_exit(folder: Path) -> Exit | None:
     """Return how the process that wrote a journal ended; None where no parent has told, or it cannot be read."""
     try:
         return msgspec.json.decode((folder / EXIT_FILE).read_bytes(), type=Exit)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
 
 

@@ -18,11 +18,9 @@ from synapse_otel.journal.frames import (
     LARGEST_PAYLOAD,
     MARK,
     MARK_BYTES,
-    SIGNAL_OF,
     Brief,
     Kind,
     Segment,
-    Signal,
     Template,
     checksum,
     seed,
@@ -32,8 +30,6 @@ from synapse_otel.journal.templates import Templates
 CHUNK: Final = 1 << 18
 _FIRST_WINDOW: Final = 1 << 12
 _LOOKS_AROUND: Final = 25
-_COVERED: Final = 1 << 32
-"""The CRC covers the lower 32 bits of a sequence number; the upper ones follow from the segment's beginning."""
 _VAIN_BYTES: Final = 1 << 24
 _SMALL_PAYLOAD: Final = 1 << 12
 """When looking for whole frames has read in vain so much, and the segment's size, only small ones are looked for:
@@ -85,7 +81,6 @@ class JournalReader:
         self._looks = 0
         self._window = CHUNK
         self._vain = 0
-        self._numbers = [0] * len(Signal)
         self._prefix = f"{folder}{os.sep}"
 
     @property
@@ -203,25 +198,9 @@ class JournalReader:
             payload = data[at + HEADER_SIZE : end]
             if checksum(payload, seed(kind, count, sequence)) != check:
                 return found, at, 0
-            if kind == Kind.SEGMENT or sequence >= _COVERED:
-                sequence = self._numbered(kind, sequence, payload)
             found.append(Frame(kind, count, sequence, payload, Position(number, start + end)))
             at = end
         return found, at, HEADER_SIZE
-
-    def _numbered(self, kind: int, sequence: int, payload: bytes) -> int:
-        """Return a frame's number with its upper bits as they must be: its header may be damaged there, unseen."""
-        if kind == Kind.SEGMENT:
-            structure = Frame(kind, 0, 0, payload, Position()).decode()
-            if isinstance(structure, Segment) and len(structure.sequences) >= len(Signal):
-                self._numbers = structure.sequences
-            return sequence
-        signal = SIGNAL_OF.get(kind)
-        if signal is None:
-            return sequence
-        begin = self._numbers[signal]
-        half = _COVERED >> 1
-        return max(begin + (sequence - begin + half) % _COVERED - half, 0)
 
     def _skip_damage(self) -> bool:
         """Go to the segment's next whole frame and count what is left out; False, and to its end, if there is none."""

@@ -96,7 +96,7 @@ def read_summary(folder: Path) -> Summary | None:
     """Return what was written down of a journal; None where nothing was, or it cannot be read."""
     try:
         return msgspec.json.decode((folder / SUMMARY_FILE).read_bytes(), type=Summary)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
 
 

@@ -226,9 +226,13 @@ class Recorder:
     def _open_further(self) -> None:
         """Open the first journal; or, after the end of a run, another one that belongs to it."""
         if self.journals:
-            ended = self.journals[-1].run
-            self._become(ended.parent or ended.journal)
+            self._become(self._run_journal())
         self._open()
+
+    def _run_journal(self) -> str:
+        """Return the id of the journal that a further one belongs to: that of the run, of whichever process."""
+        run = self.journals[-1].run if self.journals else None
+        return self._parent if run is None else run.parent or run.journal
 
     def _become(self, parent: str) -> None:
         """Give the next journal an id and series of its own: two journals must not write the same ones."""
@@ -242,7 +246,7 @@ class Recorder:
     def _after_fork(self) -> None:
         """Leave the parent's journal to the parent: the child opens its own when it first records something."""
         self._lock = RLock()
-        parent = self.journals[-1].run.journal if self.journals else self._parent
+        parent = self._run_journal()
         for journal in self.journals:
             journal.abandon()
         self._become(parent)

@@ -14,6 +14,13 @@ from synapse_otel.shipper.destination import USER_AGENT, Endpoint
 from synapse_otel.shipper.target import place
 
 _ROOTS: Final = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where Linux distributions and macOS have all authorities in one file; OpenSSL may know a folder of them only."""
 
 
 @contextmanager
@@ -57,9 +64,7 @@ def _options(endpoint: Endpoint) -> list[tuple[str, Any]]:
         ("grpc.primary_user_agent", agent),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", LARGEST_ANSWER),
-        # When to try again is decided here, and a new channel is to know nothing of the last one's failures.
-        ("grpc.enable_retries", 0),
-        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_retries", 0),  # when to try again is decided here
         # The proxy was chosen where the settings were read; gRPC would look at this process's environment.
         ("grpc.http_proxy", proxy) if proxy else ("grpc.enable_http_proxy", 0),
     ]
@@ -89,8 +94,10 @@ def _check(endpoint: Endpoint) -> None:
 
 def _system_roots() -> bytes | None:
     """Return the authorities that the system trusts, as over HTTP; None: gRPC's own, where the system has no file."""
-    path = ssl.get_default_verify_paths().cafile
-    return None if _ROOTS in os.environ or path is None else _read(path)
+    if _ROOTS in os.environ:
+        return None
+    paths = [path for path in (ssl.get_default_verify_paths().cafile, *_BUNDLES) if path and os.path.isfile(path)]
+    return _read(paths[0]) if paths else None
 
 
 def _read(path: str | None) -> bytes:

@@ -256,8 +256,15 @@ class Lane(ABC):
         return []
 
     def _define(self, frame: Frame) -> None:
-        if frame.kind not in _DEFINITIONS:
-            return
+        """Take a definition; one that nothing can be made of must not hold up what comes after it."""
+        if frame.kind in _DEFINITIONS:
+            try:
+                self._defined(frame)
+            except Exception:  # noqa: BLE001 - whatever stands in the frame
+                if _ODD not in self.cursor.warnings:
+                    self.cursor.warnings.append(_ODD)
+
+    def _defined(self, frame: Frame) -> None:
         structure = frame.decode()
         if isinstance(structure, frames.Segment):
             self.segment = structure
@@ -456,6 +463,7 @@ def _nothing(_items: list[Any]) -> bytes:
     return b""
 
 
+_ODD: Final = "a definition in the journal could not be understood"
 _WARNINGS_KEPT: Final = 20
 _SAMPLE_BYTES: Final = 40
 """About what a point takes that is encoded only when its request is."""

@@ -45,6 +45,8 @@ class _Job(msgspec.Struct):
     """Its end has been sent: its series stop."""
 
 
+_INSTRUMENTS: Final = frozenset({"gauge", "counter", "updowncounter", "histogram"})
+"""Those of a newer version are unknown: their samples are counted as unreadable."""
 MERGED: Final = "merged into a newer sample"
 _OWN: Final = -2
 """Scope of the item that stands for all that the lane adds on its own."""
@@ -83,7 +85,7 @@ class MetricsLane(Lane):
 
     def define(self, structure: Any) -> None:
         """Take the definition of a series."""
-        if isinstance(structure, Series):
+        if isinstance(structure, Series) and structure.instrument in _INSTRUMENTS:
             self._series[structure.id] = structure
 
     def on_segment(self, segment: Segment) -> None:

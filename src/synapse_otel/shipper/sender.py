@@ -126,6 +126,8 @@ class Sender:
                 return f"no answer from {self._place} {limit}"
             case ProxyError():
                 return f"proxy {place(self._endpoint.proxy or '')}: {_cause_text(error)}"
+            case ProtocolError(args=(*_, TimeoutError())):
+                return f"{self._place} did not take the whole request {limit}"
             case ProtocolError():
                 return f"{self._place} closed the connection or does not speak HTTP: {_cause_text(error)}"
             case OSError(filename=str(path)):

@@ -215,8 +215,10 @@ class Shipper:
     def _deliver_forever(self, signal: Signal) -> None:
         wake = self._wakes[signal]
         worked = time.monotonic()
-        while not self._stop.is_set():
+        while True:
             wake.clear()
+            if self._stop.is_set():  # looked at behind the clearing: `stop` sets both, this one first
+                return
             if self._deliver(signal):
                 worked = time.monotonic()
             if time.monotonic() - worked < _QUIET_SECONDS:

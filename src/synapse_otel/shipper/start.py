@@ -14,7 +14,17 @@ from synapse_otel.shipper.process import ORDERS_VARIABLE, Orders, lock_path
 
 _SHELL = "/bin/sh"
 _PACKAGES = str(Path(__file__).resolve().parents[2])
-_PROGRAM = "import sys; sys.path += sys.argv[1:]; from synapse_otel.shipper.process import main; main()"
+_PROGRAM = """
+import sys
+sys.path[:0] = sys.argv[1:2]
+import synapse_otel
+sys.path[:1] = []
+sys.path += sys.argv[1:]
+from synapse_otel.shipper.process import main
+main()
+"""
+"""This package comes from where the job has it, though another version be installed too. Everything else is looked for
+first where the interpreter finds it by itself: a job's folder may hold an ``email.py`` of its own."""
 _GUARD = """(
     tries=0
     while :; do
