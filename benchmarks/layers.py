@@ -7,7 +7,8 @@ import timeit
 from collections.abc import Callable
 from time import time_ns
 from typing import Any
-from zlib import crc32
+
+from xxhash import xxh3_64_intdigest as checksum
 
 from benchmarks.calls import DATA
 from benchmarks.processes import place
@@ -57,7 +58,7 @@ def _floor() -> Layers:
         ("an empty Python call with two arguments", lambda: nothing("checkpoint", DATA)),
         ("a call that copies 160 bytes into mapped memory", copy),
         ("... and looks at the clock", lambda: (copy(), time_ns())),
-        ("... and builds the CRC of the bytes", lambda: (copy(), time_ns(), crc32(data))),
+        ("... and builds the checksum of the bytes", lambda: (copy(), time_ns(), checksum(data, 1))),
     ]
 
 
@@ -73,10 +74,10 @@ def _log(ctx: Any) -> Layers:
     append = job.emit.__self__._recorder.append  # noqa: SLF001 - a layer that is not public
     kind, signal, info = int(Kind.LOG), int(Signal.LOGS), SeverityNumber.INFO
     return [
-        ("journal: `append`, which is header, CRC and copy", lambda: append(kind, signal, payload, 1)),
+        ("journal: `append`, which is header, checksum and copy", lambda: append(kind, signal, payload, 1)),
         ("... and the record encoded by msgspec", lambda: append(kind, signal, frames.encode(fields), 1)),
         (
-            "recorder: the log record of a span, keys judged",
+            "recorder: a log record without template, its span, keys judged",
             lambda: job.emit(time_ns(), scope.context, info, "INFO", None, attributes.copy(), "checkpoint"),
         ),
         ("signals: checks, data as attributes, span event, counter", lambda: scope.event("checkpoint", DATA)),
@@ -89,7 +90,7 @@ def _progress(ctx: Any) -> Layers:
     scope, logger = ctx.scope, ctx.logger
     slot = scope._progress_slot("training")  # noqa: SLF001 - a layer that is not public
     return [
-        ("journal: a progress slot, which is CRC and copy", lambda: slot.set(5, 10, 1)),
+        ("journal: a progress slot, which is checksum and copy", lambda: slot.set(5, 10, 1)),
         ("signals: checks, clock", lambda: scope.progress(5, 10, "training")),
         ("plugins: the logger and its view", lambda: logger.set_progress(5, 10, "training")),
         ("`ctx.set_progress`", lambda: ctx.set_progress(5, 10, "training")),

@@ -39,7 +39,6 @@ class Place:
             **found,
             "SYNAPSE_OTEL_JOURNAL_DIR": str(self.root),
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint,
-            "PYTHONDONTWRITEBYTECODE": "1",
             **self.settings,
         }
 

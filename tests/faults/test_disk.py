@@ -124,8 +124,9 @@ def test_what_a_full_disk_does_not_take_goes_to_memory_and_the_run_has_ended_wel
         assert account(job_ended)[2] == 0
         folders = [*place.folders(), *spared()]
         assert len(folders) == 2
+        if kind == "inodes":  # cursors are files too
+            subprocess.run(["mount", "-o", "remount,nr_inodes=100", disk], check=True)
         assert delivered(place, sink, folders) == list(range(900)), "each once"
-        delivered(place, sink, folders)  # what is delivered has made room for the cursors by now
         finished = [record for record in sink.logs() if record.event_name == "synapse.job.finished"]
         assert [attributes(record)["synapse.job.result"] for record in finished] == ["success"]
         for folder in folders:
