@@ -67,20 +67,18 @@ def _log(ctx: Any) -> Layers:
     from synapse_otel.journal.frames import Kind, Signal
     from synapse_otel.otel_seam import SeverityNumber
 
-    scope, job, logger = ctx.scope, ctx.job, ctx.logger
-    attributes = {"synapse.job.id": "job-1", "synapse.data.epoch": 5, "synapse.data.path": "weights.pt"}
-    fields = (time_ns(), 9, "INFO", "checkpoint", None, attributes, bytes(25), 0, 0)
+    scope, logger = ctx.scope, ctx.logger
+    own = ctx.job.emit.__self__  # layers that are not public, from here on
+    append = own._recorder.append  # noqa: SLF001
+    template = own.template(scope.context, SeverityNumber.INFO, "INFO", "checkpoint", {"synapse.job.id": "job-1"}, "")
+    fields = (time_ns(), template.number, None, DATA)
     payload = frames.encode(fields)
-    append = job.emit.__self__._recorder.append  # noqa: SLF001 - a layer that is not public
-    kind, signal, info = int(Kind.LOG), int(Signal.LOGS), SeverityNumber.INFO
+    kind, signal = int(Kind.BRIEF), int(Signal.LOGS)
     return [
         ("journal: `append`, which is header, checksum and copy", lambda: append(kind, signal, payload, 1)),
         ("... and the record encoded by msgspec", lambda: append(kind, signal, frames.encode(fields), 1)),
-        (
-            "recorder: a log record without template, its span, keys judged",
-            lambda: job.emit(time_ns(), scope.context, info, "INFO", None, attributes.copy(), "checkpoint"),
-        ),
-        ("signals: checks, data as attributes, span event, counter", lambda: scope.event("checkpoint", DATA)),
+        ("recorder: a record of a template, keys judged, clock", lambda: template.append(time_ns(), None, DATA)),
+        ("signals: checks, span event, counter", lambda: scope.event("checkpoint", DATA)),
         ("plugins: the logger and its view", lambda: logger.log("info", "checkpoint", DATA)),
         ("`ctx.log`", lambda: ctx.log("checkpoint", DATA)),
     ]

@@ -14,7 +14,6 @@ from synapse_otel import pipeline
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.shipper import start
 
-
 HESITANT = """
 import time
 from synapse_otel.shipper.shipper import Shipper

@@ -211,11 +211,11 @@ def test_an_outage_sets_nothing_aside_and_everything_arrives(status, hours):
     assert (found.delivered, found.dropped) == (500, {})
 
 
-def test_order_outlasts_an_outage_of_some_minutes():
-    for minutes in (1, 2, 3, 3.5, 4, 4.5):
-        found = World(50, lambda _records, end=minutes * MINUTE: Accepted() if found.now > end else DOWN)
-        found.run(10 * MINUTE)
-        assert found.arrived == list(range(50))
+@pytest.mark.parametrize("minutes", [1, 2, 3, 3.5, 4, 4.5])
+def test_order_outlasts_an_outage_of_some_minutes(minutes):
+    found = World(50, lambda _records: Accepted() if found.now > minutes * MINUTE else DOWN)
+    found.run(10 * MINUTE)
+    assert found.arrived == list(range(50))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.97])

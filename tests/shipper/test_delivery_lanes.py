@@ -150,10 +150,9 @@ def test_samples_that_come_while_one_waits_are_all_sent(sink, journal, run):
     journal.define("scope", Kind.SCOPE, frames.encode([0, "a"]))
     journal.define("series", Kind.SERIES, frames.encode([1, 0, "gauge", "g", "", "", {}]))
 
-    def sample(number):
-        journal.append(
-            Kind.SAMPLES, Signal.METRICS, frames.encode([number * 10 * MILLISECOND, [1.0, float(number)]]), 1
-        )
+    def sample(number, value=None):
+        values = [1.0, float(number) if value is None else value]
+        journal.append(Kind.SAMPLES, Signal.METRICS, frames.encode([number * 10 * MILLISECOND, values]), 1)
 
     for number in (0, 1, 2):
         sample(number)
@@ -161,7 +160,14 @@ def test_samples_that_come_while_one_waits_are_all_sent(sink, journal, run):
     for number in range(3, 6):
         sink.wait(lambda number=number: sink.last("g") == number - 1, within=30)
         sample(number)
+    for _ in range(950):  # more than there are milliseconds for: the last ones are merged
+        sample(6)
+    sink.wait(lambda: sum(point.value == 6 for point in sink.points("g")) >= 900, within=30)
+    sample(6, value=7.0)
+    sink.wait(lambda: any(point.value == 7 for point in sink.points("g")), within=30)
     sink.answer = lambda _request: ACCEPT
     journal.close()
-    eventually(lambda: read_cursor(journal.folder, Signal.METRICS).complete, within=20)
-    assert sorted(point.value for point in sink.points("g")) == [0, 1, 2, 3, 4, 5]
+    cursor = eventually(lambda: (found := read_cursor(journal.folder, Signal.METRICS)).complete and found, within=20)
+    arrived = sink.points("g")
+    assert {point.value for point in arrived} == {0, 1, 2, 3, 4, 5, 6, 7}
+    assert len(arrived) + cursor.dropped["merged into a newer sample"] == 957

@@ -10,7 +10,7 @@ from typing import Any
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import cursor_path
-from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, segment_path
+from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, read_run, segment_path
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.journal.reader import JournalReader
 from synapse_otel.shipper.outcome import Accepted
@@ -132,6 +132,9 @@ def _read(folder: Path) -> None:
 
 
 def _deliver(folder: Path) -> None:
+    run = read_run(folder)
+    if run is not None and run.version > frames.FORMAT_VERSION:
+        return  # left alone, as it must be
     journal = TrackedJournal.take(folder, interval_seconds=1000)
     assert journal is not None  # noqa: S101 - nobody else knows of it
     try:

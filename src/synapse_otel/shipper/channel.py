@@ -65,6 +65,8 @@ def _options(endpoint: Endpoint) -> list[tuple[str, Any]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", LARGEST_ANSWER),
         ("grpc.enable_retries", 0),  # when to try again is decided here
+        # Else channels share a connection, also one that is stuck: it would stay as long as one of them is open.
+        ("grpc.use_local_subchannel_pool", 1),
         # The proxy was chosen where the settings were read; gRPC would look at this process's environment.
         ("grpc.http_proxy", proxy) if proxy else ("grpc.enable_http_proxy", 0),
     ]
