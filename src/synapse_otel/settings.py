@@ -140,6 +140,8 @@ class Settings(_Source):
     tracestate: str | None = Field(default=None, validation_alias="TRACESTATE")
     endpoint: str | None = None
     """Base address of the OTLP receiver, instead of ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
+    protocol: Annotated[Protocol | None, BeforeValidator(_lower)] = None
+    """Protocol of all requests, instead of ``OTEL_EXPORTER_OTLP_PROTOCOL``."""
     headers: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(_pairs)] = None
     """Headers of all requests, instead of ``OTEL_EXPORTER_OTLP_HEADERS``."""
 
@@ -208,6 +210,7 @@ def load_destination(settings: Settings) -> Destination:
 
 def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signal: str) -> Endpoint:
     given = {name: _first(getattr(own, name), getattr(shared, name)) for name in _COMMON}
+    given["protocol"] = _first(settings.protocol, given["protocol"])
     given["url"] = _url(settings, shared, own, signal, grpc=given["protocol"] == "grpc")
     timeout = _first(own.timeout, shared.timeout)
     if timeout is not None:

@@ -211,11 +211,29 @@ def test_when_the_disk_is_full_another_journal_goes_on_and_this_one_says_so(made
         assert kept == first.sequences[0]
         assert kept + len(records(second.folder)) == 2_000
         assert first.dropped == second.dropped == [0, 0, 0]
-        if way == "mapped":
-            [end] = [structure for frame, structure in read_all(first.folder) if frame.kind == Kind.END]
-            assert end.continued
-            assert end.sequences[0] == kept
+        [end] = [structure for frame, structure in read_all(first.folder) if frame.kind == Kind.END]
+        assert end.continued
+        assert end.sequences[0] == kept
         assert [s.name for f, s in read_all(second.folder) if f.kind == Kind.SCOPE] == ["late"]
+
+
+def test_the_end_finds_room_on_a_disk_that_is_full_to_the_last_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(segment, "_fallocate", lambda: None)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with mounted(disk, "400k"):
+        journal, _ = JournalWriter.create(disk / "root", "run", {}, destination="d", budget=BUDGET)
+        while not journal.failed:
+            journal.append(Kind.LOG, Signal.LOGS, b"x" * 16)  # a smaller frame than the end's
+        journal.close()
+        *found, (frame, end) = read_all(journal.folder)
+        assert (frame.kind, end.continued) == (Kind.END, True)
+        assert end.sequences[0] == sum(each.kind == Kind.LOG for each, _ in found) > 1_000
+        reader = JournalReader(journal.folder)
+        while reader.read(ended=True):
+            pass
+        reader.close()
+        assert reader.damage.bytes == 0
 
 
 def test_with_no_other_journal_what_cannot_be_kept_is_counted(tmp_path, way):
@@ -372,4 +390,4 @@ def test_killed_in_the_middle_of_beginning_segments_all_that_returned_is_there(t
         found = records(folder)
         assert len(found) in {returned, returned + 1}
         assert [int(frame.payload.split()[0]) for frame in found] == list(range(len(found)))
-        assert HEADER_SIZE == 20
+        assert HEADER_SIZE == 24

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -28,6 +28,7 @@ from synapse_otel.journal.frames import (
 from synapse_otel.journal.templates import Templates
 
 CHUNK: Final = 1 << 18
+_unpack: Final = HEADER.unpack_from
 _FIRST_WINDOW: Final = 1 << 12
 _LOOKS_AROUND: Final = 25
 _VAIN_BYTES: Final = 1 << 24
@@ -88,12 +89,13 @@ class JournalReader:
         """The place behind the last frame that was returned."""
         return self._position
 
-    def read(self, *, ended: bool, limit: int = CHUNK) -> list[Frame]:
+    def read(self, *, ended: bool, limit: int = CHUNK, skip: Container[int] = ()) -> list[Frame]:
         """Return the next frames, about ``limit`` bytes of them; none if there are no more, so far.
 
         Args:
             ended: nothing is being written any more: what is not whole now will never be.
             limit: bytes to read at most, but always one frame.
+            skip: kinds of which only the last frame of what was read is returned; all are checked.
         """
         self._looks += 1
         # Now and then all segments are listed: numbers may be left out.
@@ -103,7 +105,7 @@ class JournalReader:
             if not self._open():
                 return []
             sealed = ended or self._has_next()
-            found = self._read_segment(limit, sealed=sealed)
+            found = self._read_segment(limit, skip, sealed=sealed)
             if found or not sealed or not self._has_next():
                 return found
             self._next_segment()
@@ -159,11 +161,11 @@ class JournalReader:
 
     # --- frames -------------------------------------------------------------------------------------
 
-    def _read_segment(self, limit: int, *, sealed: bool) -> list[Frame]:
+    def _read_segment(self, limit: int, skip: Container[int], *, sealed: bool) -> list[Frame]:
         size = min(limit, self._window)
         while True:
             data = os.pread(self._file(), size, self._position.offset)
-            found, used, wanted = self._parse(data)
+            found, used, wanted = self._parse(data, skip)
             if found:
                 self._position = self._position._replace(offset=self._position.offset + used)
                 self._window = min(self._window * 2, CHUNK)
@@ -183,24 +185,38 @@ class JournalReader:
             raise RuntimeError(msg)
         return self._descriptor
 
-    def _parse(self, data: bytes) -> tuple[list[Frame], int, int]:
+    def _parse(self, data: bytes, skip: Container[int] = ()) -> tuple[list[Frame], int, int]:
         """Return the whole frames at the beginning of ``data``, their bytes, and the bytes the next one needs."""
         found: list[Frame] = []
-        at = 0
         number, start = self._position
-        while at + HEADER_SIZE <= len(data):
-            mark, kind, count, length, check, sequence = HEADER.unpack_from(data, at)
-            end = at + HEADER_SIZE + length
-            if not _is_header(mark, kind, length):
-                return found, at, 0
-            if end > len(data):
-                return found, at, end - at
-            payload = data[at + HEADER_SIZE : end]
-            if checksum(payload, seed(kind, count, sequence)) != check:
-                return found, at, 0
-            found.append(Frame(kind, count, sequence, payload, Position(number, start + end)))
+        at, size = 0, len(data)
+        wanted = HEADER_SIZE
+        skipped: tuple[int, int, int, bytes, int] | None = None
+        place = 0
+        while at + HEADER_SIZE <= size:
+            mark, kind, count, length, check, sequence = _unpack(data, at)
+            begin = at + HEADER_SIZE
+            end = begin + length
+            if mark != MARK or not kind or length > LARGEST_PAYLOAD:
+                wanted = 0
+                break
+            if end > size:
+                wanted = end - at
+                break
+            payload = data[begin:end]
+            if checksum(payload, sequence + (kind << 56) + (count << 48)) != check:
+                wanted = 0
+                break
             at = end
-        return found, at, HEADER_SIZE
+            if kind in skip:
+                skipped = (kind, count, sequence, payload, end)
+                place = len(found)
+                continue
+            found.append(Frame(kind, count, sequence, payload, Position(number, start + end)))
+        if skipped is not None:
+            kind, count, sequence, payload, end = skipped
+            found.insert(place, Frame(kind, count, sequence, payload, Position(number, start + end)))
+        return found, at, wanted
 
     def _skip_damage(self) -> bool:
         """Go to the segment's next whole frame and count what is left out; False, and to its end, if there is none."""

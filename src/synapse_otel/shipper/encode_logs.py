@@ -29,12 +29,12 @@ SPAN_REFERENCE_SIZE: Final = 25
 """Bytes of a trace id, a span id and the trace flags."""
 HIGHEST_SEVERITY: Final = 24
 
-_TIME: Final = tag(1, FIXED64)[0]
-_OBSERVED_TIME: Final = tag(11, FIXED64)[0]
-_SEVERITY: Final = tag(2, VARINT)[0]
+TIME: Final = tag(1, FIXED64)[0]
+OBSERVED_TIME: Final = tag(11, FIXED64)[0]
+SEVERITY: Final = tag(2, VARINT)[0]
 _SEVERITY_TEXT: Final = tag(3, DELIMITED)
 _BODY: Final = tag(5, DELIMITED)
-_ATTRIBUTES: Final = tag(6, DELIMITED)
+ATTRIBUTES: Final = tag(6, DELIMITED)
 _FLAGS: Final = tag(8, FIXED32)
 _TRACE_ID: Final = tag(9, DELIMITED)
 _SPAN_ID: Final = tag(10, DELIMITED)
@@ -57,20 +57,20 @@ def log_record(log: Log, uid: str) -> bytes:
     if not 0 <= severity <= HIGHEST_SEVERITY:
         severity = 0
     try:
-        head = _PACK_HEAD(_TIME, time, _OBSERVED_TIME, observed, _SEVERITY, severity)
+        head = _PACK_HEAD(TIME, time, OBSERVED_TIME, observed, SEVERITY, severity)
     except struct.error:
-        head = _PACK_HEAD(_TIME, unsigned64(time), _OBSERVED_TIME, unsigned64(observed), _SEVERITY, severity)
+        head = _PACK_HEAD(TIME, unsigned64(time), OBSERVED_TIME, unsigned64(observed), SEVERITY, severity)
     raw_uid = uid.encode()
     return b"".join(
         (
             head,
-            _SEVERITY_TEXTS[log.severity_text],
+            SEVERITY_TEXTS[log.severity_text],
             _body(log.body),
-            attributes(_ATTRIBUTES, log.attributes),
-            _UID_HEADS[len(raw_uid)],
+            attributes(ATTRIBUTES, log.attributes),
+            UID_HEADS[len(raw_uid)],
             raw_uid,
-            _SPANS[log.span],
-            _EVENT_NAMES[log.event_name],
+            SPANS[log.span],
+            EVENT_NAMES[log.event_name],
         )
     )
 
@@ -78,7 +78,7 @@ def log_record(log: Log, uid: str) -> bytes:
 def _body(body: Any) -> bytes:
     if type(body) is str:
         raw = utf8(body)
-        return _TEXT_BODY_HEADS[len(raw)] + raw
+        return TEXT_BODY_HEADS[len(raw)] + raw
     return b"" if body is None else delimited(_BODY, any_value(body))
 
 
@@ -89,7 +89,7 @@ def _text_body_head(length: int) -> bytes:
 
 def _uid_head(length: int) -> bytes:
     """Return all of the attribute's field but the uid: a message with a text of that length, less the text."""
-    return attributes(_ATTRIBUTES, {LOG_RECORD_UID: "-" * length})[: -length or None]
+    return attributes(ATTRIBUTES, {LOG_RECORD_UID: "-" * length})[: -length or None]
 
 
 def _span(span: bytes) -> bytes:
@@ -99,8 +99,8 @@ def _span(span: bytes) -> bytes:
     return delimited(_TRACE_ID, span[:16]) + delimited(_SPAN_ID, span[16:24]) + flags
 
 
-_SEVERITY_TEXTS: Final = Cache[str | None](lambda name: text(_SEVERITY_TEXT, name), 256)
-_EVENT_NAMES: Final = Cache[str | None](lambda name: text(_EVENT_NAME, name), 256)
-_TEXT_BODY_HEADS: Final = Cache[int](_text_body_head, 1024)
-_UID_HEADS: Final = Cache[int](_uid_head, 256)
-_SPANS: Final = Cache[bytes](_span, 256)
+SEVERITY_TEXTS: Final = Cache[str | None](lambda name: text(_SEVERITY_TEXT, name), 256)
+EVENT_NAMES: Final = Cache[str | None](lambda name: text(_EVENT_NAME, name), 256)
+TEXT_BODY_HEADS: Final = Cache[int](_text_body_head, 1024)
+UID_HEADS: Final = Cache[int](_uid_head, 256)
+SPANS: Final = Cache[bytes](_span, 256)

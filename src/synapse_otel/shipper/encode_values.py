@@ -32,15 +32,15 @@ STRING: Final = tag(1, DELIMITED)
 """Tag of text in an ``AnyValue``."""
 _FALSE: Final = tag(2, VARINT) + b"\x00"
 _TRUE: Final = tag(2, VARINT) + b"\x01"
-_INT: Final = tag(3, VARINT)
-_DOUBLE: Final = tag(4, FIXED64)
+INT: Final = tag(3, VARINT)
+DOUBLE: Final = tag(4, FIXED64)
 _ARRAY: Final = tag(5, DELIMITED)
 _MAPPING: Final = tag(6, DELIMITED)
 _BYTES: Final = tag(7, DELIMITED)
 _REPEATED: Final = tag(1, DELIMITED)
 _KEY: Final = tag(1, DELIMITED)
 _VALUE: Final = tag(2, DELIMITED)
-_PACK_DOUBLE: Final = Packing("<d").pack
+pack_double: Final = Packing("<d").pack
 
 _RESOURCE_ATTRIBUTES: Final = tag(1, DELIMITED)
 _SCOPE_NAME: Final = tag(1, DELIMITED)
@@ -61,9 +61,9 @@ def any_value(value: Any, depth: int = DEEPEST) -> bytes:  # noqa: PLR0911 - one
     if isinstance(value, bool):
         return _TRUE if value else _FALSE
     if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
-        return _INT + signed(value)
+        return INT + signed(value)
     if isinstance(value, float):
-        return _DOUBLE + _PACK_DOUBLE(value)
+        return DOUBLE + pack_double(value)
     if isinstance(value, bytes):
         return delimited(_BYTES, value)
     if depth and isinstance(value, list | tuple):
@@ -90,10 +90,10 @@ def attributes(tag: bytes, values: Mapping[str, Any], depth: int = DEEPEST) -> b
             raw = utf8(value)
             fields.append(_HEADS[key, STRING, len(raw)] + raw)
         elif kind is float:
-            fields.append(_HEADS[key, _DOUBLE, 8] + _PACK_DOUBLE(value))
+            fields.append(_HEADS[key, DOUBLE, 8] + pack_double(value))
         elif kind is int and 0 <= value < 1 << 63:
             raw = varint(value)
-            fields.append(_HEADS[key, _INT, len(raw)] + raw)
+            fields.append(_HEADS[key, INT, len(raw)] + raw)
         else:
             raw = any_value(value, depth)
             fields.append(_HEADS[key, b"", len(raw)] + raw)
@@ -119,7 +119,7 @@ def dropped(tag: bytes, count: int) -> bytes:
     return number(tag, min(max(count, 0), 0xFFFFFFFF))
 
 
-def _head(part: tuple[str, bytes, int]) -> bytes:
+def attribute_head(part: tuple[str, bytes, int]) -> bytes:
     """Return what stands before the bytes of a value in a ``KeyValue`` that has its length before it.
 
     Only the tag is then missing to make it a field. This much is the same for every value of a key which has
@@ -132,4 +132,4 @@ def _head(part: tuple[str, bytes, int]) -> bytes:
     return varint(len(begin) + length) + begin
 
 
-_HEADS: Final = Cache[tuple[str, bytes, int]](_head, 2048)
+_HEADS: Final = Cache[tuple[str, bytes, int]](attribute_head, 2048)

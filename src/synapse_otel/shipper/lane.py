@@ -66,6 +66,8 @@ class Lane(ABC):
     """Reads, batches and delivers one signal of one journal."""
 
     signal: ClassVar[Signal]
+    skips: ClassVar[frozenset[int]] = frozenset({int(Kind.LOG), int(Kind.BRIEF)})
+    """Kinds of frames of which the last one read is enough: for its time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -194,10 +196,9 @@ class Lane(ABC):
         if batch.final:
             return
         while batch.size < BATCH_BYTES and not batch.final:
-            found = self._reader.read(ended=ended)
+            found = self._reader.read(ended=ended, skip=self.skips)
             self.has_read = self.has_read or bool(found)
-            for frame in found:
-                self._take(batch, frame)
+            self._take_all(batch, found)
             if not found:
                 if ended:
                     self._finish(batch)
@@ -217,6 +218,10 @@ class Lane(ABC):
         if items:
             batch.items += items
             batch.since = batch.since if batch.since is not None else time.monotonic()
+
+    def _take_all(self, batch: Batch, found: list[Frame]) -> None:
+        for frame in found:
+            self._take(batch, frame)
 
     def _take(self, batch: Batch, frame: Frame) -> None:
         batch.after = frame.after

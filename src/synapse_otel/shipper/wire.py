@@ -25,6 +25,10 @@ def varint(value: int) -> bytes:
     """Return an unsigned integer below 2**64 in seven bits a byte, least significant first."""
     if 0 <= value < _SHORT:
         return _VARINTS[value]
+    if _SHORT <= value < _TWO:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    if _TWO <= value < _THREE:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     return _varint(value)
 
 
@@ -101,4 +105,8 @@ def _varint(value: int) -> bytes:
 
 
 _SHORT: Final = 1024
+_TWO: Final = 1 << 14
+"""The first integer that does not fit into two bytes..."""
+_THREE: Final = 1 << 21
+"""... and into three."""
 _VARINTS: Final = tuple(_varint(value) for value in range(_SHORT))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
-from asyncio import CancelledError
 from typing import Any, Final
 
 from synapse_otel.contained import let_through
@@ -40,8 +40,14 @@ def result_of(error: BaseException | None) -> str:
         return semconv.RESULT_SUCCESS
     if isinstance(error, SystemExit):
         return semconv.RESULT_SUCCESS if error.code in {None, 0} else semconv.RESULT_FAILURE
-    if isinstance(error, KeyboardInterrupt | CancelledError | GeneratorExit):
+    if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):
         return semconv.RESULT_CANCELLATION
     if isinstance(error, TimeoutError):
         return semconv.RESULT_TIMEOUT
     return semconv.RESULT_FAILURE
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Say whether a task of asyncio was cancelled; who has not loaded asyncio, which takes its time, has no task."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

@@ -1,0 +1,73 @@
+"""Records in brief are encoded to what the whole record is encoded to."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from synapse_otel.journal.frames import Brief, Template
+from synapse_otel.journal.templates import Templates
+from synapse_otel.shipper.encode_brief import BriefEncoder
+from synapse_otel.shipper.encode_logs import log_record
+from synapse_otel.shipper.lane_logs import redacted
+
+PREFIX = "synapse.data."
+JOURNAL = "ab" * 16
+SECRETS = ["password=abc", "token: x", "Bearer abcdefghijklmnopqrst", "\ud800"]
+TEXT = st.one_of(st.text(max_size=80), st.sampled_from(SECRETS))
+VALUES = st.one_of(
+    TEXT,
+    st.integers(-(1 << 63), 1 << 64),
+    st.floats(allow_nan=False),
+    st.booleans(),
+    st.none(),
+    st.lists(TEXT, max_size=3),
+    st.dictionaries(TEXT, st.integers(0, 5), max_size=2),
+)
+TEMPLATES = st.builds(
+    Template,
+    id=st.just(1),
+    scope=st.just(3),
+    severity=st.integers(-1, 30),
+    severity_text=st.none() | TEXT,
+    event_name=st.none() | TEXT,
+    attributes=st.dictionaries(TEXT, VALUES, max_size=3),
+    span=st.binary(max_size=1) | st.binary(min_size=25, max_size=25),
+    prefix=st.just(PREFIX),
+)
+BRIEFS = st.builds(
+    Brief,
+    time=st.integers(-5, 1 << 64),
+    template=st.just(1),
+    body=st.none() | TEXT,
+    data=st.none() | st.dictionaries(TEXT, VALUES, max_size=4),
+)
+
+
+def sorted_record(encoded: bytes) -> LogRecord:
+    record = LogRecord.FromString(encoded)
+    attributes = sorted(record.attributes, key=lambda found: found.SerializeToString(deterministic=True))
+    del record.attributes[:]
+    record.attributes.extend(attributes)
+    return record
+
+
+@settings(deadline=None)
+@given(TEMPLATES, st.lists(BRIEFS, min_size=1, max_size=4))
+def test_a_record_in_brief_is_the_whole_record(template, briefs):
+    known = any(key.startswith(PREFIX) for key in template.attributes)
+    templates, encoder = Templates(), BriefEncoder()
+    encoder.journal = JOURNAL
+    encoder.take(template)
+    templates.take(template)
+    for sequence, brief in enumerate(briefs):
+        try:
+            scope, encoded, uid = encoder.encode(brief, sequence)
+        except KeyError:
+            assert known, "only a template whose attributes a record may replace goes the long way"
+            continue
+        whole = templates.whole(brief)
+        assert whole is not None
+        assert (scope, uid) == (3, f"{JOURNAL}-{sequence:x}")
+        assert sorted_record(encoded) == sorted_record(log_record(redacted(whole), uid))
