@@ -66,6 +66,7 @@ class Pipeline:
                     keep=settings.journal_keep,
                     secret_words=settings.redact_keys,
                     watched=settings.watched_by or "",
+                    self_telemetry=settings.self_telemetry,
                     own_scope=semconv.SCOPE_NAME,
                 ),
                 BLOCK,

@@ -40,6 +40,9 @@ _TEXT: Final = re.compile(
     re.DOTALL,
 )
 _KEYS_KEPT: Final = 10_000
+DEEPEST: Final = 16
+"""Lists and mappings nested deeper are left out: OTLP has them as text from there on, which would tell secrets."""
+TOO_DEEP: Final = "<nested too deep>"
 _COLLECTIONS: Final = frozenset({dict, list, tuple})
 
 
@@ -118,20 +121,20 @@ class KeyRedaction:
             self.plain.add(key)
         return True
 
-    def _value(self, key: Any, value: Any) -> Any:
+    def _value(self, key: Any, value: Any, depth: int = DEEPEST) -> Any:
         if key not in self.plain:
             if not isinstance(key, str):
                 key = str(key)
             if not self.judge(key):
                 return value if isinstance(value, bool | int | float) or value is None else REDACTED
-        return self.nested(value)
+        return self.nested(value, depth)
 
-    def nested(self, value: Any) -> Any:
-        """Return a value without the secrets of the mappings in it."""
+    def nested(self, value: Any, depth: int = DEEPEST) -> Any:
+        """Return a value without the secrets of the mappings in it, and without what is nested too deep."""
         if isinstance(value, Mapping):
-            return {key: self._value(key, item) for key, item in value.items()}
+            return {key: self._value(key, item, depth - 1) for key, item in value.items()} if depth else TOO_DEEP
         if isinstance(value, list | tuple):
-            return [self.nested(item) for item in value]
+            return [self.nested(item, depth - 1) for item in value] if depth else TOO_DEEP
         return value
 
 

@@ -18,7 +18,12 @@ HESITANT = """
 import time
 from synapse_otel.shipper.shipper import Shipper
 stop = Shipper.stop
-Shipper.stop = lambda self: (stop(self), time.sleep(0.5))
+def hesitate(self):
+    stop(self)
+    with (self._journals.roots[0] / "leaving").open("a") as file:
+        file.write(".")
+    time.sleep(0.5)
+Shipper.stop = hesitate
 """
 """Between its last look at the journals and its letting go of the lock."""
 

@@ -52,14 +52,14 @@ def whole_and_brief(record) -> tuple[list, list]:
     return found[0], found[1]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=40))
 def test_data_arrives_the_same_in_brief_and_whole(data):
     brief, whole = whole_and_brief(lambda ctx: ctx.log("event", data))
     assert repr(brief) == repr(whole)  # a NaN is not itself
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.one_of(st.text(max_size=30), st.just("\ud800 x"), st.just("w" * 40_000)), st.sampled_from(["info", "danger"]))
 def test_messages_arrive_the_same_in_brief_and_whole(text, context):
     brief, whole = whole_and_brief(lambda ctx: ctx.log_message(text, context))

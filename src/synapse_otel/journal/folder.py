@@ -65,6 +65,8 @@ class Run(msgspec.Struct, frozen=True):
     """Of the journal's format (`FORMAT_VERSION`): leave a journal alone whose version is higher than you know."""
     watched: str = ""
     """Token of the ``synapse-otel run`` that watches the process, and will write how it ended; empty for none."""
+    self_telemetry: bool = True
+    """What became of its records is told as metrics too."""
 
 
 class Exit(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ Every structure is an array in MessagePack: fields may be added at the end, neve
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from struct import Struct as Packing
 from typing import Any, Final
@@ -304,10 +305,18 @@ def clean(value: object, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a
     if isinstance(value, msgspec.Struct):
         return [clean(field, depth) for field in msgspec.structs.astuple(value)]
     if depth and isinstance(value, dict):
-        return {clean(str(key)): clean(item, depth - 1) for key, item in value.items()}
+        return {clean(shown(key, str)): clean(item, depth - 1) for key, item in value.items()}
     if depth and isinstance(value, list | tuple):
         return [clean(item, depth - 1) for item in value]
-    return clean(repr(value))
+    return clean(shown(value, repr))
+
+
+def shown(value: object, by: Callable[[object], str]) -> str:
+    """Return a value as text ``by`` `str` or `repr`, whatever they raise: it is nested too deep, or its class fails."""
+    try:
+        return by(value)
+    except Exception:  # noqa: BLE001 - of the object's own methods
+        return f"<{type(value).__name__} that cannot be shown>"
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

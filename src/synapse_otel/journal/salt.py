@@ -36,6 +36,8 @@ def _read_or_make(path: Path) -> bytes:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())  # without it, journals that wait would be for nobody
         try:
             os.link(making, path)
         except FileExistsError:

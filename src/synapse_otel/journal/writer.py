@@ -374,6 +374,7 @@ class JournalWriter:
         continues: bool = False,
         journal_id: str | None = None,
         watched: str = "",
+        self_telemetry: bool = True,
     ) -> tuple[JournalWriter, memoryview]:
         """Make a journal below ``root``; return it, and the home of its state block.
 
@@ -392,6 +393,7 @@ class JournalWriter:
             continues=continues,
             version=FORMAT_VERSION,
             watched=watched,
+            self_telemetry=self_telemetry,
         )
         final = root / new_folder_name(name)
         making = root / f".{final.name}"

@@ -39,6 +39,7 @@ class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
     secret_words: tuple[str, ...] = ()
     watched: str = ""
     """Token of the `synapse-otel run` that watches this process."""
+    self_telemetry: bool = True
 
 
 class Bound:
@@ -173,6 +174,7 @@ class Recorder:
                     # Records are told apart by their journal and number, and each journal counts for itself.
                     journal_id=self._journal_id if failed is None else None,
                     watched=self.options.watched,
+                    self_telemetry=self.options.self_telemetry,
                 )
             except OSError as error:
                 let_through(error)

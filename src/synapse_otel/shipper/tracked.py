@@ -50,7 +50,7 @@ class TrackedJournal:
         self._gone: float | None = None
         self.lanes: dict[Signal, Lane] = {
             Signal.LOGS: LogsLane(folder),
-            Signal.METRICS: MetricsLane(folder, interval_seconds),
+            Signal.METRICS: MetricsLane(folder, interval_seconds, self_telemetry=run.self_telemetry if run else True),
             Signal.TRACES: TracesLane(folder),
         }
         self.ended = False
