@@ -224,3 +224,25 @@ def test_a_real_prometheus_has_the_account_of_a_job(stack, tmp_path):
 def complete_cursors(folder):
     found = {signal: read_cursor(folder, signal) for signal in Signal}
     return found if all(cursor.complete for cursor in found.values()) else None
+
+
+def test_it_can_be_turned_off(sink, tmp_path):
+    program = """
+import synapse_otel
+from synapse_otel.loggers import NoOpLogger
+with synapse_otel.job("train", plugin="demo", logger=NoOpLogger()) as ctx:
+    ctx.log_message("m")
+"""
+    told = {}
+    for wanted in ("true", "false"):
+        variables = {
+            "SYNAPSE_OTEL_JOURNAL_DIR": str(tmp_path / wanted),
+            "SYNAPSE_OTEL_SHIPPER": "thread",
+            "SYNAPSE_OTEL_SELF_TELEMETRY": wanted,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
+        }
+        before = len(sink.points())
+        subprocess.run([sys.executable, "-c", program], env={**os.environ, **variables}, check=True, timeout=60)
+        told[wanted] = NAMES & {point.name for point in sink.points()[before:]}
+    assert told["true"]
+    assert not told["false"]
