@@ -73,7 +73,7 @@ _LIMITS: Final[tuple[tuple[Any, frozenset[str]], ...]] = (
     (values, frozenset(name for name in vars(values) if name.endswith("_LIMIT"))),
     (exceptions, frozenset({"STACK_LIMIT"})),
     (metric_series, frozenset({"SERIES_LIMIT"})),
-    (job, frozenset({"EVENT_NAME_LIMIT"})),
+    (job, frozenset({"CATEGORY_LIMIT", "EVENT_NAME_LIMIT"})),
 )
 
 

@@ -13,6 +13,7 @@ from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.otel_seam import Logger, LoggerProvider, LogRecord, SeverityNumber
+from synapse_otel.recorder.oversize import RECORD_LIMIT, encode_cut
 from synapse_otel.recorder.recorder import Recorder
 from synapse_otel.recorder.spans import span_reference
 from synapse_otel.recorder.templates import BoundTemplate
@@ -148,6 +149,8 @@ class JournalLogger(Logger):
         except (TypeError, ValueError, OverflowError) as error:
             let_through(error)
             payload = frames.encode_clean(list(fields))
+        if len(payload) > RECORD_LIMIT:
+            payload = encode_cut(list(fields))
         recorder = self._recorder
         recorder.append(_LOG, _LOGS, payload, 1)
         if severity >= _SYNCED:

@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
+from synapse_otel.recorder.oversize import RECORD_LIMIT, encode_cut
 from synapse_otel.recorder.recorder import Recorder
 
 _KINDS: Final = {
@@ -129,7 +130,8 @@ class JournalSpanProcessor(SpanProcessor):
 
 def _encoded(fields: list[Any]) -> bytes:
     try:
-        return frames.encode(fields)
+        payload = frames.encode(fields)
     except (TypeError, ValueError, OverflowError) as error:
         let_through(error)
-        return frames.encode_clean(fields)
+        payload = frames.encode_clean(fields)
+    return payload if len(payload) <= RECORD_LIMIT else encode_cut(fields)

@@ -24,6 +24,8 @@ from synapse_otel.signals.metrics import SERIES_LIMIT, MetricSeries
 from synapse_otel.signals.scope import Scope
 from synapse_otel.signals.values import readable
 
+CATEGORY_LIMIT: Final = 100
+"""Categories of progress and metrics that are kept each on its own; further ones share `semconv.OTHER`."""
 EVENT_NAME_LIMIT: Final = 64
 """Event names that are counted each on its own; further ones are counted together as `semconv.OTHER`."""
 
@@ -63,7 +65,9 @@ class Job:
         self._open: list[Scope] = []
         self._recorded: deque[BaseException] = deque(maxlen=_EXCEPTIONS_KEPT)
         self.add_data = EventData().add
-        self._series: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
+        self._series: dict[str, tuple[MetricSeries, CounterSlot]] = {}
+        self._categories: set[str] = set()
+        self._categories_overflowed = False
         self._room = [SERIES_LIMIT]
         self._use(instruments())
         self.message_counts = Counters(self, SlotKind.MESSAGES, len(LEVELS))
@@ -98,7 +102,7 @@ class Job:
 
     def share(self, other: Job) -> None:
         """Count and number series together with another object of the same job."""
-        self._series, self._room = other._series, other._room
+        self._series, self._room, self._categories = other._series, other._room, other._categories
         self.message_counts, self.event_counts = other.message_counts, other.event_counts
 
     def __deepcopy__(self, _memo: object) -> Job:
@@ -107,23 +111,42 @@ class Job:
 
     # --- what scopes share --------------------------------------------------------------------------
 
+    def _bounded(self, category: str | None) -> str:
+        """Return the name under which a category is kept: its own, or, of those beyond the limit, a shared one."""
+        if not category or category in self._categories:
+            return category or ""
+        if len(self._categories) < CATEGORY_LIMIT:
+            self._categories.add(category)
+            return category
+        if not self._categories_overflowed:
+            self._categories_overflowed = True
+            limit = (
+                f"progress and metrics have more than {CATEGORY_LIMIT} categories; {category!r} and further ones are"
+            )
+            attributes = self.root_attributes()
+            self.root.emit(
+                semconv.EVENT_MESSAGE, f"{limit} kept together as {semconv.OTHER!r}", LEVELS["warning"], attributes
+            )
+        return semconv.OTHER
+
     def progress_slot(self, category: str | None) -> ProgressSlot:
         """Return the state block's slot of a category; None is the job as a whole."""
-        return BLOCK.progress(self.key, category or "")
+        return BLOCK.progress(self.key, self._bounded(category))
 
     def metric_series(self, category: str | None) -> tuple[MetricSeries, CounterSlot]:
         """Return the series of a category, by metric name, and the counter of their updates."""
+        category = self._bounded(category)
         found = self._series.get(category)
         if found is None:
             attributes = {**self.attributes, semconv.CATEGORY: category} if category else dict(self.attributes)
             series = MetricSeries(self._instruments.samples, attributes, self._room)
-            found = series, BLOCK.counter(SlotKind.UPDATES, self.key, category or "")
+            found = series, BLOCK.counter(SlotKind.UPDATES, self.key, category)
             self._series[category] = found
         return found
 
     def nonfinite_counter(self, category: str | None) -> CounterSlot:
         """Return the counter of values that were NaN or infinite."""
-        return BLOCK.counter(SlotKind.NONFINITE, self.key, category or "")
+        return BLOCK.counter(SlotKind.NONFINITE, self.key, self._bounded(category))
 
     # --- spans --------------------------------------------------------------------------------------
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 KIND_LIMIT: Final = 64
 """Kinds of records (an event's name and level) that a scope keeps a template for; further ones are written whole."""
+_CATEGORIES_KEPT: Final = 1_000
+"""Categories whose slots and series a scope keeps at hand; those of further ones are looked up anew in each call."""
 _MESSAGE: Final = semconv.EVENT_MESSAGE
 _Kind = tuple[Any, dict[str, Any], "CounterSlot"]
 """What appends records of a kind, the attributes that they have in common, and the counter of them."""
@@ -273,14 +275,16 @@ class Scope:
         if category is not None:
             check_name("category", category)
         slot = self.job.progress_slot(category if category is not None else self.name)
-        self._progress[category] = slot
+        if len(self._progress) < _CATEGORIES_KEPT:
+            self._progress[category] = slot
         return slot
 
     def _metric_series(self, category: str | None) -> tuple[MetricSeries, CounterSlot]:
         if category is not None:
             check_name("category", category)
         found = self.job.metric_series(category if category is not None else self.category)
-        self._metrics[category] = found
+        if len(self._metrics) < _CATEGORIES_KEPT:
+            self._metrics[category] = found
         return found
 
 

@@ -1,0 +1,38 @@
+"""Records that are too large for the journal or a backend, cut down: of what other loggers give, nothing is bounded."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from synapse_otel.journal import frames
+
+RECORD_LIMIT: Final = 1 << 20
+"""Bytes of an encoded record; of a larger one every text and collection is cut, with a mark that says so."""
+TEXT_LIMIT: Final = 16_384
+ITEM_LIMIT: Final = 256
+_DEEPEST: Final = 4
+
+
+def encode_cut(fields: list[Any]) -> bytes:
+    """Encode a record within the limit: its texts cut, or, if that does not do, none of its attributes."""
+    payload = frames.encode_clean([_cut(field, _DEEPEST) for field in fields])
+    if len(payload) <= RECORD_LIMIT:
+        return payload
+    short = [{"...": "[cut: all attributes]"} if isinstance(field, dict) else _cut(field, 0) for field in fields]
+    return frames.encode_clean(short)
+
+
+def _cut(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= TEXT_LIMIT else f"{value[:TEXT_LIMIT]}... [cut: {len(value)} characters]"
+    if isinstance(value, bytes):
+        return value[:TEXT_LIMIT]
+    if isinstance(value, dict | list | tuple):
+        if not depth:
+            return f"[cut: {len(value)} items]"
+        if isinstance(value, dict):
+            kept = {key: _cut(item, depth - 1) for key, item in list(value.items())[:ITEM_LIMIT]}
+            return kept if len(value) <= ITEM_LIMIT else {**kept, "...": f"[cut: {len(value)} items]"}
+        cut = [_cut(item, depth - 1) for item in value[:ITEM_LIMIT]]
+        return cut if len(value) <= ITEM_LIMIT else [*cut, f"[cut: {len(value)} items]"]
+    return value
