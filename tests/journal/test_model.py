@@ -69,8 +69,9 @@ class Server:
             assert self.arrived.setdefault(uid, text) == text, "two records share a uid"
         return Accepted()
 
-    def quarantine(self, item, body: bytes, reason: str) -> None:
+    def quarantine(self, item, body: bytes, reason: str) -> bool:
         self.refused.add(item.uid)
+        return True
 
 
 class Other(Server):

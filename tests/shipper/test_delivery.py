@@ -38,9 +38,15 @@ class World:
         destination = Destination(logs=NOWHERE, metrics=NOWHERE, traces=NOWHERE)
         self.send = SignalSender(destination, Signal.LOGS, self.said.append, clock=lambda: self.now)
         self.send._sender = Far(self)  # type: ignore[assignment]
-        self.send.quarantine = lambda item, _body, _reason: self.quarantined.append(item.record)  # type: ignore[method-assign]
+        self.send.quarantine = self.set_aside  # type: ignore[method-assign]
+        self.is_full = False
         self.outbox = Outbox(self.encode, clock=lambda: self.now)
         self.add(items)
+
+    def set_aside(self, item: Item, _body: bytes, _reason: str) -> bool:
+        if not self.is_full:
+            self.quarantined.append(item.record)
+        return not self.is_full
 
     @staticmethod
     def encode(items: list[Item]) -> bytes:
@@ -300,3 +306,16 @@ def test_a_journal_whose_records_fail_each_time_does_not_use_up_the_others_tries
         waited.append(found.now - begin)
     assert max(waited) < 10
     assert found.arrived == list(range(1000, 1100))
+
+
+@pytest.mark.parametrize("outcome", [Invalid("what?"), TooLarge("too much"), Retry("boom", status=500)])
+def test_a_record_that_the_quarantine_has_no_room_for_waits_and_the_others_go_on(outcome):
+    found = World(10, poisoned({4}, outcome))
+    found.is_full = True
+    found.run(20 * MINUTE, more=1, every=1)
+    assert not found.dropped
+    assert found.delivered == found.emitted - 1
+    found.is_full = False
+    found.run(20 * MINUTE, more=1, every=1)
+    assert found.quarantined == [4]
+    assert sum(found.dropped.values()) == 1

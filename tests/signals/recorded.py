@@ -41,7 +41,7 @@ class Receiver:
     def ready(self) -> bool:
         return True
 
-    def quarantine(self, item: Any, body: bytes, reason: str) -> None:
+    def quarantine(self, item: Any, body: bytes, reason: str) -> bool:
         raise AssertionError(reason)
 
 

@@ -41,8 +41,9 @@ class Takes:
         """Take a request."""
         return Accepted()
 
-    def quarantine(self, item: Any, body: bytes, reason: str) -> None:
+    def quarantine(self, item: Any, body: bytes, reason: str) -> bool:  # noqa: ARG002 - the signature
         """Never called: nothing is refused."""
+        return True
 
 
 def check(data: bytes) -> None:

@@ -41,8 +41,8 @@ class Send(Protocol):
     def __call__(self, body: bytes, *, suspect: bool = False) -> Outcome | None:
         """Send a request; None: it is too early to try again. A ``suspect``'s failure has nobody else wait."""
 
-    def quarantine(self, item: Any, body: bytes, reason: str) -> None:
-        """Keep an item that the server will never take."""
+    def quarantine(self, item: Any, body: bytes, reason: str) -> bool:
+        """Keep an item that the server will never take; False: it cannot be kept now."""
 
 
 @dataclass(slots=True)
@@ -175,7 +175,7 @@ class Outbox:
             return min(others, key=lambda part: part.failures)
         return first
 
-    def _try(self, part: _Part, send: Send, result: Delivery) -> bool:
+    def _try(self, part: _Part, send: Send, result: Delivery) -> bool:  # noqa: C901 - one branch an outcome
         """Send a part; return whether to go on."""
         body = self._encode(part.items)
         part.begun = self._clock() if part.begun is None else part.begun
@@ -196,7 +196,8 @@ class Outbox:
                 self._halve(part)
             elif guilty or isinstance(outcome, TooLarge):
                 self._parts.remove(part)
-                _quarantine(result, send, part.items[0], body, outcome)
+                if not _quarantine(result, send, part.items[0], body, outcome):
+                    self._suspects.append(Suspect(part.items[0], outcome, send.tally(), self._clock(), rounds=1))
             else:
                 self._suspect(part, outcome, send, rounds=0)
             return True
@@ -223,9 +224,9 @@ class Outbox:
             _accepted(result, [suspect.item], outcome, len(body))
         elif isinstance(outcome, TooLarge | Invalid) or (isinstance(outcome, Retry) and may_be_the_content(outcome)):
             suspect.failed(outcome, send.tally(), self._clock())
-            if suspect.is_guilty(send.tally(), self._clock()):
+            guilty = suspect.is_guilty(send.tally(), self._clock())
+            if guilty and _quarantine(result, send, suspect.item, body, outcome):
                 self._suspects.remove(suspect)
-                _quarantine(result, send, suspect.item, body, outcome)
         else:
             result.failure = outcome.reason
             suspect.postpone(self._clock())
@@ -261,10 +262,13 @@ def _accepted(result: Delivery, items: list[Any], outcome: Accepted, size: int) 
         result.warnings.append(outcome.message)
 
 
-def _quarantine(result: Delivery, send: Send, item: Any, body: bytes, outcome: Retry | Invalid | TooLarge) -> None:
-    send.quarantine(item, body, outcome.reason)
+def _quarantine(result: Delivery, send: Send, item: Any, body: bytes, outcome: Retry | Invalid | TooLarge) -> bool:
+    """Put a record into quarantine and count it; False: the disk is full, and it goes on being tried now and then."""
+    if not send.quarantine(item, body, outcome.reason):
+        return False
     result.drop(POISON if isinstance(outcome, Retry) else INVALID, item.count)
     result.warnings.append(f"a record is in quarantine: {outcome.reason}")
+    return True
 
 
 __all__ = ["INVALID", "POISON", "REJECTED", "Delivery", "Outbox", "Send"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -109,8 +110,8 @@ class SignalSender:
             self._said = reason
             self._say(f"{self._signal.name.lower()} wait: {reason}")
 
-    def quarantine(self, item: Item, body: bytes, reason: str) -> None:
-        """Keep what the server does not take beside its journal, as the request that it refused."""
+    def quarantine(self, item: Item, body: bytes, reason: str) -> bool:
+        """Keep what the server does not take beside its journal, as the request that it refused; False: it cannot."""
         entry = {
             "signal": self._signal.name.lower(),
             "record": item.uid,
@@ -124,8 +125,10 @@ class SignalSender:
             except _FullError:
                 reason += " (and the quarantine is full: only its number is kept)"
             except OSError as error:
-                reason += f" (and the quarantine cannot be written: {error.strerror})"
+                self._say(f"the quarantine in {self.folder.name} cannot be written: {error.strerror}; its record waits")
+                return False
         self._say(f"a record of {self._signal.name.lower()} is in quarantine: {reason}")
+        return True
 
     def hurry(self) -> None:
         """Forget the wait, unless the server has asked for it: somebody wants to know how it stands now."""
@@ -143,10 +146,15 @@ class _FullError(Exception):
 
 def _append(path: Path, line: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "ab") as file:
-        if file.tell() > _LARGEST_QUARANTINE:
+    try:
+        size = os.fstat(descriptor).st_size
+        if size > _LARGEST_QUARANTINE:
             raise _FullError
-        file.write(line)
+        if os.write(descriptor, line) != len(line):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(descriptor)
 
 
 _INVALID_IN_A_ROW: Final = 64
