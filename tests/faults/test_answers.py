@@ -16,6 +16,8 @@ from synapse_otel.shipper.process import log_path
 from tests.eventually import eventually
 from tests.sink import ACCEPT, Answer, attributes, body
 
+pytestmark = pytest.mark.once
+
 MESSAGES = [f"message {number}" for number in range(8)]
 LOGS = len(MESSAGES) + 2
 """With the job's beginning and end."""

@@ -22,6 +22,8 @@ from tests.faults.running import Place
 from tests.sink import ACCEPT, Answer, Request, Sink, body, partial
 from tests.sink_grpc import GrpcSink, failure
 
+pytestmark = pytest.mark.once
+
 MESSAGES = [f"message {number}" for number in range(8)]
 EMITTED = {Signal.LOGS: len(MESSAGES) + 2, Signal.METRICS: 4, Signal.TRACES: 2}
 """The job's beginning and end are log records too; its start and end are two measurements, its duration is a third;

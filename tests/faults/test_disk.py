@@ -19,6 +19,8 @@ from synapse_otel.shipper.shipper import Shipper
 from tests.faults.running import Ended
 from tests.sink import attributes, body
 
+pytestmark = pytest.mark.once
+
 PROGRAM = Path(__file__).with_name("disk_jobs.py")
 
 

@@ -22,6 +22,8 @@ from tests.faults.running import JOBS, Place
 from tests.faults.test_shipper_process import is_delivered, messages
 from tests.sink import attributes
 
+pytestmark = pytest.mark.once
+
 UNSHARE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 

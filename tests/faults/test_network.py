@@ -28,6 +28,8 @@ from tests.faults.running import Place
 from tests.sink import ACCEPT, Answer, Request, Sink, body
 from tests.sink_grpc import GrpcSink
 
+pytestmark = pytest.mark.once
+
 MESSAGES = [f"message {number}" for number in range(8)]
 TIMEOUT_SECONDS = 0.5
 

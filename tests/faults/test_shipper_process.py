@@ -32,6 +32,8 @@ from tests.faults.running import descriptors as descriptors_of
 from tests.faults.test_kill import Told, check_account, start_training
 from tests.sink import ACCEPT, Answer, Sink, attributes, body
 
+pytestmark = pytest.mark.once
+
 SHIPPER_JOBS = Path(__file__).with_name("shipper_jobs.py")
 MEBIBYTES = 40
 MEASURED_SECONDS = 4.0

@@ -9,6 +9,8 @@ import pytest
 from tools.soak.scenarios import SCENARIOS
 from tools.soak.soak import soak, table
 
+pytestmark = pytest.mark.once
+
 SEEDS = range(50)
 
 

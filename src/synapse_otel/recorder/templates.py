@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.redaction import KeyRedaction
-
-if TYPE_CHECKING:
-    from synapse_otel.recorder.recorder import Recorder
 
 DATA_LIMIT: Final = 1_024
 """Bytes of a record with data, encoded; a longer one may have texts to cut, and goes the long way."""
@@ -23,6 +20,13 @@ _SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
 _encode: Final = frames.encode
 
 
+class Appends(Protocol):
+    """What a recorder gives to those that append: both change when another journal is opened."""
+
+    append: Callable[[int, int, bytes, int], None]
+    collect: Callable[[], None] | None
+
+
 class BoundTemplate:
     """A template that has a number: what records are appended for."""
 
@@ -32,7 +36,7 @@ class BoundTemplate:
         self,
         number: int,
         payload: bytes,
-        recorder: Recorder,
+        recorder: Appends,
         redact: KeyRedaction,
         sync: Callable[[], None] | None,
     ) -> None:
