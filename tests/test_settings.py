@@ -33,6 +33,7 @@ VARIABLES = {
     "traceparent": ("TRACEPARENT", TRACE, TRACE),
     "tracestate": ("TRACESTATE", "a=b", "a=b"),
     "endpoint": ("SYNAPSE_OTEL_ENDPOINT", "http://c:1", "http://c:1"),
+    "protocol": ("SYNAPSE_OTEL_PROTOCOL", "gRPC", "grpc"),
     "headers": ("SYNAPSE_OTEL_HEADERS", "X-Key=a%20b, tenant = t", {"x-key": "a b", "tenant": "t"}),
 }
 
@@ -55,6 +56,7 @@ DEFAULTS = {
     "traceparent": None,
     "tracestate": None,
     "endpoint": None,
+    "protocol": None,
     "headers": None,
 }
 
@@ -411,3 +413,12 @@ def test_secrets_are_not_shown(monkeypatch, variables):
     assert "hunter2" not in str(raised.value)
     assert any(name.removesuffix("_HEADERS").removesuffix("_ENDPOINT") in shown for name in variables)
     assert str(raised.value).startswith(tuple(variables))
+
+
+def test_our_own_variables_alone_can_say_all_of_a_destination(monkeypatch):
+    monkeypatch.setenv("SYNAPSE_OTEL_PROTOCOL", "grpc")
+    monkeypatch.setenv("SYNAPSE_OTEL_ENDPOINT", "http://c:4317")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/protobuf")
+    destination = load_destination(load_settings())
+    for endpoint in (destination.logs, destination.metrics, destination.traces):
+        assert (endpoint.protocol, endpoint.url) == ("grpc", "http://c:4317")
