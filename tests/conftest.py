@@ -19,15 +19,24 @@ def _is_importable(module: str) -> bool:
         return False
 
 
+# A shell has what runs in its background ignore these, and every process of the tests would inherit it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # A shell starts what runs in its background so, and every process of the tests would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 pytest_plugins = [
     # An installed synapse-otel brings its fixtures by its entry point; from a bare tree they are loaded here.
     *([] if entry_points(group="pytest11", name="synapse_otel") else ["synapse_otel.testing"]),
     *(["tests.stack.fixtures"] if _is_importable("tools.stack.stack") else []),
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that need the real servers together: they share one set of them."""
+    for item in items:
+        if item.get_closest_marker("stack") is not None:
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session", autouse=True)

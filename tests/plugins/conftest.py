@@ -30,6 +30,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     made = Instruments()
     made.tracer = traces.get_tracer("test")
     made.emit = emit_through(records.get_logger("test"))
+    made.template = None
     made.samples = Samples(gauge)
     meter = NoOpMeter("test")
     made.active = meter.create_up_down_counter("active")
