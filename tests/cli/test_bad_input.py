@@ -13,6 +13,8 @@ import pytest
 from tests.reading.runs import _COMMAND, command, environment
 from tests.sink import Sink
 
+pytestmark = pytest.mark.once
+
 NOBODY = 65_534
 
 

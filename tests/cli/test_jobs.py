@@ -8,6 +8,7 @@ import shutil
 import time
 
 import msgspec
+import pytest
 
 from synapse_otel.journal.folder import Exit, segment_path, write_exit
 from synapse_otel.recording import Overview, Recording, RunState, run_groups
@@ -15,6 +16,8 @@ from synapse_otel.recording.state import stalled
 from tests.reading.conftest import only
 from tests.reading.runs import JOB_ID, command, run, start
 from tests.sink import Answer, Sink
+
+pytestmark = pytest.mark.once
 
 
 def listed(root, *arguments, **variables):

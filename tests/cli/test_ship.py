@@ -17,6 +17,8 @@ from tests.reading.conftest import only
 from tests.reading.runs import run
 from tests.sink import ACCEPT, Answer, Sink, attributes
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def sink():

@@ -20,6 +20,8 @@ from synapse_otel.report import Report
 from tests.eventually import eventually
 from tests.sink import attributes, body
 
+pytestmark = pytest.mark.once
+
 CLOCK = Path(__file__).with_name("clock")
 EACH = 20
 HOUR = 3600

@@ -21,6 +21,8 @@ from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.shipper.shipper import Shipper
 from tests.sink import attributes, body
 
+pytestmark = pytest.mark.once
+
 RECORDS = 120
 quickly = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 REASONS = {"evicted or damaged", "unreadable"}

@@ -19,6 +19,8 @@ from tests.eventually import eventually
 from tests.faults.running import Place, resident_mebibytes
 from tests.sink import Sink, attributes, body
 
+pytestmark = pytest.mark.once
+
 SEEDS = range(20)
 LOG_LINES = {"m", "e"}
 

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.recording import LogKind, Recording, Role, RunState
 from tests.reading.ports import free_port
 from tests.reading.runs import REPOSITORY, environment
 from tests.sink import Sink, attributes
+
+pytestmark = pytest.mark.once
 
 
 def demo(journal: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -10,18 +10,18 @@ log=.venv313.log
 
 if "$bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then
     echo 'Python 3.13: is the Python of .venv already, so the tests run once'
-    exec "$bin/python" -m pytest -n 3 --dist loadgroup
+    exec "$bin/python" -m pytest
 fi
 
 sh tools/setup/python313.sh sh tools/setup/venv.sh .venv313
 echo "Python 3.13: its run goes on beside this one, in $log"
 sh tools/setup/python313.sh \
-    sh -c 'if [ -x .venv313/bin/python ]; then .venv313/bin/python -m pytest -n 2 -m "not stack and not once"; fi' >"$log" 2>&1 &
+    sh -c 'if [ -x .venv313/bin/python ]; then .venv313/bin/python -m pytest -m "not stack and not once"; fi' >"$log" 2>&1 &
 second=$!
 trap 'kill "$second" 2>/dev/null' INT TERM
 
 status=0
-"$bin/python" -m pytest -n 3 --dist loadgroup || status=$?
+"$bin/python" -m pytest || status=$?
 if wait "$second"; then
     echo "Python 3.13: $(tail -n 1 "$log")"
 else
