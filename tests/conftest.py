@@ -22,8 +22,9 @@ def _is_importable(module: str) -> bool:
 # A shell has what runs in its background ignore these, and every process of the tests would inherit it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN:
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+for _number in (signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 pytest_plugins = [
     # An installed synapse-otel brings its fixtures by its entry point; from a bare tree they are loaded here.

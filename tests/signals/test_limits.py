@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from opentelemetry import trace
 
+from synapse_otel.journal.reader import read_all
 from synapse_otel.otel_seam import get_logger
 from synapse_otel.recorder.oversize import RECORD_LIMIT
 from synapse_otel.signals import semconv
 from synapse_otel.signals.job import CATEGORY_LIMIT, EVENT_NAME_LIMIT
 from synapse_otel.signals.metrics import SERIES_LIMIT
+from tests.signals.test_templates import folder_of
 
 FLOOD = 5_000
 
@@ -74,3 +76,14 @@ def test_a_span_that_is_too_large_is_cut_and_says_so(synapse_job):
     span.end()
     (found,) = [span for span in synapse_job.spans if span.name == "large"] or [synapse_job.span("large")]
     assert found.attributes["a"].endswith(f"[cut: {20 << 20} characters]")
+
+
+def test_a_span_whose_events_are_too_large_arrives_without_them(synapse_job):
+    span = trace.get_tracer("other").start_span("large", attributes={"a": 1})
+    for number in range(100):
+        span.add_event(f"event-{number}", {"text": "x" * 100_000})
+    span.end()
+    (frame,) = [found for _frame, found in read_all(folder_of(synapse_job)) if getattr(found, "name", "") == "large"][
+        -1:
+    ]
+    assert (frame.attributes, frame.events, frame.dropped_events) == ({"a": 1}, [], 100)

@@ -8,6 +8,8 @@ from synapse_otel.journal import frames
 
 RECORD_LIMIT: Final = 1 << 20
 """Bytes of an encoded record; of a larger one every text and collection is cut, with a mark that says so."""
+LARGEST_SPAN: Final = 4 << 20
+"""Bytes of an encoded span with all its events."""
 TEXT_LIMIT: Final = 16_384
 ITEM_LIMIT: Final = 256
 _DEEPEST: Final = 4
@@ -15,14 +17,15 @@ _DEEPEST: Final = 4
 
 def encode_cut(fields: list[Any]) -> bytes:
     """Encode a record within the limit: its texts cut, or, if that does not do, none of its attributes."""
-    payload = frames.encode_clean([_cut(field, _DEEPEST) for field in fields])
+    payload = frames.encode_clean([cut(field) for field in fields])
     if len(payload) <= RECORD_LIMIT:
         return payload
-    short = [{"...": "[cut: all attributes]"} if isinstance(field, dict) else _cut(field, 0) for field in fields]
+    short = [{"...": "[cut: all attributes]"} if isinstance(field, dict) else cut(field, 0) for field in fields]
     return frames.encode_clean(short)
 
 
-def _cut(value: Any, depth: int) -> Any:
+def cut(value: Any, depth: int = _DEEPEST) -> Any:
+    """Return a value with its texts and collections cut, and a mark where they were."""
     if isinstance(value, str):
         return value if len(value) <= TEXT_LIMIT else f"{value[:TEXT_LIMIT]}... [cut: {len(value)} characters]"
     if isinstance(value, bytes):
@@ -31,8 +34,8 @@ def _cut(value: Any, depth: int) -> Any:
         if not depth:
             return f"[cut: {len(value)} items]"
         if isinstance(value, dict):
-            kept = {key: _cut(item, depth - 1) for key, item in list(value.items())[:ITEM_LIMIT]}
+            kept = {key: cut(item, depth - 1) for key, item in list(value.items())[:ITEM_LIMIT]}
             return kept if len(value) <= ITEM_LIMIT else {**kept, "...": f"[cut: {len(value)} items]"}
-        cut = [_cut(item, depth - 1) for item in value[:ITEM_LIMIT]]
-        return cut if len(value) <= ITEM_LIMIT else [*cut, f"[cut: {len(value)} items]"]
+        items = [cut(item, depth - 1) for item in value[:ITEM_LIMIT]]
+        return items if len(value) <= ITEM_LIMIT else [*items, f"[cut: {len(value)} items]"]
     return value

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
-from synapse_otel.recorder.oversize import RECORD_LIMIT, encode_cut
+from synapse_otel.recorder.oversize import LARGEST_SPAN, cut
 from synapse_otel.recorder.recorder import Recorder
 
 _KINDS: Final = {
@@ -134,4 +134,16 @@ def _encoded(fields: list[Any]) -> bytes:
     except (TypeError, ValueError, OverflowError) as error:
         let_through(error)
         payload = frames.encode_clean(fields)
-    return payload if len(payload) <= RECORD_LIMIT else encode_cut(fields)
+    return payload if len(payload) <= LARGEST_SPAN else frames.encode_clean(_without_the_large(fields))
+
+
+def _without_the_large(fields: list[Any]) -> list[Any]:
+    """Return the fields of a span that is too large: its attributes cut, its events and links left out and counted."""
+    attributes, whole = 9, 13
+    kept = [*fields]
+    kept[attributes] = cut(kept[attributes])
+    if len(fields) > whole:
+        events, links = fields[whole], fields[whole + 1]
+        dropped = [*fields[whole + 2 :], 0, 0, 0][:3]
+        kept[whole:] = [[], [], dropped[0], dropped[1] + len(events), dropped[2] + len(links)]
+    return kept
