@@ -24,7 +24,7 @@ from synapse_otel.signals.metrics import SERIES_LIMIT, MetricSeries
 from synapse_otel.signals.scope import Scope
 from synapse_otel.signals.values import readable
 
-CATEGORY_LIMIT: Final = 100
+CATEGORY_LIMIT: Final = 128
 """Categories of progress and metrics that are kept each on its own; further ones share `semconv.OTHER`."""
 EVENT_NAME_LIMIT: Final = 64
 """Event names that are counted each on its own; further ones are counted together as `semconv.OTHER`."""
