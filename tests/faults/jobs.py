@@ -222,7 +222,7 @@ def storm(seconds="1"):
         end = time.monotonic() + float(seconds)
 
         def work():
-            # A function of its own: of an exception at a loop's end not every CPython says that it is inside of the try.
+            # A function of its own: an exception at a loop's end is not inside of the `try` on every CPython.
             nonlocal made
             while time.monotonic() < end:
                 ctx.log_message(f"made {made + 1}")
@@ -272,7 +272,7 @@ def alarms(kind, count="300"):
         raise TimeoutError(raised)
 
     def call_until_raised(before):
-        # A function of its own: of an exception at a loop's end not every CPython says that it is inside of the try.
+        # A function of its own: an exception at a loop's end is not inside of the `try` on every CPython.
         while raised == before:
             call()
 
