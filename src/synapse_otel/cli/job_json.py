@@ -24,7 +24,7 @@ def _run(one: Overview) -> dict[str, Any]:
         "name": run_name(one.run) or one.run.name,
         "state": str(one.state),
         "created": _time(int(one.run.created * 1e9)),
-        "last": _time(one.last),
+        "last": _time(one.last) if one.last else None,
         "process": one.run.process,
         "jobs": [_job(job) for job in one.jobs],
         "progress": [_progress(each) for each in one.progress],

@@ -103,12 +103,20 @@ def write_exit(folder: Path, ended: Exit) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    making = folder / f".{EXIT_FILE}"
-    making.unlink(missing_ok=True)
-    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    replace_file(folder / EXIT_FILE, msgspec.json.encode(ended))
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file of a journal, 0600, so that a reader sees the old one or the new one, whole.
+
+    Raises:
+        OSError: it cannot be written; the old one stands.
+    """
+    making = path.with_name(f".{path.name}")
+    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(ended))
-    making.replace(folder / EXIT_FILE)
+        file.write(data)
+    making.replace(path)
 
 
 def segment_path(folder: Path, number: int) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from synapse_otel.journal.folder import segment_numbers
+from synapse_otel.journal.folder import replace_file, segment_numbers
 from synapse_otel.journal.frames import SIGNAL_OF, Brief, Job, Kind, Log, Samples, Signal, Span
 from synapse_otel.journal.reader import Frame, JournalReader, Position
 
@@ -106,11 +105,7 @@ def write_summary(folder: Path, summary: Summary) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    making = folder / f".{SUMMARY_FILE}"
-    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(summary))
-    making.replace(folder / SUMMARY_FILE)
+    replace_file(folder / SUMMARY_FILE, msgspec.json.encode(summary))
 
 
 def _read(folder: Path, number: int) -> Summary:
