@@ -13,7 +13,6 @@ import pytest
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run
 from synapse_otel.journal.frames import Signal
-from synapse_otel.journal.summary import read_summary
 from tests.eventually import eventually
 from tests.faults.conftest import end_shippers
 from tests.faults.ends import WAYS
@@ -44,6 +43,19 @@ class Delivered:
 
     def messages(self, way):
         return [body(record) for record in self.logs(way) if record.event_name == "synapse.message"]
+
+    def way(self, journal):
+        """Return how the process ended that wrote a journal: the id of its job, on all that it recorded."""
+        [way] = {
+            attributes(record)["synapse.job.id"]
+            for request in self.sink.requests
+            if request.path == "/v1/logs"
+            for resource in request.message.resource_logs
+            if attributes(resource.resource)["service.instance.id"] == journal
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        }
+        return way
 
     def job(self, way):
         return next(span for span in self.sink.spans() if attributes(span).get("synapse.job.id") == way)
@@ -147,19 +159,10 @@ def test_only_who_did_not_end_in_good_order_counts_as_killed(delivered):
     What a daemon thread records after the interpreter's end has begun stands in a journal of its own, which nobody is
     left to close: it says nothing of the job, whose own journal was closed.
     """
-    runs = {folder: read_run(folder) for folder in delivered.place.folders()}
-    ways = {
-        run.journal: job.attributes["synapse.job.id"]
-        for folder, run in runs.items()
-        for job in read_summary(folder).jobs.values()
-    }
-    killed = [
-        ways.get(run.journal) or f"part of {ways[run.parent]}"
-        for folder, run in runs.items()
-        if read_cursor(folder, Signal.LOGS).killed
-    ]
-    parts = ["part of child_killed", "part of child_os_exit"]
-    assert sorted(way for way in killed if way != "part of daemon_thread") == sorted([*KILLED, *parts])
+    killed = [folder for folder in delivered.place.folders() if read_cursor(folder, Signal.LOGS).killed]
+    ways = [delivered.way(read_run(folder).journal) for folder in killed]
+    assert sorted(way for way in ways if way != "daemon_thread") == sorted([*KILLED, "child_killed", "child_os_exit"])
+    assert all(read_run(folder).parent for folder, way in zip(killed, ways, strict=True) if way == "daemon_thread")
 
 
 @pytest.mark.parametrize("kind", ["message", "error", "event", "progress", "metrics", "logging"])
