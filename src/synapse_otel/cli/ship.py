@@ -16,7 +16,7 @@ from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.settings import load_destination, load_settings
 from synapse_otel.shipper.destination import shown_url
-from synapse_otel.shipper.process import Stop, acquire, allow_files, lock_path, make_shipper
+from synapse_otel.shipper.process import Stop, acquire, allow_files, collect_seldom, lock_path, make_shipper
 from synapse_otel.shipper.start import is_shipping
 from synapse_otel.shipping import make_orders
 
@@ -49,6 +49,7 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
     allow_files()
+    collect_seldom()
     shipper = make_shipper(orders, tell)
     stop.hear(shipper)
     readiness = Readiness(ready_file)

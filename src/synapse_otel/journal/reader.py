@@ -29,6 +29,7 @@ from synapse_otel.journal.templates import Templates
 
 CHUNK: Final = 1 << 18
 _unpack: Final = HEADER.unpack_from
+_new: Final = tuple.__new__
 _FIRST_WINDOW: Final = 1 << 12
 _LOOKS_AROUND: Final = 25
 _VAIN_BYTES: Final = 1 << 24
@@ -212,7 +213,8 @@ class JournalReader:
                 skipped = (kind, count, sequence, payload, end)
                 place = len(found)
                 continue
-            found.append(Frame(kind, count, sequence, payload, Position(number, start + end)))
+            # As `Frame(...)` and `Position(...)` do, in half the time: this is done for every record.
+            found.append(_new(Frame, (kind, count, sequence, payload, _new(Position, (number, start + end)))))
         if skipped is not None:
             kind, count, sequence, payload, end = skipped
             found.insert(place, Frame(kind, count, sequence, payload, Position(number, start + end)))

@@ -12,10 +12,15 @@ from typing import Final
 from synapse_otel.journal.frames import Brief, Template
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.shipper import encode_logs
+from synapse_otel.shipper.encode_logs import OBSERVED_TIME as _OBSERVED_TIME
+from synapse_otel.shipper.encode_logs import TEXT_BODY_HEADS as _TEXT_BODY_HEADS
+from synapse_otel.shipper.encode_logs import TIME as _TIME
+from synapse_otel.shipper.encode_logs import UID_HEADS as _UID_HEADS
 from synapse_otel.shipper.encode_values import DOUBLE, INT, STRING, any_value, attribute_head, attributes, pack_double
 from synapse_otel.shipper.wire import unsigned64, utf8, varint
 
 _PACK_TIMES: Final = struct.Struct("<BQBQ").pack
+_LARGEST_INT: Final = 1 << 63
 _HEADS_KEPT: Final = 4_096
 _TEXTS_KEPT: Final = 4_096
 _LONGEST_KEPT: Final = 64
@@ -49,15 +54,17 @@ class BriefEncoder:
         known = self._known[brief.template]
         time = brief.time
         try:
-            times = _PACK_TIMES(encode_logs.TIME, time, encode_logs.OBSERVED_TIME, time)
+            times = _PACK_TIMES(_TIME, time, _OBSERVED_TIME, time)
         except struct.error:
             time = unsigned64(time)
-            times = _PACK_TIMES(encode_logs.TIME, time, encode_logs.OBSERVED_TIME, time)
-        parts = [times, known.constant]
+            times = _PACK_TIMES(_TIME, time, _OBSERVED_TIME, time)
+        uid = f"{self.journal}-{sequence:x}"
+        raw_uid = uid.encode()
+        parts = [times, known.constant, _UID_HEADS[len(raw_uid)], raw_uid]
         body = brief.body
         if body is not None:
-            raw = self._text(body)
-            parts += (encode_logs.TEXT_BODY_HEADS[len(raw)], raw)
+            raw = self._texts.get(body) or self._text(body)
+            parts += (_TEXT_BODY_HEADS[len(raw)], raw)
         data = brief.data
         if data:
             heads = known.heads
@@ -65,7 +72,7 @@ class BriefEncoder:
                 kind = type(value)
                 if kind is float:
                     parts += (heads[key, DOUBLE, 8], pack_double(value))
-                elif kind is int and 0 <= value < 1 << 63:
+                elif kind is int and 0 <= value < _LARGEST_INT:
                     raw = varint(value)
                     parts += (heads[key, INT, len(raw)], raw)
                 elif kind is str:
@@ -74,8 +81,6 @@ class BriefEncoder:
                 else:
                     raw = any_value(redact_values(value) if kind in _COLLECTIONS else value)
                     parts += (heads[key, b"", len(raw)], raw)
-        uid = f"{self.journal}-{sequence:x}"
-        parts += (encode_logs.UID_HEADS[len(uid)], uid.encode())
         return known.scope, b"".join(parts), uid
 
     def _text(self, text: str) -> bytes:
