@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -24,6 +26,8 @@ _KINDS: Final = {
     SpanKind.CONSUMER: 5,
 }
 _STATUS: Final = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
+_COPYABLE: Final = (MappingProxyType, BoundedAttributes)
+"""What the SDK's spans hold; copied in one step, where ``dict()`` takes them key by key."""
 _REMOTE_KNOWN: Final = 0x100
 _REMOTE: Final = 0x200
 
@@ -100,8 +104,11 @@ class JournalSpanProcessor(SpanProcessor):
         )
 
     def _attributes(self, attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        if not attributes:
+            return {}
         # The SDK's own mappings take a lock for every look at them: copied first, judged then.
-        return self._recorder.redact(dict(attributes)) if attributes else {}
+        copied = attributes.copy() if isinstance(attributes, _COPYABLE) else dict(attributes)
+        return self._recorder.redact(copied)
 
     def _ended(self, span: ReadableSpan) -> list[Any]:
         events = [(event.timestamp, event.name, self._attributes(event.attributes)) for event in span.events]
