@@ -8,10 +8,10 @@ import time
 import pytest
 
 from synapse_otel.account import account_of
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.journal.frames import Signal
-from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.shipper.process import log_path
 from tests.eventually import eventually
 from tests.sink import ACCEPT, Answer, attributes, body
@@ -197,7 +197,7 @@ def test_a_frame_that_nothing_can_be_made_of_is_dropped_and_the_rest_delivered(s
     from synapse_otel.journal.frames import Kind
 
     orders = place.orders()
-    writer, _ = JournalWriter.create(place.root, "poison", {}, destination=orders.key, budget=1 << 26)
+    writer, _ = create_journal(place.root, "poison", {}, destination=orders.key, budget=1 << 26)
     good = [1, 9, "INFO", None, "good", {}, b"", 0]
     writer.append(Kind.LOG, Signal.LOGS, frames.encode(good))
     writer.append(Kind.LOG, Signal.LOGS, frames.encode([1, 9, "INFO", None, "short"]))

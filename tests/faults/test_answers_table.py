@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.journal.writer import JournalWriter
 from tests.eventually import eventually
 from tests.faults.delivering import PATHS, bodies, delivering, destination_of
 from tests.faults.running import Place
@@ -209,7 +209,7 @@ def test_what_is_too_large_is_split(sink, job, tmp_path, protocol):
 
 def test_a_large_record_is_not_set_aside_by_a_server_that_asks_for_patience_in_vague_words(tmp_path):
     record = [1, 9, "INFO", None, "x" * 300_000, {}, b"", 0]
-    writer, _ = JournalWriter.create(tmp_path / "from", "large", {}, destination="key", budget=1 << 26)
+    writer, _ = create_journal(tmp_path / "from", "large", {}, destination="key", budget=1 << 26)
     for _ in range(2):
         writer.append(Kind.LOG, Signal.LOGS, frames.encode(record))
     writer.close()

@@ -18,9 +18,9 @@ import msgspec
 import pytest
 
 from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.shipper import start
 from synapse_otel.shipper.process import log_path
 from synapse_otel.shipper.shipper import Shipper
@@ -299,9 +299,7 @@ def test_a_shipper_with_nothing_to_do_takes_next_to_nothing(place):
 
 def dead_journals(place: Place, count: int, records: int, record_bytes: int) -> None:
     for number in range(count):
-        writer, _ = JournalWriter.create(
-            place.root, f"run-{number}", {}, destination=place.orders().key, budget=1 << 26
-        )
+        writer, _ = create_journal(place.root, f"run-{number}", {}, destination=place.orders().key, budget=1 << 26)
         for _ in range(records):
             log = frames.encode([time.time_ns(), 9, None, None, f"of {number} " + "x" * record_bytes, {}, b"", 0])
             writer.append(Kind.LOG, Signal.LOGS, log)
@@ -395,7 +393,7 @@ def fill(path: Path) -> None:
 
 def test_on_a_full_disk_what_is_delivered_makes_room_for_the_cursors_that_say_so(sink, small):
     key = small.orders().key
-    writer, _ = JournalWriter.create(small.root, "run", {}, destination=key, budget=1 << 26)
+    writer, _ = create_journal(small.root, "run", {}, destination=key, budget=1 << 26)
     for number in range(7_000):
         log = frames.encode([time.time_ns(), 9, None, None, f"{number} " + "x" * 1000, {}, b"", 0])
         writer.append(Kind.LOG, Signal.LOGS, log)

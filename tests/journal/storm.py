@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from synapse_otel.journal import frames, segment, writer
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.frames import Kind, Signal
 
 SIGNALS = 2_000
@@ -27,7 +28,7 @@ def main(root: str, way: str, raises: str) -> None:
     writer.SEGMENT_SIZE = 1 << 14
     if way == "called":
         segment._fallocate = lambda: None
-    journal, _ = writer.JournalWriter.create(Path(root), "run", {}, destination="d", budget=1 << 30)
+    journal, _ = create_journal(Path(root), "run", {}, destination="d", budget=1 << 30)
     made = signals = interrupted = 0
     returned: list[int] = []
     armed = False

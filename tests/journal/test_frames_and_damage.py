@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.folder import segment_path
 from synapse_otel.journal.frames import HEADER_SIZE, STRUCTURES, Kind, Signal
 from synapse_otel.journal.reader import JournalReader, Position, read_all
-from synapse_otel.journal.writer import JournalWriter
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats(allow_nan=False) | st.text(),
@@ -236,7 +236,7 @@ def test_an_empty_or_missing_folder_holds_nothing(tmp_path):
 
 
 def test_a_real_journal_damaged_page_by_page(tmp_path):
-    writer, _ = JournalWriter.create(tmp_path, "run", {"a": 1}, destination="d", budget=1 << 26)
+    writer, _ = create_journal(tmp_path, "run", {"a": 1}, destination="d", budget=1 << 26)
     for index in range(500):
         writer.append(Kind.LOG, Signal.LOGS, frames.encode([index, 9, None, None, "x" * 100, {}, b"", 0]))
     writer.close()

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from synapse_otel.journal import frames, segment, writer
+from synapse_otel.journal import creation, frames, segment, writer
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.journal.frames import Kind, Signal
@@ -121,8 +122,8 @@ class Life(RuleBasedStateMachine):
     def start_job(self, mapped):
         segment._fallocate = self.before[1] if mapped else lambda: None
         name = f"{len(self.runs):032x}"
-        with patch.object(writer, "new_folder_name", lambda _name: f"run-{name}"):
-            self.journal, _ = JournalWriter.create(
+        with patch.object(creation, "new_folder_name", lambda _name: f"run-{name}"):
+            self.journal, _ = create_journal(
                 self.root, "run", {"a": 1}, destination="d", budget=1 << 30, journal_id=name
             )
         self.runs[self.journal.run.journal] = self.journal.folder.name

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from synapse_otel.journal import frames, segment
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.folder import folder_size, read_run, segment_numbers, segment_path
 from synapse_otel.journal.frames import HEADER_SIZE, LARGEST_PAYLOAD, Kind, Signal
 from synapse_otel.journal.reader import JournalReader, read_all
-from synapse_otel.journal.writer import SEGMENT_SIZE, JournalWriter
+from synapse_otel.journal.writer import SEGMENT_SIZE
 from tests.eventually import eventually
 
 BUDGET = 1 << 30
@@ -36,7 +37,7 @@ def made(tmp_path):
     journals = []
 
     def make(**options):
-        journal, _state = JournalWriter.create(
+        journal, _state = create_journal(
             tmp_path / "root", "run", {"service.name": "x"}, **{"destination": "d", "budget": BUDGET, **options}
         )
         journals.append(journal)
@@ -190,7 +191,7 @@ def test_when_the_disk_is_full_another_journal_goes_on_and_this_one_says_so(made
     disk = tmp_path / "disk"
     disk.mkdir()
     with mounted(disk, "6m"):
-        first, _ = JournalWriter.create(disk / "root", "run", {}, destination="d", budget=BUDGET)
+        first, _ = create_journal(disk / "root", "run", {}, destination="d", budget=BUDGET)
         second = made(parent=first.run.journal, continues=True)
         told = []
 
@@ -222,7 +223,7 @@ def test_the_end_finds_room_on_a_disk_that_is_full_to_the_last_page(tmp_path, mo
     disk = tmp_path / "disk"
     disk.mkdir()
     with mounted(disk, "400k"):
-        journal, _ = JournalWriter.create(disk / "root", "run", {}, destination="d", budget=BUDGET)
+        journal, _ = create_journal(disk / "root", "run", {}, destination="d", budget=BUDGET)
         while not journal.failed:
             journal.append(Kind.LOG, Signal.LOGS, b"x" * 16)  # a smaller frame than the end's
         journal.close()
@@ -240,7 +241,7 @@ def test_with_no_other_journal_what_cannot_be_kept_is_counted(tmp_path, way):
     disk = tmp_path / "disk"
     disk.mkdir()
     with mounted(disk, "6m"):
-        journal, _ = JournalWriter.create(disk / "root", "run", {}, destination="d", budget=BUDGET)
+        journal, _ = create_journal(disk / "root", "run", {}, destination="d", budget=BUDGET)
         for number in range(2_000):
             journal.append(Kind.LOG, Signal.LOGS, log(f"{number} ", 5000))
         journal.flush()
@@ -256,7 +257,7 @@ def test_a_disk_too_small_for_a_journal_leaves_nothing_behind(tmp_path, way):
     before = len(os.listdir("/proc/self/fd"))
     with mounted(disk, "64k"):
         with pytest.raises(OSError, match="space"):
-            JournalWriter.create(disk / "root", "run", {}, destination="d", budget=BUDGET)
+            create_journal(disk / "root", "run", {}, destination="d", budget=BUDGET)
         assert list((disk / "root").iterdir()) == []
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -304,9 +305,10 @@ def test_a_storm_of_signals_whose_handler_appends_in_the_middle_of_appends(tmp_p
 def test_a_frame_over_the_limit_of_a_file_costs_itself_only(tmp_path):
     program = (
         "import sys, resource; from pathlib import Path\n"
-        "from synapse_otel.journal.writer import SEGMENT_SIZE, JournalWriter\n"
+        "from synapse_otel.journal.creation import create_journal\n"
+        "from synapse_otel.journal.writer import SEGMENT_SIZE\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (SEGMENT_SIZE, SEGMENT_SIZE))\n"
-        "journal, _ = JournalWriter.create(Path(sys.argv[1]), 'run', {}, destination='d', budget=1 << 30)\n"
+        "journal, _ = create_journal(Path(sys.argv[1]), 'run', {}, destination='d', budget=1 << 30)\n"
         "for size in (10, SEGMENT_SIZE + 1, 10, 4_000_000, 10): journal.append(16, 0, bytes(size))\n"
         "journal.close(); print(journal.failed, journal.sequences[0], journal.dropped[0])\n"
     )
@@ -370,7 +372,8 @@ def test_killed_in_the_middle_of_beginning_segments_all_that_returned_is_there(t
     program = (
         "import sys, os; from pathlib import Path\n"
         "import synapse_otel.journal.writer as w; w.SEGMENT_SIZE = 1 << 14\n"
-        "journal, _ = w.JournalWriter.create(Path(sys.argv[1]), 'run', {}, destination='d', budget=1 << 30)\n"
+        "from synapse_otel.journal.creation import create_journal\n"
+        "journal, _ = create_journal(Path(sys.argv[1]), 'run', {}, destination='d', budget=1 << 30)\n"
         "number = 0\n"
         "while True:\n"
         "    journal.append(16, 0, b'%d ' % number + b'x' * (number % 3000)); number += 1\n"

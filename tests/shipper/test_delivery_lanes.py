@@ -9,10 +9,10 @@ import pytest
 
 from synapse_otel.account import account_of
 from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.shipper import delivery, suspects
 from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.shipper import Shipper
@@ -41,7 +41,7 @@ def destination(sink):
 
 @pytest.fixture
 def journal(tmp_path):
-    made, _ = JournalWriter.create(tmp_path, "run", {}, destination="key", budget=1 << 26)
+    made, _ = create_journal(tmp_path, "run", {}, destination="key", budget=1 << 26)
     yield made
     made.close()
 

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.journal.state import StateBlock
-from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.retention import Limits, delete_leftovers
 from synapse_otel.shipper.shipper import Shipper
@@ -32,7 +32,7 @@ class Journal:
     """A journal with a gauge, a counter, a histogram and a job."""
 
     def __init__(self, root, sink):
-        self.writer, state = JournalWriter.create(root, "run", {}, destination="key", budget=1 << 26)
+        self.writer, state = create_journal(root, "run", {}, destination="key", budget=1 << 26)
         self.block = StateBlock()
         self.block.move(state)
         urls = {name: Endpoint(url=f"{sink.url}/v1/{name}") for name in ("logs", "metrics", "traces")}

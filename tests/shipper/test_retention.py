@@ -10,6 +10,7 @@ import pytest
 
 from synapse_otel.account import account_of
 from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import cursor_path, read_cursor
 from synapse_otel.journal.folder import folder_size
 from synapse_otel.journal.frames import Kind, Signal
@@ -37,7 +38,7 @@ def destination(sink: Sink) -> Destination:
 
 def write(root: Path, name: str, records: int, *, key: str = "key", keep: bool = False) -> JournalWriter:
     """Write a journal with records of about a kilobyte."""
-    writer, _ = JournalWriter.create(root, name, {}, destination=key, budget=1 << 30, keep=keep)
+    writer, _ = create_journal(root, name, {}, destination=key, budget=1 << 30, keep=keep)
     for number in range(records):
         log = frames.encode([time.time_ns(), 9, None, None, f"{name} {number} " + "x" * 1000, {}, b"", 0])
         writer.append(Kind.LOG, Signal.LOGS, log)

@@ -12,10 +12,10 @@ import pytest
 
 from synapse_otel.account import account_of
 from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.self_telemetry import QueueAge
 from synapse_otel.shipper.shipper import Shipper
@@ -35,7 +35,7 @@ class Run:
     """A journal with records of every signal, delivered by a shipper that begins anew each time."""
 
     def __init__(self, root, sink):
-        self.writer, _ = JournalWriter.create(root, "run", {"run": "1"}, destination="key", budget=1 << 26)
+        self.writer, _ = create_journal(root, "run", {"run": "1"}, destination="key", budget=1 << 26)
         self.sink = sink
         self.writer.define("scope", Kind.SCOPE, frames.encode([0, "a"]))
         self.writer.define("series", Kind.SERIES, frames.encode([1, 0, "gauge", "g", "", "", {}]))

@@ -166,6 +166,27 @@ class AppendedSegment:
         os.close(descriptor)
 
 
+class NoRoom:
+    """A segment that has no room: of a journal that is closed or has failed."""
+
+    room = -1
+    at = 0
+    memory: mmap.mmap | None = None
+
+    def write(self, data: bytes) -> None:
+        """Never called with success: there is no room."""
+
+    write_end = write
+
+    def duplicate(self) -> None:
+        """Nothing to bring to the disk."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    abandon = close
+
+
 def open_segment(path: Path, size: int) -> MappedSegment | AppendedSegment:
     """Make a segment of ``size`` bytes, mapped if the file system allocates, else appended to.
 

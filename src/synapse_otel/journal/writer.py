@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
-import secrets
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -22,31 +19,22 @@ from signal import (
     valid_signals,
 )
 from threading import RLock
-from time import time, time_ns
+from time import time_ns
 from typing import Any, Final
-
-import msgspec
 
 from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
 from synapse_otel.journal.durable import Durable
 from synapse_otel.journal.folder import (
-    ALIVE_LOCK,
-    RUN_FILE,
-    SHIP_LOCK,
-    STATE_FILE,
     Run,
     folder_size,
-    make_root,
-    new_folder_name,
     segment_numbers,
     segment_path,
 )
 from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, Signal, checksum
 from synapse_otel.journal.locks import FileLock
-from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, Segment, allocate, open_segment
+from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, NoRoom, Segment, open_segment
 from synapse_otel.journal.spare import SpareDescriptors
-from synapse_otel.journal.state import BLOCK_SIZE
 
 SEGMENT_SIZE: Final = 4 << 20
 _ALL_SIGNALS: Final = valid_signals() - {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV}
@@ -60,7 +48,10 @@ class JournalWriter:
     spans that are open, stand again at the beginning of every segment.
     """
 
-    def __init__(self, folder: Path, run: Run, resource: Mapping[str, Any], *, budget: int, first: Segment) -> None:
+    def __init__(
+        self, folder: Path, run: Run, resource: Mapping[str, Any], *, budget: int, first: Segment, alive: FileLock
+    ) -> None:
+        """Begin with a segment that is empty, and the lock that says that its process lives, which is held."""
         self.folder = folder
         self.run = run
         self.sequences = [0] * len(Signal)
@@ -79,9 +70,11 @@ class JournalWriter:
         self._closed = False
         self._spare = SpareDescriptors()
         self._durable = Durable(folder)
+        self._alive = alive
         first.write(self._header())
         first.room -= RESERVE
         self._segment: Segment = first
+        self._spare.take()
 
     # --- appending ----------------------------------------------------------------------------------
 
@@ -197,7 +190,7 @@ class JournalWriter:
         with self._lock:
             if self._closed:
                 return
-            nothing = _NoRoom()
+            nothing = NoRoom()
             self._closed = True
             segment, self._segment = self._segment, nothing
             if not self._failed:
@@ -209,7 +202,7 @@ class JournalWriter:
         self._lock = RLock()
         if not self._closed:
             self._closed = True
-            segment, self._segment = self._segment, _NoRoom()
+            segment, self._segment = self._segment, NoRoom()
             segment.abandon()
             self._spare.release()
             self._alive.release()
@@ -352,110 +345,11 @@ class JournalWriter:
 
     def _fail(self, error: OSError) -> None:
         if not self._failed and not self._closed:
-            nothing = _NoRoom()
+            nothing = NoRoom()
             self._failed = True
             segment, self._segment = self._segment, nothing
             self._finish(segment, continued=True)
             self._successor = self.on_failure(error)
-
-    # --- making -------------------------------------------------------------------------------------
-
-    @classmethod
-    def create(
-        cls,
-        root: Path,
-        name: str,
-        resource: Mapping[str, Any],
-        *,
-        destination: str,
-        budget: int,
-        keep: bool = False,
-        parent: str = "",
-        continues: bool = False,
-        journal_id: str | None = None,
-        watched: str = "",
-        self_telemetry: bool = True,
-    ) -> tuple[JournalWriter, memoryview]:
-        """Make a journal below ``root``; return it, and the home of its state block.
-
-        Raises:
-            OSError: the folder cannot be made or written, or the disk is full; nothing is left behind.
-        """
-        make_root(root)
-        run = Run(
-            journal=journal_id or secrets.token_hex(16),
-            name=name,
-            created=time(),
-            process=os.getpid(),
-            destination=destination,
-            keep=keep,
-            parent=parent,
-            continues=continues,
-            version=FORMAT_VERSION,
-            watched=watched,
-            self_telemetry=self_telemetry,
-        )
-        final = root / new_folder_name(name)
-        making = root / f".{final.name}"
-        making.mkdir(mode=0o700)
-        alive = FileLock(making / ALIVE_LOCK)
-        first: MappedSegment | AppendedSegment | None = None
-        try:
-            alive.acquire()
-            state = _make_state(making / STATE_FILE)
-            first = open_segment(segment_path(making, 1), SEGMENT_SIZE)
-            _write_private(making / RUN_FILE, msgspec.json.encode(run))
-            _write_private(making / SHIP_LOCK, b"")  # here, as a shipper could not make it on a full disk
-            journal = cls(final, run, resource, budget=budget, first=first)
-            journal._alive = alive
-            making.rename(final)
-            journal._spare.take()
-        except BaseException:
-            if first is not None:
-                first.abandon()
-            for path in making.iterdir():
-                path.unlink()
-            making.rmdir()
-            alive.release()
-            raise
-        return journal, state
-
-    _alive: FileLock
-
-
-class _NoRoom:
-    """A segment that has no room: of a journal that is closed or has failed."""
-
-    room = -1
-    at = 0
-    memory: mmap.mmap | None = None
-
-    def write(self, data: bytes) -> None:
-        """Never called with success: there is no room."""
-
-    write_end = write
-
-    def duplicate(self) -> None:
-        """Nothing to bring to the disk."""
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-    abandon = close
-
-
-def _make_state(path: Path) -> memoryview:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        if not allocate(descriptor, BLOCK_SIZE):
-            # Every page is written once, so that the file system has to find room for it now.
-            if os.pwrite(descriptor, bytes(BLOCK_SIZE), 0) != BLOCK_SIZE:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if sys.platform.startswith("linux"):
-                os.fsync(descriptor)
-        return memoryview(mmap.mmap(descriptor, BLOCK_SIZE))
-    finally:
-        os.close(descriptor)
 
 
 def _discard(segment: Segment | None, *paths: Path) -> None:
@@ -465,12 +359,6 @@ def _discard(segment: Segment | None, *paths: Path) -> None:
     for path in paths:
         with suppress(OSError):
             path.unlink(missing_ok=True)
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
 
 
 def _no_other(_error: OSError) -> None:

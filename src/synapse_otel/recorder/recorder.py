@@ -16,6 +16,7 @@ import msgspec
 from synapse_otel._version import __version__
 from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.folder import spare_roots
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state import JobEntry, StateBlock
@@ -162,7 +163,7 @@ class Recorder:
         errors: list[str] = []
         for root in list(self._roots):
             try:
-                journal, state = JournalWriter.create(
+                journal, state = create_journal(
                     root,
                     self._name,
                     self._resource,
