@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import atexit
 import os
-import signal
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from synapse_otel.signals import semconv
 from synapse_otel.signals.job import Job
 from synapse_otel.signals.start import check_job, start_job
+from synapse_otel.termination import NotLeft, Terminated, ended_by_sigterm
 
 if TYPE_CHECKING:
     from synapse_otel.account import Account
@@ -179,7 +177,7 @@ def job(
         checkpoint=dict(checkpoint) if checkpoint is not None else None,
     )
     context._job = started  # noqa: SLF001 - the seam between the context and its job
-    with _terminated_by_signal(started, console, pipeline):
+    with ended_by_sigterm(lambda error: _end(started, console, error), pipeline.settings.exit_timeout):
         try:
             with started.root.activated():
                 yield context
@@ -257,70 +255,6 @@ def _at_exit() -> None:
         pipeline.close()  # its run is another process' to wait for
     else:
         pipeline.end_run()
-
-
-@contextmanager
-def _terminated_by_signal(started: Job, console: BaseLogger | None, pipeline: Pipeline) -> Iterator[None]:
-    """End the job on SIGTERM, and then do what would have been done without us: the handler before, or to die of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    if before is None:
-        yield  # installed by something that is not Python: left alone
-        return
-    process = os.getpid()
-    hosts = _hosts_handler.get(before, before)
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        if os.getpid() == process and not callable(hosts) and hosts != signal.SIG_IGN:
-            # It dies of this signal, even if the end hangs because the signal came while a lock was held.
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _die_later(number, pipeline.settings.exit_timeout + _GRACE_SECONDS)
-            _end(started, console, SIGTERM("terminated from outside"))
-        if callable(before):
-            before(number, frame)
-        elif before != signal.SIG_IGN:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    _hosts_handler[terminate] = hosts
-    signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        del _hosts_handler[terminate]
-        if signal.getsignal(signal.SIGTERM) is terminate:
-            signal.signal(signal.SIGTERM, before)
-
-
-_hosts_handler: Final[dict[Any, Any]] = {}
-"""By handler of ours: the one of the host that was there before, also before that of a job around it."""
-
-
-def _die_later(number: int, seconds: float) -> None:
-    """Have this process die of a signal after a while, if it still lives then."""
-
-    def die() -> None:
-        time.sleep(seconds)
-        os.kill(os.getpid(), number)
-
-    threading.Thread(target=die, name="synapse-otel end", daemon=True).start()
-
-
-class Terminated(BaseException):
-    """Stands in a job's record for what ended it from outside; never raised. Its name is the ``error.type``."""
-
-
-class SIGTERM(Terminated):
-    """The signal."""
-
-
-class NotLeft(Terminated):
-    """The interpreter ended without the job's block having been left."""
-
-
-_GRACE_SECONDS: Final = 0.5
 
 
 # --- small parts ---------------------------------------------------------------------------------------
