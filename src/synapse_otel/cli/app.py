@@ -119,6 +119,18 @@ def sync(run: Annotated[str | None, typer.Argument(help=f"{_RUN} Every pending r
     _finish(lambda: command(run))
 
 
+@app.command()
+def doctor(
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    probe: Annotated[bool, typer.Option(help="Send a log record, a metric point and a span, marked as probes.")] = True,
+) -> None:
+    """Find out why telemetry does not arrive. Ends with 1 if something is in its way."""
+    from synapse_otel.cli.doctor import doctor as command
+
+    _finish(lambda: command(json=json, probe=probe))
+
+
 def _finish(command: Callable[[], int]) -> None:
     """Run a command and end with its exit code; what the user can put right is said on one line."""
     from synapse_otel.settings import SettingsError

@@ -118,5 +118,5 @@ def _place(folders: list[Path]) -> str:
 def _why(account: Account) -> str:
     if not account.pending:
         return ""
-    reason = f" ({account.failure})" if account.failure else ""
+    reason = f" ({account.failure}; `synapse-otel doctor` tells more)" if account.failure else ""
     return f"{reason} · kept on disk; `synapse-otel sync` delivers it, or the next shipper"

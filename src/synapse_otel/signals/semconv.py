@@ -107,7 +107,9 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     ),
     Attribute(PLUGIN_NAME, "string", "Name of the plugin.", "job span, metrics"),
     Attribute(PLUGIN_VERSION, "string", "Version of the plugin.", "job span"),
-    Attribute(ACTION, "string", "What the job does: train, export, upload, inference...", "job span, metrics"),
+    Attribute(
+        ACTION, "string", "What the job does: train, export, upload, inference...", "resource, job span, metrics"
+    ),
     Attribute(CATEGORY, "string", "Phase that a record belongs to; the step's name inside a step.", "everything"),
     Attribute(CHECKPOINT_CATEGORY, "string", "`base` or the kind of fine-tuned model a job starts from.", "job span"),
     Attribute(CHECKPOINT_PATH, "string", "Path of the model that a job starts from.", "job span"),
@@ -336,6 +338,8 @@ EVENT_DEVELOPER: Final = "synapse.dev_event"
 EVENT_METRIC_NONFINITE: Final = "synapse.metric.nonfinite"
 EVENT_METRIC_TEXT: Final = "synapse.metric.text"
 EVENT_EXCEPTION: Final = "exception"
+PROBE: Final = "synapse.doctor.probe"
+"""What `synapse-otel doctor` sends: the name of its log record's event, of its gauge and of its span."""
 OTHER: Final = "_other"
 """Stands for every further name where the number of names is bounded."""
 
@@ -347,5 +351,6 @@ EVENTS: Final[tuple[Event, ...]] = (
     Event(EVENT_METRIC_NONFINITE, "WARN", "A reported value was NaN or infinite."),
     Event(EVENT_METRIC_TEXT, "INFO", "A reported value was text."),
     Event(EVENT_EXCEPTION, "ERROR", "An exception left a job or step."),
+    Event(PROBE, "INFO", "`synapse-otel doctor` has tried the way; a gauge and a span have the same name."),
     Event("<name>", "INFO, or as said", "`log`: the plugin's own event name."),
 )

@@ -1,0 +1,66 @@
+"""``synapse-otel doctor``: what is in the way of telemetry, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from synapse_otel.cli.codes import UNHEALTHY
+from synapse_otel.cli.lines import say
+from synapse_otel.doctor import Finding, Level, examine
+from synapse_otel.report.words import printable
+
+_SIGNS = {
+    Level.OK: ("ok", "green"),
+    Level.NOTE: ("note", "cyan"),
+    Level.WARNING: ("warn", "yellow"),
+    Level.FAILURE: ("FAIL", "bold red"),
+}
+_WIDTH = max(len(sign) for sign, _ in _SIGNS.values())
+
+
+def doctor(*, json: bool, probe: bool) -> int:
+    """Print what is found, and return the exit code: 0 if nothing fails."""
+    found = []
+    console = Console(soft_wrap=True, highlight=False)
+    for finding in examine(probe=probe):
+        found.append(finding)
+        if not json:
+            _print(console, finding)
+    failures, warnings = (_count(found, level) for level in (Level.FAILURE, Level.WARNING))
+    if json:
+        report = {"healthy": not failures, "failures": failures, "warnings": warnings, "findings": found}
+        say(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+    else:
+        say("")
+        say(_summary(failures, warnings))
+    return UNHEALTHY if failures else 0
+
+
+def _print(console: Console, finding: Finding) -> None:
+    sign, style = _SIGNS[finding.level]
+    line = Text.assemble(
+        (sign.ljust(_WIDTH), style), "  ", (f"{finding.check}: {printable(finding.about)}", "bold"), "  "
+    )
+    line.append(printable(finding.text))
+    console.print(line)
+    if finding.advice:
+        console.print(Text(f"{'':{_WIDTH}}  -> {printable(finding.advice)}", style=style))
+
+
+def _count(found: Iterable[Finding], level: Level) -> int:
+    return sum(finding.level is level for finding in found)
+
+
+def _summary(failures: int, warnings: int) -> str:
+    if not failures and not warnings:
+        return "all is well: what a job records arrives"
+    parts = [
+        f"{count} {word}{'s' if count > 1 else ''}"
+        for count, word in ((failures, "failure"), (warnings, "warning"))
+        if count
+    ]
+    return ", ".join(parts)

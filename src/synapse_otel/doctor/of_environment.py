@@ -1,0 +1,74 @@
+"""Python, the packages that matter, and who else sets up OpenTelemetry here."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distributions, entry_points, version
+from typing import Final
+
+from synapse_otel._version import __version__
+from synapse_otel.doctor.finding import Finding, Level
+
+_PACKAGES: Final = (
+    "opentelemetry-api",
+    "opentelemetry-sdk",
+    "opentelemetry-exporter-otlp-proto-common",
+    "opentelemetry-proto",
+    "opentelemetry-semantic-conventions",
+    "grpcio",
+    "protobuf",
+    "pydantic",
+    "synapse-sdk",
+)
+_PROVIDERS: Final = (
+    "OTEL_PYTHON_TRACER_PROVIDER",
+    "OTEL_PYTHON_METER_PROVIDER",
+    "OTEL_PYTHON_LOGGER_PROVIDER",
+    "OTEL_PYTHON_DISTRO",
+)
+
+
+def environment() -> Iterator[Finding]:
+    """Yield what is installed."""
+    found = {"synapse-otel": __version__, **{name: found for name in _PACKAGES if (found := _version(name))}}
+    where = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield Finding(
+        check="environment",
+        about="versions",
+        level=Level.OK,
+        text=f"{where}; {', '.join(f'{name} {text}' for name, text in found.items())}",
+        facts={"python": platform.python_version(), "executable": sys.executable, **found},
+    )
+    instrumentations = sorted(
+        name
+        for found in distributions()
+        if (name := found.metadata["Name"] or "").startswith("opentelemetry-instrumentation-")
+    )
+    if instrumentations:
+        names = ", ".join(name.removeprefix("opentelemetry-instrumentation-") for name in instrumentations)
+        text = f"{names}: what they record goes into the job's journal when they are switched on"
+        yield Finding(check="environment", about="instrumentations", level=Level.OK, text=text)
+    yield from _who_else()
+
+
+def _who_else() -> Iterator[Finding]:
+    """Say who may set the providers before `job()` does: then records go where that one sends them."""
+    import os
+
+    for name in _PROVIDERS:
+        if os.environ.get(name):
+            text = f"{os.environ[name]}: sets the providers before a job does, and records go where it sends them"
+            advice = "unset it for jobs whose records should go through the journal; docs/mapping.md tells what is kept"
+            yield Finding(check="environment", about=name, level=Level.WARNING, text=text, advice=advice)
+    for found in entry_points(group="opentelemetry_distro"):
+        text = f"{found.value}: under `opentelemetry-instrument` it sets the providers before a job does"
+        yield Finding(check="environment", about=f"distribution {found.name}", level=Level.NOTE, text=text)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

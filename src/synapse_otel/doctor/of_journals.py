@@ -1,0 +1,106 @@
+"""The folder of the journals: whether a job can write it, and what waits in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from synapse_otel.account import account_of
+from synapse_otel.doctor.finding import Finding, Level
+from synapse_otel.journal.folder import read_run, run_folders, spare_roots
+from synapse_otel.journal.salt import read_salt
+from synapse_otel.journal.segment import allocate
+from synapse_otel.recording import RunState, emitted_records, run_state
+from synapse_otel.settings import Settings
+from synapse_otel.shipper.destination import Destination
+from synapse_otel.shipper.start import is_shipping
+
+_MEBIBYTE: Final = 1 << 20
+_PROBE_BYTES: Final = 1 << 16
+
+
+def journals(settings: Settings, destination: Destination) -> Iterator[Finding]:
+    """Yield what is found in the folder of the journals, and in those that are used where it cannot be written."""
+    root = settings.journal_dir
+    yield from _folder(root, int(settings.journal_budget))
+    if root.exists() and root.stat().st_uid != os.geteuid():
+        return
+    roots = [root, *(spare for spare in spare_roots() if spare.exists())]
+    folders = [folder for one in roots for folder in run_folders(one)]
+    yield from _runs(folders, roots, destination.key(read_salt(root)) if folders else "")
+
+
+def _folder(root: Path, budget: int) -> Iterator[Finding]:
+    """Say whether a job could write there: by writing."""
+    existing = next(folder for folder in (root, *root.parents) if folder.exists())
+    found = partial(Finding, check="journal", about=str(root))
+    if root.exists() and root.stat().st_uid != os.geteuid():
+        text = "belongs to another user: jobs write elsewhere, or not at all"
+        advice = "set SYNAPSE_OTEL_JOURNAL_DIR to a folder of your own"
+        yield found(level=Level.FAILURE, text=text, advice=advice)
+        return
+    try:
+        with tempfile.TemporaryFile(dir=existing) as file:
+            is_mapped = allocate(file.fileno(), _PROBE_BYTES)
+            os.pwrite(file.fileno(), bytes(_PROBE_BYTES), 0)
+            os.fsync(file.fileno())
+    except OSError as error:
+        text = f"cannot be written ({error.strerror}): records go to memory-backed folders, which a restart empties"
+        advice = "make room, or set SYNAPSE_OTEL_JOURNAL_DIR to a folder that can be written"
+        yield found(level=Level.FAILURE, text=text, advice=advice)
+        return
+    free = shutil.disk_usage(existing).free
+    facts = {"free_bytes": free, "mapped": is_mapped}
+    text = f"{free / _MEBIBYTE:,.0f} MiB free, written {'through memory' if is_mapped else 'by system calls'}"
+    if free < budget:
+        text += f"; one run may take {budget / _MEBIBYTE:,.0f} MiB"
+        advice = "make room, or lower SYNAPSE_OTEL_JOURNAL_BUDGET"
+        yield found(level=Level.WARNING, text=text, advice=advice, facts=facts)
+    else:
+        yield found(level=Level.OK, text=text, facts=facts)
+
+
+def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]:
+    """Say what waits, and whether somebody delivers it."""
+    pending = waiting = others = 0
+    failures: dict[str, int] = {}
+    crashed = []
+    for folder in folders:
+        account = account_of([folder], emitted_records(folder))
+        run = read_run(folder)
+        if run_state(folder) is RunState.CRASHED:
+            crashed.append(folder.name)
+        if not account.pending:
+            continue
+        waiting += 1
+        pending += account.pending
+        others += run is not None and run.destination != key
+        if account.failure:
+            failures[account.failure] = failures.get(account.failure, 0) + 1
+    ships = any(is_shipping(root, key) for root in roots) if key else False
+    facts = {"runs": len(folders), "waiting": waiting, "pending": pending, "shipper_runs": ships}
+    delivery = partial(Finding, check="runs", about="delivery", facts=facts)
+    if not waiting:
+        yield delivery(level=Level.OK, text=f"nothing is pending, of {len(folders):,} runs")
+    else:
+        who = "a shipper is at it" if ships else "no shipper runs"
+        advice = "" if ships else "`synapse-otel sync` delivers it now; the next job starts a shipper"
+        level = Level.NOTE if ships else Level.WARNING
+        text = f"{pending:,} records of {waiting:,} runs are pending; {who}"
+        yield delivery(level=level, text=text, advice=advice)
+    if others:
+        text = f"{others:,} of the runs that wait were recorded for another destination"
+        advice = "`synapse-otel sync RUN` sends one of them to the one that is set now"
+        yield Finding(check="runs", about="other destinations", level=Level.WARNING, text=text, advice=advice)
+    for failure, count in sorted(failures.items()):
+        text = f"the last try failed for {count:,} of them: {failure}"
+        yield Finding(check="runs", about="last failure", level=Level.WARNING, text=text)
+    if crashed:
+        text = f"{len(crashed):,} runs were killed, the last one {crashed[-1]}"
+        advice = f"`synapse-otel jobs {crashed[-1]}` tells how"
+        yield Finding(check="runs", about="killed", level=Level.NOTE, text=text, advice=advice)
