@@ -127,7 +127,7 @@ def test_only_keys_that_the_chart_knows_are_used(tier: str) -> None:
 def test_variables_are_read_and_the_queue_is_on_the_volume(tier: str) -> None:
     chosen = variables(tier)
     text = str(values(tier)["alternateConfig"]) + str(values(tier)["extraManifests"])
-    assert set(chosen) <= set(re.findall(r"\$\{env:([A-Z0-9_]+)", text))
+    assert set(chosen) - {"GOGC"} <= set(re.findall(r"\$\{env:([A-Z0-9_]+)", text))
     [queue] = [mount for mount in values(tier)["extraVolumeMounts"] if mount["name"] == "queue"]
     assert Path(chosen["COLLECTOR_STORAGE_PATH"]).is_relative_to(queue["mountPath"])
     kept = [volume["name"] for volume in values(tier)["extraVolumes"]]
@@ -146,7 +146,9 @@ def test_ports_and_probes_are_where_the_collector_listens(tier: str) -> None:
 
 def test_agents_send_to_the_gateways_service() -> None:
     gateway = values("gateway")
-    target = f"{gateway['fullnameOverride']}:{gateway['ports']['otlp-http']['servicePort']}"
+    [exporter] = values("agent")["alternateConfig"]["exporters"]
+    port = {"otlp_grpc": "otlp", "otlp_http": "otlp-http"}[exporter.partition("/")[0]]
+    target = f"{gateway['fullnameOverride']}:{gateway['ports'][port]['servicePort']}"
     assert variables("agent")["COLLECTOR_GATEWAY_ENDPOINT"] == target
 
 

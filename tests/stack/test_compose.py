@@ -14,7 +14,7 @@ import yaml
 from tools.stack import versions
 from tools.stack.build import build
 from tools.stack.ports import KNOWN, Ports
-from tools.stack.servers import SERVERS
+from tools.stack.servers import GARBAGE_PERCENT, SERVERS
 
 ROOT = Path(__file__).parents[2]
 COLLECTOR = ROOT / "collector"
@@ -80,6 +80,7 @@ def test_a_collector_finds_its_fragments_and_can_harm_nothing(services: dict[str
 @pytest.mark.parametrize("tier", TIERS)
 def test_the_limit_of_go_is_four_fifths_of_the_containers(services: dict[str, Any], tier: str) -> None:
     mib = {"256m": 256, "1g": 1024}[services[tier]["mem_limit"]]
+    assert services[tier]["environment"]["GOGC"] == GARBAGE_PERCENT
     assert services[tier]["environment"]["GOMEMLIMIT"] == f"{mib * 4 / 5:.0f}MiB"
 
 
@@ -109,7 +110,7 @@ def test_prometheus_and_loki_get_the_flags_of_the_tested_ones(services: dict[str
 def test_each_variable_is_one_that_the_files_read(services: dict[str, Any]) -> None:
     for part in SERVERS:
         known = {name for file in _files(part) for name in _variables(file)}
-        assert set(services[part].get("environment", {})) - {"GOMEMLIMIT"} <= known, part
+        assert set(services[part].get("environment", {})) - {"GOMEMLIMIT", "GOGC"} <= known, part
 
 
 def test_every_port_is_published_on_loopback_and_can_be_moved(services: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from tools.collector.inputs import fragments, tier_configuration
 from tools.stack import versions
+from tools.stack.servers import GARBAGE_PERCENT
 
 NAMES: Final = {"agent": "synapse-otel-agent", "gateway": "synapse-otel-gateway"}
 CONFIG_DIR: Final = "/etc/otelcol"
@@ -118,9 +119,10 @@ def _variables(tier: str) -> dict[str, str]:
         "COLLECTOR_HEALTH_ENDPOINT": f"{pod}:13133",
         "COLLECTOR_METRICS_HOST": pod,
         "COLLECTOR_METRICS_PORT": str(METRICS_PORT),
+        "GOGC": GARBAGE_PERCENT,
     }
     if tier == "agent":
-        return common | {"COLLECTOR_GATEWAY_ENDPOINT": f"{NAMES['gateway']}:{OTLP_PORTS['otlp-http']}"}
+        return common | {"COLLECTOR_GATEWAY_ENDPOINT": f"{NAMES['gateway']}:{OTLP_PORTS['otlp']}"}
     return common
 
 

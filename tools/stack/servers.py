@@ -34,6 +34,10 @@ MEMORY_LIMIT_MIB = "512"
 """Of each Collector: a machine of one's own has no container whose limit they could go by."""
 
 
+GARBAGE_PERCENT = "300"
+"""Of each Collector, Go's `GOGC`: a fifth less processor time a record than Go's own 100, for some more memory."""
+
+
 def _collector(binaries: Path, folder: Path, ports: Ports, *, tier: str, files: tuple[str, ...]) -> Server:
     """Return one tier of the Collector; its ports but the jobs' well-known ones are named after it."""
     prefix = "" if tier == "agent" else f"{tier}_"
@@ -45,6 +49,7 @@ def _collector(binaries: Path, folder: Path, ports: Ports, *, tier: str, files: 
             "COLLECTOR_OTLP_HTTP_ENDPOINT": _address(ports[f"{prefix}otlp_http"]),
             "COLLECTOR_STORAGE_PATH": str(folder / "queue"),
             "COLLECTOR_MEMORY_LIMIT_MIB": MEMORY_LIMIT_MIB,
+            "GOGC": GARBAGE_PERCENT,
             "COLLECTOR_HEALTH_ENDPOINT": _address(ports[f"{tier}_health"]),
             "COLLECTOR_METRICS_PORT": str(ports[f"{tier}_metrics"]),
         },
