@@ -21,8 +21,7 @@ from tests.sink import Sink, attributes, body
 
 pytestmark = pytest.mark.once
 
-SEEDS = range(6)
-"""`test_soak.py` and ``make soak`` have many more."""
+SEEDS = range(20)
 
 
 class Told:
