@@ -62,7 +62,8 @@ def _in_order(count: int, calls: int) -> dict[str, Any]:
     numbers = set()
     for folder in run_folders(Path(os.environ["SYNAPSE_OTEL_JOURNAL_DIR"])):
         for frame, structure in read_all(folder):
-            if frame.kind == Kind.LOG and "synapse.data.thread" in structure.attributes:
+            is_log = frame.kind in {Kind.LOG, Kind.BRIEF}
+            if is_log and structure is not None and "synapse.data.thread" in structure.attributes:
                 turns[structure.attributes["synapse.data.thread"]].append(structure.attributes["synapse.data.turn"])
                 numbers.add(frame.sequence)
     whole = all(found == list(range(calls)) for found in turns.values())

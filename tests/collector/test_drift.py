@@ -24,6 +24,7 @@ OTHER_VALUES = {
     "COLLECTOR_TLS": "mutual",
     "COLLECTOR_AUTH": "token",
     "COLLECTOR_AGENT_QUEUE": "through",
+    "COLLECTOR_GATEWAY_QUEUE": "through",
     "COLLECTOR_GATEWAY_SCHEME": "https",
     "COLLECTOR_GATEWAY_AUTH": "token",
     "COLLECTOR_GATEWAY_COMPRESSION": "zstd",

@@ -9,6 +9,8 @@ import os
 import re
 import urllib.request
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +53,18 @@ def test_full_queues_refuse_and_the_jobs_journal_holds_the_rest(tiers: Tiers) ->
     assert counted(tiers, "agent", "otelcol_receiver_refused_log_records_total") > 0
     disk = os.statvfs(tiers.queues)
     assert disk.f_bavail * disk.f_frsize > 0  # what is full is the queue, never its disk
+
+
+def test_with_tiers_that_keep_nothing_no_fault_of_theirs_loses_anything(tmp_path: Path) -> None:
+    """Not even those that a queue on the disk may lose by: a full disk, and a kill while it is taken up again."""
+    with small_disk(tmp_path / "queues", 128) as mounted, through(tmp_path) as tiers:
+        run(tiers, "both killed again and again", 3.0)
+        if mounted:
+            run(tiers, "disk full", 2.0)
+
+
+def through(folder: Path) -> AbstractContextManager[Tiers]:
+    return running_tiers(folder, folder / "queues", queue_bytes=QUEUE_BYTES, keep="through")
 
 
 def counted(tiers: Tiers, tier: str, metric: str) -> float:

@@ -1,4 +1,4 @@
-"""``python -m tools.pull_plug [--seconds 60] [--rate 2000] [FAULT ...]``: exits with 1 where a record is lost."""
+"""``python -m tools.pull_plug [--seconds 60] [--rate 2000] [--through] [FAULT ...]``: exits with 1 on a loss."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"{'; '.join(FAULTS)}; all if none is given")
     parser.add_argument("--seconds", type=float, default=60, help="that each lasts (default: 60)")
     parser.add_argument("--rate", type=int, default=2000, help="log records a second (default: 2000)")
+    parser.add_argument("--through", action="store_true", help="with tiers that keep nothing (default: on their disks)")
     chosen = parser.parse_args(arguments)
+    keep = "through" if chosen.through else "disk"
+    may_lose = frozenset() if chosen.through else MAY_LOSE
     if unknown := set(chosen.faults) - FAULTS.keys():
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
     outcomes = []
     with (
         tempfile.TemporaryDirectory(prefix="pull-plug-", ignore_cleanup_errors=True) as made,
         small_disk(Path(made) / "queues", _DISK_MEBIBYTES) as mounted,
-        running_tiers(Path(made), Path(made) / "queues", queue_bytes=_QUEUE_BYTES) as tiers,
+        running_tiers(Path(made), Path(made) / "queues", queue_bytes=_QUEUE_BYTES, keep=keep) as tiers,
     ):
         for name in chosen.faults or FAULTS:
             if name == "disk full" and not mounted:
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             outcomes.append(trial(name, tiers, FAULTS[name], seconds=chosen.seconds, rate=chosen.rate))
             print("; ".join(outcomes[-1].wrong) or f"{name}: nothing lost", file=sys.stderr, flush=True)
     print(table(outcomes))
-    return 1 if any(outcome.wrong and outcome.fault not in MAY_LOSE for outcome in outcomes) else 0
+    return 1 if any(outcome.wrong and outcome.fault not in may_lose for outcome in outcomes) else 0
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

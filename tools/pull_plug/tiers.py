@@ -13,8 +13,11 @@ from tools.stack.stack import Stack
 
 
 @contextmanager
-def running_tiers(folder: Path, queues: Path, *, queue_bytes: int) -> Iterator[Tiers]:
-    """Run agent and gateway, what they write in `folder`, their queues, each of this size, in `queues`."""
+def running_tiers(folder: Path, queues: Path, *, queue_bytes: int, keep: str = "disk") -> Iterator[Tiers]:
+    """Run agent and gateway, what they write in `folder`, their queues, each of this size, in `queues`.
+
+    `keep` is where both keep what they took: on the `disk`, or nowhere, `through`.
+    """
     with Backend() as backend:
         environments = {
             "agent": {"COLLECTOR_STORAGE_PATH": str(queues / "agent")},
@@ -25,8 +28,12 @@ def running_tiers(folder: Path, queues: Path, *, queue_bytes: int) -> Iterator[T
                 "COLLECTOR_JAEGER_ENDPOINT": backend.address,
             },
         }
-        sizes = {"COLLECTOR_QUEUE_BYTES": str(queue_bytes)}
-        with Stack(("gateway", "agent"), directory=folder, environment=sizes, environments=environments) as stack:
+        queue = {
+            "COLLECTOR_QUEUE_BYTES": str(queue_bytes),
+            "COLLECTOR_AGENT_QUEUE": keep,
+            "COLLECTOR_GATEWAY_QUEUE": keep,
+        }
+        with Stack(("gateway", "agent"), directory=folder, environment=queue, environments=environments) as stack:
             yield Tiers(stack, backend, folder / "journals", queues)
 
 

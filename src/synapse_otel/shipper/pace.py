@@ -27,7 +27,9 @@ class Pace:
     read_bytes = READ_BYTES
     """What is read of a journal at a time."""
     batches = 1
-    """Requests in a row that a journal's lane may send."""
+    """Requests in a row that a journal's lane may send..."""
+    batches_of_ended = 16
+    """... of a process that has ended: what it left is not to wait for the next look each time."""
     in_job = False
     """Whether the process is the job's own."""
 
@@ -63,7 +65,7 @@ class Courtesy(Pace):
 
     batch_bytes = 1 << 19
     read_bytes = 1 << 15
-    batches = 2
+    batches = batches_of_ended = 2
     in_job = True
 
     def __init__(

@@ -292,9 +292,10 @@ class Shipper:
     def _step(self, journal: TrackedJournal, signal: Signal) -> bool:
         """Give a journal's lane its turn, or as many as the pace allows while there is more; whether it has read."""
         has_read = False
-        for _ in range(self.pace.batches):
+        most = self.pace.batches_of_ended if journal.ended else self.pace.batches
+        for _ in range(most):
             has_read |= (found := journal.step(signal, self._senders[signal]))
-            if not (found and self.pace.batches > 1 and journal.lanes[signal].stirs()):
+            if not (found and most > 1 and journal.lanes[signal].stirs()):
                 break
         return has_read
 
