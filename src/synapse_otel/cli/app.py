@@ -112,6 +112,23 @@ def jobs(
 
 
 @app.command()
+def view(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[RUN|FOLDER]", help=f"{_RUN} Or a folder of runs. All runs if not given.")
+    ] = None,
+    *,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; the first free one from 4319 on if not given.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser, where there is one.")] = True,
+) -> None:
+    """Look at runs in a browser, live: steps, progress, curves, messages. For this machine alone."""
+    from synapse_otel.cli.view import view as command
+
+    _finish(lambda: command(target, port=port, browser=browser))
+
+
+@app.command()
 def sync(run: Annotated[str | None, typer.Argument(help=f"{_RUN} Every pending run if not given.")] = None) -> None:
     """Deliver what is pending, once. Ends with 1 if something still is, with 2 if a setting or RUN is wrong."""
     from synapse_otel.cli.sync import sync as command

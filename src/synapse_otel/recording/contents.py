@@ -122,7 +122,7 @@ class Contents:
         self.logs.append(
             LogEntry(
                 time=log.time,
-                kind=_kind(log),
+                kind=kind_of(log),
                 severity=log.severity,
                 event_name=log.event_name or "",
                 body=redact_values(log.body),
@@ -186,7 +186,8 @@ class Contents:
         )
 
 
-def _kind(log: frames.Log) -> LogKind:
+def kind_of(log: frames.Log) -> LogKind:
+    """Return what a log record stands for."""
     if log.attributes.get(semconv.AUDIENCE) == semconv.AUDIENCE_DEVELOPER:
         return LogKind.DEVELOPER
     if not log.event_name:
