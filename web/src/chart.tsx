@@ -27,19 +27,20 @@ export interface ChartProps {
 
 const SYNC = "metrics";
 
-function colours(): { lines: string[]; grid: string; text: string; bad: string; surface: string } {
-  const style = getComputedStyle(document.documentElement);
-  const get = (name: string) => style.getPropertyValue(name).trim();
-  return {
-    lines: Array.from({ length: 8 }, (_, at) => get(`--line-${at}`)),
-    grid: get("--grid"),
-    text: get("--muted"),
-    bad: get("--bad"),
-    surface: get("--surface"),
+function colours(): { lines: string[]; grid: string; text: string; bad: string } {
+  // A canvas knows no light-dark(): an element that wears the colour tells what it comes to.
+  const probe = document.createElement("i");
+  document.body.append(probe);
+  const get = (name: string) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
   };
+  const found = { lines: Array.from({ length: 8 }, (_, at) => get(`--line-${at}`)), grid: get("--grid"), text: get("--muted"), bad: get("--bad") };
+  probe.remove();
+  return found;
 }
 
-const faint = (colour: string) => `${colour}59`;
+const faint = (colour: string) => colour.replace(/^rgb\((.*)\)$/, "rgb($1 / 0.33)").replace(/,/g, " ");
 
 /** Curves over one axis; uPlot draws, this holds it in step with what is wanted. */
 export function Chart(props: ChartProps) {
@@ -207,12 +208,10 @@ function showTip(u: uPlot, tip: HTMLElement, props: ChartProps, look: string[]):
   tip.replaceChildren(head, ...rows);
   tip.hidden = false;
   const beside = u.over.offsetLeft + left;
-  tip.style.left = beside > element_width(u) / 2 ? "" : `${beside + 14}px`;
-  tip.style.right = beside > element_width(u) / 2 ? `${element_width(u) - beside + 14}px` : "";
+  tip.style.left = beside > u.width / 2 ? "" : `${beside + 14}px`;
+  tip.style.right = beside > u.width / 2 ? `${u.width - beside + 14}px` : "";
   tip.style.top = `${u.over.offsetTop + 4}px`;
 }
-
-const element_width = (u: uPlot) => u.width;
 
 function nearest(x: number[], y: number[], at: number): number | null {
   if (!x.length) return null;

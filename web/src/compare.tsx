@@ -50,7 +50,7 @@ export function ComparePage({ source, ids }: { source: Source; ids: string[] }) 
             <tr><th scope="row">started</th>{runs.map((run) => <td key={run.id}>{clock(run.details.row.start)}</td>)}</tr>
             <tr><th scope="row">duration</th>{runs.map((run) => <td key={run.id}>{duration(lasted(run.details.row, now))}</td>)}</tr>
             <tr><th scope="row">progress</th>{runs.map((run) => <td key={run.id}>{percent(run.details.row.progress?.ratio ?? null)}</td>)}</tr>
-            <tr><th scope="row">version</th>{runs.map((run) => <td key={run.id}>{run.details.row.version || "–"}</td>)}</tr>
+            <tr><th scope="row">version</th>{runs.map((run) => <td key={run.id}>{run.details.row.version || text(run.details.resource["service.version"] ?? "–")}</td>)}</tr>
             {params.slice(0, 40).map(({ key, values, differs }) => (
               <tr key={key} class={differs ? "differs" : ""}><th scope="row">{key}</th>{runs.map((run, place) => <td key={run.id}>{values[place] === undefined ? "–" : text(values[place])}</td>)}</tr>
             ))}

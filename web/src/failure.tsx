@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { clock, offset } from "./format";
+import { clock, offset, plural } from "./format";
 import { Icon } from "./parts";
 import type { Details, Exception } from "./types";
 
@@ -80,7 +80,7 @@ function Raised({ one, details, onRecord, first = false }: { one: Exception; det
           </pre>
           {own.length > 0 && own.length < frames.length && (
             <button type="button" class="quiet small" aria-expanded={whole} onClick={() => setWhole(!whole)}>
-              {whole ? "Hide" : `Show ${frames.length - own.length}`} frames of libraries
+              {whole ? "Hide the frames of libraries" : `Show ${plural(frames.length - own.length, "frame")} of libraries`}
             </button>
           )}
         </>

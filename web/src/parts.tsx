@@ -7,7 +7,7 @@ const PATHS: Record<string, string> = {
   pulse: "M2 12h4l3-8 5 16 3-8h5",
   sun: "M12 4V2M12 22v-2M4 12H2M22 12h-2M6 6 4.6 4.6M19.4 19.4 18 18M6 18l-1.4 1.4M19.4 4.6 18 6M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8",
   moon: "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.500 10.500z",
-  auto: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
+  auto: "M12 3.500a8.500 8.500 0 1 0 0 17zM12 3.500a8.500 8.500 0 0 1 0 17|M12 3.500a8.500 8.500 0 1 0 0 17z",
   back: "M15 5l-7 7 7 7",
   out: "M14 4h6v6M20 4l-9 9M18 14v6H4V6h6",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
@@ -25,7 +25,7 @@ const PATHS: Record<string, string> = {
 export function Icon({ name }: { name: string }) {
   return (
     <svg class={`icon icon-${name}`} viewBox="0 0 24 24" aria-hidden="true">
-      <path d={PATHS[name]} />
+      {(PATHS[name] ?? "").split("|").map((path, at) => <path key={at} d={path} class={at ? "filled" : ""} />)}
     </svg>
   );
 }
@@ -128,7 +128,7 @@ export function Pairs({ values, label }: { values: Values; label?: string }) {
         {entries.map(([key, value]) => (
           <div key={key}>
             <dt>{key}</dt>
-            <dd>{shown(value)}</dd>
+            <dd>{Number.isInteger(value) ? String(value) : shown(value)}</dd>
           </div>
         ))}
       </dl>

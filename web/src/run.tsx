@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Failure } from "./failure";
-import { clock, count, duration, percent, plural } from "./format";
+import { clock, count, duration, percent, plural, shown as text } from "./format";
 import { useNow, useRuns } from "./hooks";
 import { Metrics } from "./metrics";
 import { Bar, Copied, Icon, lasted, Pairs, remaining, Section, StatePill, title, verdict } from "./parts";
@@ -44,7 +44,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
       {back}
       <div class="run-head">
         <div class="run-title">
-          <h1>{title(row)}{row.version && <span class="muted"> {row.version}</span>}</h1>
+          <h1>{title(row)} <span class="muted">{row.version || text(details.resource["service.version"] ?? "")}</span></h1>
           <StatePill row={row} />
         </div>
         <p class="run-ids">

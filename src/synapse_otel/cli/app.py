@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -126,6 +126,24 @@ def view(
     from synapse_otel.cli.view import view as command
 
     _finish(lambda: command(target, port=port, browser=browser))
+
+
+@app.command()
+def export(
+    run: Annotated[str | None, typer.Argument(help=f"{_RUN} The last run if not given.")] = None,
+    *,
+    kind: Annotated[
+        Literal["html", "otlp-json", "csv"],
+        typer.Option(
+            "--format", help="html: one file with the whole page; otlp-json: the Collector's; csv: a folder of tables."
+        ),
+    ] = "html",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file, for csv the folder.")] = None,
+) -> None:
+    """Write a run into a file: to attach to a ticket, to load elsewhere."""
+    from synapse_otel.cli.export import export as command
+
+    _finish(lambda: command(run, kind=kind, output=output))
 
 
 @app.command()

@@ -42,6 +42,8 @@ def view(target: str | None, *, port: int | None, browser: bool) -> int:
     from synapse_otel.view.server import application, page
     from synapse_otel.view.shelf import Shelf
 
+    if target is not None and (file := Path(target)).is_file():
+        return _open_file(file, browser=browser)
     try:
         page("index.html")
     except FileNotFoundError:
@@ -72,11 +74,22 @@ def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Pa
         if next(run_folders(folder), None) is None:
             raise LookupError(f"{target} is neither the folder of a run nor a folder of runs")
         return [folder.absolute()], [], ""
-    if folder.is_file():
-        raise LookupError(f"{target} is a file: name the folder of a run, or of runs")
     if folder.is_dir() and folder.absolute().parent not in roots:
         return [], [folder.absolute()], folder.absolute().name
     return roots, [], find_run(target, roots).name
+
+
+def _open_file(file: Path, *, browser: bool) -> int:
+    """Show a file that ``synapse-otel export`` has written: it is a page by itself."""
+    from synapse_otel.view.page_file import is_page_file
+
+    with file.open(encoding="utf-8", errors="replace") as opened:
+        if not is_page_file(opened.read(2_000)):
+            raise LookupError(f"{file} is no page that `synapse-otel export` has written, nor the folder of runs")
+    say(f"The page is at  {file.absolute().as_uri()}")
+    if browser:
+        _open_browser(file.absolute().as_uri())
+    return 0
 
 
 def _listening(port: int | None) -> socket.socket:

@@ -68,6 +68,7 @@ class Library:
         """
         one = self._opened(name)
         with one.found.lock:
+            self._begin(one)
             series = one.found.series
             drawn = {
                 number: series[number].drawn(points, **how)._asdict()
@@ -80,6 +81,7 @@ class Library:
         """Return some of the log records that a filter lets through; an offset below 0 counts from the end."""
         one = self._opened(name)
         with one.found.lock:
+            self._begin(one)
             places = one.filtered.places(wanted)
             begin = max(offset if offset >= 0 else len(places) + offset, 0)
             rows = [one.found.logs.told(at) for at in places[begin : begin + limit]]
@@ -99,6 +101,11 @@ class Library:
             if shelved is None:
                 raise UnknownRunError(name)
             return one.found.version, shelved.version, 1.0 if one.complete else one.found.ratio
+
+    def _begin(self, one: Open) -> None:
+        """Read a run that has not been read whole yet; reading on is for who shows it."""
+        if not one.complete:
+            self._refresh(one)
 
     def _refresh(self, one: Open) -> None:
         was_complete = one.complete
