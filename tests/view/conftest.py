@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,28 +52,46 @@ def root(shelf_root: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(shelf_root, tmp_path / "runs"))
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Return how to serve a folder of journals: it gives the address, token included."""
-    processes: list[subprocess.Popen[str]] = []
+class Serving:
+    """Pages that are served, each by a process of its own."""
 
-    def serve(folder: Path, *arguments: str, **variables: str) -> str:
+    def __init__(self) -> None:
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def __call__(self, folder: Path, *arguments: str, **variables: str) -> str:
+        """Serve a folder of journals, and return the page's address, token included."""
         process = subprocess.Popen(
             [sys.executable, "-c", _SERVE, "view", "--no-browser", "--port", "0", *arguments],
             env=environment(folder, **variables),
             stdout=subprocess.PIPE,
             text=True,
         )
-        processes.append(process)
+        self._processes.append(process)
         assert process.stdout is not None
         found = re.search(r"http://\S+", process.stdout.readline())
         assert found
         return found.group()
 
-    yield serve
-    for process in processes:
-        process.terminate()
-        process.communicate(timeout=20)
+    def end(self) -> None:
+        """End them."""
+        for process in self._processes:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def served() -> Iterator[Serving]:
+    serving = Serving()
+    yield serving
+    serving.end()
+
+
+@pytest.fixture(scope="session")
+def address(shelf_root: Path) -> Iterator[str]:
+    """The address of a page that shows `shelf_root`."""
+    serving = Serving()
+    yield serving(shelf_root)
+    serving.end()
 
 
 def chromium() -> str | None:

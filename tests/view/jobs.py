@@ -15,7 +15,12 @@ def hostile() -> None:
     from synapse_otel.loggers import NoOpLogger
 
     with synapse_otel.job(
-        f"train{EVIL}", plugin=f"evil{EVIL}", version=EVIL, job_id=f"job-{EVIL}", params={EVIL: EVIL}, logger=NoOpLogger()
+        f"train{EVIL}",
+        plugin=f"evil{EVIL}",
+        version=EVIL,
+        job_id=f"job-{EVIL}",
+        params={EVIL: EVIL},
+        logger=NoOpLogger(),
     ) as ctx:
         scope = ctx.scope.begin_step(f"step{EVIL}", order=1, weight=1)
         with scope.activated():

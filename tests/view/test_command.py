@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import urllib.request
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from synapse_otel.journal.folder import run_folders
 from tests.reading.runs import command
 
 
@@ -16,14 +18,11 @@ def names(address: str) -> set[str]:
     """Return the ids of the runs of a page."""
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     opener.open(address, timeout=20).read()
-    import json
-
-    base = address.split("?")[0]
+    base = address.split("?", maxsplit=1)[0]
     return {row["id"] for row in json.loads(opener.open(f"{base}api/runs", timeout=20).read())}
 
 
-def test_it_listens_on_this_machine_alone_and_prints_the_address(served, shelf_root):
-    address = served(shelf_root)
+def test_it_listens_on_this_machine_alone_and_prints_the_address(address):
     assert address.startswith("http://127.0.0.1:")
     assert len(address.split("token=")[1]) >= 32
     assert len(names(address)) == 4
@@ -35,7 +34,7 @@ def test_it_listens_on_this_machine_alone_and_prints_the_address(served, shelf_r
 
 
 def test_a_folder_that_came_from_another_machine_is_shown(served, shelf_root, tmp_path):
-    folder = next(shelf_root.iterdir())
+    folder = next(run_folders(shelf_root))
     Path(tmp_path / "from-elsewhere").mkdir()
     copied = shutil.copytree(folder, tmp_path / "from-elsewhere" / folder.name)
     address = served(tmp_path / "empty", str(copied))

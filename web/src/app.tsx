@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { ComparePage } from "./compare";
 import { useKept } from "./hooks";
 import { ListPage } from "./list";
@@ -21,7 +21,7 @@ export function App({ source }: { source: Source }) {
     window.addEventListener("hashchange", changed);
     return () => window.removeEventListener("hashchange", changed);
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
     window.dispatchEvent(new Event("themechange"));

@@ -23,6 +23,7 @@ from synapse_otel.settings import Settings, load_settings
 FIRST_PORT: Final = 4319
 _TRIES: Final = 20
 _HOST: Final = "127.0.0.1"
+_BACKLOG: Final = 128
 
 
 def view(target: str | None, *, port: int | None, browser: bool) -> int:
@@ -100,6 +101,7 @@ def _listening(port: int | None) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((_HOST, number))
+            listener.listen(_BACKLOG)  # before the address is told: whoever follows it at once waits, and is answered
         except OSError as error:
             listener.close()
             if number == tries[-1]:
@@ -114,11 +116,11 @@ def _serve(app: object, listener: socket.socket) -> None:
 
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # Starlette's types and uvicorn's are not the same
-        log_level="error",
+        log_level="critical",
         access_log=False,
         lifespan="off",
         server_header=False,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=0,
         ws="none",
     )
     with suppress(KeyboardInterrupt):
