@@ -32,6 +32,7 @@ lint: setup ## Check style, types, shell scripts and the tree
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python hatch_build.py check
 	@if [ -x $(BIN)/shellcheck ]; then set -x; $(BIN)/shellcheck .ci/run tools/setup/*.sh; \
 		else echo 'shellcheck: has no wheel for this machine, left out'; fi
 	$(BIN)/python -m tools.setup.check_tree
@@ -54,5 +55,5 @@ lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	echo uv | $(COMPILE) - --constraints constraints/dev.txt --output-file constraints/uv.txt
 
 clean: ## Remove what was made in the tree; the caches outside it stay
-	rm -rf .venv .venv313 .venv313.log dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv313 .venv313.log dist web/node_modules src/synapse_otel/view/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

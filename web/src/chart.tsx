@@ -26,6 +26,15 @@ export interface ChartProps {
 }
 
 const SYNC = "metrics";
+const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Round distances between the marks of a time axis, in ms. */
+const STEPS = [
+  ...[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[1, 2, 5, 10, 15, 20, 30].map((n) => n * UNITS.s),
+  ...[1, 2, 5, 10, 15, 20, 30].map((n) => n * UNITS.m),
+  ...[1, 2, 3, 4, 6, 8, 12].map((n) => n * UNITS.h),
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((n) => n * UNITS.d),
+];
 
 function colours(): { lines: string[]; grid: string; text: string; bad: string } {
   // A canvas knows no light-dark(): an element that wears the colour tells what it comes to.
@@ -135,11 +144,12 @@ function options(element: HTMLElement, tip: HTMLElement, props: { current: Chart
       y: log ? { distr: 3 } : { range: (_u, min, max) => (min === null || max === null ? [0, 1] : uPlot.rangeNum(min, max, 0.1, true)) },
     },
     axes: [
-      { ...axisOf, values, size: 28, space: axis === "clock" ? 70 : 55 },
+      { ...axisOf, values, size: 28, ...(axis === "n" ? {} : { incrs: STEPS }), space: axis === "clock" ? 70 : 55 },
       { ...axisOf, size: 56, space: 32, values: (_: uPlot, splits: (number | null)[]) => splits.map((value) => (value === null ? "" : number(value))) },
     ],
     cursor: {
       sync: { key: SYNC },
+      y: false,
       drag: { x: true, y: false, setScale: false },
       focus: { prox: 24 },
       points: { size: 7 },

@@ -56,7 +56,7 @@ export function number(value: number | null | undefined): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return value.toLocaleString("en-US");
   const size = Math.abs(value);
-  if (size >= 1e-3 && size < 1e3) return String(Number(value.toPrecision(4)));
+  if (size >= 1e-4 && size < 1e3) return String(Number(value.toPrecision(4)));
   if (size >= 1e3 && size < 1e9) return Math.round(value).toLocaleString("en-US");
   return value.toExponential(2).replace("e+", "e");
 }

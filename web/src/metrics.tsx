@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Chart, type Axis, type Line } from "./chart";
-import { count, number } from "./format";
+import { count, number, plural } from "./format";
 import { useKept, usePaced } from "./hooks";
 import { Icon } from "./parts";
 import type { Details, Points, Series, Source } from "./types";
@@ -61,7 +61,9 @@ export function Metrics({ source, runs }: { source: Source; runs: Shown[] }) {
   }, [runs]);
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const matching = groups.filter((group) => words.every((word) => `${group.category} ${group.name}`.toLowerCase().includes(word)));
-  const drawn = matching.slice(0, shown);
+  const single = matching.filter((group) => group.of.every((one) => one.series.count === 1));
+  const curves = matching.filter((group) => !single.includes(group));
+  const drawn = curves.slice(0, shown);
   const wanted = runs.map((run) => ({
     run,
     series: drawn.flatMap((group) => group.of.filter((one) => one.run.id === run.id).map((one) => one.series.id)),
@@ -124,11 +126,37 @@ export function Metrics({ source, runs }: { source: Source; runs: Shown[] }) {
           <MetricCard key={group.key} group={group} axis={axis} log={log} smooth={smooth} range={range} onRange={setRange} points={points} means={means} large={large === group.key} onLarge={() => setLarge(large === group.key ? null : group.key)} many={runs.length > 1} />
         ))}
       </div>
-      {matching.length > shown && (
-        <p class="more-line"><button type="button" class="quiet" onClick={() => setShown(shown + STEP)}>Show {Math.min(STEP, matching.length - shown)} more of {count(matching.length)} metrics</button></p>
+      {curves.length > shown && (
+        <p class="more-line"><button type="button" class="quiet" onClick={() => setShown(shown + STEP)}>Show {Math.min(STEP, curves.length - shown)} more of {count(curves.length)} curves</button></p>
       )}
+      {single.length > 0 && <Singles groups={single} runs={runs} />}
       {!matching.length && <p class="muted empty-line">No metric matches.</p>}
     </>
+  );
+}
+
+/** Metrics that were reported once: a value is no curve. */
+function Singles({ groups, runs }: { groups: Group[]; runs: Shown[] }) {
+  const many = runs.length > 1;
+  return (
+    <div class="card singles" role="region" aria-label="Metrics with one value" tabIndex={many ? 0 : undefined}>
+      {many ? (
+        <table class="compare">
+          <thead><tr><th scope="col">reported once</th>{runs.map((run) => <th key={run.id} scope="col"><i class={`swatch line-${run.colour}`} />{run.label}</th>)}</tr></thead>
+          <tbody>
+            {groups.slice(0, 200).map((group) => (
+              <tr key={group.key}><th scope="row">{group.category && `${group.category} / `}{group.name}</th>{runs.map((run) => <td key={run.id}>{number(group.of.find((one) => one.run.id === run.id)?.series.last)}</td>)}</tr>
+            ))}
+          </tbody>
+        </table>
+      ) : (
+        <dl>
+          {groups.slice(0, 200).map((group) => (
+            <div key={group.key} data-metric={group.name}><dt title={`${group.category} ${group.name}`}>{group.category && <span>{group.category} / </span>}{group.name}</dt><dd>{number(group.of[0]!.series.last)}</dd></div>
+          ))}
+        </dl>
+      )}
+    </div>
   );
 }
 
@@ -194,7 +222,7 @@ function MetricCard({ group, axis, log, smooth, range, onRange, points, means, l
           ? group.of.map(({ run, series }) => (
               <span key={run.id} class="legend"><i class={`swatch line-${run.colour}`} />{run.label} <b>{number(lower ? series.min : series.max)}</b></span>
             ))
-          : [`${lower ? "min" : "max"} ${number(lower ? first.min : first.max)}`, `first ${number(first.first)}`, `${count(first.count)} values`, first.unit].filter(Boolean).join(" · ")}
+          : [`${lower ? "min" : "max"} ${number(lower ? first.min : first.max)}`, `first ${number(first.first)}`, plural(first.count, "value"), first.unit].filter(Boolean).join(" · ")}
         {many && <span>{lower ? "least" : "greatest"} values</span>}
         {marks.length > 0 && <span class="bad-text"> · {marks.length} not a number</span>}
       </footer>

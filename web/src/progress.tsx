@@ -16,7 +16,7 @@ export function ProgressList({ details, now }: { details: Details; now: number }
               <span class="small right"><ProgressText progress={one} now={now} lives={details.row.state === "live"} /></span>
             </div>
             <Bar ratio={one.ratio} tone={tone} label={`Progress of ${one.category || "the job"}`} />
-            {!done && <span class="small muted" title={clock(one.time)}>{details.lives ? `last step ${ago(one.time, now)}` : `stopped ${clock(one.time)}`}</span>}
+            {!done && <span class="small muted" title={clock(one.time)}>{details.lives ? `moved ${ago(one.time, now)}` : `stopped ${clock(one.time)}`}</span>}
           </li>
         );
       })}

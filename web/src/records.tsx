@@ -184,7 +184,7 @@ export function Records({ source, details, at }: { source: Source; details: Deta
         onWheel={() => setFollow(false)}
         onKeyDown={move}
         role="region"
-        aria-label="Messages and events"
+        aria-label="The records"
         style={{ height: `${Math.min(Math.max(matching, 3) * ROW + 2, 560)}px` }}
       >
         {!matching && <p class="muted empty-line">{details.logs.total ? "Nothing matches." : "Nothing has been said yet."}</p>}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
@@ -49,7 +49,7 @@ class Contents:
         self._templates = Templates()
         self._by_number: dict[int, Series] = {}
 
-    def take_all(self, found: Iterable[Frame]) -> Contents:
+    def take_all(self, found: Iterable[Frame]) -> Self:
         """Take frames in their order, and return itself."""
         for frame in found:
             self.take(frame)

@@ -16,7 +16,7 @@ OPEN_RUNS: Final = 8
 """Runs that are kept in memory at most."""
 IDLE_SECONDS: Final = 120.0
 """A run that nobody has asked for as long is forgotten."""
-READ_SECONDS: Final = 0.6
+READ_SECONDS: Final = 0.8
 """What one answer may read of a run: a long one is shown in parts, while the rest is read."""
 
 

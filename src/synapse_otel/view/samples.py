@@ -40,8 +40,9 @@ class Samples:
     def sort(self) -> None:
         """Put values of several journals into the order of time."""
         order = sorted(range(len(self.times)), key=self.times.__getitem__)
-        self.times = array("q", map(self.times.__getitem__, order))
-        self.values = array("d", map(self.values.__getitem__, order))
+        # In their places: whoever fills them has them at hand.
+        self.times[:] = array("q", map(self.times.__getitem__, order))
+        self.values[:] = array("d", map(self.values.__getitem__, order))
 
     def range(self, begin: float | None, end: float | None, *, by_number: bool = False) -> tuple[int, int]:
         """Return the places of the values between two times in Unix ms, or two numbers, with a neighbour each side."""
