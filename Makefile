@@ -23,6 +23,7 @@ stack: setup ## Start the real Collector, Jaeger, Prometheus and Loki; Ctrl-C st
 # The second Python's run leaves out what needs the servers: they are the same processes whoever sends to them.
 test: setup ## Run all tests, the real servers included; all others on Python 3.13 too
 	$(BIN)/python -m tools.stack build
+	@sh tools/setup/chromium.sh
 	@sh tools/setup/test.sh $(BIN)
 
 soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is lost (SEEDS=50 FROM=0)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
 
 from synapse_otel.journal.folder import run_folders, segment_path
+from synapse_otel.journal.frames import Kind, encode, frame
 from synapse_otel.recording import Recording
 from synapse_otel.view.library import Library
 from synapse_otel.view.server import PAGES, application
@@ -244,6 +247,31 @@ def test_what_cannot_be_read_stands_in_the_list_beside_the_others(root):
     told = client.get(f"/api/runs/{broken.name}").json()
     assert told["notes"]
     assert told["spans"] == []
+
+
+def test_a_name_that_is_no_text_hides_no_other_run(root):
+    name = run_of(client_of(root), "yolosuccess")
+    os.rename(os.fsencode(root / name), os.fsencode(root) + b"/20260101T000000Z-\xff\xfe-00000000")
+    client = client_of(root)
+    odd = run_of(client, "yolosuccess")
+    assert "\\udcff" in odd
+    assert len(client.get("/api/runs").json()) == 4
+    assert client.get(f"/api/runs/{quote(odd, safe='')}").json()["logs"]["total"] == 6
+
+
+def test_frames_of_ours_with_numbers_that_nothing_can_hold_are_counted(root):
+    name = run_of(client_of(root), "yolosuccess")
+    path = segment_path(root / name, 99)
+    odd = [
+        frame(Kind.LOG, encode([(1 << 64) - 1, 9, None, None, "x", {}, b"", 0]), 1, 6),
+        frame(Kind.LOG, encode([1, 1 << 40, None, None, "x", {}, b"", 0]), 1, 7),
+        frame(Kind.SAMPLES, encode([(1 << 64) - 1, [1.0, 2.0]]), 1, 99),
+        frame(Kind.SPAN, encode([b"", b"", b"", 0, "", "odd", 1, 1 << 63, 1 << 63, {}, 0]), 1, 99),
+    ]
+    path.write_bytes(b"".join(odd))
+    told = client_of(root).get(f"/api/runs/{name}").json()
+    assert told["logs"]["total"] == 6
+    assert any("could not be read" in note for note in told["notes"])
 
 
 def test_a_newer_version_is_told(root):

@@ -27,6 +27,7 @@ def export(run: str | None, *, kind: str, output: Path | None) -> int:
     """
     from synapse_otel.view.gathering import Gathered
     from synapse_otel.view.page_file import page_file
+    from synapse_otel.view.rows import run_id
     from synapse_otel.view.server import page
     from synapse_otel.view.shelf import Shelf
     from synapse_otel.view.tables import write_tables
@@ -47,7 +48,7 @@ def export(run: str | None, *, kind: str, output: Path | None) -> int:
         written = [target]
     else:
         shelf = Shelf(roots, [folder], stall_seconds=settings.stall_timeout)
-        shelved = shelf.get(folder.name)
+        shelved = shelf.get(run_id(folder))
         if shelved is None:
             raise LookupError(f"{folder} cannot be read as a run")
         script, style = page("app.js").decode(), page("app.css").decode()

@@ -67,6 +67,8 @@ def view(target: str | None, *, port: int | None, browser: bool) -> int:
 
 def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Path], str]:
     """Return the folders of journals, further folders of runs, and the id of the run to begin with."""
+    from synapse_otel.view.rows import run_id
+
     roots = journal_roots(settings)
     if target is None:
         return roots, [], ""
@@ -76,8 +78,8 @@ def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Pa
             raise LookupError(f"{target} is neither the folder of a run nor a folder of runs")
         return [folder.absolute()], [], ""
     if folder.is_dir() and folder.absolute().parent not in roots:
-        return [], [folder.absolute()], folder.absolute().name
-    return roots, [], find_run(target, roots).name
+        return [], [folder.absolute()], run_id(folder.absolute())
+    return roots, [], run_id(find_run(target, roots))
 
 
 def _open_file(file: Path, *, browser: bool) -> int:

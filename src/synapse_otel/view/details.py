@@ -13,7 +13,7 @@ from synapse_otel.signals import semconv
 from synapse_otel.view.filtering import counts_of
 from synapse_otel.view.gathering import Gathered
 from synapse_otel.view.loglines import plain
-from synapse_otel.view.rows import Json, exit_of, finite, job_of, milliseconds, progress_of
+from synapse_otel.view.rows import Json, exit_of, finite, job_of, milliseconds, plain_path, progress_of
 from synapse_otel.view.shelf import Shelved
 
 SPANS: Final = 3_000
@@ -73,7 +73,7 @@ def _overviewed(overview: Overview | None, jaeger_url: str | None) -> Json:
             for signal, account in overview.by_signal.items()
         },
         "exit": exit_of(overview.exit),
-        "folders": [str(folder) for folder in overview.folders],
+        "folders": [plain_path(folder) for folder in overview.folders],
         "jaeger": jaeger_url,
     }
 
@@ -92,7 +92,7 @@ def _notes(found: Gathered, overview: Overview | None) -> Iterable[str]:
         yield "what was delivered has been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's"
     for folder in found.folders:
         if (folder / QUARANTINE_FILE).is_file():
-            yield f"the receiver called some records invalid; they are kept in {folder / QUARANTINE_FILE}"
+            yield f"the receiver called some records invalid; they are kept in {plain_path(folder / QUARANTINE_FILE)}"
 
 
 # --- spans --------------------------------------------------------------------------------------------

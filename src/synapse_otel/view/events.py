@@ -11,6 +11,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from synapse_otel.view.library import Library, UnknownRunError
+from synapse_otel.view.rows import plain_path
 
 POLL_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 10.0
@@ -69,8 +70,8 @@ class EventStream:
             told = {"id": name, "records": records, "row": row, "reading": reading}
         except UnknownRunError:
             told = {"id": name, "error": "there is no such run"}
-        except OSError as error:
-            told = {"id": name, "error": error.strerror or str(error)}
+        except Exception as error:  # noqa: BLE001 - the list, and other runs, are told of all the same
+            told = {"id": name, "error": plain_path(getattr(error, "strerror", None) or error)}
         if self._told.get(name) == told:
             return None
         self._told[name] = told

@@ -78,13 +78,16 @@ class _Journal(Contents):
             time = samples.time
             last = max(last, time)
             values = iter(samples.values)
-            for number, value in zip(values, values, strict=False):
-                appends = numbered.get(number)  # 3.0 is the key 3
-                if appends is None:
-                    self.unreadable += 1
-                else:
-                    appends[0](time)
-                    appends[1](value)
+            try:
+                for number, value in zip(values, values, strict=False):
+                    appends = numbered.get(number)  # 3.0 is the key 3
+                    if appends is None:
+                        self.unreadable += 1
+                    else:
+                        appends[0](time)
+                        appends[1](value)
+            except OverflowError:  # a time that is no 64-bit integer
+                self.unreadable += 1
         self.last_time = max(self.last_time, last)
         return self
 

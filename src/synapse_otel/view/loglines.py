@@ -25,6 +25,8 @@ _EVENT: Final = _KINDS.index(LogKind.EVENT)
 _decode_log: Final = frames.DECODERS[Kind.LOG].decode
 _decode_brief: Final = frames.DECODERS[Kind.BRIEF].decode
 _ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_LARGEST_TIME: Final = (1 << 63) - 1
+_LARGEST_SEVERITY: Final = 1 << 15
 
 
 class _Head(msgspec.Struct, array_like=True, gc=False):
@@ -62,6 +64,8 @@ class Logs:
 
     def define(self, template: Template) -> None:
         """Take up a template of the journal that is being read."""
+        if abs(template.severity) > _LARGEST_SEVERITY:
+            return
         whole = Log(0, template.severity, None, template.event_name, None, template.attributes, b"", 0)
         kind = _KINDS.index(kind_of(whole))
         self._of_template[template.id] = template, kind, self._category(template.attributes)
@@ -86,11 +90,15 @@ class Logs:
                 if known is None:
                     return None
                 template, kind, category = known
+                if abs(head.time) > _LARGEST_TIME:
+                    return None
                 self._add(head.time, (template.severity, kind, category), frame.payload, template)
                 self._scopes.append(scopes.get(template.scope, ""))
                 return head.time
             log: Log = _decode_log(frame.payload)
         except _ERRORS:
+            return None
+        if abs(log.time) > _LARGEST_TIME or abs(log.severity) > _LARGEST_SEVERITY:
             return None
         kind = _KINDS.index(kind_of(log))
         self._add(log.time, (log.severity, kind, self._category(log.attributes)), frame.payload, None)

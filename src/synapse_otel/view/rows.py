@@ -16,6 +16,16 @@ UNREADABLE: Final = "unreadable"
 Json = dict[str, Any]
 
 
+def run_id(folder: Path) -> str:
+    """Return what the page calls a run: its folder's name, with nothing in it that is no text."""
+    return plain_path(folder.name)
+
+
+def plain_path(path: object) -> str:
+    """Return a path as text that can be sent: names on the disk need not be UTF-8."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
 def row_of(one: Overview) -> Json:
     """Return the line of a run."""
     job = one.job
@@ -25,7 +35,7 @@ def row_of(one: Overview) -> Json:
     if one.version > FORMAT_VERSION:
         notes.append(f"written by a newer synapse-otel (format {one.version}, this one knows {FORMAT_VERSION})")
     return {
-        "id": one.folders[0].name,
+        "id": run_id(one.folders[0]),
         "name": run_name(one.run) or one.run.name,
         "state": str(one.state),
         "result": job.result if job else "",
@@ -50,8 +60,8 @@ def row_of(one: Overview) -> Json:
 def unreadable_row(folder: Path, why: str) -> Json:
     """Return the line of a run that cannot be read."""
     return {
-        "id": folder.name,
-        "name": folder.name,
+        "id": run_id(folder),
+        "name": run_id(folder),
         "state": UNREADABLE,
         "result": "", "error": "", "action": "", "plugin": "", "version": "", "job": "", "jobs": 0,
         "start": _made(folder), "end": None, "last": _made(folder), "progress": None,

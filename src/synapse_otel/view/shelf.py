@@ -13,7 +13,7 @@ from synapse_otel.journal.folder import is_run, read_run, run_folders
 from synapse_otel.journal.summary import Summary, SummaryFollower, read_summary, summarise
 from synapse_otel.recording import KnownRun, Overview, RunState, grouped
 from synapse_otel.recording.state import is_alive
-from synapse_otel.view.rows import UNREADABLE, Json, row_of, unreadable_row
+from synapse_otel.view.rows import UNREADABLE, Json, plain_path, row_of, run_id, unreadable_row
 
 LOOK_SECONDS: Final = 0.4
 """How often the folders are looked through at most."""
@@ -116,10 +116,11 @@ class Shelf:
         groups.sort(key=lambda group: group[0].name, reverse=True)
         before, self._runs = self._runs, {}
         for group in groups:
-            one = before.get(group[0].name)
+            name = run_id(group[0])
+            one = before.get(name)
             if one is None or one.folders != group:
                 one = Shelved(group)
-            self._runs.setdefault(group[0].name, one)
+            self._runs.setdefault(name, one)
         for name, one in before.items():
             if self._runs.get(name) is not one:
                 _close(one)
@@ -136,9 +137,9 @@ class Shelf:
                 one.folders, stall_seconds=self._stall_seconds, summary_of=lambda folder: _summary(one, folder)
             )
             row = row_of(overview)
-        except (OSError, LookupError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever stands in its files must not hide the other runs
             overview = None
-            row = unreadable_row(one.folders[0], getattr(error, "strerror", None) or str(error))
+            row = unreadable_row(one.folders[0], getattr(error, "strerror", None) or plain_path(error))
         if overview is None or not overview.state.lives:
             _close(one)
         one.overview, one.signature = overview, signature
