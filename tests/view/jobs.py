@@ -29,6 +29,7 @@ def hostile() -> None:
             ctx.set_metrics({f"loss{EVIL}": 0.25}, f"phase{EVIL}")
             ctx.log_message(f"message {EVIL}", "warning")
             ctx.log(f"event{EVIL}", {EVIL: EVIL, "nested": {EVIL: "</script>"}}, f"/tmp/{EVIL}")
+            ctx.log_message("log in with password=hunter2hunter2")
             ctx.log_message("javascript:window.hacked=3 \u202e \x1b[31m \x00 end", "danger")
         scope.end()
 

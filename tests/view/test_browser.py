@@ -143,10 +143,12 @@ def test_a_job_is_seen_to_move_and_then_to_die(page, served, steered):
     expect(page.locator('[data-category="train"]')).to_contain_text("10/100")
     tell(steered, "progress 42")
     tell(steered, "say forty-two are done")
-    tell(steered, "metric 0.125")
+    tell(steered, "metric 0.5")
     # In less than a second behind the job; the machine may be busy.
     expect(page.locator('[data-category="train"]')).to_contain_text("42/100", timeout=3_000)
     expect(page.locator(".records")).to_contain_text("forty-two are done")
+    expect(page.locator(".singles")).to_contain_text("0.5")
+    tell(steered, "metric 0.125")
     expect(page.locator('[data-metric="loss"] .figure')).to_have_text("0.125")
     tell(steered, "die")
     steered.wait()

@@ -202,6 +202,11 @@ def test_credentials_are_neither_shown_nor_found(client):
     assert CREDENTIAL not in answer.text
     assert "[redacted]" in answer.text
     assert client.get(f"/api/runs/{name}/records", params={"q": CREDENTIAL}).json()["matching"] == 0
+    other = next(row["id"] for row in client.get("/api/runs").json() if row["plugin"].startswith("evil"))
+    answer = client.get(f"/api/runs/{other}/records", params={"q": "password"})
+    assert answer.json()["matching"] == 1
+    assert "hunter2" not in answer.text
+    assert client.get(f"/api/runs/{other}/records", params={"q": "hunter2"}).json()["matching"] == 0
 
 
 @pytest.mark.parametrize(
