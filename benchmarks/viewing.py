@@ -31,6 +31,7 @@ METRICS: Final = 4
 """Values of one `set_metrics` call."""
 CALLS: Final = 200_000
 ROUNDS: Final = 5
+LOOKS: Final = 30
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def main() -> None:
         found: dict[str, Any] = {}
         found |= thousand_runs(browser, Path(place, "thousand"))
         found |= long_run(browser, Path(place, "long"))
+        found |= lag(browser, Path(place, "lag"))
         found |= cost_to_the_job(browser, Path(place, "watched"))
         browser.close()
     for name, value in found.items():
@@ -116,6 +118,36 @@ def long_run(browser: Browser, root: Path) -> dict[str, Any]:
     }
 
 
+# --- how far behind the page is ------------------------------------------------------------------------------
+
+
+def lag(browser: Browser, root: Path) -> dict[str, Any]:
+    """Return the time from a job's call to its being seen."""
+    seconds = []
+    command, environment = _command("steered"), _environment(root)
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as job:
+        if job.stdin is None or job.stdout is None:
+            raise RuntimeError("the job cannot be steered")
+        job.stdout.readline()
+        with _served(root) as (address, _process):
+            page = browser.new_page()
+            page.goto(address)
+            page.locator(".run-row[data-run] a").first.click()
+            page.locator(".run-head").wait_for()
+            for number in range(LOOKS):
+                time.sleep(0.13)
+                begun = time.perf_counter()
+                job.stdin.write(f"call {number}\n")
+                job.stdin.flush()
+                page.get_by_text(f"call {number}", exact=True).wait_for(timeout=20_000)
+                seconds.append(time.perf_counter() - begun)
+            page.close()
+        job.stdin.close()
+    return {"a message is seen after": f"{statistics.median(seconds):.2f} s, at most {max(seconds):.2f} s"}
+
+
 # --- the job that is looked at ---------------------------------------------------------------------------
 
 
@@ -170,6 +202,16 @@ def _long() -> None:
             ctx.set_metrics({f"metric_{one}": number % (97 + one) for one in range(METRICS)})
             if number * METRICS % (SAMPLES // MESSAGES) < METRICS:
                 ctx.log_message(f"message {number * METRICS // (SAMPLES // MESSAGES)}")
+
+
+def _steered() -> None:
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+
+    with synapse_otel.job("train", plugin="steered", logger=NoOpLogger()) as ctx:
+        print("ready")
+        for line in sys.stdin:
+            ctx.log_message(line.strip())
 
 
 def _paced_job() -> None:
@@ -242,5 +284,5 @@ def _chromium() -> str:
 
 
 if __name__ == "__main__":
-    jobs = {"small": _small, "long": _long, "paced": _paced_job}
+    jobs = {"small": _small, "long": _long, "paced": _paced_job, "steered": _steered}
     jobs.get(sys.argv[1] if len(sys.argv) > 1 else "", main)()

@@ -3,7 +3,8 @@
 #
 # Makes FOLDER a virtual environment with this project, editable, and its pinned development packages.
 # Needs Python 3.11 or newer and nothing else; PYTHON names the interpreter, else the newest one found is taken.
-# Does nothing when the interpreter, the pins and the package's own description are those of the last time.
+# Does nothing when the interpreter, the pins and the package's own description are those of the last time, but for
+# bundling the page of `synapse-otel view` where its sources have changed.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -39,9 +40,7 @@ find_python() {
 made_from() {
     "$1" -c 'import sys; print(sys.executable, sys.version)'
     pwd
-    cat "$uv_pin" "$pins" pyproject.toml src/synapse_otel/_version.py tools/setup/venv.sh hatch_build.py | cksum
-    [ -f src/synapse_otel/view/static/made-from ] || echo 'the page of synapse-otel view has to be bundled'
-    find web -name node_modules -prune -o -type f -exec cksum {} + | sort
+    cat "$uv_pin" "$pins" pyproject.toml src/synapse_otel/_version.py tools/setup/venv.sh | cksum
 }
 
 # Debian and its relatives ship Python without what `python -m venv` needs.
@@ -57,7 +56,7 @@ add_venv_module() {
 python=$(find_python)
 wanted=$(made_from "$python")
 if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/made-from" 2>/dev/null)" = "$wanted" ]; then
-    exit 0
+    exec "$venv/bin/python" hatch_build.py bundle
 fi
 
 say "installing the packages pinned in $pins for $("$python" -V), once for these pins"
@@ -67,4 +66,4 @@ say "installing the packages pinned in $pins for $("$python" -V), once for these
 pip_install() { "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" "$@"; }
 pip_install --require-hashes -r "$pins"
 pip_install --no-deps --no-build-isolation --editable .
-made_from "$python" >"$venv/made-from" # anew: the page is bundled by now
+printf '%s\n' "$wanted" >"$venv/made-from"
