@@ -5,10 +5,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--custom-compile-command 'make lock' --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stack test soak lint format bench docs lock clean
+.PHONY: help setup demo stack test soak pull-plug lint format bench bench-collector docs lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  PYTHON=/path/to/python3 chooses the interpreter; else it is the newest one found, 3.11 or newer.'
 
 setup: ## Lay out .venv with the pinned packages (every target does)
@@ -17,7 +17,7 @@ setup: ## Lay out .venv with the pinned packages (every target does)
 demo: setup ## Run a real training and show what was recorded (FAIL=train: a step fails, KILL=1: SIGKILL)
 	@$(BIN)/python examples/digits_demo.py $(if $(FAIL),--fail '$(FAIL)') $(if $(KILL),--kill)
 
-stack: setup ## Start the real Collector, Jaeger, Prometheus and Loki; Ctrl-C stops them
+stack: setup ## Start the real agent, gateway, Jaeger, Prometheus and Loki; Ctrl-C stops them
 	@$(BIN)/python -m tools.stack up
 
 # The second Python's run leaves out what needs the servers: they are the same processes whoever sends to them.
@@ -28,6 +28,9 @@ test: setup ## Run all tests, the real servers included; all others on Python 3.
 
 soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is lost (SEEDS=50 FROM=0)
 	@$(BIN)/python -m tools.soak $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM))
+
+pull-plug: setup ## Take away backend, agent, gateway and disk under load and count what is lost (SECONDS=180)
+	@$(BIN)/python -m tools.pull_plug $(if $(SECONDS),--seconds $(SECONDS))
 
 lint: setup ## Check style, types, shell scripts and the tree
 	$(BIN)/ruff check
@@ -45,8 +48,12 @@ format: setup ## Write the style that lint checks
 bench: setup ## Measure all that docs/performance.md shows (WRITE=1: write it there, NAME=day: only that table)
 	@$(BIN)/python -m benchmarks $(NAME) $(if $(WRITE),--write)
 
-docs: setup ## Write the generated tables of docs/ anew
+bench-collector: setup ## Measure the agent and the gateway: docs/scaling.md (WRITE=1: write it there)
+	@$(BIN)/python -m benchmarks.collector $(if $(WRITE),--write)
+
+docs: setup ## Write what is generated anew: tables of docs/, values for Helm, rules for the long term
 	@$(BIN)/python -m tools.docs
+	@$(BIN)/python -m tools.collector
 
 lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	$(COMPILE) pyproject.toml --output-file constraints/runtime.txt

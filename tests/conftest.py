@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -18,6 +19,10 @@ def _is_importable(module: str) -> bool:
     except ImportError:
         return False
 
+
+# Hundreds of processes are started here: what they import is compiled once, also where the environment says never.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell has what runs in its background ignore these, and every process of the tests would inherit it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -173,14 +173,16 @@ class Sink:
 
     def points(self, name: str | None = None) -> list[Point]:
         """Return the data points, of one metric or of all."""
-        return [point for point in self._points() if name is None or point.name == name]
+        return list(self._points(name))
 
-    def _points(self) -> Iterator[Point]:
+    def _points(self, name: str | None) -> Iterator[Point]:
         for request in self.accepted("/v1/metrics"):
             for resource in request.message.resource_metrics:
                 of = attributes(resource.resource)
                 for scope in resource.scope_metrics:
                     for metric in scope.metrics:
+                        if name not in {None, metric.name}:
+                            continue
                         kind = metric.WhichOneof("data")
                         for point in getattr(metric, kind).data_points:
                             number = point.WhichOneof("value") if kind != "histogram" else None

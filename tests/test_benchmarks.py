@@ -15,6 +15,8 @@ from benchmarks.far_side import far_side
 from benchmarks.processes import place, proceed, until_ready
 from benchmarks.report import Bar, Table
 
+pytestmark = pytest.mark.once
+
 
 def a_table(*, met: bool) -> Table:
     return Table("calls", "Calls", ("what", "µs"), [("`a|b`", "1.0")], "A note.", [Bar("a bar", "2", "1.0", met)])

@@ -17,6 +17,8 @@ from tools.docs import blocks, prometheus
 from tools.docs.settings import known_variables
 from tools.docs.tables import GENERATORS
 
+pytestmark = pytest.mark.once
+
 TREE = Path(__file__).parents[1]
 PAGES = blocks.pages(TREE)
 NO_RUN_LIMIT = 2

@@ -43,11 +43,11 @@ MIRRORED = {
 """Where plugins import from: the module paths of the Synapse SDK."""
 
 
-def loaded_by(*statements: str) -> set[str]:
+def loaded_by(*statements: str, **variables: str) -> set[str]:
     """Return the modules that a new interpreter loads for some statements."""
     script = "import json, sys; base = set(sys.modules)\n"
     script += "\n".join(statements) + "\nprint(json.dumps(sorted(set(sys.modules) - base)))"
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), **variables}
     ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     return set(json.loads(ended.stdout))
 
@@ -133,3 +133,21 @@ def test_what_an_import_costs(statement, most):
     loaded = loaded_by(statement) - loaded_by("import opentelemetry.trace")
     assert [name for name in loaded if name.startswith(HEAVY)] == []
     assert len(loaded) <= most, sorted(loaded)
+
+
+def test_a_job_loads_nothing_that_sends_or_that_it_has_no_use_for(tmp_path):
+    job = (
+        "import synapse_otel; from synapse_otel.loggers import NoOpLogger",
+        "with synapse_otel.job('train', plugin='demo', logger=NoOpLogger()) as ctx: ctx.set_metrics({'loss': 1.0})",
+    )
+    loaded = loaded_by(*job, SYNAPSE_OTEL_JOURNAL_DIR=str(tmp_path), SYNAPSE_OTEL_SHIPPER="off")
+    senders = (
+        "google",
+        "grpc",
+        "opentelemetry.exporter",
+        "opentelemetry.proto",
+        "urllib3",
+        "synapse_otel.shipper.lane",
+    )
+    unused = ("opentelemetry.sdk.metrics", "rich", "typer")
+    assert [name for name in loaded if name.startswith((*senders, *unused))] == []

@@ -147,6 +147,7 @@ def test_what_looks_like_a_credential(text, expected):
         "the token is missing",
         "Basic training",
         "sk-learn",
+        "task-0123456789abcdef0123456789abcdef",
         "max_tokens=512",
         "ann@example.com",
         "bearer of news",

@@ -16,6 +16,8 @@ from uv import find_uv_bin
 
 from synapse_otel._version import __version__
 
+pytestmark = pytest.mark.once
+
 TREE = Path(__file__).parents[1]
 
 ASK = """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
+from synapse_otel.journal.folder import segment_numbers, segment_path
 from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.header import read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,19 @@ class Account:
 UNWRITTEN: Final = "could not be written"
 
 
+def cursors_of(folder: Path) -> Mapping[Signal, Cursor]:
+    """Return how the delivery of a journal stands; what was evicted before it was read counts as dropped already."""
+    numbers = segment_numbers(folder)
+    oldest = read_header(segment_path(folder, numbers[0])) if numbers else None
+    # Read after the segment: what is delivered since is no gap.
+    found = {signal: read_cursor(folder, signal) for signal in Signal}
+    for cursor, sequence in zip(found.values(), oldest.sequences if oldest else (), strict=False):
+        if sequence > cursor.sequence and not cursor.complete:
+            cursor.dropped[EVICTED] = cursor.dropped.get(EVICTED, 0) + sequence - cursor.sequence
+            cursor.sequence = sequence
+    return found
+
+
 def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> Account:
     """Return the account of the journals of one run, of which ``emitted`` records are known to have been emitted.
 
@@ -85,7 +100,7 @@ def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> 
     dropped: dict[str, int] = {UNWRITTEN: unwritten} if unwritten else {}
     failure = ""
     requests = dict.fromkeys(Signal, Requests())
-    found = [(signal, read_cursor(folder, signal)) for folder in folders for signal in Signal]
+    found = [one for folder in folders for one in cursors_of(folder).items()]
     for signal, cursor in found:
         delivered += cursor.delivered
         attempts += cursor.attempts

@@ -150,7 +150,8 @@ def job(
         env = PluginEnvironment(env)
     with _lock:
         outermost = not _live()
-        run = f"{action}-{plugin}", {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version}
+        of_run = {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version, semconv.ACTION: action}
+        run = f"{action}-{plugin}", of_run
         if outermost:
             pipeline.begin_run(*run)
         started = start_job(
@@ -237,7 +238,7 @@ def _report(started: Job, result: str, account: Account | None) -> None:
     if account is not None:
         line += f" · {account}"
         if account.pending:
-            reason = f" ({account.failure})" if account.failure else ""
+            reason = f" ({account.failure}; `synapse-otel doctor` tells more)" if account.failure else ""
             line += f"{reason} · kept on disk; goes on in the background, or by `synapse-otel sync`"
     say(line)
 

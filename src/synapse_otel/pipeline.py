@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -26,11 +26,13 @@ from synapse_otel.recorder.recorder import RecorderOptions
 from synapse_otel.recorder.resource import make_resource
 from synapse_otel.settings import Settings, load_destination
 from synapse_otel.shipper.destination import Destination
-from synapse_otel.shipper.process import Orders
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.shipper.orders import Orders
 from synapse_otel.shipping import ensure_shipping, make_orders
 from synapse_otel.signals import semconv
 from synapse_otel.signals.instruments import BLOCK
+
+if TYPE_CHECKING:
+    from synapse_otel.shipper.shipper import Shipper
 
 _POLL_SECONDS: Final = 0.01
 _RESTART_SECONDS: Final = 1.0
@@ -184,6 +186,9 @@ class Pipeline:
     def _start_thread(self, home: Path) -> Shipper:
         from threading import Thread
 
+        from synapse_otel.shipper.pace import Courtesy
+        from synapse_otel.shipper.shipper import Shipper
+
         orders = self.orders(home)
         shipper = Shipper(
             [Path(root) for root in orders.roots],
@@ -192,6 +197,7 @@ class Pipeline:
             interval_seconds=orders.interval_seconds,
             say=say,
             limits=orders.limits,
+            pace=Courtesy(),
         )
         Thread(target=shipper.run, kwargs={"idle_seconds": None}, name="synapse-otel", daemon=True).start()
         return shipper

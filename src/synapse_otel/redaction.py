@@ -31,7 +31,7 @@ _TEXT: Final = re.compile(
     r"|github_pat_\w{20,}"
     r"|hf_[A-Za-z]{20,}"
     r"|xox[abprs]-[\w-]{10,}"
-    r"|sk-[\w-]{20,})"
+    r"|(?<![A-Za-z0-9])sk-[\w-]{20,})"
     r"|(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))"
     r"|(?P<scheme>\b(?:[Bb]earer|[Bb]asic)\s+)[\w.~+/=-]{16,}"
     r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)"

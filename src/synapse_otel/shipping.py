@@ -7,7 +7,7 @@ from pathlib import Path
 from synapse_otel.journal.folder import spare_roots
 from synapse_otel.settings import Settings
 from synapse_otel.shipper.destination import Destination
-from synapse_otel.shipper.process import Orders
+from synapse_otel.shipper.orders import Orders
 from synapse_otel.shipper.start import ensure_shipper, is_shipping
 
 

@@ -18,7 +18,7 @@ from synapse_otel.cli.child import Status
 from synapse_otel.cli.stderr_tap import last_lines
 from synapse_otel.journal.folder import read_exit, read_run
 from synapse_otel.journal.locks import is_locked
-from synapse_otel.shipper.process import lock_path
+from synapse_otel.shipper.orders import lock_path
 from tests.cli.watching import job, start, told
 from tests.eventually import eventually
 from tests.reading.conftest import only

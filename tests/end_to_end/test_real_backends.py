@@ -205,7 +205,7 @@ def test_the_durations_of_a_good_job(good: Run) -> None:
 
 def test_the_log_records_of_a_good_job(good: Run) -> None:
     records = good.records(9)
-    seen = [(record.metadata.get("event_name"), record.metadata["severity_text"], record.body) for record in records]
+    seen = [(record.metadata.get("event_name"), record.labels["severity_text"], record.body) for record in records]
     assert seen == [
         ("synapse.job.started", "INFO", "train digits started"),
         ("synapse.message", "INFO", "training begins"),

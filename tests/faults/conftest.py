@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.running import Place
+from tests.reading.ports import free_port
 from tests.sink import Sink
 
 
@@ -30,9 +31,7 @@ def place(tmp_path: Path, sink: Sink) -> Iterator[Place]:
 @pytest.fixture
 def nowhere(tmp_path: Path) -> Iterator[Place]:
     """Journals that go to a port where nobody listens."""
-    with Sink() as closed:
-        port = closed.port
-    found = Place(tmp_path / "journals", f"http://127.0.0.1:{port}")
+    found = Place(tmp_path / "journals", f"http://127.0.0.1:{free_port()}")
     yield found
     end_shippers(found)
 

@@ -16,7 +16,7 @@ from synapse_otel.journal.folder import run_folders
 from synapse_otel.pipeline import read_salt
 from synapse_otel.settings import DEFAULT_ENDPOINT
 from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.process import Orders
+from synapse_otel.shipper.orders import Orders
 from synapse_otel.shipper.start import ensure_shipper, is_shipping
 from tests.eventually import eventually
 

@@ -12,7 +12,6 @@ import pytest
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Signal
 from tests.eventually import eventually
-from tests.faults.running import cpu_seconds, resident_mebibytes
 from tests.sink import HANG, attributes, body
 
 
@@ -48,6 +47,7 @@ def test_a_normal_end_is_delivered_when_it_says_so(sink, place):
     assert f"delivered {count:,}" in ended.said[-1]
 
 
+@pytest.mark.once
 def test_the_second_job_finds_the_shipper_and_ends_when_all_is_delivered(sink, place):
     place.variables["SYNAPSE_OTEL_EXIT_TIMEOUT"] = "60"
     place.run("normal")
@@ -146,6 +146,7 @@ def test_children_of_multiprocessing_record(sink, place, method):
     assert result(sink) == "success"
 
 
+@pytest.mark.once
 def test_without_a_collector_the_end_is_quick_and_says_what_waits(nowhere):
     ended = nowhere.run("normal")
     print(f"collector absent: {ended.seconds:.2f} s in all, first job")
@@ -162,6 +163,7 @@ def test_without_a_collector_the_end_is_quick_and_says_what_waits(nowhere):
     assert again.seconds < 30, "a refusal is known, so the budget is not waited for"
 
 
+@pytest.mark.once
 def test_a_collector_that_never_answers_costs_the_exit_budget_at_most(sink, place):
     sink.answer = lambda _request: HANG
     place.variables["SYNAPSE_OTEL_EXIT_TIMEOUT"] = "1"
@@ -172,6 +174,7 @@ def test_a_collector_that_never_answers_costs_the_exit_budget_at_most(sink, plac
     assert "delivered 0" in begin.said[-1]
 
 
+@pytest.mark.once
 def test_what_waits_at_the_end_is_delivered_in_the_background(nowhere):
     from tests.sink import Sink
 
@@ -211,6 +214,7 @@ def test_the_shipper_as_a_thread_delivers_several_jobs_of_one_process(sink, plac
     assert sink.last("synapse.job.progress.current", synapse_job_id="job-2") == 2
 
 
+@pytest.mark.once
 def test_two_jobs_one_after_the_other_keep_their_last_progress_while_nobody_ships(sink, place):
     place.variables["SYNAPSE_OTEL_SHIPPER"] = "off"
     place.variables["SYNAPSE_OTEL_EXIT_TIMEOUT"] = "60"
@@ -228,6 +232,7 @@ def test_two_jobs_one_after_the_other_keep_their_last_progress_while_nobody_ship
 # --- the shipper's process ----------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_the_shipper_leaves_when_there_is_nothing_to_do(sink, place):
     pid = place.start_shipper(idle_seconds=2)
     assert place.run("normal").code == 0
@@ -239,6 +244,7 @@ def _is_zombie(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
 
 
+@pytest.mark.once
 def test_of_two_shippers_started_at_once_one_remains(sink, place):
     place.root.mkdir(mode=0o700)
     from synapse_otel.shipper import start
@@ -290,27 +296,10 @@ def test_signals_of_the_terminal_do_not_reach_the_shipper(sink, place):
     assert os.getsid(pid) != process.pid
 
 
+@pytest.mark.once
 def test_sigterm_has_the_shipper_leave_and_the_next_job_starts_another(sink, place):
     pid = place.start_shipper()
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not place.is_shipping())
     assert place.run("normal").code == 0
     assert {"message 0", "message 1", "message 2"} <= set(messages(sink))
-
-
-def test_an_idle_shipper_costs_next_to_nothing(sink, place):
-    place.variables["OTEL_METRIC_EXPORT_INTERVAL"] = "5000"
-    process = place.start("waiting")
-    assert process.stdout.readline() == "ready\n"
-    pid = eventually(place.shipper)
-    sink.wait(lambda: sink.last("synapse.job.heartbeat.time"))
-    import time
-
-    time.sleep(2.5)  # not to wait for something: it is let become quiet, then measured
-    begin, before = time.monotonic(), cpu_seconds(pid)
-    time.sleep(5)
-    share = (cpu_seconds(pid) - before) / (time.monotonic() - begin)
-    print(f"shipper with one idle job: {share:.2%} of a core, {resident_mebibytes(pid):.1f} MiB")
-    process.communicate("")
-    assert share < 0.02
-    assert resident_mebibytes(pid) <= 40

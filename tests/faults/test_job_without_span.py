@@ -11,6 +11,8 @@ from tests.eventually import eventually
 from tests.faults.running import Place
 from tests.sink import Sink, attributes
 
+pytestmark = pytest.mark.once
+
 JOB = """
 import os, sys
 from opentelemetry import trace

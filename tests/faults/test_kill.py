@@ -22,7 +22,6 @@ from tests.sink import Sink, attributes, body
 pytestmark = pytest.mark.once
 
 SEEDS = range(20)
-LOG_LINES = {"m", "e"}
 
 
 class Told:

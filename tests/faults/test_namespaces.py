@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from synapse_otel.shipper.process import ORDERS_VARIABLE
+from synapse_otel.shipper.orders import ORDERS_VARIABLE
 from synapse_otel.shipper.start import _PACKAGES, _PROGRAM
 from tests.eventually import eventually
 from tests.faults.running import JOBS, Place

@@ -15,6 +15,8 @@ from synapse_otel.journal.folder import segment_path
 from synapse_otel.journal.frames import HEADER_SIZE, STRUCTURES, Kind, Signal
 from synapse_otel.journal.reader import JournalReader, Position, read_all
 
+pytestmark = pytest.mark.once
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

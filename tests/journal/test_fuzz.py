@@ -16,6 +16,8 @@ from synapse_otel.journal.frames import Kind
 from tests.journal.test_frames_and_damage import anything, structures
 from tools.fuzz.check import check, seeds
 
+pytestmark = pytest.mark.once
+
 REPOSITORY = Path(__file__).parents[2]
 
 lists = st.lists(anything | st.binary(max_size=24) | st.lists(st.integers(0, 3), max_size=3), max_size=12)

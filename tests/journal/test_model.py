@@ -13,6 +13,7 @@ from random import Random
 from shutil import rmtree
 from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -30,6 +31,8 @@ from synapse_otel.shipper.suspects import Tally
 from synapse_otel.shipper.tracked import TrackedJournal
 from tests.journal.power import Disk
 from tests.sink import attributes
+
+pytestmark = pytest.mark.once
 
 EXAMPLES = int(os.environ.get("SYNAPSE_OTEL_MODEL_EXAMPLES", "60"))
 SEGMENT = 1 << 14

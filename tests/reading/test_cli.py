@@ -15,6 +15,8 @@ from tests.reading.ports import free_port
 from tests.reading.runs import command, run, start
 from tests.sink import Answer, Request, Sink, attributes
 
+pytestmark = pytest.mark.once
+
 
 def words(line: str) -> str:
     return line.partition("  ")[2]

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.once
 
 
 def demo(journal: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    variables = {"SYNAPSE_OTEL_SHIPPER": "process", "NO_COLOR": "1", **variables}
+    # The threads of the linear algebra would spend a fifth of the processor's time waiting for each other.
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    variables = {"SYNAPSE_OTEL_SHIPPER": "process", "NO_COLOR": "1", **threads, **variables}
     return subprocess.run(
         [sys.executable, "examples/digits_demo.py", "--journal", str(journal), *arguments],
         env=environment(journal, **variables),

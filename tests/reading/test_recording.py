@@ -28,6 +28,8 @@ from tests.reading.conftest import only
 from tests.reading.runs import JOB_ID, TOKEN, command, start
 from tests.sink import Sink
 
+pytestmark = pytest.mark.once
+
 
 def tree(recording: Recording) -> list[tuple[int, str, str, str | None]]:
     return [(depth, span.name, span.role.value, span.result) for depth, span in recording.walk()]

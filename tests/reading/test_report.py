@@ -15,6 +15,8 @@ from synapse_otel.report.curves import is_lower_better, sparkline
 from synapse_otel.report.glyphs import ASCII, UNICODE
 from synapse_otel.report.words import duration, fitted, fitted_middle, number, offset, printable
 
+pytestmark = pytest.mark.once
+
 
 class Terminal(io.TextIOWrapper):
     """A terminal of an encoding, in memory."""

@@ -16,6 +16,8 @@ from synapse_otel.shipper.lane import Item
 from synapse_otel.shipper.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
 from synapse_otel.shipper.signal_sender import SignalSender
 
+pytestmark = pytest.mark.once
+
 MINUTE, HOUR = 60.0, 3600.0
 NOWHERE = Endpoint(url="http://127.0.0.1:1/v1/logs")
 DOWN = Retry("down", status=503)

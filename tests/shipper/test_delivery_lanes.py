@@ -1,8 +1,9 @@
-"""A record that fails the server, from the journal on the disk to a server on a socket."""
+"""A record that fails the server, or a server that fails all, from the journal on the disk to a socket."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from threading import Thread
 
 import pytest
@@ -13,19 +14,24 @@ from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.shipper import delivery, suspects
+from synapse_otel.shipper import delivery, lane, shipper, signal_sender, suspects
+from synapse_otel.shipper.backoff import Backoff
 from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.shipper import Shipper
 from tests.eventually import eventually
 from tests.sink import ACCEPT, Answer, Sink, body
+
+pytestmark = pytest.mark.once
 
 MILLISECOND = 1_000_000
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """A first failure is enough to take a request apart."""
+    """A first failure is enough to take a request apart; what waits for more, or for another try, waits for less."""
     monkeypatch.setattr(delivery, "FAILURES", 1)
+    monkeypatch.setattr(lane, "AGE_SECONDS", 0.1)
+    monkeypatch.setattr(signal_sender, "Backoff", partial(Backoff, first_seconds=0.1))
 
 
 @pytest.fixture
@@ -52,17 +58,17 @@ def run(tmp_path, destination):
     running = []
 
     def stop():
-        for shipper, thread in running:
-            shipper.stop_soon()
+        for started, thread in running:
+            started.stop_soon()
             thread.join()
         running.clear()
 
     def start():
         stop()
-        shipper = Shipper([tmp_path], destination, "key", interval_seconds=0.2, say=print)
-        thread = Thread(target=shipper.run, kwargs={"idle_seconds": None})
+        started = Shipper([tmp_path], destination, "key", interval_seconds=0.2, say=print)
+        thread = Thread(target=started.run, kwargs={"idle_seconds": None})
         thread.start()
-        running.append((shipper, thread))
+        running.append((started, thread))
 
     yield start
     stop()
@@ -171,3 +177,16 @@ def test_samples_that_come_while_one_waits_are_all_sent(sink, journal, run):
     arrived = sink.points("g")
     assert {point.value for point in arrived} == {0, 1, 2, 3, 4, 5, 6, 7}
     assert len(arrived) + cursor.dropped["merged into a newer sample"] == 957
+
+
+def test_a_journal_that_ended_in_an_outage_is_complete_as_soon_as_the_server_is_back(sink, journal, run, monkeypatch):
+    monkeypatch.setattr(shipper, "_QUIET_SECONDS", 0.1)
+    sink.answer = lambda _request: Answer(503)
+    log(journal, "read before the end")
+    run()
+    sink.wait(lambda: sink.requests)
+    journal.abandon()
+    tried = len(sink.requests)
+    sink.wait(lambda: len(sink.requests) > tried + 1)
+    sink.answer = lambda _request: ACCEPT
+    eventually(lambda: read_cursor(journal.folder, Signal.LOGS).complete)

@@ -1,5 +1,6 @@
 """What the encoders write, read back by the official protobuf classes, field by field."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -15,6 +16,8 @@ from synapse_otel.shipper.encode_logs import log_record
 from synapse_otel.shipper.encode_request import Group, request
 from synapse_otel.shipper.encode_spans import span
 from synapse_otel.shipper.encode_values import DEEPEST, any_value, resource, scope
+
+pytestmark = pytest.mark.once
 
 NOW = 1_700_000_000_000_000_000
 UNSIGNED_32 = st.integers(0, 2**32 - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -11,6 +12,8 @@ from synapse_otel.journal.templates import Templates
 from synapse_otel.shipper.encode_brief import BriefEncoder
 from synapse_otel.shipper.encode_logs import log_record
 from synapse_otel.shipper.lane_logs import redacted
+
+pytestmark = pytest.mark.once
 
 PREFIX = "synapse.data."
 JOURNAL = "ab" * 16

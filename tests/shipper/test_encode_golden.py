@@ -1,5 +1,6 @@
 """Equal content, encoded by us and by OpenTelemetry's own encoder, is the same message."""
 
+import pytest
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -23,6 +24,8 @@ from synapse_otel.shipper.encode_logs import log_record
 from synapse_otel.shipper.encode_request import Group, request
 from synapse_otel.shipper.encode_spans import span
 from synapse_otel.shipper.encode_values import resource, scope
+
+pytestmark = pytest.mark.once
 
 NOW = 1_700_000_000_000_000_000
 RESOURCE = {"service.name": "yolo", "process.pid": 7, "process.command_args": ["python", "train.py"]}

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from synapse_otel.shipper.wire import Cache, delimited, number, signed, tag, text, unsigned64, varint
 
+pytestmark = pytest.mark.once
+
 
 def read_varint(encoded):
     return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(encoded))

@@ -12,10 +12,13 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.journal.state import StateBlock
 from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.retention import Limits, delete_leftovers
+from synapse_otel.shipper.orders import Limits
+from synapse_otel.shipper.retention import delete_leftovers
 from synapse_otel.shipper.shipper import Shipper
 from synapse_otel.signals import semconv
 from tests.sink import Sink
+
+pytestmark = pytest.mark.once
 
 MILLISECOND = 1_000_000
 START = 1_790_000_000_000 * MILLISECOND

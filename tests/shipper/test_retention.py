@@ -18,9 +18,12 @@ from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.recording import emitted_records
 from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.retention import Limits, Retention
+from synapse_otel.shipper.orders import Limits
+from synapse_otel.shipper.retention import Retention
 from synapse_otel.shipper.shipper import Shipper
 from tests.sink import Answer, Sink, body
+
+pytestmark = pytest.mark.once
 
 MEBIBYTE = 1 << 20
 DAY = 86_400.0
@@ -111,10 +114,14 @@ def test_beyond_the_budget_the_oldest_segments_go_and_are_counted(tmp_path, sink
     assert before - 5 * MEBIBYTE - 4 * MEBIBYTE <= folder_size(older) + folder_size(newer) <= before - 5 * MEBIBYTE
     assert len(said) == 1
     assert older.name in said[0]
+    before_delivery = account(older)
+    assert before_delivery.pending > 0
+    assert before_delivery.pending + before_delivery.lost == 10_000
 
     deliver(sink, older, newer)
     assert account(newer).delivered == 3_000
     found = account(older)
+    assert found.dropped == before_delivery.dropped, "what is gone was not called pending before"
     assert found.pending == 0
     assert found.emitted == 10_000
     assert found.dropped == {"evicted or damaged": 10_000 - found.delivered}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from synapse_otel.journal.frames import Brief, Kind, Log, Template
 from synapse_otel.journal.reader import JournalReader, read_all
 from synapse_otel.signals.scope import KIND_LIMIT
 from synapse_otel.testing import recorded_job
+
+pytestmark = pytest.mark.once
 
 KEYS = st.sampled_from(["epoch", "path", "hf_token", "api_key", "a.b", "", "x" * 300, "\ud800", 7, None])
 VALUES = st.one_of(

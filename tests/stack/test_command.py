@@ -43,8 +43,8 @@ class Up:
     def said(self) -> str:
         return self.output.read_text(encoding="utf-8")
 
-    def wait_ready(self) -> dict[str, int]:
-        """Return the servers' process ids by program name, once all are ready."""
+    def wait_ready(self) -> list[tuple[str, int]]:
+        """Return the servers' program names and process ids, once all are ready."""
         eventually(lambda: "Ctrl-C stops" in self.said() or self.process.poll() is not None, timeout=120)
         assert self.process.poll() is None, self.said()
         return children(self.process.pid)
@@ -60,11 +60,11 @@ def up(tmp_path: Path) -> Iterator[Up]:
     running.ports.close()
 
 
-def children(pid: int) -> dict[str, int]:
-    """Return the children of a process by program name (Linux)."""
+def children(pid: int) -> list[tuple[str, int]]:
+    """Return the children of a process, each with its program's name (Linux)."""
     listed = " ".join((task / "children").read_text() for task in Path(f"/proc/{pid}/task").iterdir())
     ids = [int(text) for text in listed.split()]
-    return {Path(f"/proc/{child}/comm").read_text().strip(): child for child in ids}
+    return sorted((Path(f"/proc/{child}/comm").read_text().strip(), child) for child in ids)
 
 
 def is_running(pid: int) -> bool:
@@ -78,7 +78,7 @@ def is_running(pid: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_everything(up: Up, tmp_path: Path, number: signal.Signals) -> None:
     servers = up.wait_ready()
-    assert set(servers) == {"otelcol", "jaeger", "prometheus", "loki"}
+    assert [name for name, _pid in servers] == ["jaeger", "loki", "otelcol", "otelcol", "prometheus"]
     for name in ("otlp_http", "otlp_grpc", "jaeger", "prometheus", "loki"):
         assert f"http://127.0.0.1:{up.ports[name]}" in up.said()
         assert not is_free(up.ports[name])
@@ -90,7 +90,7 @@ def test_a_signal_stops_everything(up: Up, tmp_path: Path, number: signal.Signal
     assert up.process.wait(timeout=30) == 0
     assert up.said().endswith("stopped\n")
     assert "Traceback" not in up.said()
-    assert not any(is_running(pid) for pid in servers.values())
+    assert not any(is_running(pid) for _name, pid in servers)
     assert all(is_free(up.ports[name]) for name in KNOWN)
     assert list(tmp_path.iterdir()) == [up.output]
 
@@ -98,13 +98,13 @@ def test_a_signal_stops_everything(up: Up, tmp_path: Path, number: signal.Signal
 def test_a_dead_server_is_named_and_the_rest_stopped(up: Up) -> None:
     servers = up.wait_ready()
 
-    os.kill(servers["prometheus"], signal.SIGKILL)
+    os.kill(dict(servers)["prometheus"], signal.SIGKILL)
 
     assert up.process.wait(timeout=30) == 1
     assert "prometheus ended by itself (SIGKILL); the end of its log" in up.said()
     assert "Server is ready to receive web requests" in up.said()
     assert "Traceback" not in up.said()
-    assert not any(is_running(pid) for pid in servers.values())
+    assert not any(is_running(pid) for _name, pid in servers)
 
 
 def test_servers_end_with_a_killed_parent(up: Up) -> None:
@@ -112,7 +112,7 @@ def test_servers_end_with_a_killed_parent(up: Up) -> None:
 
     up.process.kill()
 
-    eventually(lambda: not any(is_running(pid) for pid in servers.values()))
+    eventually(lambda: not any(is_running(pid) for _name, pid in servers))
 
 
 def test_a_taken_port_is_one_line_that_says_what_to_do(
@@ -137,10 +137,10 @@ def test_a_wrong_port_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert capsys.readouterr().err == "STACK_JAEGER_PORT='99999' is no port number: 1 to 65535\n"
 
 
-def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_program_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["build", "tempo"])
-    assert "no such part: tempo; there are collector, jaeger, prometheus, loki" in capsys.readouterr().err
+    assert "no such program: tempo; there are collector, jaeger, prometheus, loki" in capsys.readouterr().err
 
 
 def test_build_says_where_the_binaries_are(capsys: pytest.CaptureFixture[str]) -> None:

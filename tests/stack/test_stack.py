@@ -149,11 +149,10 @@ def test_a_log_record_arrives_with_its_event_name(stack: Stack) -> None:
     event, plain = eventually(both)
 
     assert (event.time_ns, event.body) == (now, "run is complete")
-    assert event.labels == {"service_name": service, "service_namespace": "synapse"}
+    assert event.labels == {"service_name": service, "service_namespace": "synapse", "severity_text": "INFO"}
     assert event.metadata["event_name"] == "synapse.job.finished"
     assert event.metadata["trace_id"] == trace_id.hex()
     assert event.metadata["span_id"] == span_id.hex()
-    assert event.metadata["severity_text"] == "INFO"
     assert event.metadata["log_record_uid"] == "01J"
     assert "event_name" not in plain.metadata
 
@@ -179,7 +178,7 @@ def test_an_old_sample_harms_no_other(stack: Stack) -> None:
 
     everything = sorted([*old, *fresh, (now, 8.0)])
     eventually(lambda: samples(stack, f'{{synapse_job_id="{job}"}}') == everything)
-    assert '"data points": 5' in stack.log("collector")
+    assert '"data points": 5' in stack.log("gateway")
 
 
 def test_a_line_hours_behind_its_stream_arrives(stack: Stack) -> None:
@@ -192,24 +191,28 @@ def test_a_line_hours_behind_its_stream_arrives(stack: Stack) -> None:
     wait_for_lines(stack, service, ["five hours ago", "now"])
 
 
-def test_the_queue_outlives_backend_and_collector(tmp_path: Path) -> None:
+def test_the_queues_outlive_backend_gateway_and_agent(tmp_path: Path) -> None:
     service = otlp.new_service()
-    with Stack(("collector", "loki"), directory=tmp_path) as own:
+    with Stack(("agent", "gateway", "loki"), directory=tmp_path) as own:
         send_line(own, service, "before")
         wait_for_lines(own, service, ["before"])
         own.kill("loki")
         send_line(own, service, "while Loki is away")
-        own.kill("collector")
-        own.restart("collector")
-        send_line(own, service, "from the new Collector")
+        own.kill("gateway")
+        send_line(own, service, "while the gateway is away too")
+        own.kill("agent")
+        own.restart("agent")
+        own.restart("gateway")
+        send_line(own, service, "from the new agent")
         own.restart("loki")
 
-        wait_for_lines(own, service, ["before", "from the new Collector", "while Loki is away"])
+        every = ["before", "from the new agent", "while Loki is away", "while the gateway is away too"]
+        wait_for_lines(own, service, every)
 
 
 def test_metrics_wait_for_prometheus(tmp_path: Path) -> None:
     service, job, now = otlp.new_service(), secrets.token_hex(4), now_ms()
-    with Stack(("collector", "prometheus"), directory=tmp_path) as own:
+    with Stack(("agent", "gateway", "prometheus"), directory=tmp_path) as own:
         own.kill("prometheus")
         otlp.send(own.otlp_http, otlp.metrics(service, [otlp.gauge("synapse.job.metric", "", [(now, 1.0)], job)]))
         own.restart("prometheus")
@@ -247,12 +250,14 @@ def test_a_part_that_ends_by_itself_is_named(tmp_path: Path) -> None:
 
 
 def test_a_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    wrong = Stack(("collector",), directory=tmp_path, environment={"COLLECTOR_QUEUE_BYTES": "many"})
-    with pytest.raises(StartError, match=r"collector ended by itself \(exit status 1\)(.|\n)*queue_size"):
+    wrong = Stack(("agent",), directory=tmp_path, environments={"agent": {"COLLECTOR_QUEUE_BYTES": "many"}})
+    with pytest.raises(StartError, match=r"agent ended by itself \(exit status 1\)(.|\n)*queue_size"):
         wrong.start()
     wrong.stop()
 
 
 def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no such part: tempo; there are collector, jaeger, prometheus, loki"):
+    with pytest.raises(ValueError, match="no such part: tempo; there are agent, gateway, jaeger, prometheus, loki"):
         Stack(("tempo",), directory=tmp_path)
+    with pytest.raises(ValueError, match="no such part: collector"):
+        Stack(("agent",), directory=tmp_path, environments={"collector": {}})

@@ -1,8 +1,8 @@
 #!/bin/sh
 # usage: test.sh BIN
 #
-# Runs all tests with BIN/python, and beside them, at the same time, most of them on Python 3.13: most
-# of them wait for processes more than they compute. Fails if either run does.
+# Runs all tests with BIN/python, and beside them, at the same time, on Python 3.13 those that may depend on the
+# Python: most of them wait for processes more than they compute. Fails if either run does.
 set -eu
 
 bin=$1

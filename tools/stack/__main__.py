@@ -1,4 +1,4 @@
-"""Build and run the real servers: `python -m tools.stack build [PART...]` and `python -m tools.stack up`."""
+"""Build and run the real servers: `python -m tools.stack build [PROGRAM...]` and `python -m tools.stack up`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tools.stack.build import build
 from tools.stack.errors import PortTakenError, StackError, ToolMissingError
 from tools.stack.ports import known_ports
 from tools.stack.recipes import recipes
-from tools.stack.stack import PARTS, Stack
+from tools.stack.stack import Stack
 
 FAILED = 1
 CANNOT_START = 2
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parse(arguments)
     try:
         if chosen.command == "build":
-            _build(chosen.parts or PARTS)
+            _build(chosen.programs or recipes())
         else:
             _up()
     except KeyboardInterrupt:
@@ -45,25 +45,26 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     build_command = commands.add_parser("build", help="build the servers that are absent from the cache")
-    build_command.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all if none is named")
-    commands.add_parser("up", help="run Collector, Jaeger, Prometheus and Loki until Ctrl-C")
+    known = ", ".join(recipes())
+    build_command.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"{known}; all if none is named")
+    commands.add_parser("up", help="run agent, gateway, Jaeger, Prometheus and Loki until Ctrl-C")
     chosen = parser.parse_args(arguments)
-    if unknown := set(getattr(chosen, "parts", ())) - set(PARTS):
-        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if unknown := set(getattr(chosen, "programs", ())) - set(recipes()):
+        parser.error(f"no such program: {', '.join(sorted(unknown))}; there are {known}")
     return chosen
 
 
-def _build(parts: Sequence[str]) -> None:
-    for part, folder in build(parts).items():
-        print(f"{part:<11} {recipes()[part].version:<9} {folder}", flush=True)
+def _build(programs: Iterable[str]) -> None:
+    for name, folder in build(programs).items():
+        print(f"{name:<11} {recipes()[name].version:<9} {folder}", flush=True)
 
 
 def _up() -> None:
-    """Run all four parts; returns only by an error or KeyboardInterrupt, with everything stopped."""
+    """Run all parts; returns only by an error or KeyboardInterrupt, with everything stopped."""
     ports = known_ports()
-    build(PARTS)
+    build(recipes())
     began = time.monotonic()
-    print("starting Collector, Jaeger, Prometheus and Loki", flush=True)
+    print("starting agent, gateway, Jaeger, Prometheus and Loki", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="synapse-otel-stack-", ignore_cleanup_errors=True) as directory,
         Stack(directory=Path(directory), ports=ports) as stack,

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Workplace:
             raise BuildError(f"{doing} failed (exit {ended.returncode}); the full log: {self.log}")
 
 
-def build(parts: Sequence[str]) -> dict[str, Path]:
+def build(parts: Iterable[str]) -> dict[str, Path]:
     """Return the folder of each part's binaries, after building what is absent.
 
     Raises BuildError, with the path of the full log, and ToolMissingError.

@@ -36,6 +36,12 @@ def get_json(
         raise AnswerError(f"{error.code} from {whole}: {said}") from error
 
 
+def get_text(url: str, timeout: float = 10.0) -> str:
+    """Return the text at `url`; `timeout` in seconds. Raises OSError where it cannot be had."""
+    with _DIRECT.open(url, timeout=timeout) as answer:
+        return str(answer.read().decode())
+
+
 def answers_ok(url: str, timeout: float = 2.0) -> bool:
     """Whether `url` answers with status 200 within `timeout` seconds."""
     try:

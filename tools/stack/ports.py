@@ -28,8 +28,8 @@ class Known:
 
 
 KNOWN = {
-    "otlp_grpc": Known("Collector, OTLP over gRPC", 4317, "STACK_OTLP_GRPC_PORT"),
-    "otlp_http": Known("Collector, OTLP over HTTP", 4318, "STACK_OTLP_HTTP_PORT"),
+    "otlp_grpc": Known("agent, OTLP over gRPC", 4317, "STACK_OTLP_GRPC_PORT"),
+    "otlp_http": Known("agent, OTLP over HTTP", 4318, "STACK_OTLP_HTTP_PORT"),
     "jaeger": Known("Jaeger", 16686, "STACK_JAEGER_PORT"),
     "prometheus": Known("Prometheus", 9090, "STACK_PROMETHEUS_PORT"),
     "loki": Known("Loki", 3100, "STACK_LOKI_PORT"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.stack.ports import LOOPBACK, Ports
+from tools.stack.targets import lay_out_prometheus
 
 CONFIGURATION = Path(__file__).parents[2] / "collector"
 
@@ -29,21 +30,49 @@ def _address(port: int) -> str:
     return f"{LOOPBACK}:{port}"
 
 
-def _collector(binaries: Path, folder: Path, ports: Ports) -> Server:
+MEMORY_LIMIT_MIB = "512"
+"""Of each Collector: a machine of one's own has no container whose limit they could go by."""
+
+
+GARBAGE_PERCENT = "300"
+"""Of each Collector, Go's `GOGC`: a fifth less processor time a record than Go's own 100, for some more memory."""
+
+
+def _collector(binaries: Path, folder: Path, ports: Ports, *, tier: str, files: tuple[str, ...]) -> Server:
+    """Return one tier of the Collector; its ports but the jobs' well-known ones are named after it."""
+    prefix = "" if tier == "agent" else f"{tier}_"
     return Server(
-        command=(str(binaries / "otelcol"), f"--config={CONFIGURATION / 'collector.yaml'}"),
+        command=(str(binaries / "otelcol"), *(f"--config={CONFIGURATION / name}" for name in files)),
         environment={
-            "COLLECTOR_OTLP_GRPC_ENDPOINT": _address(ports["otlp_grpc"]),
-            "COLLECTOR_OTLP_HTTP_ENDPOINT": _address(ports["otlp_http"]),
+            "COLLECTOR_CONFIG_DIR": str(CONFIGURATION),
+            "COLLECTOR_OTLP_GRPC_ENDPOINT": _address(ports[f"{prefix}otlp_grpc"]),
+            "COLLECTOR_OTLP_HTTP_ENDPOINT": _address(ports[f"{prefix}otlp_http"]),
+            "COLLECTOR_STORAGE_PATH": str(folder / "queue"),
+            "COLLECTOR_MEMORY_LIMIT_MIB": MEMORY_LIMIT_MIB,
+            "GOGC": GARBAGE_PERCENT,
+            "COLLECTOR_HEALTH_ENDPOINT": _address(ports[f"{tier}_health"]),
+            "COLLECTOR_METRICS_PORT": str(ports[f"{tier}_metrics"]),
+        },
+        ready=(url(ports[f"{tier}_health"]),),
+    )
+
+
+def _agent(binaries: Path, folder: Path, ports: Ports) -> Server:
+    server = _collector(binaries, folder, ports, tier="agent", files=("agent.yaml",))
+    server.environment["COLLECTOR_GATEWAY_ENDPOINT"] = _address(ports["gateway_otlp_grpc"])
+    return server
+
+
+def _gateway(binaries: Path, folder: Path, ports: Ports) -> Server:
+    server = _collector(binaries, folder, ports, tier="gateway", files=("gateway.yaml", "routes.yaml"))
+    server.environment.update(
+        {
             "COLLECTOR_JAEGER_ENDPOINT": _address(ports["jaeger_otlp"]),
             "COLLECTOR_PROMETHEUS_ENDPOINT": url(ports["prometheus"]) + "/api/v1/otlp",
             "COLLECTOR_LOKI_ENDPOINT": url(ports["loki"]) + "/otlp",
-            "COLLECTOR_STORAGE_PATH": str(folder / "queue"),
-            "COLLECTOR_HEALTH_ENDPOINT": _address(ports["collector_health"]),
-            "COLLECTOR_METRICS_PORT": str(ports["collector_metrics"]),
-        },
-        ready=(url(ports["collector_health"]),),
+        }
     )
+    return server
 
 
 def _jaeger(binaries: Path, _folder: Path, ports: Ports) -> Server:
@@ -63,8 +92,9 @@ def _prometheus(binaries: Path, folder: Path, ports: Ports) -> Server:
     return Server(
         command=(
             str(binaries / "prometheus"),
-            f"--config.file={CONFIGURATION / 'prometheus.yaml'}",
+            f"--config.file={lay_out_prometheus(folder / 'configuration', CONFIGURATION, ports)}",
             f"--storage.tsdb.path={folder / 'data'}",
+            "--storage.tsdb.retention.size=8GB",
             f"--web.listen-address={_address(ports['prometheus'])}",
             "--web.enable-otlp-receiver",
             "--enable-feature=exemplar-storage",
@@ -90,9 +120,13 @@ def _loki(binaries: Path, folder: Path, ports: Ports) -> Server:
 
 
 SERVERS: dict[str, Callable[[Path, Path, Ports], Server]] = {
-    "collector": _collector,
+    "agent": _agent,
+    "gateway": _gateway,
     "jaeger": _jaeger,
     "prometheus": _prometheus,
     "loki": _loki,
 }
 """By part: a function of the folder with its binaries, the folder for its data, and the ports."""
+
+PROGRAMS = {part: part for part in SERVERS} | {"agent": "collector", "gateway": "collector"}
+"""By part: the recipe that builds its program."""

@@ -14,9 +14,9 @@ from tools.stack.errors import StartError
 from tools.stack.fetch import answers_ok
 from tools.stack.ports import Ports
 from tools.stack.process import Process
-from tools.stack.servers import SERVERS, Server, url
+from tools.stack.servers import PROGRAMS, SERVERS, Server, url
 
-PARTS = ("collector", "jaeger", "prometheus", "loki")
+PARTS = ("agent", "gateway", "jaeger", "prometheus", "loki")
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 10.0
@@ -25,7 +25,7 @@ STOP_SECONDS = 10.0
 class Stack:
     """Real servers on loopback: `with Stack(directory=tmp_path) as stack: ...`.
 
-    Any subset of PARTS runs: the Collector keeps what is meant for an absent backend in its queue. Enter it from a
+    Any subset of PARTS runs: the Collectors keep what is meant for an absent part in their queues. Enter it from a
     thread that lives as long as the servers should (the kernel ends them with it): the main one.
     """
 
@@ -36,32 +36,47 @@ class Stack:
         directory: Path,
         ports: Mapping[str, int] | None = None,
         environment: Mapping[str, str] | None = None,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
+        configs: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Prepare, start nothing.
 
         `directory` receives a folder for each part with its data and log. `ports` are numbers to keep to, by the
         names in ports.KNOWN; all others are free ones. `environment` sets variables that the files in collector/
-        read, such as COLLECTOR_LATE_AFTER. Raises ValueError for an unknown part.
+        read, such as COLLECTOR_LATE_AFTER, for every part; `environments`, by part, for one. `configs`, by part, are
+        further values of `--config` for a Collector. Raises ValueError for an unknown part.
         """
-        if unknown := set(parts) - set(SERVERS):
+        if unknown := {*parts, *(environments or {}), *(configs or {})} - set(SERVERS):
             raise ValueError(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}")
         self.parts = tuple(parts)
         self.directory = directory
         self._ports = Ports(dict(ports or {}))
         self._environment = dict(environment or {})
+        self._environments = {part: dict(values) for part, values in (environments or {}).items()}
+        self._configs = {part: tuple(values) for part, values in (configs or {}).items()}
         self._servers: dict[str, Server] = {}
         self._processes: dict[str, Process] = {}
         self._killed: set[str] = set()
 
     @property
     def otlp_http(self) -> str:
-        """Base URL of the Collector's OTLP over HTTP, what OTEL_EXPORTER_OTLP_ENDPOINT takes."""
+        """Base URL of the agent's OTLP over HTTP, what OTEL_EXPORTER_OTLP_ENDPOINT takes."""
         return url(self._ports["otlp_http"])
 
     @property
     def otlp_grpc(self) -> str:
-        """URL of the Collector's OTLP over gRPC."""
+        """URL of the agent's OTLP over gRPC."""
         return url(self._ports["otlp_grpc"])
+
+    @property
+    def gateway_otlp_http(self) -> str:
+        """Base URL of the gateway's OTLP over HTTP."""
+        return url(self._ports["gateway_otlp_http"])
+
+    @property
+    def gateway_otlp_grpc(self) -> str:
+        """URL of the gateway's OTLP over gRPC."""
+        return url(self._ports["gateway_otlp_grpc"])
 
     @property
     def jaeger(self) -> str:
@@ -78,10 +93,9 @@ class Stack:
         """Base URL of Loki."""
         return url(self._ports["loki"])
 
-    @property
-    def collector_metrics(self) -> str:
-        """URL of the Collector's own metrics, in Prometheus' text format."""
-        return url(self._ports["collector_metrics"]) + "/metrics"
+    def collector_metrics(self, part: str) -> str:
+        """URL of the own metrics of the part `agent` or `gateway`, in Prometheus' text format."""
+        return url(self._ports[f"{part}_metrics"]) + "/metrics"
 
     def __enter__(self) -> Self:
         """Start every part and wait until each is ready."""
@@ -104,13 +118,18 @@ class Stack:
         Raises StartError with the end of the log of a part that ended or took too long, BuildError,
         ToolMissingError and PortTakenError.
         """
-        binaries = build(self.parts)
+        binaries = build(dict.fromkeys(PROGRAMS[part] for part in self.parts))
         for part in self.parts:
             folder = self.directory / part
             folder.mkdir(parents=True, exist_ok=True)
-            self._servers[part] = SERVERS[part](binaries[part], folder, self._ports)
+            self._servers[part] = SERVERS[part](binaries[PROGRAMS[part]], folder, self._ports)
         for part in self.parts:
-            self._spawn(part)
+            if part != "agent":
+                self._spawn(part)
+        if "agent" in self.parts:  # it would look for the gateway in vain, and wait before it tries again
+            if "gateway" in self.parts:
+                self._wait_ready("gateway")
+            self._spawn("agent")
         for part in self.parts:
             self._wait_ready(part)
 
@@ -143,9 +162,13 @@ class Stack:
         self._spawn(part)
         self._wait_ready(part)
 
+    def launch(self, part: str) -> None:
+        """Start a killed part again and return at once: for a test that kills it while it starts."""
+        self._spawn(part)
+
     def check(self) -> None:
         """Raise StartError if a part has ended that nobody killed here."""
-        for part in self.parts:
+        for part in self._processes:
             if part not in self._killed:
                 self._raise_if_ended(part)
 
@@ -162,8 +185,9 @@ class Stack:
 
     def _spawn(self, part: str) -> None:
         server = self._servers[part]
-        environment = server.environment | self._environment
-        self._processes[part] = Process(server.command, environment, self._log_path(part))
+        environment = server.environment | self._environment | self._environments.get(part, {})
+        command = (*server.command, *(f"--config={value}" for value in self._configs.get(part, ())))
+        self._processes[part] = Process(command, environment, self._log_path(part))
 
     def _wait_ready(self, part: str) -> None:
         deadline = time.monotonic() + READY_SECONDS

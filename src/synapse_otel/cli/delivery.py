@@ -18,7 +18,7 @@ from synapse_otel.recording import emitted_records
 from synapse_otel.recording.state import is_alive
 from synapse_otel.settings import Settings
 from synapse_otel.shipper.destination import Destination
-from synapse_otel.shipper.process import Orders
+from synapse_otel.shipper.orders import Orders
 
 _LOOK_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.02

@@ -16,7 +16,8 @@ from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.settings import load_destination, load_settings
 from synapse_otel.shipper.destination import shown_url
-from synapse_otel.shipper.process import Stop, acquire, allow_files, collect_seldom, lock_path, make_shipper
+from synapse_otel.shipper.orders import lock_path
+from synapse_otel.shipper.process import Stop, acquire, allow_files, collect_seldom, make_shipper
 from synapse_otel.shipper.start import is_shipping
 from synapse_otel.shipping import make_orders
 

@@ -14,6 +14,8 @@ import msgspec
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.reader import Position
 
+EVICTED: Final = "evicted or damaged"
+"""Reason for which records were dropped that are gone from the journal."""
 _CHECK: Final = re.compile(rb',"crc":(\d+)\}\s*$')
 """The last member of a cursor's object: the CRC-32 of all that stands before it. Older ones have none."""
 

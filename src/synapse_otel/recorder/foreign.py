@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.recorder.recorder import Recorder
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 
 class ForeignMetrics:
@@ -32,6 +34,10 @@ class ForeignMetrics:
 
     def provider(self) -> MeterProvider:
         """Return the SDK's meter provider."""
+        # A tenth of what a job takes to begin, and most have no foreign metrics.
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
         with self._lock:
             if self._provider is None:
                 self._reader = InMemoryMetricReader()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from synapse_otel.account import Account, account_of
+from synapse_otel.account import Account, account_of, cursors_of
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import STATE_FILE, Exit, Run, read_exit, read_run
 from synapse_otel.journal.frames import Signal
@@ -185,8 +185,9 @@ def _emitted(folder: Path, summary: Summary) -> list[int]:
 
 def _by_signal(folders: Sequence[Path], emitted: Sequence[Sequence[int]]) -> dict[str, Account]:
     found = {}
+    of_folders = [cursors_of(folder) for folder in folders]
     for signal in Signal:
-        cursors = [read_cursor(folder, signal) for folder in folders]
+        cursors = [one[signal] for one in of_folders]
         dropped: dict[str, int] = {}
         for cursor in cursors:
             for reason, count in cursor.dropped.items():

@@ -1,9 +1,11 @@
-"""The gRPC channel to an endpoint: TLS, the proxy, and what gRPC must not do on its own."""
+"""The gRPC channel to an endpoint: TLS, the proxy, and what gRPC must not do on its own.
+
+Python's ``ssl`` is loaded only for an endpoint with TLS: a process that does without it has no OpenSSL in its memory.
+"""
 
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +86,8 @@ def _credentials(endpoint: Endpoint) -> Any:
 
 def _check(endpoint: Endpoint) -> None:
     """Raise what is wrong with the files: gRPC would not say which, or why."""
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for path in (endpoint.certificate, endpoint.client_certificate, endpoint.client_key):
         if path:
@@ -98,6 +102,8 @@ def _system_roots() -> bytes | None:
     """Return the authorities that the system trusts, as over HTTP; None: gRPC's own, where the system has no file."""
     if _ROOTS in os.environ:
         return None
+    import ssl
+
     paths = [path for path in (ssl.get_default_verify_paths().cafile, *_BUNDLES) if path and os.path.isfile(path)]
     return _read(paths[0]) if paths else None
 

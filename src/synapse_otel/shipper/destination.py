@@ -118,6 +118,17 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
         """Return where a signal goes."""
         return {Signal.LOGS: self.logs, Signal.METRICS: self.metrics, Signal.TRACES: self.traces}[signal]
 
+    @property
+    def speaks_grpc(self) -> bool:
+        """Whether a signal goes over gRPC."""
+        return any(self.endpoint(signal).protocol == "grpc" for signal in Signal)
+
+    @property
+    def needs_openssl(self) -> bool:
+        """Whether OpenSSL, as Python has it, must be at hand: gRPC needs it for the files of TLS only."""
+        found = [self.endpoint(signal) for signal in Signal]
+        return any(endpoint.secure or endpoint.protocol != "grpc" for endpoint in found)
+
     def key(self, salt: bytes) -> str:
         """Return 32 hexadecimal digits that tell destinations apart, and nothing about what they are made of.
 

@@ -12,6 +12,7 @@ from typing import Final
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.frames import Signal
+from synapse_otel.shipper.pace import AT_ONCE, Pace
 from synapse_otel.shipper.retention import is_alive
 from synapse_otel.shipper.tracked import TrackedJournal
 
@@ -31,13 +32,16 @@ Report = Callable[[Path | None, Exception], None]
 class Journals:
     """The journals of one destination, and which of them are in hand."""
 
-    def __init__(self, roots: Iterable[Path], key: str, *, interval_seconds: float, report: Report) -> None:
+    def __init__(
+        self, roots: Iterable[Path], key: str, *, interval_seconds: float, report: Report, pace: Pace = AT_ONCE
+    ) -> None:
         self.roots = list(dict.fromkeys(roots))
         self.complete: set[Path] = set()
         """Folders of runs that are delivered."""
         self.key = key
         self._interval = interval_seconds
         self._report = report
+        self._pace = pace
         self._lock = Lock()
         self._in_hand: dict[Path, TrackedJournal] = {}
         self._completed = -inf
@@ -147,6 +151,8 @@ class Journals:
         if journal is None:
             self._again[folder] = time.monotonic() + _SOON_SECONDS
             return
+        for lane in journal.lanes.values():
+            lane.pace = self._pace
         with self._lock:
             self._in_hand[folder] = journal
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from synapse_otel.journal import frames
-from synapse_otel.journal.cursor import Cursor, read_cursor, write_cursor
+from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor, write_cursor
 from synapse_otel.journal.folder import STATE_FILE, read_exit
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.reader import Frame, JournalReader, Position
@@ -25,10 +25,9 @@ from synapse_otel.shipper import encode_values
 from synapse_otel.shipper.delivery import Delivery, Outbox, Send
 from synapse_otel.shipper.encode_request import Group, request
 from synapse_otel.shipper.jobs import Death, OpenJobs, OpenSpans
+from synapse_otel.shipper.pace import AT_ONCE, Pace
 from synapse_otel.signals import semconv
 
-EVICTED: Final = "evicted or damaged"
-BATCH_BYTES: Final = 1 << 20
 AGE_SECONDS: Final = 1.0
 _SAVE_AGAIN_SECONDS: Final = 1.0
 
@@ -71,6 +70,7 @@ class Lane(ABC):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.pace: Pace = AT_ONCE
         self.cursor: Cursor = read_cursor(folder, self.signal)
         self.segment: frames.Segment | None = None
         self.scopes: dict[int, frames.Scope] = {}
@@ -195,10 +195,11 @@ class Lane(ABC):
     def _fill(self, batch: Batch, *, ended: bool) -> None:
         if batch.final:
             return
-        while batch.size < BATCH_BYTES and not batch.final:
-            found = self._reader.read(ended=ended, skip=self.skips)
+        while batch.size < self.pace.batch_bytes and not batch.final:
+            found = self._reader.read(ended=ended, limit=self.pace.read_bytes, skip=self.skips)
             self.has_read = self.has_read or bool(found)
             self._take_all(batch, found)
+            self.pace.rest()
             if not found:
                 if ended:
                     self._finish(batch)
@@ -327,7 +328,7 @@ class Lane(ABC):
             # Not beyond a record that waits alone: whether it is tried, the outbox says.
             return bool(self._outbox) or bool(batch.dropped) or batch.after.segment > self.cursor.segment
         aged = batch.since is not None and time.monotonic() - batch.since >= AGE_SECONDS
-        return batch.urgent or aged or batch.size >= BATCH_BYTES
+        return batch.urgent or aged or batch.size >= self.pace.batch_bytes
 
     def _send(self, batch: Batch, send: Send) -> bool:
         cursor = self.cursor

@@ -17,48 +17,12 @@ import msgspec
 
 from synapse_otel.journal.folder import make_root
 from synapse_otel.journal.locks import FileLock
-from synapse_otel.shipper.destination import Destination
-from synapse_otel.shipper.retention import KEPT_RUNS, KEPT_SECONDS, TOTAL_BYTES, Limits
-from synapse_otel.shipper.shipper import FAILING_SECONDS, Shipper
+from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path, log_path
+from synapse_otel.shipper.pace import AT_ONCE, SPARING
+from synapse_otel.shipper.shipper import Shipper
 from synapse_otel.shipper.signal_sender import Say
 
-ORDERS_VARIABLE: Final = "SYNAPSE_OTEL_SHIPPER_ORDERS"
-IDLE_SECONDS: Final = 30.0
 _LOG_LIMIT: Final = 1 << 20
-
-
-class Orders(msgspec.Struct, frozen=True):
-    """What the process is started with, handed over in its environment, which only its user can read."""
-
-    roots: list[str]
-    destination: Destination
-    key: str
-    interval_seconds: float
-    idle_seconds: float = IDLE_SECONDS
-    """It leaves after so long without a job that lives and without anything to deliver..."""
-    failing_seconds: float = FAILING_SECONDS
-    """... and after so long without a job that lives in which nothing could be delivered."""
-    kept_runs: int = KEPT_RUNS
-    """Delivered runs that are kept, the newest."""
-    kept_seconds: float = KEPT_SECONDS
-    """Time that a delivered run is kept at most."""
-    total_bytes: int = TOTAL_BYTES
-    """What the segments of all journals may take on the disk together."""
-
-    @property
-    def limits(self) -> Limits:
-        """What is kept of the journals."""
-        return Limits(self.kept_runs, self.kept_seconds, self.total_bytes)
-
-
-def lock_path(root: Path, key: str) -> Path:
-    """Return the lock that a destination's shipper holds as long as it lives."""
-    return root / f"shipper-{key}.lock"
-
-
-def log_path(root: Path, key: str) -> Path:
-    """Return the file in which a destination's shipper says what it has to say."""
-    return root / f"shipper-{key}.log"
 
 
 def main() -> None:
@@ -99,6 +63,7 @@ def make_shipper(orders: Orders, say: Say) -> Shipper:
         interval_seconds=orders.interval_seconds,
         say=say,
         limits=orders.limits,
+        pace=SPARING if orders.destination.speaks_grpc else AT_ONCE,
     )
 
 

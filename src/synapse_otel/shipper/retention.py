@@ -27,24 +27,11 @@ from synapse_otel.journal.folder import (
 )
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.locks import FileLock, is_locked
+from synapse_otel.shipper.orders import Limits
 from synapse_otel.shipper.signal_sender import Say
 from synapse_otel.shipper.tracked import TrackedJournal
 
-KEPT_RUNS: Final = 100
-KEPT_SECONDS: Final = 30 * 86_400.0
-TOTAL_BYTES: Final = 8 << 30
 _LEFTOVER_SECONDS: Final = 3600.0
-
-
-class Limits(NamedTuple):
-    """How much is kept."""
-
-    kept_runs: int = KEPT_RUNS
-    """Delivered runs, the newest; their segments are deleted at once."""
-    kept_seconds: float = KEPT_SECONDS
-    """Time that a delivered run is kept at most."""
-    total_bytes: int = TOTAL_BYTES
-    """What the segments of all journals may take on the disk together."""
 
 
 class _Known(NamedTuple):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from synapse_otel._version import __version__
-from synapse_otel.journal.cursor import Cursor, read_cursor
+from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
 from synapse_otel.journal.frames import SIGNAL_OF, Scope, Segment, Signal
 from synapse_otel.journal.reader import Frame
 from synapse_otel.shipper.delivery import INVALID, POISON, REJECTED
@@ -28,7 +28,7 @@ OTHERS_SECONDS: Final = 0.5
 EXPORTERS: Final = {"grpc": "otlp_grpc_exporter", "http/protobuf": "otlp_http_exporter"}
 """By protocol, what OpenTelemetry calls such an exporter."""
 _JOURNAL: Final = "synapse_journal"
-_ERROR_TYPES: Final = {REJECTED: "rejected", INVALID: "invalid", POISON: "poison", "evicted or damaged": "evicted"}
+_ERROR_TYPES: Final = {REJECTED: "rejected", INVALID: "invalid", POISON: "poison", EVICTED: "evicted"}
 _EXPORTED: Final = {
     Signal.LOGS: semconv.SDK_LOG_EXPORTED,
     Signal.METRICS: semconv.SDK_POINT_EXPORTED,

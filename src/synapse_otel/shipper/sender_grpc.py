@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
@@ -132,8 +131,8 @@ def _details(metadata: Any) -> bytes:
 
 
 def _file_reason(error: OSError, place: str) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"TLS with {place}: {error.reason or error}"
+    if error.filename is None:  # `ssl.SSLError`
+        return f"TLS with {place}: {getattr(error, 'reason', None) or error}"
     return f"cannot read {error.filename}: {os.strerror(error.errno or 0)}"
 
 

@@ -9,9 +9,12 @@ from threading import Event, Thread
 from typing import Final
 
 from synapse_otel.journal.frames import Signal
+from synapse_otel.shipper.deaths import Deaths, can_hear
 from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.journals import Journals
-from synapse_otel.shipper.retention import Limits, Retention
+from synapse_otel.shipper.orders import Limits
+from synapse_otel.shipper.pace import AT_ONCE, Pace
+from synapse_otel.shipper.retention import Retention
 from synapse_otel.shipper.signal_sender import Say, SignalSender
 from synapse_otel.shipper.tracked import TrackedJournal
 
@@ -25,9 +28,6 @@ LONGEST_POLL_SECONDS: Final = 1.0
 SCAN_SECONDS: Final = 0.5
 SYNC_SECONDS: Final = 1.0
 RETAIN_SECONDS: Final = 30.0
-FAILING_SECONDS: Final = 86_400.0
-"""After so long without a job that lives, and with nothing but failures, a shipper leaves: the next job, or `sync`,
-finds what waits."""
 HELD_BYTES: Final = 2 << 20
 """What was read of a signal and is not accepted, of all journals: beyond it no further journal is read..."""
 HELD_BYTES_AWAITED: Final = 3 * HELD_BYTES
@@ -54,16 +54,19 @@ class Shipper:
         interval_seconds: float,
         say: Say,
         limits: Limits = Limits(),  # noqa: B008 - immutable
+        pace: Pace = AT_ONCE,
     ) -> None:
+        self._deaths: Deaths | None = None
         self._interval = interval_seconds
         self._say = say
-        self._journals = Journals(roots, key, interval_seconds=interval_seconds, report=self._report)
+        self.pace = pace
+        self._journals = Journals(roots, key, interval_seconds=interval_seconds, report=self._report, pace=pace)
         self._retention = Retention(self._journals.roots, key, limits, say)
         self._failures: dict[tuple[Path, Signal], tuple[int, float]] = {}
         """Errors in a row of a journal's lane, and the time before which it is left alone."""
         self._stop = Event()
         self._wakes = {signal: Event() for signal in Signal}
-        self._senders = {signal: SignalSender(destination, signal, say) for signal in Signal}
+        self._senders = {signal: SignalSender(destination, signal, say, pace=pace) for signal in Signal}
         self._threads: list[Thread] = []
         self._reported: set[str] = set()
         self._left_behind: set[Path] = set()
@@ -78,6 +81,7 @@ class Shipper:
             idle_seconds: For how long there must have been nothing at all to do; None: it never leaves.
             failing_seconds: For how long every attempt must have failed; None: it never gives up.
         """
+        self._deaths = Deaths() if can_hear() and not self.pace.in_job else None
         self.start()
         busy = hopeful = stirred = time.monotonic()
         scanned = synced = 0.0
@@ -85,11 +89,15 @@ class Shipper:
         while not self._stop.is_set():
             now = time.monotonic()
             if now - scanned >= SCAN_SECONDS or self._journals.advances:
-                if self._try(self._scan):
+                with self.pace.turn():
+                    found = self._try(self._scan)
+                if found:
                     stirred = now
                 scanned = now
             in_hand = self._journals.in_hand
-            if any(journal.stirs() for journal in in_hand):
+            with self.pace.turn():
+                stirs = any(journal.stirs() for journal in in_hand)
+            if stirs:
                 self._wake_all()
                 stirred = now
             if now - synced >= SYNC_SECONDS:
@@ -108,8 +116,14 @@ class Shipper:
             if failing_seconds is not None and now - hopeful >= failing_seconds:
                 self._leave_behind(failing_seconds)
                 break
-            self._stop.wait(self._look_seconds(now - stirred) if in_hand else SCAN_SECONDS)
+            self._wait(self._look_seconds(now - stirred) if in_hand else SCAN_SECONDS)
         self.stop()
+
+    def _wait(self, seconds: float) -> None:
+        if self._deaths is None:
+            self._stop.wait(seconds)
+        else:
+            self._deaths.wait(seconds)
 
     def _look_seconds(self, quiet_seconds: float) -> float:
         """Return after how long to look at the journals in hand again."""
@@ -133,10 +147,15 @@ class Shipper:
         for sender in self._senders.values():
             sender.close()
         self._journals.release()
+        deaths, self._deaths = self._deaths, None
+        if deaths is not None:
+            deaths.close()
 
     def stop_soon(self) -> None:
         """Ask `run` to stop; safe in a signal handler."""
         self._stop.set()
+        if self._deaths is not None:
+            self._deaths.wake()
 
     def finds_work(self) -> bool:
         """Look, after it has stopped, whether a journal waits that nobody has in hand, and that it did not give up."""
@@ -168,8 +187,9 @@ class Shipper:
                 sender.folder = folder
                 lane = journal.lanes[signal]
                 lane.hurry()
-                while lane.step(sender, ended=journal.ended):
-                    lane.hurry()
+                with self.pace.turn():
+                    while lane.step(sender, ended=journal.ended):
+                        lane.hurry()
             journal.sync()
             journal.clean()
         finally:
@@ -186,10 +206,13 @@ class Shipper:
         return new
 
     def _maintain(self, in_hand: list[TrackedJournal]) -> None:
+        if self._deaths is not None:
+            self._deaths.follow(journal.folder for journal in in_hand if not journal.ended)
         for journal in in_hand:
             try:
                 journal.sync()
-                journal.clean()
+                with self.pace.turn():
+                    journal.clean()
             except OSError as error:
                 self._report(journal.folder, error)
             if not journal.folder.exists() and self._journals.let_go(journal):
@@ -219,7 +242,9 @@ class Shipper:
             wake.clear()
             if self._stop.is_set():  # looked at behind the clearing: `stop` sets both, this one first
                 return
-            if self._deliver(signal):
+            with self.pace.turn():
+                has_read = self._deliver(signal)
+            if has_read:
                 worked = time.monotonic()
             if time.monotonic() - worked < _QUIET_SECONDS:
                 self._stop.wait(POLL_SECONDS)
@@ -254,7 +279,7 @@ class Shipper:
             sender.folder = journal.folder
             held -= lane.held_bytes
             try:
-                has_read |= journal.step(signal, sender)
+                has_read |= self._step(journal, signal)
             except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
                 self._report(journal.folder, error)
                 wait = min(2.0**failed, _LONGEST_WAIT_SECONDS)
@@ -262,6 +287,15 @@ class Shipper:
             else:
                 self._failures.pop((journal.folder, signal), None)
             held += lane.held_bytes
+        return has_read
+
+    def _step(self, journal: TrackedJournal, signal: Signal) -> bool:
+        """Give a journal's lane its turn, or as many as the pace allows while there is more; whether it has read."""
+        has_read = False
+        for _ in range(self.pace.batches):
+            has_read |= (found := journal.step(signal, self._senders[signal]))
+            if not (found and self.pace.batches > 1 and journal.lanes[signal].stirs()):
+                break
         return has_read
 
     def _try(self, work: Callable[[], object]) -> object:

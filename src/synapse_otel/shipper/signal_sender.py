@@ -18,6 +18,7 @@ from synapse_otel.shipper.backoff import Backoff
 from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.lane import Item
 from synapse_otel.shipper.outcome import Accepted, Invalid, Outcome, Refused, Retry
+from synapse_otel.shipper.pace import AT_ONCE, Pace
 from synapse_otel.shipper.self_telemetry import EXPORTERS
 from synapse_otel.shipper.senders import open_sender
 from synapse_otel.shipper.suspects import Tally
@@ -29,12 +30,18 @@ class SignalSender:
     """Sends one signal of all journals: no earlier than the server wants, and says once what is wrong."""
 
     def __init__(
-        self, destination: Destination, signal: Signal, say: Say, clock: Callable[[], float] = time.monotonic
+        self,
+        destination: Destination,
+        signal: Signal,
+        say: Say,
+        clock: Callable[[], float] = time.monotonic,
+        pace: Pace = AT_ONCE,
     ) -> None:
         self._sender = open_sender(destination, signal)
         self.exporter = EXPORTERS[destination.endpoint(signal).protocol]
         """What OpenTelemetry calls an exporter of this kind."""
         self._clock = clock
+        self._pace = pace
         self._backoff = Backoff(clock=clock)
         self._signal = signal
         self._say = say
@@ -71,7 +78,9 @@ class SignalSender:
         if self._backoff.remaining_seconds() > 0:
             return None
         self._waiting.discard(self.folder or Path())
-        outcome = self._judged(self._sender.send(body))
+        with self._pace.away():
+            outcome = self._sender.send(body)
+        outcome = self._judged(outcome)
         if isinstance(outcome, Retry | Refused):
             self._tally = Tally(self._tally.accepted, self._tally.failed + 1)
             asked = outcome.after_seconds if isinstance(outcome, Retry) else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from synapse_otel.journal.locks import is_locked
-from synapse_otel.shipper.process import ORDERS_VARIABLE, Orders, lock_path
+from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path
 
 _SHELL = "/bin/sh"
 _PACKAGES = str(Path(__file__).resolve().parents[2])
@@ -25,6 +25,11 @@ main()
 """
 """This package comes from where the job has it, though another version be installed too. Everything else is looked for
 first where the interpreter finds it by itself: a job's folder may hold an ``email.py`` of its own."""
+_NO_OPENSSL = """
+import sys
+sys.modules["_ssl"] = sys.modules["_hashlib"] = None
+"""
+"""What loads them does without, as where Python was built without OpenSSL. It would take 5 MiB for nothing."""
 _GUARD = """(
     tries=0
     while :; do
@@ -59,7 +64,8 @@ def ensure_shipper(orders: Orders) -> bool:
     if is_shipping(root, orders.key):
         return False
     found_in = dict.fromkeys([_PACKAGES, *(os.path.abspath(path) for path in sys.path if path)])
-    command = [sys.executable, "-P", "-c", _PROGRAM, *found_in]
+    program = _PROGRAM if orders.destination.needs_openssl else _NO_OPENSSL + _PROGRAM
+    command = [sys.executable, "-P", "-c", program, *found_in]
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
     for name, value in _MEMORY.items():
         environment.setdefault(name, value)

@@ -103,17 +103,19 @@ class TrackedJournal:
         return all(lane.saved for lane in self.lanes.values())
 
     def step(self, signal: Signal, sender: Send) -> bool:
-        """Give a lane its turn; return whether anything was read."""
+        """Give a lane its turn; return whether there may be more to do at once."""
         with self._hands[signal]:
             if self._closed:
                 return False
             self.watch()
             lane = self.lanes[signal]
-            if lane.step(sender, ended=self.ended):
+            accepted = lane.step(sender, ended=self.ended)
+            if accepted:
                 self.moved = monotonic()
                 self.has_moved = True
             has_read, lane.has_read = lane.has_read, False
-            return has_read
+            # When the journal has ended nothing stirs any more, but its end is still to be delivered.
+            return has_read or (accepted and self.ended)
 
     def watch(self) -> None:
         """Look whether the process that writes the journal still lives; it never comes back."""

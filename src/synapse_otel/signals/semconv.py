@@ -45,6 +45,7 @@ class Event(NamedTuple):
 # --- attributes -------------------------------------------------------------------------------------
 
 TENANT: Final = "synapse.tenant"
+PROJECT: Final = "synapse.project"
 JOB_ID: Final = "synapse.job.id"
 JOB_RESULT: Final = "synapse.job.result"
 PLUGIN_NAME: Final = "synapse.plugin.name"
@@ -98,6 +99,7 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(VCS_NAME, "string", "Branch of the git repository that the job runs in.", "resource"),
     Attribute(VCS_REVISION, "string", "Its revision.", "resource"),
     Attribute(TENANT, "string", "Tenant that a platform sets in OTEL_RESOURCE_ATTRIBUTES.", "resource"),
+    Attribute(PROJECT, "string", "Project that a platform sets in OTEL_RESOURCE_ATTRIBUTES.", "resource"),
     Attribute(JOB_ID, "string", "Id of the job: the platform's, or made by synapse-otel.", "everything"),
     Attribute(
         JOB_RESULT,

@@ -1,0 +1,1 @@
+"""Load through the real agent and gateway: ``python -m benchmarks.collector``."""

@@ -1,0 +1,142 @@
+"""The tiers before a sink that counts, and what one load costs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.collector.generator import Orders, Sent
+from benchmarks.collector.sink import Sink, sink
+from benchmarks.processes import TREE, cpu_seconds, memory_mebibytes
+from benchmarks.unmeasured import Unmeasured
+from tools.stack.stack import Stack
+
+TIERS = ("agent", "gateway")
+_PATIENCE_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+_SETTLE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """What was sent, and what it cost."""
+
+    sent: Sent
+    backlog_seconds: float
+    """From the last answer until all log records had arrived."""
+    cpu_seconds: dict[str, float]
+    """By tier."""
+    sink_cpu_seconds: float
+    peak_mebibytes: dict[str, float]
+    """By tier, the most since it was started."""
+    others_cores: float
+    """Cores that were busy with other work of the machine meanwhile."""
+    delays: Sequence[float]
+    """Seconds from sending to arrival, of each request for logs; sorted."""
+
+    @property
+    def records_a_second(self) -> float:
+        """Accepted by the agent."""
+        return self.sent.records / self.sent.seconds
+
+    @property
+    def requests_a_second(self) -> float:
+        """Accepted by the agent."""
+        return self.sent.requests / self.sent.seconds
+
+    @property
+    def tiers_cpu_seconds(self) -> float:
+        """Of both tiers."""
+        return sum(self.cpu_seconds.values())
+
+    def delay(self, share: float) -> float:
+        """Return the delay that this share of the requests stayed below, NaN if there were none."""
+        return self.delays[int(share * (len(self.delays) - 1))] if self.delays else float("nan")
+
+
+class Running:
+    """Both tiers, and the sink behind them."""
+
+    def __init__(self, stack: Stack, far: Sink) -> None:
+        """Wait a moment, so that starting is not measured."""
+        self._stack = stack
+        self._far = far
+        time.sleep(_SETTLE_SECONDS)
+        self.idle_mebibytes = {tier: memory_mebibytes(stack.pid(tier))["VmRSS"] for tier in TIERS}
+
+    def load(self, kind: str, *, jobs: int, seconds: float, connections: int, rate: float = 0.0) -> Load:
+        """Put a load on the tiers; return when all of it has arrived.
+
+        Raises:
+            Unmeasured: log records are missing at the end.
+        """
+        port = int(self._stack.otlp_http.rpartition(":")[2])
+        orders = Orders(port, jobs, seconds, connections, kind, rate)
+        command = [sys.executable, "-m", "benchmarks.collector.generator", json.dumps(asdict(orders))]
+        with subprocess.Popen(command, cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as generator:
+            if generator.stdout is None or generator.stdout.readline() != "ready\n":
+                raise Unmeasured("the generator did not start")
+            before = self._far.counts()
+            used = self._used()
+            began, busy = time.monotonic(), _busy_seconds()
+            sent = Sent(**json.loads(generator.communicate("\n")[0]))
+        delays = list[float]()
+        over = time.monotonic()
+        while True:
+            found = self._far.counts()
+            delays += found.delays
+            if (arrived := found.log_records - before.log_records) >= sent.log_records:
+                break
+            if time.monotonic() - over > _PATIENCE_SECONDS:
+                raise Unmeasured(f"{arrived:,} of {sent.log_records:,} log records arrived")
+            time.sleep(_LOOK_SECONDS)
+        now = time.monotonic()
+        cpu = {tier: seconds - used[tier] for tier, seconds in self._used().items()}
+        sink_cpu = found.cpu_seconds - before.cpu_seconds
+        others = _busy_seconds() - busy - sum(cpu.values()) - sink_cpu - sent.cpu_seconds
+        return Load(
+            sent,
+            backlog_seconds=now - over,
+            cpu_seconds=cpu,
+            sink_cpu_seconds=sink_cpu,
+            peak_mebibytes={tier: memory_mebibytes(self._stack.pid(tier))["VmHWM"] for tier in TIERS},
+            others_cores=max(0.0, others / (now - began)),
+            delays=sorted(delays),
+        )
+
+    def _used(self) -> dict[str, float]:
+        return {tier: cpu_seconds(self._stack.pid(tier)) for tier in TIERS}
+
+
+def _busy_seconds() -> float:
+    """Return the processor time that the whole machine has used, of all kinds but waiting."""
+    user, nice, system, _idle, _waiting, *interrupts = Path("/proc/stat").read_text(encoding="utf-8").split()[1:8]
+    return sum(map(int, (user, nice, system, *interrupts))) / os.sysconf("SC_CLK_TCK")
+
+
+def disturbed(loads: Sequence[Load]) -> str:
+    """Return a sentence about other work of the machine during the loads."""
+    most = max(load.others_cores for load in loads)
+    return f"Other work of the machine, the disk's included, took up to {most:.1f} of {os.cpu_count()} cores meanwhile."
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[Running]:
+    """Start both tiers with further settings, their queues in a temporary folder on this machine's disk."""
+    with tempfile.TemporaryDirectory(prefix="synapse-otel-bench-", ignore_cleanup_errors=True) as folder, sink() as far:
+        backends = {
+            "COLLECTOR_LOKI_ENDPOINT": f"http://127.0.0.1:{far.http}",
+            "COLLECTOR_PROMETHEUS_ENDPOINT": f"http://127.0.0.1:{far.http}",
+            "COLLECTOR_JAEGER_ENDPOINT": f"127.0.0.1:{far.grpc}",
+        }
+        environments = {"gateway": backends}
+        with Stack(TIERS, directory=Path(folder), environment=settings, environments=environments) as stack:
+            yield Running(stack, far)

@@ -1,0 +1,17 @@
+"""All settings: our own, and those of the OTLP exporter."""
+
+from __future__ import annotations
+
+from synapse_otel.settings.base import SettingsError
+from synapse_otel.settings.otlp import DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, OtlpSettings, load_destination
+from synapse_otel.settings.own import Settings, load_settings
+
+__all__ = [
+    "DEFAULT_ENDPOINT",
+    "DEFAULT_GRPC_ENDPOINT",
+    "OtlpSettings",
+    "Settings",
+    "SettingsError",
+    "load_destination",
+    "load_settings",
+]

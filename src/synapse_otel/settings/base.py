@@ -1,0 +1,91 @@
+"""How settings are read, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import unquote
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(ValueError):
+    """A setting is wrong: the message names it, its value, and what is allowed."""
+
+
+def words(value: object) -> object:
+    """Read words separated by commas."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def pairs(value: object) -> object:
+    """Read ``key=value,key=value`` as the specification of W3C Baggage has it, values percent-encoded."""
+    if not isinstance(value, str):
+        return value
+    pairs = {}
+    for entry in filter(None, (entry.strip() for entry in value.split(","))):
+        name, separator, text = entry.partition("=")
+        if not separator or not name.strip():
+            msg = "must be key=value pairs separated by commas"
+            raise ValueError(msg)
+        pairs[name.strip().lower()] = unquote(text.strip())
+    return pairs
+
+
+def lower(value: object) -> object:
+    """Read a word in any case."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def boolean(value: object) -> object:
+    """Read a boolean of the specification, which allows no other words than these."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() not in {"true", "false"}:
+        msg = "must be true or false"
+        raise ValueError(msg)
+    return value.strip().lower() == "true"
+
+
+class Source(BaseSettings):
+    """Settings from the environment: what is set to nothing counts as not set, a field that is not known is wrong."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+
+_Loaded = TypeVar("_Loaded", bound=BaseSettings)
+
+
+def loaded(load: Callable[[], _Loaded], prefix: str, aliases: Mapping[str, str] | None = None) -> _Loaded:
+    """Return settings.
+
+    Args:
+        load: makes them.
+        prefix: what their variables begin with...
+        aliases: ... but for these, by field.
+
+    Raises:
+        SettingsError: one of them is wrong.
+    """
+    try:
+        return load()
+    except ValidationError as error:
+        raise SettingsError(_explained(error, prefix, aliases or {})) from None
+
+
+def _explained(error: ValidationError, prefix: str, aliases: Mapping[str, str]) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "?"
+        name = aliases.get(name, name)
+        variable = name if name.isupper() else f"{prefix}{name.upper()}"
+        secret = "HEADERS" in variable
+        value = "" if secret else f"={problem.get('input', '')!s}"
+        lines.append(f"{variable}{value}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(lines)

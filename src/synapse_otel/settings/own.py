@@ -1,0 +1,143 @@
+"""All settings, in one class: argument, then environment, then ``[tool.synapse_otel]`` in pyproject.toml, then default.
+
+Where OpenTelemetry has a variable, it is that one; ours begin with ``SYNAPSE_OTEL_``. A variable that is set to
+nothing counts as not set, as the OpenTelemetry specification wants it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, ByteSize, Field, PositiveFloat, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    PyprojectTomlConfigSettingsSource,
+    SettingsConfigDict,
+)
+
+from synapse_otel.settings.base import SettingsError, Source, loaded, lower, pairs, words
+from synapse_otel.shipper.destination import Protocol
+
+_MEBIBYTE: Final = 1 << 20
+
+
+def _state_folder() -> Path:
+    """Return the user's state folder for journals (XDG Base Directory Specification)."""
+    state = os.environ.get("XDG_STATE_HOME")
+    base = Path(state) if state and Path(state).is_absolute() else Path.home() / ".local" / "state"
+    return base / "synapse-otel"
+
+
+class Settings(Source):
+    """Settings of synapse-otel."""
+
+    model_config = SettingsConfigDict(env_prefix="SYNAPSE_OTEL_", pyproject_toml_table_header=("tool", "synapse_otel"))
+
+    journal_dir: Path = Field(default_factory=_state_folder)
+    """Folder of all journals."""
+    journal_budget: ByteSize = ByteSize(512 * _MEBIBYTE)
+    """What the journal of one run may take on the disk; beyond it the oldest records go, and are counted."""
+    journal_keep: bool = False
+    """Whether delivered segments are kept."""
+    shipper: Literal["process", "thread", "off"] = "process"
+    """Where the journal is delivered from."""
+    live_spans: Literal["off", "job", "steps"] = "steps"
+    """What shows itself as begun with a marker span."""
+    exit_timeout: float = Field(default=2.0, ge=0)
+    """Seconds that the end of a job waits for delivery, at most."""
+    stall_timeout: PositiveFloat = 300.0
+    """Seconds without progress and records after which a job that lives counts as stalled."""
+    journal_total_budget: ByteSize = ByteSize(8 << 30)
+    """What all journals of a folder may take on the disk together; beyond it the oldest records go, and are counted."""
+    journal_retention_runs: int = Field(default=100, ge=0)
+    """How many delivered runs are kept, the newest; only what tells of them, unless ``journal_keep`` is set."""
+    journal_retention_age: PositiveFloat = 30 * 86_400.0
+    """Seconds that a delivered run is kept at most."""
+    self_telemetry: bool = True
+    """Whether what was recorded, delivered, pending and dropped is told as metrics too."""
+    watched_by: str | None = None
+    """Token of the ``synapse-otel run`` that watches this process; it sets the variable."""
+    log_level: Literal["debug", "info", "warning", "error", "critical", "off"] = "info"
+    """Level from which records of Python's logging are recorded."""
+    redact_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = ()
+    """Further words that make a key secret, separated by commas."""
+    sdk_disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
+    """Whether nothing is recorded at all."""
+    metric_export_interval: PositiveFloat = Field(default=5_000, validation_alias="OTEL_METRIC_EXPORT_INTERVAL")
+    """Milliseconds between two exports of the progress; samples do not wait for it."""
+    traceparent: str | None = Field(default=None, validation_alias="TRACEPARENT")
+    """Trace context of the process that started this one (W3C Trace Context)."""
+    tracestate: str | None = Field(default=None, validation_alias="TRACESTATE")
+    endpoint: str | None = None
+    """Base address of the OTLP receiver, instead of ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
+    protocol: Annotated[Protocol | None, BeforeValidator(lower)] = None
+    """Protocol of all requests, instead of ``OTEL_EXPORTER_OTLP_PROTOCOL``."""
+    headers: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(pairs)] = None
+    """Headers of all requests, instead of ``OTEL_EXPORTER_OTLP_HEADERS``."""
+    jaeger_url: str | None = None
+    """Base address of Jaeger's web page, which ``synapse-otel view`` links traces to."""
+
+    @field_validator("jaeger_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.lower().startswith(("http://", "https://")):
+            msg = "must begin with http:// or https://"
+            raise ValueError(msg)
+        return value.rstrip("/")
+
+    @field_validator("journal_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("journal_budget")
+    @classmethod
+    def _enough(cls, value: ByteSize) -> ByteSize:
+        if value < _LEAST_BUDGET:
+            msg = f"must be at least {_LEAST_BUDGET // _MEBIBYTE}MiB"
+            raise ValueError(msg)
+        return value
+
+    @classmethod
+    def settings_customise_sources(  # the signature of pydantic-settings
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where settings come from, the first first."""
+        return init_settings, env_settings, PyprojectTomlConfigSettingsSource(settings_cls)
+
+    @property
+    def logging_level(self) -> int | None:
+        """The level as Python's logging has it; None for off."""
+        return None if self.log_level == "off" else int(logging.getLevelNamesMapping()[self.log_level.upper()])
+
+
+_LEAST_BUDGET: Final = 16 * _MEBIBYTE
+
+
+def load_settings(**arguments: Any) -> Settings:
+    """Return the settings.
+
+    Raises:
+        SettingsError: one of them is wrong.
+    """
+    unknown = sorted(set(arguments) - set(Settings.model_fields))
+    if unknown:
+        msg = f"unknown setting {unknown[0]}; there are {', '.join(sorted(Settings.model_fields))}"
+        raise SettingsError(msg)
+    return loaded(partial(Settings, **arguments), "SYNAPSE_OTEL_", _ALIASES)
+
+
+_ALIASES: Final = {name: str(field.validation_alias or name) for name, field in Settings.model_fields.items()}

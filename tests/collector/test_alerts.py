@@ -1,0 +1,245 @@
+"""The alert rules: right by promtool, heard by the real Prometheus from the real Collectors, each with its section."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+import urllib.error
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from synapse_otel.signals import semconv
+from tests.collector.prometheuses import COLLECTOR, Prometheus, promtool
+from tests.sink import Answer, Sink
+from tests.stack import otlp
+from tools.docs.prometheus import label, series
+from tools.stack.fetch import get_json, get_text
+from tools.stack.polling import eventually
+from tools.stack.stack import Stack
+
+ALERTS = COLLECTOR / "alerts"
+RULES = sorted(ALERTS.glob("*.rules.yaml"))
+RUNBOOK = COLLECTOR.parent / "docs" / "runbook.md"
+SIGNALS = re.compile("log_records|metric_points|spans")
+BACK_NS = 600 * 1_000_000_000
+
+pytestmark = pytest.mark.once
+
+
+def rules() -> list[dict[str, Any]]:
+    groups = [group for path in RULES for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+@pytest.mark.stack
+def test_promtool_accepts_the_rules_and_their_tests() -> None:
+    promtool("check", "rules", "--lint=all", "--lint-fatal", *RULES)
+    promtool("test", "rules", *sorted(ALERTS.glob("*.test.yaml")))
+
+
+def test_every_alert_is_tested_firing_and_not_firing() -> None:
+    cases = [
+        case
+        for path in ALERTS.glob("*.test.yaml")
+        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+        for case in test["alert_rule_test"]
+    ]
+    fired = {case["alertname"] for case in cases if case.get("exp_alerts")}
+    silent = {case["alertname"] for case in cases if not case.get("exp_alerts")}
+    names = {alert["alert"] for alert in alerts()}
+    assert silent == names
+    # promtool cannot have samples of the future; the test with the real Prometheus has them.
+    assert names - fired == {"SynapseClockAhead"}
+
+
+def test_every_alert_has_a_section_in_the_runbook_and_every_section_an_alert() -> None:
+    text = RUNBOOK.read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (Synapse\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert list(sections) == [alert["alert"] for alert in alerts()]
+    for alert in alerts():
+        name = alert["alert"]
+        assert alert["annotations"]["runbook"] == f"docs/runbook.md#{name.lower()}"
+        assert alert["labels"]["severity"] in {"critical", "warning"}
+        for part in ("Means", "At risk", "To do", "Over when"):
+            assert f"**{part}.**" in sections[name], (name, part)
+
+
+def test_what_the_alerts_ask_of_jobs_is_what_jobs_send() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in RULES)
+    sent = {name for metric in (*semconv.METRICS, *semconv.SELF_METRICS) for name in series(metric)}
+    labels = {label(attribute.key) for attribute in semconv.ATTRIBUTES}
+    asked = set(re.findall(r"(?<![:\w])(?:synapse|otel_sdk)_\w+", text))
+    assert asked - sent - labels == set()
+
+
+@pytest.mark.stack
+def test_the_stacks_prometheus_has_loaded_the_rules_and_knows_both_tiers(stack: Stack) -> None:
+    loaded = [
+        rule for group in get_json(f"{stack.prometheus}/api/v1/rules")["data"]["groups"] for rule in group["rules"]
+    ]
+    assert sorted(rule["name"] for rule in loaded) == sorted(rule.get("alert", rule.get("record")) for rule in rules())
+
+    def both_known() -> bool:
+        targets = get_json(f"{stack.prometheus}/api/v1/targets")["data"]["activeTargets"]
+        assert {target["labels"]["tier"]: target["scrapeUrl"] for target in targets} == {
+            tier: stack.collector_metrics(tier) for tier in ("agent", "gateway")
+        }
+        assert "down" not in {target["health"] for target in targets}
+        return True
+
+    eventually(both_known, timeout=30)
+
+
+class Troubles:
+    """Tiers in trouble, and a Prometheus that looks at them, and at its rules, each second."""
+
+    def __init__(self, stack: Stack, prometheus: Prometheus) -> None:
+        self.stack = stack
+        self.prometheus = prometheus
+
+    def known(self) -> set[str]:
+        """Return the alerts whose condition holds."""
+        answer = get_json(f"{self.prometheus.url}/api/v1/alerts")
+        return {alert["labels"]["alertname"] for alert in answer["data"]["alerts"]}
+
+    def metrics(self) -> set[str]:
+        """Return the names of all metrics that the tiers have, the signal in a name left out."""
+        texts = [get_text(self.stack.collector_metrics(tier)) for tier in ("agent", "gateway")]
+        return {SIGNALS.sub("*", name) for text in texts for name in re.findall(r"^(otelcol_\w+)", text, re.MULTILINE)}
+
+
+def hurried(folder: Path, stack: Stack) -> dict[str, Any]:
+    """Return prometheus.yaml as it is, but that all happens each second, with the tiers of `stack` as targets."""
+    shutil.copytree(ALERTS, folder / "alerts")
+    for path in (folder / "alerts").glob("*.rules.yaml"):
+        path.write_text(re.sub("interval: [0-9]+[sm]", "interval: 1s", path.read_text(encoding="utf-8")))
+    targets = [
+        {"targets": [stack.collector_metrics(tier).split("/")[2]], "labels": {"tier": tier}}
+        for tier in ("agent", "gateway")
+    ]
+    (folder / "targets").mkdir()
+    (folder / "targets" / "collectors.json").write_text(json.dumps(targets), encoding="utf-8")
+    stock: dict[str, Any] = yaml.safe_load((COLLECTOR / "prometheus.yaml").read_text(encoding="utf-8"))
+    return stock | {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}}
+
+
+@pytest.fixture
+def troubles(tmp_path: Path) -> Iterator[Troubles]:
+    environments = {
+        "agent": {"COLLECTOR_MEMORY_LIMIT_MIB": "4"},
+        "gateway": {"COLLECTOR_QUEUE_BYTES": "1048576"},
+    }
+    with Sink(lambda _request: Answer(400)) as sink:
+        environments["gateway"]["COLLECTOR_LOKI_ENDPOINT"] = sink.url
+        with Stack(("agent", "gateway"), directory=tmp_path / "stack", environments=environments) as stack:
+            folder = tmp_path / "prometheus"
+            folder.mkdir()
+            configuration = hurried(folder, stack)
+            with Prometheus(folder, configuration, ["--web.enable-otlp-receiver"]) as prometheus:
+                yield Troubles(stack, prometheus)
+
+
+def gauge(metric: semconv.Metric, value: float, time_ns: int, run: str, **labels: str) -> Any:
+    """Return a request with one point of a metric, of a job with the run's name."""
+    request = otlp.metrics("yolo", [otlp.gauge(metric.name, metric.unit, [(time_ns // 1_000_000, value)], run)])
+    scope = request.resource_metrics[0]
+    scope.resource.attributes.extend(otlp.attributes({semconv.SERVICE_INSTANCE_ID: run}))
+    point = scope.scope_metrics[0].metrics[0].gauge.data_points[0]
+    point.attributes.extend(otlp.attributes({key.replace("_", "."): value for key, value in labels.items()}))
+    return request
+
+
+def counter(metric: semconv.Metric, value: float, run: str, **labels: str) -> Any:
+    """Return the same for a counter."""
+    request = gauge(metric, value, time.time_ns(), run, **labels)
+    sent = request.resource_metrics[0].scope_metrics[0].metrics[0]
+    points = list(sent.gauge.data_points)
+    sent.sum.data_points.extend(points)
+    sent.sum.is_monotonic = True
+    sent.sum.aggregation_temporality = 2
+    return request
+
+
+def is_refused(base: str, request: Any) -> bool:
+    try:
+        otlp.send(base, request)
+    except urllib.error.HTTPError as error:
+        if error.code != 503:
+            raise
+        return True
+    return False
+
+
+def send_until_refused(base: str, request: Any) -> None:
+    """Send a request until a queue is full, or the memory limiter has looked, which it does once a second."""
+    eventually(partial(is_refused, base, request), every=0.01)
+
+
+@pytest.mark.stack
+def test_the_alerts_hear_the_troubles_of_real_tiers_and_jobs(troubles: Troubles) -> None:
+    now = time.time_ns()
+    gateway, agent = troubles.stack.gateway_otlp_http, troubles.stack.otlp_http
+    jobs = troubles.prometheus.url + "/api/v1/otlp"
+    span = Span(trace_id=b"1" * 16, span_id=b"2" * 8, name="x" * 50_000, start_time_unix_nano=now)
+
+    otlp.send(gateway, otlp.logs("yolo", [otlp.record(now, "Loki answers 400")]))
+    otlp.send(gateway, gauge(semconv.JOB_METRIC, 1.0, 1, "old"))
+    send_until_refused(gateway, otlp.traces("yolo", [span]))
+    send_until_refused(agent, otlp.logs("yolo", [otlp.record(now, "no memory")]))
+    behind = (now - BACK_NS) / 1e9
+    otlp.send(jobs, gauge(semconv.JOB_HEARTBEAT_TIME, behind, now - BACK_NS, "gone"))
+    otlp.send(jobs, gauge(semconv.JOB_ACTIVE, 1, now - BACK_NS, "gone"))
+    otlp.send(jobs, gauge(semconv.JOB_HEARTBEAT_TIME, (now + BACK_NS // 2) / 1e9, now + BACK_NS // 2, "ahead"))
+    otlp.send(jobs, gauge(semconv.SHIPPER_QUEUE_AGE, 400, now, "late", synapse_signal="logs"))
+    otlp.send(jobs, counter(semconv.SDK_LOG_EXPORTED, 3, "lost", error_type="evicted"))
+    eventually(lambda: len(troubles.prometheus.ask('up{job="otelcol"} == 1')) == 2)
+
+    expected = {
+        "SynapseCollectorDropped",
+        "SynapseCollectorExportStalled",
+        "SynapseCollectorMemoryLimited",
+        "SynapseCollectorQueueFilling",
+        "SynapseCollectorQueueFull",
+        "SynapseCollectorRefusing",
+        "SynapseSamplesUnstorable",
+        "SynapseJobUnheard",
+        "SynapseClockAhead",
+        "SynapseClockBehind",
+        "SynapseDeliveryLate",
+        "SynapseRecordsLost",
+    }
+
+    def heard() -> bool:
+        # A counter's growth shows only where it has been seen before.
+        send_until_refused(gateway, otlp.traces("yolo", [span]))
+        send_until_refused(agent, otlp.logs("yolo", [otlp.record(now, "no memory")]))
+        then = time.time_ns() - BACK_NS // 5
+        otlp.send(jobs, gauge(semconv.JOB_HEARTBEAT_TIME, then / 1e9, then, "behind"))
+        otlp.send(jobs, gauge(semconv.JOB_ACTIVE, 1, then, "behind"))
+        assert troubles.known() == expected
+        return True
+
+    eventually(heard, timeout=60, every=0.2)
+    asked = {SIGNALS.sub("*", name) for path in RULES for name in re.findall(r"otelcol_\w+", path.read_text())}
+    assert asked - troubles.metrics() == set()
+    assert {rule["health"] for rule in loaded(troubles)} == {"ok"}
+
+    troubles.stack.kill("agent")
+    eventually(lambda: "SynapseCollectorDown" in troubles.known())
+
+
+def loaded(troubles: Troubles) -> list[dict[str, Any]]:
+    answer = get_json(f"{troubles.prometheus.url}/api/v1/rules")
+    return [rule for group in answer["data"]["groups"] for rule in group["rules"]]

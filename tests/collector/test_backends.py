@@ -1,0 +1,255 @@
+"""Each fragment of backends/ works with the gateway's files; labels and exemplars are what docs/backends.md says."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from synapse_otel.signals import semconv
+from tests.collector.otelcol import files, resolved, validate
+from tests.sink import Sink
+from tests.stack import otlp
+from tools.collector.inputs import COLLECTOR
+from tools.stack import query
+from tools.stack.fetch import get_json
+from tools.stack.polling import eventually
+from tools.stack.stack import Stack
+
+BACKENDS = COLLECTOR / "backends"
+FRAGMENTS = {
+    "tempo": {"traces"},
+    "mimir": {"metrics"},
+    "victoriametrics": {"metrics"},
+    "clickhouse": {"logs", "metrics", "traces"},
+    "vendor": {"logs", "metrics", "traces"},
+}
+PAGE = (COLLECTOR.parent / "docs" / "backends.md").read_text(encoding="utf-8")
+HOUR_MS = 3_600_000
+LOKI_LABELS = {"service_name", "service_namespace", "synapse_action", "severity_text"}
+
+pytestmark = pytest.mark.once
+
+each_fragment = pytest.mark.parametrize("fragment", list(FRAGMENTS))
+
+
+def variables(fragment: str) -> dict[str, str]:
+    """Return the variables that only this fragment has, with their defaults."""
+    text = (BACKENDS / f"{fragment}.yaml").read_text(encoding="utf-8")
+    return dict(re.findall(rf"\$\{{env:(COLLECTOR_{fragment.upper()}_[A-Z_]+):-([^}}]*)\}}", text))
+
+
+def token_file(folder: Path) -> str:
+    path = folder / "token"
+    path.write_text('- "vendors-token"\n', encoding="utf-8")
+    return str(path)
+
+
+def configs(*fragments: str) -> list[str]:
+    return [str(BACKENDS / f"{fragment}.yaml") for fragment in fragments]
+
+
+@pytest.mark.stack
+@each_fragment
+def test_the_collector_accepts_the_fragment_with_its_variables_set_and_unset(fragment: str, tmp_path: Path) -> None:
+    needed = {"COLLECTOR_VENDOR_TOKEN_FILE": token_file(tmp_path)} if fragment == "vendor" else {}
+    whole = [*files("gateway"), *configs(fragment)]
+    given = {name: _other(default) for name, default in variables(fragment).items()} | needed
+
+    validate(whole, needed)
+    validate(whole, given)
+
+    exporters = resolved(whole, given)["exporters"]
+    [own] = [name for name in exporters if fragment in name and not name.endswith("_late")]
+    assert exporters[own]["endpoint"] == given[f"COLLECTOR_{fragment.upper()}_ENDPOINT"]
+
+
+def _other(default: str) -> str:
+    """Return another value of the kind that a variable's default is."""
+    if "://" in default:
+        return default.replace("127.0.0.1", "backend.test")
+    return {"false": "true", "720h": "24h"}.get(default, "other")
+
+
+@pytest.mark.stack
+@each_fragment
+def test_a_fragment_takes_its_signals_with_a_queue_on_the_disk_and_leaves_the_others(
+    fragment: str, tmp_path: Path
+) -> None:
+    environment = {"COLLECTOR_VENDOR_TOKEN_FILE": token_file(tmp_path)}
+    stock = resolved(files("gateway"))
+    changed = resolved([*files("gateway"), *configs(fragment)], environment)
+    moved = {
+        name.partition("/")[0]
+        for name, pipeline in changed["service"]["pipelines"].items()
+        if pipeline != stock["service"]["pipelines"][name]
+    }
+    assert moved == FRAGMENTS[fragment]
+    for name in set(changed["exporters"]) - set(stock["exporters"]):
+        exporter = changed["exporters"][name]
+        assert exporter["sending_queue"] == stock["exporters"]["otlp_http/loki"]["sending_queue"]
+        assert exporter["retry_on_failure"] == stock["exporters"]["otlp_http/loki"]["retry_on_failure"]
+    assert set(stock["service"]["extensions"]) <= set(changed["service"]["extensions"])
+
+
+def test_the_page_lists_every_fragment_with_every_variable_and_its_default() -> None:
+    assert set(FRAGMENTS) == {path.stem for path in BACKENDS.glob("*.yaml")} - {
+        "remote-write",
+        "long-term.rules",
+        "long-term.test",
+    }
+    for fragment in FRAGMENTS:
+        [row] = [line for line in PAGE.splitlines() if line.startswith(f"| [`{fragment}.yaml`]")]
+        for name, default in variables(fragment).items():
+            shown = "none" if default.endswith("is not set") else f"`{default}`" if default else "empty"
+            assert f"`{name}` ({shown})" in row
+
+
+def send_all_signals(base: str) -> None:
+    now = time.time_ns()
+    points = [(now // 1_000_000 - 3 * HOUR_MS, 1.0), (now // 1_000_000, 2.0)]
+    span = Span(trace_id=secrets.token_bytes(16), span_id=b"12345678", name="train", start_time_unix_nano=now)
+    otlp.send(base, otlp.traces("yolo", [span]))
+    otlp.send(base, otlp.logs("yolo", [otlp.record(now, "hello", "synapse.message")]))
+    otlp.send(base, otlp.metrics("yolo", [otlp.gauge("synapse.job.metric", "", points, "job-1")]))
+
+
+@pytest.mark.stack
+def test_traces_and_metrics_reach_tempo_and_mimir_as_their_tenants(tmp_path: Path) -> None:
+    with Sink() as sink:
+        environment = {
+            "COLLECTOR_TEMPO_ENDPOINT": sink.url,
+            "COLLECTOR_TEMPO_ORG": "jobs",
+            "COLLECTOR_MIMIR_ENDPOINT": sink.url,
+            "COLLECTOR_MIMIR_ORG": "jobs",
+        }
+        chosen = {"gateway": configs("tempo", "mimir")}
+        with Stack(("gateway",), directory=tmp_path, environment=environment, configs=chosen) as stack:
+            send_all_signals(stack.gateway_otlp_http)
+            sink.wait(lambda: len(sink.spans()) == 1 and len(sink.points()) == 2)
+        assert {request.headers["x-scope-orgid"] for request in sink.requests} == {"jobs"}
+        assert sink.logs() == []
+        assert len(sink.accepted("/v1/metrics")) == 2, "the late sample travels apart"
+
+
+@pytest.mark.stack
+def test_metrics_reach_victoriametrics_late_ones_apart(tmp_path: Path) -> None:
+    with Sink() as sink:
+        environment = {"COLLECTOR_VICTORIAMETRICS_ENDPOINT": sink.url}
+        chosen = {"gateway": configs("victoriametrics")}
+        with Stack(("gateway",), directory=tmp_path, environment=environment, configs=chosen) as stack:
+            send_all_signals(stack.gateway_otlp_http)
+            sink.wait(lambda: len(sink.points()) == 2)
+        assert {request.path for request in sink.requests} == {"/v1/metrics"}
+
+
+@pytest.mark.stack
+def test_everything_reaches_a_vendor_with_its_token(tmp_path: Path) -> None:
+    with Sink() as sink:
+        environment = {
+            "COLLECTOR_VENDOR_ENDPOINT": sink.url,
+            "COLLECTOR_VENDOR_TOKEN_FILE": token_file(tmp_path),
+            "COLLECTOR_VENDOR_HEADER": "api-key",
+            "COLLECTOR_VENDOR_SCHEME": "",
+        }
+        chosen = {"gateway": configs("vendor")}
+        with Stack(("gateway",), directory=tmp_path, environment=environment, configs=chosen) as stack:
+            send_all_signals(stack.gateway_otlp_http)
+            sink.wait(lambda: len(sink.spans()) == 1 and len(sink.logs()) == 1 and len(sink.points()) == 2)
+        assert {request.headers["api-key"] for request in sink.requests} == {"vendors-token"}
+
+
+@pytest.mark.stack
+def test_the_gateway_starts_and_keeps_the_data_while_clickhouse_is_away(tmp_path: Path) -> None:
+    environment = {"COLLECTOR_CLICKHOUSE_ENDPOINT": "tcp://127.0.0.1:1"}
+    chosen = {"gateway": configs("clickhouse")}
+    with Stack(("gateway",), directory=tmp_path, environment=environment, configs=chosen) as stack:
+        send_all_signals(stack.gateway_otlp_http)
+        eventually(lambda: "connection refused" in stack.log("gateway"))
+        stack.check()
+        assert "Dropping data" not in stack.log("gateway")
+
+
+@pytest.mark.stack
+def test_labels_in_loki_do_not_grow_with_jobs_hosts_or_strange_severities(stack: Stack) -> None:
+    service, now = otlp.new_service(), time.time_ns()
+    for number in range(30):
+        record = otlp.record(now + number, f"line {number}", "synapse.message")
+        record.severity_text = ("INFO", "ERROR", f"strange-{number}")[number % 3]
+        record.trace_id = secrets.token_bytes(16)
+        record.attributes.extend(otlp.attributes({semconv.JOB_ID: f"job-{number}", semconv.CATEGORY: f"c{number}"}))
+        request = otlp.logs(service, [record])
+        extra = {
+            semconv.ACTION: ("train", "export")[number % 2],
+            semconv.SERVICE_INSTANCE_ID: f"run-{number}",
+            semconv.TENANT: f"tenant-{number}",
+            "host.name": f"host-{number}",
+            "k8s.pod.name": f"pod-{number}",
+        }
+        request.resource_logs[0].resource.attributes.extend(otlp.attributes(extra))
+        otlp.send(stack.otlp_http, request)
+
+    logql = query.loki_selector(service_name=service)
+
+    def all_lines() -> list[query.LogRecord]:
+        records = query.loki_records(stack.loki, logql, now / 1e9 - 60, now / 1e9 + 60)
+        assert len(records) == 30
+        return records
+
+    records = eventually(all_lines, timeout=30)
+    assert {frozenset(record.labels) for record in records} == {frozenset(LOKI_LABELS)}
+    assert {record.labels["severity_text"] for record in records} == {"INFO", "ERROR", "OTHER"}
+    assert len({tuple(sorted(record.labels.items())) for record in records}) == 6
+    assert {record.metadata["synapse_job_id"] for record in records} == {f"job-{number}" for number in range(30)}
+    assert len({record.metadata["trace_id"] for record in records}) == 30
+    for name in LOKI_LABELS | {"deployment_environment_name"}:
+        assert f"| `{name}` |" in PAGE
+
+
+@pytest.mark.stack
+def test_prometheus_has_the_promoted_labels_and_exemplars(stack: Stack) -> None:
+    service, job, trace_id = otlp.new_service(), secrets.token_hex(4), secrets.token_bytes(16)
+    now = time.time_ns()
+    metric = otlp.gauge("synapse.job.items", "{item}", [(now // 1_000_000, 5.0)], job)
+    [point] = metric.gauge.data_points
+    point.exemplars.append(Exemplar(time_unix_nano=now, as_double=1.0, trace_id=trace_id, span_id=b"12345678"))
+    points = list(metric.gauge.data_points)
+    metric.sum.data_points.extend(points)
+    metric.sum.is_monotonic, metric.sum.aggregation_temporality = True, 2
+    request = otlp.metrics(service, [metric])
+    promoted = {
+        semconv.TENANT: "acme",
+        semconv.ACTION: "train",
+        semconv.SERVICE_VERSION: "1.2.0",
+        semconv.SERVICE_INSTANCE_ID: "run-1",
+        "deployment.environment.name": "test",
+    }
+    request.resource_metrics[0].resource.attributes.extend(otlp.attributes(promoted))
+
+    otlp.send(stack.otlp_http, request)
+
+    selector = f'synapse_job_items_total{{synapse_job_id="{job}"}}'
+
+    def found() -> Any:
+        return query.prometheus_series(stack.prometheus, selector, now / 1e9 - 60, now / 1e9 + 60)
+
+    [series] = eventually(found)
+    expected = {
+        "synapse_tenant": "acme",
+        "synapse_action": "train",
+        "service_version": "1.2.0",
+        "deployment_environment_name": "test",
+        "instance": "run-1",
+        "job": f"synapse/{service}",
+    }
+    assert expected.items() <= series.labels.items()
+    parameters = [("query", selector), ("start", str(now / 1e9 - 60)), ("end", str(now / 1e9 + 60))]
+    [answer] = get_json(f"{stack.prometheus}/api/v1/query_exemplars", parameters)["data"]
+    [exemplar] = answer["exemplars"]
+    assert exemplar["labels"]["trace_id"] == trace_id.hex()

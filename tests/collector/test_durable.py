@@ -1,0 +1,69 @@
+"""A job, agent, gateway and backends as real processes: whichever is killed or away, every record arrives.
+
+Short faults, one after the other on the same tiers; `python -m tools.pull_plug` has the long ones.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from tools.pull_plug.faults import FAULTS
+from tools.pull_plug.tiers import running_tiers, small_disk
+from tools.pull_plug.trial import Outcome, Tiers, trial
+
+pytestmark = [pytest.mark.stack, pytest.mark.once]
+
+RATE = 2000
+QUEUE_BYTES = 8 << 20
+
+
+@pytest.fixture(scope="module")
+def tiers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiers]:
+    folder = tmp_path_factory.mktemp("durable")
+    queues = folder / "queues"
+    with small_disk(queues, 128), running_tiers(folder, queues, queue_bytes=QUEUE_BYTES) as running:
+        yield running
+
+
+def run(tiers: Tiers, fault: str, seconds: float, rate: int = RATE) -> Outcome:
+    """Run a trial and check that nothing is lost."""
+    outcome = trial(fault, tiers, FAULTS[fault], seconds=seconds, rate=rate)
+    assert outcome.wrong == []
+    assert outcome.lost == 0
+    assert outcome.made > rate
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"), {"agent killed": 0.5, "gateway killed": 0.5, "both killed, backend away": 3.0}.items()
+)
+def test_no_record_is_lost_when_a_part_is_killed(tiers: Tiers, fault: str, seconds: float) -> None:
+    run(tiers, fault, seconds)
+
+
+def test_full_queues_refuse_and_the_jobs_journal_holds_the_rest(tiers: Tiers) -> None:
+    run(tiers, "queues full", 4.0, rate=5 * RATE)
+    assert counted(tiers, "agent", "otelcol_receiver_refused_log_records_total") > 0
+    disk = os.statvfs(tiers.queues)
+    assert disk.f_bavail * disk.f_frsize > 0  # what is full is the queue, never its disk
+
+
+def counted(tiers: Tiers, tier: str, metric: str) -> float:
+    """Return one of a tier's own counters, all its series summed up."""
+    with urllib.request.urlopen(tiers.stack.collector_metrics(tier), timeout=5) as answer:
+        text = answer.read().decode()
+    return sum(float(value) for value in re.findall(rf"^{metric}\{{.*\}} (\S+)$", text, re.MULTILINE))
+
+
+def test_queues_are_readable_by_nobody_else(tiers: Tiers) -> None:
+    for tier in ("agent", "gateway"):
+        folder = tiers.queues / tier
+        files = list(folder.iterdir())
+        assert files
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}

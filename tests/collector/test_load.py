@@ -1,0 +1,76 @@
+"""The load of the Collector's benchmark is what jobs send; what it counts is what arrived. No test measures speed."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from benchmarks.collector.plan import plan
+from benchmarks.collector.requests import Request, SimulatedJob
+from benchmarks.collector.running import running
+from benchmarks.report import Table
+from tests.sink import attributes, body
+
+
+def content(request: Request) -> bytes:
+    head, _, found = bytes(request.bytes).partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(found)}".encode() in head
+    return found
+
+
+def test_a_stamped_request_holds_new_uids_and_the_time() -> None:
+    request = SimulatedJob(7).logs(20)
+    uids, before = set(), time.time_ns()
+    for number in range(3):
+        request.stamp(number)
+        [found] = ExportLogsServiceRequest.FromString(content(request)).resource_logs
+        records = found.scope_logs[0].log_records
+        assert len(records) == request.records == 20
+        assert all(before <= record.time_unix_nano <= time.time_ns() for record in records)
+        assert before <= int(body(records[0]).removeprefix("sent at "), 16) <= time.time_ns()
+        uids |= {attributes(record)["log.record.uid"] for record in records}
+    assert len(uids) == 60
+
+
+def test_jobs_differ_in_their_resources_and_ids() -> None:
+    requests = [ExportLogsServiceRequest.FromString(content(SimulatedJob(number).logs(1))) for number in range(50)]
+    instances = {attributes(request.resource_logs[0].resource)["service.instance.id"] for request in requests}
+    jobs = {attributes(request.resource_logs[0].scope_logs[0].log_records[0])["synapse.job.id"] for request in requests}
+    assert len(instances) == len(jobs) == 50
+
+
+def test_samples_and_spans_are_counted_as_what_they_are() -> None:
+    job = SimulatedJob(1)
+    metrics, spans = job.metrics(4), job.spans(2)
+    metrics.stamp(1)
+    found = ExportMetricsServiceRequest.FromString(content(metrics)).resource_metrics[0].scope_metrics[0].metrics
+    points = [point for metric in found for point in getattr(metric, metric.WhichOneof("data")).data_points]
+    assert len(points) == metrics.records == 9
+    sent = ExportTraceServiceRequest.FromString(content(spans)).resource_spans[0].scope_spans[0].spans
+    assert len(sent) == spans.records == 2
+
+
+@pytest.mark.stack
+@pytest.mark.once
+@pytest.mark.parametrize("queue", ["disk", "through"])
+def test_all_that_is_accepted_is_counted_at_the_far_side(queue: str) -> None:
+    with running(COLLECTOR_AGENT_QUEUE=queue) as tiers:
+        load = tiers.load("mix", jobs=50, seconds=0.5, connections=5, rate=100)
+    assert load.sent.requests > 10
+    assert load.sent.log_records > 0
+    assert load.sent.refused == {}
+    assert 0 < load.delay(0.5) <= load.delay(0.99)
+    assert all(load.cpu_seconds.values())
+
+
+def test_the_plan_is_the_product_of_what_was_measured() -> None:
+    head = ("jobs", "bytes/request", "agent, µs/request", "gateway, µs/request")
+    found = plan(Table("growth", "", head, [("10,000", "1,000", "1,000", "100")]))
+    million = dict(zip(found.head, found.rows[-1], strict=True))
+    assert million["cores of all gateways"] == "100.0"
+    assert million["gateways of 4 cores"] == "42"
+    assert million["cores of an agent"] == "0.100"

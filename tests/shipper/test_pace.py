@@ -1,0 +1,156 @@
+"""The shipper as a thread of the job: one of its threads computes at a time, in pieces, and holds up no signal."""
+
+from __future__ import annotations
+
+import time
+from threading import Event, Thread
+
+import pytest
+
+from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
+from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.shipper.destination import Destination, Endpoint
+from synapse_otel.shipper.pace import AT_ONCE, SPARING, Courtesy
+from synapse_otel.shipper.process import Orders, make_shipper
+from synapse_otel.shipper.shipper import Shipper
+from tests.eventually import eventually
+from tests.sink import ACCEPT, HANG, Sink
+
+RECORDS = 20_000
+
+
+@pytest.fixture
+def sink():
+    with Sink() as running:
+        yield running
+
+
+@pytest.fixture
+def journal(tmp_path):
+    made, _ = create_journal(tmp_path, "run", {}, destination="key", budget=1 << 26)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def shipper(sink, tmp_path):
+    destination = Destination(
+        **{name: Endpoint(url=f"{sink.url}/v1/{name}", timeout_seconds=4.0) for name in ("logs", "metrics", "traces")}
+    )
+    made = Shipper([tmp_path], destination, "key", interval_seconds=0.2, say=print, pace=Courtesy())
+    thread = Thread(target=made.run, kwargs={"idle_seconds": None})
+    thread.start()
+    yield made
+    made.stop_soon()
+    thread.join()
+
+
+def test_one_thread_computes_at_a_time():
+    pace = Courtesy(sleep=lambda _: time.sleep(0.001))
+    inside, most, done = 0, 0, []
+
+    def work():
+        nonlocal inside, most
+        for _ in range(20):
+            with pace.turn():
+                inside += 1
+                most = max(most, inside)
+                time.sleep(0.0005)
+                inside -= 1
+                pace.rest()
+                with pace.away():
+                    time.sleep(0.0001)
+        done.append(True)
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (len(done), most) == (4, 1)
+
+
+def test_who_computes_for_long_lets_those_who_wait_go_first_when_it_rests():
+    pace = Courtesy()
+    came = Event()
+
+    def other():
+        with pace.turn():
+            came.set()
+
+    with pace.turn():
+        Thread(target=other, daemon=True).start()
+        until = time.monotonic() + 30
+        while not came.is_set() and time.monotonic() < until:
+            pace.rest()
+        assert came.is_set()
+
+
+def test_while_one_waits_for_the_network_the_others_compute():
+    pace = Courtesy()
+    came = Event()
+
+    def other():
+        with pace.turn():
+            came.set()
+
+    with pace.turn():
+        thread = Thread(target=other)
+        thread.start()
+        assert not came.wait(0.05)
+        with pace.away():
+            assert came.wait(30)
+    thread.join()
+
+
+def test_it_sleeps_longer_while_the_job_keeps_it_from_computing():
+    now, slept = [0.0], []
+    job_computes = [False]
+
+    def sleep(seconds):
+        slept.append(seconds)
+        now[0] += 0.005 if job_computes[0] else seconds
+
+    pace = Courtesy(clock=lambda: now[0], sleep=sleep)
+    for computes in (False, False, True, True, False, False):
+        job_computes[0] = computes
+        now[0] += 0.001
+        pace.rest()
+    free, busy = min(slept), max(slept)
+    assert slept == [busy, free, free, busy, busy, free]
+    now[0] += 0.0001
+    pace.rest()
+    assert len(slept) == 6, "a small piece of work is no reason to rest"
+
+
+def test_all_arrives_in_smaller_requests(sink, journal, shipper):
+    for number in range(RECORDS):
+        text = f"{number:06d} " + "x" * 90
+        journal.append(Kind.LOG, Signal.LOGS, frames.encode([1, 9, "INFO", None, text, {}, b"", 0]))
+    journal.close()
+    eventually(lambda: read_cursor(journal.folder, Signal.LOGS).complete, within=60)
+    numbers = [int(record.body.string_value.split()[0]) for record in sink.logs()]
+    assert numbers == list(range(RECORDS))
+    assert max(request.size for request in sink.requests) < 2 * Courtesy.batch_bytes
+
+
+def test_a_signal_whose_server_does_not_answer_holds_up_no_other(sink, journal, shipper):
+    sink.answer = lambda request: HANG if request.path == "/v1/traces" else ACCEPT
+    span = frames.encode(frames.Span(b"t" * 16, b"s" * 8, b"", 1, "", "work", 1, 1, 2, {}, 0))
+    journal.append(Kind.SPAN, Signal.TRACES, span)
+    sink.wait(lambda: any(request.path == "/v1/traces" for request in sink.requests), within=30)
+    journal.append(Kind.LOG, Signal.LOGS, frames.encode([1, 9, "INFO", None, "goes on", {}, b"", 0]))
+    sink.wait(lambda: [record.body.string_value for record in sink.logs()] == ["goes on"], within=3)
+
+
+@pytest.mark.parametrize(("protocol", "pace"), [("grpc", SPARING), ("http/protobuf", AT_ONCE)])
+def test_a_process_that_has_grpc_in_its_memory_holds_less_at_a_time(tmp_path, protocol, pace):
+    endpoint = Endpoint(url="http://127.0.0.1:9", protocol=protocol)
+    destination = Destination(logs=endpoint, metrics=endpoint, traces=endpoint)
+    shipper = make_shipper(Orders([str(tmp_path)], destination, "key", 1.0), print)
+    try:
+        assert shipper.pace is pace
+    finally:
+        shipper.stop()

@@ -1,0 +1,1 @@
+"""Pulls the plug on each part between a job and a backend, under load, and counts what arrives."""

@@ -1,0 +1,49 @@
+"""The real tiers with backends that count, their queues on a small file system of their own where that can be had."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.pull_plug.backend import Backend
+from tools.pull_plug.trial import Tiers
+from tools.stack.stack import Stack
+
+
+@contextmanager
+def running_tiers(folder: Path, queues: Path, *, queue_bytes: int) -> Iterator[Tiers]:
+    """Run agent and gateway, what they write in `folder`, their queues, each of this size, in `queues`."""
+    with Backend() as backend:
+        environments = {
+            "agent": {"COLLECTOR_STORAGE_PATH": str(queues / "agent")},
+            "gateway": {
+                "COLLECTOR_STORAGE_PATH": str(queues / "gateway"),
+                "COLLECTOR_LOKI_ENDPOINT": backend.url,
+                "COLLECTOR_PROMETHEUS_ENDPOINT": backend.url,
+                "COLLECTOR_JAEGER_ENDPOINT": backend.address,
+            },
+        }
+        sizes = {"COLLECTOR_QUEUE_BYTES": str(queue_bytes)}
+        with Stack(("gateway", "agent"), directory=folder, environment=sizes, environments=environments) as stack:
+            yield Tiers(stack, backend, folder / "journals", queues)
+
+
+@contextmanager
+def small_disk(folder: Path, mebibytes: int) -> Iterator[bool]:
+    """Mount an empty file system of this size at `folder`, which is made; yield whether that was possible.
+
+    It takes root. Without, the folder is one like any other.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0700", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:  # no `mount` on this machine
+        mounted = False
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -1,0 +1,165 @@
+"""One trial: a job under load, a fault, and what became of its records."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tools.pull_plug.backend import Arrived, Backend
+from tools.stack.stack import Stack
+
+_POLL_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one job's records."""
+
+    fault: str
+    made: int
+    """Log records, samples and spans."""
+    lost: int
+    repeated: int
+    """Arrivals of log records beyond the first, each under the uid of the first."""
+    seconds: float
+    """The whole trial."""
+    recovery_seconds: float
+    """From the end of the fault, or of the job if that was later, until all had arrived."""
+    wrong: list[str]
+    """What must not be, in words."""
+
+
+@dataclass
+class Tiers:
+    """The agent and the gateway, and the backends behind them."""
+
+    stack: Stack
+    backend: Backend
+    folder: Path
+    """For the jobs' journals."""
+    queues: Path
+    """Where the tiers' queues are: a file system of its own where one can be mounted."""
+
+    def kill(self, *parts: str) -> None:
+        """Kill parts at once, then wait for each."""
+        for part in parts:
+            os.kill(self.stack.pid(part), signal.SIGKILL)
+        for part in parts:
+            self.stack.kill(part)
+
+    def start_and_kill(self, *parts: str, after_seconds: float) -> None:
+        """Start parts at once, and kill them a moment later, ready or not."""
+        for part in parts:
+            self.stack.launch(part)
+        time.sleep(after_seconds)
+        self.kill(*parts)
+
+    def start(self, *parts: str) -> None:
+        """Start parts, one after the other."""
+        for part in parts:
+            self.stack.restart(part)
+
+
+def trial(name: str, tiers: Tiers, fault: Callable[[Tiers, float], None], *, seconds: float, rate: int) -> Outcome:
+    """Run a job, have something happen to the tiers meanwhile, and wait until all has arrived.
+
+    Args:
+        name: of the fault, and of the job.
+        tiers: running; they run again at the end.
+        fault: takes the tiers and how many seconds it should last.
+        seconds: of the fault; the job goes on for a moment before and behind it.
+        rate: log records a second.
+
+    """
+    begin = time.monotonic()
+    job_id = f"{name.replace(' ', '-')}-{time.time_ns():x}"
+    with _job(job_id, rate, tiers) as job:
+        time.sleep(1)
+        fault(tiers, seconds)
+        time.sleep(1)
+        out, err = job.communicate("end\n", timeout=60)
+    if job.returncode:
+        raise RuntimeError(f"the job failed:\n{err[-3000:]}")
+    made: dict[str, int] = json.loads(out.splitlines()[-1])
+    over = time.monotonic()
+    while time.monotonic() - over < _patience(seconds) and not _complete(tiers.backend, job_id, made):
+        tiers.stack.check()
+        time.sleep(_POLL_SECONDS)
+    now = time.monotonic()
+    return _outcome(name, tiers.backend, job_id, made, seconds=now - begin, recovery=now - over)
+
+
+def _patience(seconds: float) -> float:
+    """Return how long to wait: retries back off to 30 s in both tiers and in the job's shipper."""
+    return 120 + seconds
+
+
+@contextmanager
+def _job(job_id: str, rate: int, tiers: Tiers) -> Iterator[subprocess.Popen[str]]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SYNAPSE_"))}
+    environment = {
+        **kept,
+        "SYNAPSE_OTEL_JOURNAL_DIR": str(tiers.folder),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": tiers.stack.otlp_http,
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+    }
+    job = subprocess.Popen(
+        [sys.executable, "-m", "tools.pull_plug.job", job_id, str(rate)],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        if job.stdout is None or job.stdout.readline() != "begun\n":
+            raise RuntimeError(f"the job did not begin:\n{job.communicate()[1][-3000:]}")
+        yield job
+    finally:
+        job.kill()
+        job.wait()
+
+
+def _complete(backend: Backend, job_id: str, made: dict[str, int]) -> bool:
+    with backend.lock:
+        found = backend.jobs[job_id]
+        counts = (len(found.numbers), len(found.samples), len(_SPANS & found.span_names.keys()))
+    return counts == (made["records"], made["samples"], len(_SPANS))
+
+
+_SPANS: Final = {"train plug", "train"}
+"""Of the job and its step, each with a marker besides."""
+
+
+def _outcome(
+    name: str, backend: Backend, job_id: str, made: dict[str, int], *, seconds: float, recovery: float
+) -> Outcome:
+    with backend.lock:
+        found = backend.jobs.pop(job_id, Arrived())
+    missing = made["records"] - len(found.numbers), made["samples"] - len(found.samples)
+    spans = len(_SPANS - found.span_names.keys())
+    wrong = [f"{sum(missing) + spans} lost: {missing[0]} log records, {missing[1]} samples, {spans} spans"]
+    wrong = wrong if sum(missing) + spans else []
+    if torn := sum(len(uids) > 1 for uids in found.numbers.values()):
+        wrong.append(f"{torn} log records came under more than one uid")
+    if torn := sum(len(contents) > 1 for contents in found.spans.values()):
+        wrong.append(f"{torn} span ids came with more than one content")
+    return Outcome(
+        fault=name,
+        made=made["records"] + made["samples"] + len(_SPANS),
+        lost=sum(missing) + spans,
+        repeated=sum(uids.total() for uids in found.numbers.values()) - len(found.numbers),
+        seconds=seconds,
+        recovery_seconds=recovery,
+        wrong=wrong,
+    )
