@@ -23,6 +23,7 @@ stack: setup ## Start the real agent, gateway, Jaeger, Prometheus and Loki; Ctrl
 # The second Python's run leaves out what needs the servers: they are the same processes whoever sends to them.
 test: setup ## Run all tests, the real servers included; all others on Python 3.13 too
 	$(BIN)/python -m tools.stack build
+	@sh tools/setup/chromium.sh
 	@sh tools/setup/test.sh $(BIN)
 
 soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is lost (SEEDS=50 FROM=0)
@@ -35,6 +36,7 @@ lint: setup ## Check style, types, shell scripts and the tree
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python hatch_build.py check
 	@if [ -x $(BIN)/shellcheck ]; then set -x; $(BIN)/shellcheck .ci/run tools/setup/*.sh; \
 		else echo 'shellcheck: has no wheel for this machine, left out'; fi
 	$(BIN)/python -m tools.setup.check_tree
@@ -61,5 +63,5 @@ lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	echo uv | $(COMPILE) - --constraints constraints/dev.txt --output-file constraints/uv.txt
 
 clean: ## Remove what was made in the tree; the caches outside it stay
-	rm -rf .venv .venv313 .venv313.log dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv313 .venv313.log dist web/node_modules src/synapse_otel/view/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -10,6 +10,7 @@ import argparse
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -79,6 +80,7 @@ def main() -> int:
         recording = Recording.read(find_run(job_id, [arguments.journal]))
         console.print(Report(recording))
     console.print()
+    show_pages(console, job_id, arguments.journal)
     explain(console, recording, arguments.journal, stand_in)
     tidy(arguments.journal)
     return code
@@ -115,6 +117,25 @@ def explain(console: Console, recording: Recording, journal: Path, stand_in: Sta
             style="yellow",
             soft_wrap=True,
         )
+
+
+def show_pages(console: Console, job_id: str, journal: Path) -> None:
+    """Write the run as one HTML file, and say how all runs are looked at in a browser."""
+    program = str(Path(sys.executable).with_name("synapse-otel"))
+    environment = {**os.environ, "SYNAPSE_OTEL_JOURNAL_DIR": str(journal)}
+    page = journal / "report.html"
+    written = subprocess.run(
+        [program, "export", job_id, "--output", str(page)], env=environment, capture_output=True, text=True, check=False
+    )
+    if written.returncode:
+        console.print(written.stderr.strip(), style="yellow", soft_wrap=True)
+        return
+    console.print(
+        f"As one page: {page.as_uri()}\n"
+        f"All runs, live: `SYNAPSE_OTEL_JOURNAL_DIR={shlex.quote(str(journal))} {shlex.quote(program)} view`",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 def tidy(journal: Path) -> None:

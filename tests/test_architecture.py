@@ -51,8 +51,9 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
         "signals",
     },
+    "view": {"journal", "recording", "signals.semconv"},
     "doctor": {"account", "journal", "recording", "settings", "shipper"},
-    "cli": {"account", "doctor", "journal", "recording", "report", "settings", "shipper", "shipping"},
+    "cli": {"account", "doctor", "journal", "recording", "report", "settings", "shipper", "shipping", "view"},
     "": {"_version", "lifecycle", "plugins", "settings"},
 }
 """By room: the rooms, or the only modules of a room, that it may import. The package's root is the empty name."""
@@ -143,7 +144,7 @@ def users(prefix: str) -> set[str]:
         ("opentelemetry.proto", {"shipper"}),
         ("urllib3", {"shipper"}),
         ("socket", {"cli"}),
-        ("http", {"shipper"}),
+        ("http", {"shipper", "view"}),
         ("ssl", {"shipper"}),
         ("mmap", {"journal"}),
         ("fcntl", {"journal"}),
@@ -151,6 +152,8 @@ def users(prefix: str) -> set[str]:
         ("pydantic", {"settings"}),
         ("pydantic_settings", {"settings"}),
         ("typer", {"cli"}),
+        ("starlette", {"view"}),
+        ("uvicorn", {"cli"}),
         ("pytest", {"testing"}),
     ],
 )

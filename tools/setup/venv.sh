@@ -3,7 +3,8 @@
 #
 # Makes FOLDER a virtual environment with this project, editable, and its pinned development packages.
 # Needs Python 3.11 or newer and nothing else; PYTHON names the interpreter, else the newest one found is taken.
-# Does nothing when the interpreter, the pins and the package's own description are those of the last time.
+# Does nothing when the interpreter, the pins and the package's own description are those of the last time, but for
+# bundling the page of `synapse-otel view` where its sources have changed.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -55,7 +56,7 @@ add_venv_module() {
 python=$(find_python)
 wanted=$(made_from "$python")
 if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/made-from" 2>/dev/null)" = "$wanted" ]; then
-    exit 0
+    exec "$venv/bin/python" hatch_build.py bundle
 fi
 
 say "installing the packages pinned in $pins for $("$python" -V), once for these pins"

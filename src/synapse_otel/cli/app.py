@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -109,6 +109,41 @@ def jobs(
     from synapse_otel.cli.jobs import jobs as command
 
     _finish(lambda: command(run, json=json))
+
+
+@app.command()
+def view(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[RUN|FOLDER]", help=f"{_RUN} Or a folder of runs. All runs if not given.")
+    ] = None,
+    *,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; the first free one from 4319 on if not given.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser, where there is one.")] = True,
+) -> None:
+    """Look at runs in a browser, live: steps, progress, curves, messages. For this machine alone."""
+    from synapse_otel.cli.view import view as command
+
+    _finish(lambda: command(target, port=port, browser=browser))
+
+
+@app.command()
+def export(
+    run: Annotated[str | None, typer.Argument(help=f"{_RUN} The last run if not given.")] = None,
+    *,
+    kind: Annotated[
+        Literal["html", "otlp-json", "csv"],
+        typer.Option(
+            "--format", help="html: one file with the whole page; otlp-json: the Collector's; csv: a folder of tables."
+        ),
+    ] = "html",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file, for csv the folder.")] = None,
+) -> None:
+    """Write a run into a file: to attach to a ticket, to load elsewhere."""
+    from synapse_otel.cli.export import export as command
+
+    _finish(lambda: command(run, kind=kind, output=output))
 
 
 @app.command()

@@ -16,6 +16,7 @@ from synapse_otel.journal.reader import Frame, JournalReader, Position
 SUMMARY_FILE: Final = "summary.json"
 _TRACE_ID: Final = slice(0, 16)
 _LONGEST_TEXT: Final = 200
+_MANY: Final = frozenset({Kind.LOG, Kind.BRIEF, Kind.SAMPLES})
 _SEGMENTS: Final = 2
 """A job that ended just before the last segment began is told of in the one before."""
 
@@ -109,21 +110,46 @@ def write_summary(folder: Path, summary: Summary) -> None:
 
 
 def _read(folder: Path, number: int) -> Summary:
-    summary = Summary(sequences=[0] * len(Signal))
-    last: dict[int, Frame] = {}
-    reader = JournalReader(folder, Position(number))
+    follower = SummaryFollower(folder, number)
     try:
-        while found := reader.read(ended=True):
-            for frame in found:
-                if frame.kind in {Kind.LOG, Kind.BRIEF, Kind.SAMPLES}:
-                    last[frame.kind] = frame  # of the many, only the last one's time is of interest
-                summary._take(frame)  # noqa: SLF001 - its own maker
+        return follower.read(ended=True)
     finally:
-        reader.close()
-    for frame in last.values():
-        if isinstance(record := frame.decode(), Log | Brief | Samples):
-            summary.last = max(summary.last, record.time)
-    return summary
+        follower.close()
+
+
+class SummaryFollower:
+    """Reads on in a journal that is being written, and keeps its summary up to date.
+
+    Args:
+        folder: the journal's.
+        number: the segment to begin with; the newest but one if not given.
+    """
+
+    def __init__(self, folder: Path, number: int | None = None) -> None:
+        numbers = segment_numbers(folder)[-_SEGMENTS:] if number is None else [number]
+        self._reader = JournalReader(folder, Position(numbers[0]) if numbers else Position())
+        self._summary = Summary(sequences=[0] * len(Signal))
+
+    def read(self, *, ended: bool) -> Summary:
+        """Take what was written since, and return the summary; ``ended``: nothing is being written any more.
+
+        Raises:
+            OSError: the journal cannot be read.
+        """
+        last: dict[int, Frame] = {}
+        while found := self._reader.read(ended=ended):
+            for frame in found:
+                if frame.kind in _MANY:
+                    last[frame.kind] = frame  # of the many, only the last one's time is of interest
+                self._summary._take(frame)  # noqa: SLF001 - its own maker
+        for frame in last.values():
+            if isinstance(record := frame.decode(), Log | Brief | Samples):
+                self._summary.last = max(self._summary.last, record.time)
+        return self._summary
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        self._reader.close()
 
 
 def _short(attributes: Mapping[str, Any]) -> dict[str, Any]:

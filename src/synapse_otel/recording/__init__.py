@@ -15,13 +15,23 @@ from synapse_otel.recording.entries import (
 )
 from synapse_otel.recording.overview import JobOverview, Overview
 from synapse_otel.recording.recording import Recording
-from synapse_otel.recording.runs import RunNotFoundError, find_run, known_runs, run_groups, run_name, same_run
+from synapse_otel.recording.runs import (
+    KnownRun,
+    RunNotFoundError,
+    find_run,
+    grouped,
+    known_runs,
+    run_groups,
+    run_name,
+    same_run,
+)
 from synapse_otel.recording.state import RunState, emitted_records, run_state
 
 __all__ = [
     "CategoryProgress",
     "Count",
     "JobOverview",
+    "KnownRun",
     "Link",
     "LogEntry",
     "LogKind",
@@ -35,6 +45,7 @@ __all__ = [
     "SpanEvent",
     "emitted_records",
     "find_run",
+    "grouped",
     "known_runs",
     "run_groups",
     "run_name",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
@@ -49,7 +49,7 @@ class Contents:
         self._templates = Templates()
         self._by_number: dict[int, Series] = {}
 
-    def take_all(self, found: Iterable[Frame]) -> Contents:
+    def take_all(self, found: Iterable[Frame]) -> Self:
         """Take frames in their order, and return itself."""
         for frame in found:
             self.take(frame)
@@ -122,7 +122,7 @@ class Contents:
         self.logs.append(
             LogEntry(
                 time=log.time,
-                kind=_kind(log),
+                kind=kind_of(log),
                 severity=log.severity,
                 event_name=log.event_name or "",
                 body=redact_values(log.body),
@@ -186,7 +186,8 @@ class Contents:
         )
 
 
-def _kind(log: frames.Log) -> LogKind:
+def kind_of(log: frames.Log) -> LogKind:
+    """Return what a log record stands for."""
     if log.attributes.get(semconv.AUDIENCE) == semconv.AUDIENCE_DEVELOPER:
         return LogKind.DEVELOPER
     if not log.event_name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -82,12 +82,19 @@ class Overview:
     """Of the journal's format."""
 
     @classmethod
-    def read(cls, folders: Sequence[Path], *, stall_seconds: float = math.inf) -> Self:
+    def read(
+        cls,
+        folders: Sequence[Path],
+        *,
+        stall_seconds: float = math.inf,
+        summary_of: Callable[[Path], Summary] | None = None,
+    ) -> Self:
         """Read what there is to know of a run: its newest segments, its state block and its cursors.
 
         Args:
             folders: of its journals, that of the process that began it first.
             stall_seconds: how long a job that runs may be silent before it counts as stalled.
+            summary_of: returns what a journal tells of its jobs, for who has followed it; else it is read.
 
         Raises:
             OSError: a journal cannot be read.
@@ -96,7 +103,7 @@ class Overview:
         runs = [read_run(folder) for folder in folders]
         if runs[0] is None:
             raise LookupError(f"{folders[0]} cannot be read as a run")
-        summaries = [read_summary(folder) or summarise(folder) for folder in folders]
+        summaries = [(summary_of or _summary)(folder) for folder in folders]
         progress = _progress(folders)
         last = max([*(one.last for one in summaries), *(one.progress.time for one in progress)])
         states = [_state(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
@@ -135,6 +142,10 @@ class _Death:
     @classmethod
     def of(cls, ended: Exit | None, last: int) -> Self:
         return cls((ended.error_type if ended else "") or semconv.ERROR_TYPE_KILLED, last)
+
+
+def _summary(folder: Path) -> Summary:
+    return read_summary(folder) or summarise(folder)
 
 
 def _state(folder: Path, summary: Summary) -> RunState:

@@ -41,7 +41,12 @@ def run_groups(roots: Iterable[Path]) -> list[list[KnownRun]]:
         for folder in run_folders(root)
         if (run := read_run(folder))
     }
-    ordered = sorted(found.values(), key=lambda known: (known.run.created, known.folder.name))
+    return grouped(found.values())
+
+
+def grouped(found: Iterable[KnownRun]) -> list[list[KnownRun]]:
+    """Return journals by run, as `run_groups` does."""
+    ordered = sorted(found, key=lambda known: (known.run.created, known.folder.name))
     by_journal = {known.run.journal: known for known in ordered}
     groups: dict[str, list[KnownRun]] = {}
     for known in ordered:

@@ -80,6 +80,18 @@ class Settings(Source):
     """Protocol of all requests, instead of ``OTEL_EXPORTER_OTLP_PROTOCOL``."""
     headers: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(pairs)] = None
     """Headers of all requests, instead of ``OTEL_EXPORTER_OTLP_HEADERS``."""
+    jaeger_url: str | None = None
+    """Base address of Jaeger's web page, which ``synapse-otel view`` links traces to."""
+
+    @field_validator("jaeger_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.lower().startswith(("http://", "https://")):
+            msg = "must begin with http:// or https://"
+            raise ValueError(msg)
+        return value.rstrip("/")
 
     @field_validator("journal_dir")
     @classmethod

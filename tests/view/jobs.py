@@ -1,0 +1,74 @@
+"""Jobs that are looked at while they run. ``python jobs.py JOB ARGUMENTS`` runs one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+EVIL = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
+
+
+def hostile() -> None:
+    """Record texts that a careless page would obey, wherever a text can stand."""
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+
+    with synapse_otel.job(
+        f"train{EVIL}",
+        plugin=f"evil{EVIL}",
+        version=EVIL,
+        job_id=f"job-{EVIL}",
+        params={EVIL: EVIL},
+        logger=NoOpLogger(),
+    ) as ctx:
+        scope = ctx.scope.begin_step(f"step{EVIL}", order=1, weight=1)
+        with scope.activated():
+            ctx.set_progress(1, 2, f"phase{EVIL}")
+            ctx.set_metrics({f"loss{EVIL}": 0.5}, f"phase{EVIL}")
+            ctx.set_metrics({f"loss{EVIL}": 0.25}, f"phase{EVIL}")
+            ctx.log_message(f"message {EVIL}", "warning")
+            ctx.log(f"event{EVIL}", {EVIL: EVIL, "nested": {EVIL: "</script>"}}, f"/tmp/{EVIL}")
+            ctx.log_message("log in with password=hunter2hunter2")
+            ctx.log_message("javascript:window.hacked=3 \u202e \x1b[31m \x00 end", "danger")
+        scope.end()
+
+
+def obedient() -> None:
+    """Do what the lines of stdin say, one at a time, and confirm each."""
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+
+    with synapse_otel.job("train", plugin="steered", job_id="job-steered", logger=NoOpLogger()) as ctx:
+        scope = ctx.scope.begin_step("train", order=1, weight=1)
+        with scope.activated():
+            print("ready", flush=True)
+            for line in sys.stdin:
+                word, _, rest = line.strip().partition(" ")
+                if word == "progress":
+                    ctx.set_progress(int(rest), 100, "train")
+                elif word == "metric":
+                    ctx.set_metrics({"loss": float(rest)}, "train")
+                elif word == "say":
+                    ctx.log_message(rest)
+                elif word == "die":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                elif word == "end":
+                    break
+                print("done", flush=True)
+        scope.end()
+
+
+def many(count: str) -> None:
+    """Say many things."""
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+
+    with synapse_otel.job("upload", plugin="talkative", job_id="job-many", logger=NoOpLogger()) as ctx:
+        for number in range(int(count)):
+            ctx.log_message(f"record number {number}", "danger" if number % 1000 == 777 else "info")
+            ctx.set_metrics({"value": number % 97, "peak": 1000 if number == 5001 else 0})
+
+
+if __name__ == "__main__":
+    {"hostile": hostile, "obedient": obedient, "many": many}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,237 @@
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import { clock, number, tick } from "./format";
+
+export interface Line {
+  label: string;
+  /** Place of the run's colour. */
+  colour: number;
+  x: number[];
+  y: number[];
+  /** Means for smoothing, where the points are thinned out. */
+  smooth?: { x: number[]; y: number[] };
+}
+
+export type Axis = "elapsed" | "clock" | "n";
+
+export interface ChartProps {
+  lines: Line[];
+  axis: Axis;
+  log: boolean;
+  marks: number[];
+  range: [number, number] | null;
+  height: number;
+  label: string;
+  onRange: (range: [number, number] | null) => void;
+}
+
+const SYNC = "metrics";
+const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Round distances between the marks of a time axis, in ms. */
+const STEPS = [
+  ...[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[1, 2, 5, 10, 15, 20, 30].map((n) => n * UNITS.s),
+  ...[1, 2, 5, 10, 15, 20, 30].map((n) => n * UNITS.m),
+  ...[1, 2, 3, 4, 6, 8, 12].map((n) => n * UNITS.h),
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((n) => n * UNITS.d),
+];
+
+function colours(): { lines: string[]; grid: string; text: string; bad: string } {
+  // A canvas knows no light-dark(): an element that wears the colour tells what it comes to.
+  const probe = document.createElement("i");
+  document.body.append(probe);
+  const get = (name: string) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const found = { lines: Array.from({ length: 8 }, (_, at) => get(`--line-${at}`)), grid: get("--grid"), text: get("--muted"), bad: get("--bad") };
+  probe.remove();
+  return found;
+}
+
+const faint = (colour: string) => colour.replace(/^rgb\((.*)\)$/, "rgb($1 / 0.33)").replace(/,/g, " ");
+
+/** Curves over one axis; uPlot draws, this holds it in step with what is wanted. */
+export function Chart(props: ChartProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const tip = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const now = useRef(props);
+  now.current = props;
+  const shape = [props.lines.map((line) => `${line.label}\t${line.colour}\t${line.smooth ? 1 : 0}`).join("\n"), props.axis, props.log, props.height].join("\u0000");
+
+  useEffect(() => {
+    const element = box.current!;
+    const make = () => {
+      plot.current?.destroy();
+      plot.current = new uPlot(options(element, tip.current!, now), data(now.current), element);
+    };
+    make();
+    const observer = new ResizeObserver(() => {
+      if (plot.current && element.clientWidth) plot.current.setSize({ width: element.clientWidth, height: now.current.height });
+    });
+    observer.observe(element);
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    scheme.addEventListener("change", make);
+    window.addEventListener("themechange", make);
+    return () => {
+      observer.disconnect();
+      scheme.removeEventListener("change", make);
+      window.removeEventListener("themechange", make);
+      plot.current?.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+
+  useEffect(() => {
+    plot.current?.setData(data(props));
+  }, [props.lines, props.marks, props.range]);
+
+  const move = (event: KeyboardEvent) => {
+    const scale = plot.current?.scales.x;
+    if (!scale || scale.min == null || scale.max == null) return;
+    const width = scale.max - scale.min;
+    const to = {
+      ArrowLeft: [scale.min - width / 4, scale.max - width / 4],
+      ArrowRight: [scale.min + width / 4, scale.max + width / 4],
+      "+": [scale.min + width / 4, scale.max - width / 4],
+      "-": [scale.min - width / 2, scale.max + width / 2],
+    }[event.key] as [number, number] | undefined;
+    if (to) props.onRange(to);
+    else if (event.key === "0" || event.key === "Escape") props.onRange(null);
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <div class="plot" style={{ height: `${props.height}px` }} tabIndex={0} role="img" aria-label={`${props.label}. Arrow keys move, plus and minus zoom, 0 shows all.`} onKeyDown={move}>
+      <div ref={box} class="plot-box" />
+      <div ref={tip} class="plot-tip" hidden />
+    </div>
+  );
+}
+
+/** All lines over the x values of all: each has a gap where another one has a value. */
+function data(props: ChartProps): uPlot.AlignedData {
+  const tables: uPlot.AlignedData[] = [];
+  for (const line of props.lines) {
+    tables.push([line.x, props.log ? line.y.map((value) => (value > 0 ? value : null)) : line.y]);
+    if (line.smooth) tables.push([line.smooth.x, props.log ? line.smooth.y.map((value) => (value > 0 ? value : null)) : line.smooth.y]);
+  }
+  if (!tables.length) return [[]];
+  return tables.length === 1 ? tables[0]! : uPlot.join(tables);
+}
+
+function options(element: HTMLElement, tip: HTMLElement, props: { current: ChartProps }): uPlot.Options {
+  const { lines, axis, log, height } = props.current;
+  const look = colours();
+  const points = lines.reduce((most, line) => Math.max(most, line.x.length), 0);
+  const series: uPlot.Series[] = [{}];
+  for (const line of lines) {
+    const colour = look.lines[line.colour % look.lines.length]!;
+    series.push({ label: line.label, stroke: line.smooth ? faint(colour) : colour, width: line.smooth ? 1 : 1.6, spanGaps: true, points: { show: points < 3, size: 6 } });
+    if (line.smooth) series.push({ label: `${line.label} smoothed`, stroke: colour, width: 2, spanGaps: true, points: { show: false } });
+  }
+  const axisOf = { stroke: look.text, grid: { stroke: look.grid, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+  const values = (_: uPlot, splits: number[]) => splits.map((value) => (axis === "elapsed" ? tick(value) : axis === "clock" ? clock(value).slice(11) : number(value)));
+  return {
+    width: element.clientWidth || 300,
+    height,
+    series,
+    legend: { show: false },
+    padding: [8, 8, 0, 0],
+    scales: {
+      x: { time: false, range: (_u, min, max) => props.current.range ?? (min === max ? [min - 1, max + 1] : [min, max]) },
+      y: log ? { distr: 3 } : { range: (_u, min, max) => (min === null || max === null ? [0, 1] : uPlot.rangeNum(min, max, 0.1, true)) },
+    },
+    axes: [
+      { ...axisOf, values, size: 28, ...(axis === "n" ? {} : { incrs: STEPS }), space: axis === "clock" ? 70 : 55 },
+      { ...axisOf, size: 56, space: 32, values: (_: uPlot, splits: (number | null)[]) => splits.map((value) => (value === null ? "" : number(value))) },
+    ],
+    cursor: {
+      sync: { key: SYNC },
+      y: false,
+      drag: { x: true, y: false, setScale: false },
+      focus: { prox: 24 },
+      points: { size: 7 },
+    },
+    hooks: {
+      setSelect: [
+        (u) => {
+          if (u.select.width < 4) return;
+          const min = u.posToVal(u.select.left, "x");
+          const max = u.posToVal(u.select.left + u.select.width, "x");
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          props.current.onRange([min, max]);
+        },
+      ],
+      ready: [(u) => u.over.addEventListener("dblclick", () => props.current.onRange(null))],
+      draw: [(u) => drawMarks(u, props.current.marks, look.bad)],
+      setCursor: [(u) => showTip(u, tip, props.current, look.lines)],
+    },
+  };
+}
+
+/** Lines where a value was no number. */
+function drawMarks(u: uPlot, marks: number[], colour: string): void {
+  const { ctx } = u;
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.setLineDash([3, 3]);
+  ctx.lineWidth = devicePixelRatio;
+  for (const mark of marks) {
+    const at = Math.round(u.valToPos(mark, "x", true)) + 0.5;
+    if (at < u.bbox.left || at > u.bbox.left + u.bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(at, u.bbox.top);
+    ctx.lineTo(at, u.bbox.top + u.bbox.height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+function showTip(u: uPlot, tip: HTMLElement, props: ChartProps, look: string[]): void {
+  const { idx, left, top } = u.cursor;
+  if (idx == null || left == null || top == null || left < 0 || !u.over.matches(":hover")) {
+    tip.hidden = true;
+    return;
+  }
+  const x = u.posToVal(left, "x");
+  const head = document.createElement("div");
+  head.className = "muted";
+  head.textContent = props.axis === "elapsed" ? tick(x) : props.axis === "clock" ? clock(x) : `sample ${number(Math.round(x))}`;
+  const rows = props.lines.map((line) => {
+    const from = line.smooth ?? line;
+    const row = document.createElement("div");
+    const swatch = document.createElement("i");
+    swatch.style.background = look[line.colour % look.length]!;
+    const text = document.createElement("span");
+    text.textContent = number(nearest(from.x, from.y, x));
+    row.append(swatch, text);
+    if (props.lines.length > 1) {
+      const name = document.createElement("span");
+      name.className = "muted";
+      name.textContent = line.label;
+      row.append(name);
+    }
+    return row;
+  });
+  tip.replaceChildren(head, ...rows);
+  tip.hidden = false;
+  const beside = u.over.offsetLeft + left;
+  tip.style.left = beside > u.width / 2 ? "" : `${beside + 14}px`;
+  tip.style.right = beside > u.width / 2 ? `${u.width - beside + 14}px` : "";
+  tip.style.top = `${u.over.offsetTop + 4}px`;
+}
+
+function nearest(x: number[], y: number[], at: number): number | null {
+  if (!x.length) return null;
+  let low = 0;
+  let high = x.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (x[middle]! < at) low = middle + 1;
+    else high = middle;
+  }
+  if (low > 0 && Math.abs(x[low - 1]! - at) < Math.abs(x[low]! - at)) low -= 1;
+  return y[low] ?? null;
+}

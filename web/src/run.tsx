@@ -1,0 +1,164 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { Failure } from "./failure";
+import { clock, count, duration, percent, plural, shown as text } from "./format";
+import { useNow, useRuns } from "./hooks";
+import { Metrics } from "./metrics";
+import { Bar, Copied, Icon, lasted, Pairs, remaining, Section, StatePill, title, verdict } from "./parts";
+import { ProgressList } from "./progress";
+import { Records } from "./records";
+import type { Details, Source } from "./types";
+import { Waterfall } from "./waterfall";
+
+export function RunPage({ source, id }: { source: Source; id: string }) {
+  const ids = useMemo(() => [id], [id]);
+  const { details: all, errors, connected } = useRuns(source, ids);
+  const details = all[id];
+  const lives = details?.lives ?? false;
+  const ticking = useNow(500, source.live);
+  const [at, setAt] = useState<number | null>(null);
+  useEffect(() => {
+    if (details) document.title = `${verdict(details.row).word} · ${title(details.row)} · synapse-otel`;
+  }, [details && verdict(details.row).word]);
+  const shown = useMemo(() => (details ? [{ id, label: title(details.row), colour: 0, details }] : []), [id, details]);
+
+  const back = source.only === null && <a class="back" href="#/"><Icon name="back" />All runs</a>;
+  if (!details) {
+    return (
+      <div class="page">
+        {back}
+        {errors[id] ? <div class="banner warn" role="alert">{errors[id]}</div> : <p class="muted" role="status">Reading the journal …</p>}
+      </div>
+    );
+  }
+  const now = source.live ? ticking : details.now;
+  const { row } = details;
+  const products = details.spans.find((span) => span.role === "job")?.products ?? {};
+  const params = details.spans.find((span) => span.role === "job")?.params ?? {};
+  const goTo = (n: number) => {
+    setAt(null);
+    setTimeout(() => setAt(n), 0);
+    document.getElementById("messages")?.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  };
+  return (
+    <div class="page">
+      {back}
+      <div class="run-head">
+        <div class="run-title">
+          <h1>{title(row)} <span class="muted">{row.version || text(details.resource["service.version"] ?? "")}</span></h1>
+          <StatePill row={row} />
+        </div>
+        <p class="run-ids">
+          <span class="muted">started {clock(row.start)}</span>
+          {row.job && <Copied text={row.job} label="job id" />}
+          {details.jobs.slice(0, 3).map((job) => job.trace && <Trace key={job.trace} trace={job.trace} jaeger={details.jaeger} />)}
+        </p>
+      </div>
+      {!connected && source.live && <div class="banner warn" role="alert">The server does not answer; what you see may be old.</div>}
+      {errors[id] && <div class="banner warn" role="alert">{errors[id]}</div>}
+      {details.reading < 1 && <div class="banner" role="status">Reading the journal: {percent(details.reading)} …</div>}
+      {details.notes.map((note) => <div key={note} class="banner warn">{note}</div>)}
+      <Figures details={details} now={now} />
+      <Failure details={details} onRecord={goTo} />
+      <nav class="sections" aria-label="Parts of this page">
+        {[["steps", "Steps"], ["metrics", `Metrics ${details.series.length || ""}`], ["messages", `Messages ${count(details.logs.total)}`], ["about", "About"]].map(([target, word]) => (
+          <a key={target} href={`#${target}`} onClick={(event) => { event.preventDefault(); document.getElementById(target!)?.scrollIntoView(); }}>{word}</a>
+        ))}
+      </nav>
+      <div class="two">
+        <Section id="steps" title="Steps"><Waterfall details={details} now={now} /></Section>
+        <Section id="progress" title="Progress"><ProgressList details={details} now={now} /></Section>
+      </div>
+      <Section id="metrics" title="Metrics" note={details.series.length > 0 && <span class="muted small">Drag to zoom, double click to show all</span>}>
+        <Metrics source={source} runs={shown} />
+      </Section>
+      <Section id="messages" title="Messages and events">
+        <Records source={source} details={details} at={at} />
+      </Section>
+      <Section id="about" title="About this run">
+        <div class="about">
+          <div class="card">
+            <Delivery details={details} />
+          </div>
+          {Object.keys(params).length > 0 && <div class="card"><Pairs label="Parameters" values={params} /></div>}
+          {Object.keys(products).length > 0 && <div class="card"><Pairs label="Made" values={products} /></div>}
+          <div class="card"><Pairs label="Environment" values={details.resource} /></div>
+          <div class="card"><h3>Files</h3>{details.folders.map((folder) => <p key={folder} class="path"><Copied text={folder} label="folder" /></p>)}</div>
+        </div>
+      </Section>
+      {lives && <p class="visually-hidden" role="status">{`${title(row)} is ${row.state}`}</p>}
+    </div>
+  );
+}
+
+function Trace({ trace, jaeger }: { trace: string; jaeger: string | null }) {
+  return (
+    <>
+      <Copied text={trace} label="trace id" />
+      {jaeger && <a class="out" href={`${jaeger}/trace/${trace}`} target="_blank" rel="noreferrer noopener">Open in Jaeger<Icon name="out" /></a>}
+    </>
+  );
+}
+
+function Figures({ details, now }: { details: Details; now: number }) {
+  const { row } = details;
+  const left = row.progress && row.state === "live" ? remaining(row.progress, now) : null;
+  const { tone } = verdict(row);
+  return (
+    <dl class="figures">
+      <div>
+        <dt>{details.lives ? "Running for" : row.state === "crashed" ? "Lived for" : "Took"}</dt>
+        <dd>{duration(lasted(row, now))}</dd>
+      </div>
+      {row.progress && (
+        <div class="figure-progress">
+          <dt>Progress{row.progress.category && ` of ${row.progress.category}`}</dt>
+          <dd>{percent(row.progress.ratio)}<Bar ratio={row.progress.ratio} tone={tone} label="Progress" /></dd>
+        </div>
+      )}
+      {details.lives && (
+        <div>
+          <dt>{row.state === "stalled" ? "Silent for" : "Time left"}</dt>
+          <dd>{row.state === "stalled" ? duration(now - details.last) : left === null ? "–" : duration(left)}</dd>
+        </div>
+      )}
+      <div>
+        <dt>Warnings, errors</dt>
+        <dd>{count((details.logs.least.warning ?? 0) - (details.logs.least.error ?? 0))}<span class="muted">, </span><span class={details.logs.least.error ? "bad-text" : ""}>{count(details.logs.least.error ?? 0)}</span></dd>
+      </div>
+      <div>
+        <dt>Pending records</dt>
+        <dd class={row.dropped ? "bad-text" : ""}>{count(row.pending)}{row.dropped > 0 && <small> · {count(row.dropped)} dropped</small>}</dd>
+      </div>
+    </dl>
+  );
+}
+
+function Delivery({ details }: { details: Details }) {
+  const entries = Object.entries(details.signals).filter(([, one]) => one.emitted || one.attempts);
+  const failures = [...new Set(entries.map(([, one]) => one.failure).filter(Boolean))];
+  return (
+    <>
+      <h3>Delivery</h3>
+      {entries.length ? (
+        <table class="account">
+          <thead><tr><th scope="col">signal</th><th scope="col">emitted</th><th scope="col">delivered</th><th scope="col">pending</th><th scope="col">dropped</th></tr></thead>
+          <tbody>
+            {entries.map(([name, one]) => {
+              const dropped = Object.values(one.dropped).reduce((sum, value) => sum + value, 0);
+              return (
+                <tr key={name}>
+                  <th scope="row">{name}</th><td>{count(one.emitted)}</td><td>{count(one.delivered)}</td><td>{count(one.pending)}</td>
+                  <td class={dropped ? "bad-text" : ""} title={Object.entries(one.dropped).map(([why, value]) => `${value} ${why}`).join(", ")}>{count(dropped)}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      ) : (
+        <p class="muted">Nothing was emitted.</p>
+      )}
+      {failures.map((failure) => <p key={failure} class="warn-text small">{failure}</p>)}
+      {!details.lives && details.row.pending > 0 && <p class="muted small">{plural(details.row.pending, "record")} wait; <code>synapse-otel sync</code> delivers them.</p>}
+    </>
+  );
+}

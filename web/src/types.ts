@@ -1,0 +1,205 @@
+// What the server answers; see src/synapse_otel/view/{rows,details,loglines}.py. Times are Unix milliseconds.
+
+export type State = "live" | "stalled" | "crashed" | "done" | "unreadable";
+
+export interface Progress {
+  category: string;
+  current: number | null;
+  limit: number | null;
+  ratio: number | null;
+  rate: number | null;
+  eta: number | null;
+  time: number;
+  start: number;
+  items: number | null;
+}
+
+export interface Row {
+  id: string;
+  name: string;
+  state: State;
+  result: string;
+  error: string;
+  action: string;
+  plugin: string;
+  version: string;
+  job: string;
+  jobs: number;
+  start: number;
+  end: number | null;
+  last: number;
+  progress: Progress | null;
+  emitted: number;
+  delivered: number;
+  pending: number;
+  dropped: number;
+  notes: string[];
+}
+
+export type Value = string | number | boolean | null | Value[] | { [key: string]: Value };
+export type Values = Record<string, Value>;
+
+export interface Span {
+  id: string;
+  trace: string;
+  parent: string;
+  depth: number;
+  name: string;
+  role: "job" | "step" | "rollback" | "other";
+  start: number;
+  end: number | null;
+  failed: boolean;
+  skipped: boolean;
+  result: string | null;
+  error: string;
+  attributes: Values;
+  params: Values;
+  products: Values;
+  links: string[];
+  events: number;
+}
+
+export interface Series {
+  id: number;
+  name: string;
+  category: string;
+  unit: string;
+  count: number;
+  first: number;
+  last: number;
+  min: number;
+  max: number;
+}
+
+export interface Exception {
+  n: number;
+  time: number;
+  type: string;
+  message: string;
+  stack: string;
+  category: string;
+  span: string;
+}
+
+export interface Job {
+  id: string;
+  action: string;
+  plugin: string;
+  version: string;
+  category: string;
+  trace: string;
+  start: number;
+  end: number | null;
+  result: string;
+  error: string;
+}
+
+export interface Account {
+  emitted: number;
+  delivered: number;
+  pending: number;
+  dropped: Record<string, number>;
+  attempts: number;
+  failure: string;
+}
+
+export interface Details {
+  row: Row;
+  now: number;
+  begin: number;
+  last: number;
+  lives: boolean;
+  spans: Span[];
+  spans_left_out: number;
+  series: Series[];
+  logs: { total: number; least: Record<string, number>; developer: number; user: number; categories: string[] };
+  exceptions: Exception[];
+  nonfinite: { time: number; category: string; name: string; value: string }[];
+  resource: Values;
+  jobs: Job[];
+  progress: Progress[];
+  signals: Record<string, Account>;
+  exit: { code: number | null; signal: string; core: boolean; stderr: string[] } | null;
+  folders: string[];
+  jaeger: string | null;
+  notes: string[];
+  version: number;
+  reading: number;
+}
+
+export interface Points {
+  t: number[];
+  v: number[];
+  n: number[];
+}
+
+export interface CurveQuery {
+  series: number[];
+  points: number;
+  begin?: number;
+  end?: number;
+  axis: "time" | "n";
+  mean: boolean;
+}
+
+export interface LogRecord {
+  n: number;
+  time: number;
+  severity: number;
+  kind: "message" | "event" | "developer" | "exception" | "life" | "logging";
+  context: string;
+  category: string;
+  event: string;
+  text: string;
+  data: Values;
+  file: string;
+  more: Values;
+  scope: string;
+  span: string;
+}
+
+export interface LogQuery {
+  level: string;
+  audience: string;
+  category: string | null;
+  q: string;
+}
+
+export interface LogPage {
+  matching: number;
+  offset: number;
+  rows: LogRecord[];
+}
+
+export interface RowsEvent {
+  now: number;
+  rows: Row[];
+  ids?: string[];
+  complete: boolean;
+}
+
+export interface RunEvent {
+  id: string;
+  records: number;
+  row: number;
+  reading: number;
+  error?: string;
+}
+
+/** Where the page's data comes from: a server that reads journals, or the file that the page itself is. */
+export interface Source {
+  readonly live: boolean;
+  /** The one run that there is, where there is but one. */
+  readonly only: string | null;
+  details(id: string): Promise<Details>;
+  curves(id: string, query: CurveQuery): Promise<Record<string, Points>>;
+  records(id: string, query: LogQuery, offset: number, limit: number): Promise<LogPage>;
+  /** Listen until the returned function is called; nothing is asked for while the page is hidden. */
+  watch(what: { list?: boolean; runs?: string[] }, on: Listener): () => void;
+}
+
+export interface Listener {
+  rows?: (event: RowsEvent) => void;
+  run?: (event: RunEvent) => void;
+  connected?: (yes: boolean) => void;
+}
