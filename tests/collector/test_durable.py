@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+import urllib3
 
+from tests.sink import Answer, Sink
+from tests.stack import otlp
 from tools.pull_plug.faults import FAULTS
 from tools.pull_plug.tiers import running_tiers, small_disk
 from tools.pull_plug.trial import Outcome, Tiers, trial
+from tools.stack.stack import Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.once]
 
@@ -61,6 +66,23 @@ def test_with_tiers_that_keep_nothing_no_fault_of_theirs_loses_anything(tmp_path
         run(tiers, "both killed again and again", 3.0)
         if mounted:
             run(tiers, "disk full", 2.0)
+
+
+def test_with_tiers_that_keep_nothing_the_sender_hears_what_the_sink_answers(tmp_path: Path) -> None:
+    """Bisection, back-off and the quarantine are the shipper's then, as if it had asked the sink itself."""
+    keep = {"COLLECTOR_AGENT_QUEUE": "through", "COLLECTOR_GATEWAY_QUEUE": "through"}
+    answers = [200, 400, 401, 404, 429, 500, 503]
+    with Sink() as sink:
+        to_sink = {"gateway": {"COLLECTOR_LOKI_ENDPOINT": sink.url}}
+        with Stack(("gateway", "agent"), directory=tmp_path, environment=keep, environments=to_sink) as stack:
+            heard = []
+            for status in answers:
+                sink.answer = lambda _, status=status: Answer(status)
+                request = otlp.logs("job", [otlp.record(time.time_ns(), "text")]).SerializeToString()
+                headers = {"Content-Type": "application/x-protobuf"}
+                url = f"{stack.otlp_http}/v1/logs"
+                heard.append(urllib3.request("POST", url, body=request, headers=headers, retries=False).status)
+    assert heard == answers
 
 
 def through(folder: Path) -> AbstractContextManager[Tiers]:

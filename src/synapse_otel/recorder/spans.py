@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Span as ApiSpan
-from opentelemetry.trace import SpanContext, SpanKind, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
 from synapse_otel.contained import let_through
 from synapse_otel.journal import frames
@@ -28,8 +28,14 @@ _KINDS: Final = {
 _STATUS: Final = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
 _COPYABLE: Final = (MappingProxyType, BoundedAttributes)
 """What the SDK's spans hold; copied in one step, where ``dict()`` takes them key by key."""
+_SAMPLED: Final = int(TraceFlags.SAMPLED)
 _REMOTE_KNOWN: Final = 0x100
 _REMOTE: Final = 0x200
+
+
+def _kind(kind: SpanKind) -> int:
+    """Return a span's kind as OTLP has it. Nearly all are the first, and to look one up takes the hash of an enum."""
+    return 1 if kind is SpanKind.INTERNAL else _KINDS.get(kind, 1)
 
 
 def span_reference(span: ApiSpan) -> bytes:
@@ -46,15 +52,16 @@ class JournalSpanProcessor(SpanProcessor):
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._scopes: dict[InstrumentationScope, int] = {}
+        self._last_scope: tuple[InstrumentationScope | None, int] = None, 0
         self._begun: dict[int, tuple[Any, ...]] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the signature
         """Keep a span as it begins, so that it can be ended for a process that was killed."""
         context = span.get_span_context()
-        if context is None or not context.trace_flags.sampled:
+        if context is None or not context.trace_flags & _SAMPLED:
             return
         begin = self._begun[context.span_id] = self._begin(span, context)
-        span_id, name, kind, start, scope = begin[1], span.name, _KINDS.get(span.kind, 1), begin[-2], begin[-1]
+        span_id, name, kind, start, scope = begin[1], span.name, _kind(span.kind), begin[-2], begin[-1]
         fields = [*begin[:-2], name, kind, start, 0, self._attributes(span.attributes), scope]
         if span.links:
             fields += [0, "", [], self._links(span)]
@@ -63,9 +70,9 @@ class JournalSpanProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Write a span that has ended."""
         context = span.get_span_context()
-        if context is not None and context.trace_flags.sampled:
+        if context is not None and context.trace_flags & _SAMPLED:
             begin = self._begun.pop(context.span_id, None) or self._begin(span, context)
-            span_id, name, kind, start, scope = begin[1], span.name, _KINDS.get(span.kind, 1), begin[-2], begin[-1]
+            span_id, name, kind, start, scope = begin[1], span.name, _kind(span.kind), begin[-2], begin[-1]
             fields = [
                 *begin[:-2], name, kind, start, span.end_time or 0, self._attributes(span.attributes), scope,
                 *self._ended(span),
@@ -82,10 +89,15 @@ class JournalSpanProcessor(SpanProcessor):
     def _scope(self, scope: InstrumentationScope | None) -> int:
         if scope is None:
             return self._recorder.scope("", None, None, None)
-        number = self._scopes.get(scope)
-        if number is None:
-            number = self._recorder.scope(scope.name, scope.version, scope.schema_url, scope.attributes)
-            self._scopes[scope] = number
+        last, number = self._last_scope  # one tracer begins many spans in a row, and to find a scope takes its hash
+        if last is not scope:
+            found = self._scopes.get(scope)
+            if found is None:
+                found = self._scopes[scope] = self._recorder.scope(
+                    scope.name, scope.version, scope.schema_url, scope.attributes
+                )
+            number = found
+            self._last_scope = scope, number
         return number
 
     def _begin(self, span: ReadableSpan, context: SpanContext) -> tuple[Any, ...]:
@@ -113,8 +125,8 @@ class JournalSpanProcessor(SpanProcessor):
     def _ended(self, span: ReadableSpan) -> list[Any]:
         events = [(event.timestamp, event.name, self._attributes(event.attributes)) for event in span.events]
         return [
-            _STATUS.get(span.status.status_code, 0),
-            span.status.description or "",
+            0 if (status := span.status).status_code is StatusCode.UNSET else _STATUS.get(status.status_code, 0),
+            status.description or "",
             events,
             self._links(span),
             span.dropped_attributes,
