@@ -32,8 +32,7 @@ AGE_SECONDS: Final = 1.0
 _SAVE_AGAIN_SECONDS: Final = 1.0
 
 
-@dataclass(slots=True)
-class Item:
+class Item(msgspec.Struct, gc=False):
     """What a request is made of: an encoded record, or whatever else a lane encodes later."""
 
     scope: int
