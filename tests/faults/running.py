@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from synapse_otel.journal.folder import run_folders
+from synapse_otel.journal.locks import holder
 from synapse_otel.pipeline import read_salt
 from synapse_otel.settings import DEFAULT_ENDPOINT
 from synapse_otel.shipper.destination import Destination, Endpoint
@@ -111,16 +112,18 @@ class Place:
         return is_shipping(self.root, self.orders().key)
 
     def shipper(self) -> int | None:
-        """Return the process id of the shipper that holds this root's lock."""
-        found = self.shippers()
-        return found[0] if found else None
+        """Return the process id of a shipper that holds one of this root's locks."""
+        holders = (holder(path) for path in self.root.glob("shipper-*.lock"))
+        # One that only looks whether there is a shipper holds the lock for some microseconds, too.
+        return next((pid for pid in holders if pid is not None and _is_shipper(Path(f"/proc/{pid}"))), None)
 
     def shippers(self) -> list[int]:
+        """Return the shippers that there are, also those that still wait for a lock, or have found it taken."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             held = set(descriptors(process))
             locks = {str(path) for path in self.root.glob("shipper-*.lock")}
-            if int(process.name) != os.getpid() and held & locks and b"shipper.process" in _command(process):
+            if int(process.name) != os.getpid() and held & locks and _is_shipper(process):
                 found.append(int(process.name))
         return found
 
@@ -146,11 +149,11 @@ def descriptors(process: Path) -> list[str]:
     return sorted(found)
 
 
-def _command(process: Path) -> bytes:
+def _is_shipper(process: Path) -> bool:
     try:
-        return (process / "cmdline").read_bytes()
+        return b"shipper.process" in (process / "cmdline").read_bytes()
     except OSError:
-        return b""
+        return False
 
 
 def resident_mebibytes(pid: int) -> float:
