@@ -19,13 +19,13 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
+from benchmarks.incoming import ACCEPTED, path, requests
+
 _ANSWERS = {
-    "accept": b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n",
+    "accept": ACCEPTED,
     "500": b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
     "silent": b"",
 }
-_HEAD_END = b"\r\n\r\n"
-_LARGEST_HEAD = 1 << 16
 
 
 class FarSide:
@@ -79,52 +79,17 @@ class _Server:
 
     def serve(self, connection: socket.socket) -> None:
         with connection:
-            buffer = bytearray(1 << 21)
-            left = b""
-            while True:
-                head, left = self._head(connection, left)
-                if not head:
-                    return
-                path, length = head.split(b" ", 2)[1].decode(), _length(head)
-                if len(buffer) < length:
-                    buffer = bytearray(length)
-                view = memoryview(buffer)
-                body, left = left[:length], left[length:]
-                view[: len(body)] = body
-                at = len(body)
-                while at < length:
-                    size = connection.recv_into(view[at:length])
-                    if not size:
-                        return
-                    at += size
-                self._count(path, buffer, length)
+            for head, buffer, length in requests(connection):
+                self._count(path(head), buffer, length)
                 if self._answer:
                     connection.sendall(self._answer)
 
-    @staticmethod
-    def _head(connection: socket.socket, left: bytes) -> tuple[bytes, bytes]:
-        while _HEAD_END not in left:
-            more = connection.recv(_LARGEST_HEAD)
-            if not more:
-                return b"", b""
-            left += more
-        head, _, left = left.partition(_HEAD_END)
-        return head, left
-
-    def _count(self, path: str, buffer: bytearray, length: int) -> None:
-        marks = buffer.count(self._mark, 0, length) if self._mark and path.endswith("/logs") else 0
+    def _count(self, asked: str, buffer: bytearray, length: int) -> None:
+        marks = buffer.count(self._mark, 0, length) if self._mark and asked.endswith("/logs") else 0
         with self._lock:
-            self.counts[path] = self.counts.get(path, 0) + 1
+            self.counts[asked] = self.counts.get(asked, 0) + 1
             self.counts["bytes"] += length
             self.counts["marks"] += marks
-
-
-def _length(head: bytes) -> int:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    return 0
 
 
 def main() -> None:

@@ -24,12 +24,11 @@ from typing import Any, Final
 import grpc
 
 from benchmarks.collector.requests import SENT
+from benchmarks.incoming import ACCEPTED, is_compressed, path, requests
 from synapse_otel.signals import semconv
 
 _UID: Final = semconv.LOG_RECORD_UID.encode()
 _WAS_SENT: Final = re.compile(SENT + rb"([0-9a-f]{16})")
-_ACCEPTED: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n"
-_HEAD_END: Final = b"\r\n\r\n"
 _UNLIMITED: Final = (("grpc.max_receive_message_length", -1),)
 _SERVICES: Final = {"LogsService": "logs", "MetricsService": "metrics", "TraceService": "traces"}
 
@@ -103,26 +102,11 @@ class _Counter:
 
 
 def _serve(counter: _Counter, connection: socket.socket) -> None:
-    left = b""
     with connection, suppress(OSError):  # the gateway is killed
-        while True:
-            while _HEAD_END not in left:
-                more = connection.recv(1 << 16)
-                if not more:
-                    return
-                left += more
-            head, _, left = left.partition(_HEAD_END)
-            fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-            body = bytearray(left[: (length := int(fields[b"content-length"]))])
-            left = left[length:]
-            while len(body) < length:
-                more = connection.recv(min(1 << 20, length - len(body)))
-                if not more:
-                    return
-                body += more
-            signal = head.split(b" ", 2)[1].rpartition(b"/")[2].decode()
-            counter.take(signal, gzip.decompress(body) if b"content-encoding" in fields else bytes(body))
-            connection.sendall(_ACCEPTED)
+        for head, buffer, length in requests(connection):
+            body = bytes(memoryview(buffer)[:length])
+            counter.take(path(head).rpartition("/")[2], gzip.decompress(body) if is_compressed(head) else body)
+            connection.sendall(ACCEPTED)
 
 
 class _Methods(grpc.GenericRpcHandler):

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synapse_otel.journal.frames import Signal
+from synapse_otel.shipper.batch import Item
 from synapse_otel.shipper.delivery import INVALID, POISON, REJECTED, Outbox
 from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.lane import Item
 from synapse_otel.shipper.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
 from synapse_otel.shipper.signal_sender import SignalSender
 

@@ -5,14 +5,11 @@ Keeps, by job, which numbers arrived of what `tools.pull_plug.job` has recorded,
 
 from __future__ import annotations
 
-import gzip
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 import grpc  # type: ignore[import-untyped]
@@ -22,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from synapse_otel.signals.semconv import JOB_ID, JOB_METRIC, LOG_RECORD_UID, METRIC_NAME
 from tools.pull_plug.job import EVENT, NUMBER, SAMPLE
+from tools.receiving import Receiving
 
 
 @dataclass
@@ -44,7 +42,7 @@ class Backend:
         self.jobs: dict[str, Arrived] = defaultdict(Arrived)
         self.lock = threading.Lock()
         self.requests = 0
-        self._http: _Server | None = None
+        self._http: Receiving | None = None
         self._grpc: grpc.Server | None = None
         self._ports = (0, 0)
 
@@ -70,11 +68,10 @@ class Backend:
     def open(self) -> None:
         """Listen, on the same ports each time."""
         http, port = self._ports
-        self._http = _Server(("127.0.0.1", http), _Handler)
-        self._http.backend = self
+        self._http = Receiving(lambda path, body: self.take(path.rpartition("/")[2], body), http)
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}).start()
         self._grpc = grpc.server(ThreadPoolExecutor(4), (_Traces(self),), options=_OPTIONS)
-        self._ports = (self._http.server_address[1], self._grpc.add_insecure_port(f"127.0.0.1:{port}"))
+        self._ports = (self._http.port, self._grpc.add_insecure_port(f"127.0.0.1:{port}"))
         self._grpc.start()
 
     def close(self) -> None:
@@ -142,47 +139,3 @@ class _Traces(grpc.GenericRpcHandler):  # type: ignore[misc]
     def _take(self, body: bytes) -> bytes:
         self._backend.take("traces", body)
         return b""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-    backend: Backend
-
-    def __init__(self, *arguments: Any) -> None:
-        self._open: set[Any] = set()
-        super().__init__(*arguments)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def break_connections(self) -> None:
-        for connection in list(self._open):
-            with suppress(OSError):  # closed meanwhile
-                connection.shutdown(2)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: the gateway is killed, and so are its connections."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Accept a request."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        self.server.backend.take(self.path.rpartition("/")[2], body)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
-        """Say nothing."""

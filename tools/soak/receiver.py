@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tools.receiving import Receiving
 
 _REQUESTS: Final[dict[str, Any]] = {
     "/v1/logs": ExportLogsServiceRequest,
@@ -47,14 +47,13 @@ class Receiver:
     def __init__(self) -> None:
         self._jobs: dict[str, Arrived] = defaultdict(Arrived)
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.receiver = self
+        self._server = Receiving(self.take)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self._server.port}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -102,30 +101,3 @@ def value_of(point: Any) -> Any:
     """Return a point's number; a histogram's count."""
     kind = point.WhichOneof("value") if "as_double" in point.DESCRIPTOR.fields_by_name else None
     return getattr(point, kind) if kind else getattr(point, "count", None)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-    receiver: Receiver
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: who sends here is killed."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Accept a request."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        self.server.receiver.take(self.path, body)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
-        """Say nothing."""

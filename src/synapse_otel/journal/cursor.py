@@ -56,6 +56,12 @@ class Cursor(msgspec.Struct):
         """The place in the journal."""
         return Position(self.segment, self.offset)
 
+    def drop(self, counts: dict[str, int]) -> None:
+        """Count records that will never arrive, by reason; fewer than none where some have turned up after all."""
+        for reason, count in counts.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+        self.dropped = {reason: count for reason, count in self.dropped.items() if count}
+
 
 def cursor_path(folder: Path, signal: Signal) -> Path:
     """Return the path of a signal's cursor."""

@@ -97,7 +97,7 @@ def killed(span: Span, end: int, death: Death) -> Span:
         name=span.name,
         kind=span.kind,
         start=span.start,
-        end=max(end, span.start),
+        end=max(end, span.start + 1),
         attributes={**span.attributes, **ended},
         scope=span.scope,
         status=2,

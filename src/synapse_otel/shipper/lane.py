@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -16,12 +15,14 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from synapse_otel.journal import frames
-from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor, write_cursor
+from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
 from synapse_otel.journal.folder import STATE_FILE, read_exit
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.reader import Frame, JournalReader, Position
 from synapse_otel.journal.state import BLOCK_SIZE, Progress, SlotValue, read_block
 from synapse_otel.shipper import encode_values
+from synapse_otel.shipper.batch import Batch, Item
+from synapse_otel.shipper.cursor_file import CursorFile
 from synapse_otel.shipper.delivery import Delivery, Outbox, Send
 from synapse_otel.shipper.encode_request import Group, request
 from synapse_otel.shipper.jobs import Death, OpenJobs, OpenSpans
@@ -29,35 +30,6 @@ from synapse_otel.shipper.pace import AT_ONCE, Pace
 from synapse_otel.signals import semconv
 
 AGE_SECONDS: Final = 1.0
-_SAVE_AGAIN_SECONDS: Final = 1.0
-
-
-class Item(msgspec.Struct, gc=False):
-    """What a request is made of: an encoded record, or whatever else a lane encodes later."""
-
-    scope: int
-    record: Any
-    count: int = 1
-    """Records of the journal in it; 0 for what the shipper adds."""
-    uid: str = ""
-    """Names it in the quarantine."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """What was read and is not done yet, and where the journal goes on behind it."""
-
-    items: list[Item] = field(default_factory=list)
-    """Read, and not tried yet."""
-    size: int = 0
-    since: float | None = None
-    """Monotonic time at which the oldest item was read."""
-    after: Position = field(default_factory=Position)
-    urgent: bool = False
-    final: bool = False
-    delivered: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    """Counted here until the whole batch is done: the cursor's numbers and its place change together."""
 
 
 class Lane(ABC):
@@ -90,10 +62,8 @@ class Lane(ABC):
         """The journal's process has closed it."""
         self._last_log: Frame | None = None
         self._last_samples: Frame | None = None
-        self._save_again: float | None = None
         self._outgoing = 0
-        self.kept = self.cursor.segment, self.cursor.complete
-        """Segment that the cursor on the disk has come to, and whether it is complete."""
+        self.file = CursorFile(folder, self.signal, self.cursor)
         try:
             self.restore(self.cursor.state)
         except (msgspec.ValidationError, TypeError, ValueError, AttributeError):
@@ -146,8 +116,8 @@ class Lane(ABC):
             send: Delivers a request, or says that it is too early to try.
             ended: the process that wrote the journal is gone.
         """
-        if self._save_again is not None and time.monotonic() >= self._save_again:
-            self.save()
+        if self.file.is_due:
+            self.file.save()
         if self.cursor.complete:
             return False
         batch = self._batch
@@ -174,12 +144,7 @@ class Lane(ABC):
     @property
     def waits(self) -> bool:
         """Whether there is something to be tried again later: a request, or to write the cursor."""
-        return bool(self._batch.items or self._outbox) or not self.saved
-
-    @property
-    def saved(self) -> bool:
-        """Whether the cursor stands on the disk as it is here."""
-        return self._save_again is None
+        return bool(self._batch.items or self._outbox) or not self.file.saved
 
     def stirs(self) -> bool:
         """Say whether more stands in the journal than was read, and could be read now."""
@@ -203,21 +168,16 @@ class Lane(ABC):
                 if ended:
                     self._finish(batch)
                 break
-        self._add(batch, self.due(alive=not ended))
+        batch.add(self.due(alive=not ended))
 
     def _finish(self, batch: Batch) -> None:
         batch.final = True
         batch.urgent = True
         self.cursor.killed = not self.ended_well
-        self._add(batch, self.closing(killed=self.cursor.killed))
+        batch.add(self.closing(killed=self.cursor.killed))
         lost = self._reader.damage.bytes
         if lost:
             self.cursor.warnings.append(f"{lost} damaged bytes of the journal were left out")
-
-    def _add(self, batch: Batch, items: list[Item]) -> None:
-        if items:
-            batch.items += items
-            batch.since = batch.since if batch.since is not None else time.monotonic()
 
     def _take_all(self, batch: Batch, found: list[Frame]) -> None:
         for frame in found:
@@ -238,10 +198,7 @@ class Lane(ABC):
                 return
             self._count_gap(frame.sequence)
             self._expected += frame.count
-            items = self._taken(frame)
-            for item in items:
-                batch.size += len(item.record) if type(item.record) is bytes else _SAMPLE_BYTES
-            self._add(batch, items)
+            batch.add_read(self._taken(frame))
         elif kind == Kind.FLUSH:
             if frame.after > self._skip_to:
                 batch.urgent = self.awaited = True
@@ -257,7 +214,7 @@ class Lane(ABC):
                 return self.take(frame, structure)
             except Exception:  # noqa: BLE001 - whatever stands in the frame
                 self._batch.dropped = dropped
-        self._drop("unreadable", frame.count)
+        self._batch.drop("unreadable", frame.count)
         return []
 
     def _define(self, frame: Frame) -> None:
@@ -312,12 +269,8 @@ class Lane(ABC):
     def _count_gap(self, sequence: int) -> None:
         """Count the records whose frames are gone: evicted for the disk budget, or damaged."""
         # A number that comes late, as a signal's handler wrote in between, makes up for the gap counted before.
-        self._drop(EVICTED, sequence - self._expected)
+        self._batch.drop(EVICTED, sequence - self._expected)
         self._expected = sequence
-
-    def _drop(self, reason: str, count: int) -> None:
-        if count:
-            self._batch.dropped[reason] = self._batch.dropped.get(reason, 0) + count
 
     def _is_due(self, batch: Batch) -> bool:
         if batch.final or self._outbox.sends:
@@ -341,30 +294,24 @@ class Lane(ABC):
                 return False
             self._account(result)
             if self._outbox:
-                self.save()
+                self.file.save()
                 return result.accepted
         if batch.after > cursor.position:
             cursor.segment, cursor.offset = batch.after
         cursor.sequence = self._expected
         cursor.delivered += batch.delivered
-        for reason, count in batch.dropped.items():
-            cursor.dropped[reason] = cursor.dropped.get(reason, 0) + count
-        cursor.dropped = {reason: count for reason, count in cursor.dropped.items() if count}
+        cursor.drop(batch.dropped)
         cursor.state = self.state()
         cursor.complete = batch.final
-        self.save()
+        self.file.save()
         self._batch = Batch(after=batch.after)
         self.committed()
         return True
 
     def _hand_over(self, batch: Batch) -> None:
         if batch.items:
-            self._outgoing = max(batch.size, 1)
-            self._outbox.add(batch.items)
-            batch.items = []
-            batch.size = 0
-            batch.since = None
-            batch.urgent = False
+            items, self._outgoing = batch.hand_over()
+            self._outbox.add(items)
             self.handed_over()
 
     def _account(self, result: Delivery) -> None:
@@ -379,25 +326,10 @@ class Lane(ABC):
         self._batch.delivered += result.delivered
         cursor.failure = result.failure
         for reason, count in result.dropped.items():
-            self._drop(reason, count)
+            self._batch.drop(reason, count)
         for warning in result.warnings:
             if warning not in cursor.warnings and len(cursor.warnings) < _WARNINGS_KEPT:
                 cursor.warnings.append(warning)
-
-    def save_again(self) -> None:
-        """Write the cursor if that failed before."""
-        if self._save_again is not None:
-            self.save()
-
-    def save(self) -> None:
-        """Write the cursor. If that fails the delivery goes on, and it is tried again: the disk may be full."""
-        try:
-            write_cursor(self.folder, self.signal, self.cursor)
-        except OSError:
-            self._save_again = time.monotonic() + _SAVE_AGAIN_SECONDS
-        else:
-            self._save_again = None
-            self.kept = self.cursor.segment, self.cursor.complete
 
     def give_up(self, sequence: int, *, killed: bool) -> None:
         """Count all that was not accepted as evicted: its segments are deleted to keep within a budget.
@@ -407,15 +339,13 @@ class Lane(ABC):
             killed: The journal's process did not end it.
         """
         cursor, batch = self.cursor, self._batch
-        left = self.pending + max(sequence - self._expected, 0)
+        batch.drop(EVICTED, self.pending + max(sequence - self._expected, 0))
         cursor.delivered += batch.delivered
-        for reason, count in (*batch.dropped.items(), (EVICTED, left)):
-            cursor.dropped[reason] = cursor.dropped.get(reason, 0) + count
-        cursor.dropped = {reason: count for reason, count in cursor.dropped.items() if count}
+        cursor.drop(batch.dropped)
         cursor.sequence = max(sequence, self._expected)
         cursor.complete, cursor.killed = True, killed
         self._batch, self._outbox = Batch(), Outbox(self.encode)
-        self.save()
+        self.file.save()
 
     # --- requests -----------------------------------------------------------------------------------
 
@@ -441,7 +371,7 @@ class Lane(ABC):
         return f"{self.segment.journal if self.segment else ''}-{sequence:x}"
 
     def time_of_death(self) -> int:
-        """Return the Unix time in ns of the last thing that the journal of a killed process knows."""
+        """Return the Unix time in ns of the last thing that the journal knows; a killed process died then."""
         for frame in (self._last_log, self._last_samples):
             structure = frame.decode() if frame is not None else None
             if isinstance(structure, frames.Log | frames.Brief | frames.Samples):
@@ -470,8 +400,6 @@ def _nothing(_items: list[Any]) -> bytes:
 
 _ODD: Final = "a definition in the journal could not be understood"
 _WARNINGS_KEPT: Final = 20
-_SAMPLE_BYTES: Final = 40
-"""About what a point takes that is encoded only when its request is."""
 _DEFINITIONS: Final = frozenset(
     {Kind.SEGMENT, Kind.SCOPE, Kind.SERIES, Kind.TEMPLATE, Kind.SPAN_OPEN, Kind.SPAN, Kind.JOB, Kind.END}
 )

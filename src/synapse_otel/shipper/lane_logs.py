@@ -10,9 +10,10 @@ from synapse_otel.journal.frames import DECODERS, Brief, Job, Kind, Log, Segment
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.templates import Templates
 from synapse_otel.redaction import redact_text, redact_values
+from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.encode_brief import BriefEncoder
 from synapse_otel.shipper.encode_logs import log_record
-from synapse_otel.shipper.lane import Batch, Item, Lane
+from synapse_otel.shipper.lane import Lane
 from synapse_otel.signals import semconv
 
 _ERROR = 17

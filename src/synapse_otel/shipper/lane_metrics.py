@@ -14,10 +14,11 @@ from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Samples, Segment, Series, Signal
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.state import SlotValue
+from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.delivery import Send
 from synapse_otel.shipper.encode_metrics import gauge_points, metric, sum_point
 from synapse_otel.shipper.jobs import is_step
-from synapse_otel.shipper.lane import Batch, Item, Lane
+from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.self_telemetry import OWN_SCOPE, OwnAccount
 from synapse_otel.shipper.spacing import Spacing
 from synapse_otel.shipper.sums import Sums
@@ -125,7 +126,7 @@ class MetricsLane(Lane):
         for at in range(0, len(numbers), 2):
             series = self._series.get(int(numbers[at]))
             if series is None:
-                self._drop("unreadable", 1)
+                self._batch.drop("unreadable", 1)
             elif series.instrument == "gauge":
                 items += self._sample(series, structure.time, numbers[at + 1])
             else:
@@ -145,7 +146,7 @@ class MetricsLane(Lane):
         newest = self._newest.get(key)
         placed = self._spacing.place(key, recorded, first=newest is None)
         if placed is None:
-            self._drop(MERGED, 1)
+            self._batch.drop(MERGED, 1)
             if newest is not None:
                 newest.value = value
             return []
@@ -207,6 +208,8 @@ class MetricsLane(Lane):
                 self._count_down(job.scope, job.attributes)
                 attributes = {**_shared(job), semconv.JOB_RESULT: semconv.RESULT_ERROR}
                 self._measure(semconv.JOB_DURATION, job.scope, attributes, _seconds(job.start, end))
+                cause = {semconv.ERROR_TYPE: self.death().error_type}
+                self._measure(semconv.JOB_CRASHES, job.scope, {**job.attributes, **cause}, 1)
         return [Item(_OWN, None, 0)]
 
     def _count_down(self, scope: int, attributes: dict[str, Any]) -> None:
@@ -254,7 +257,8 @@ class MetricsLane(Lane):
     def _latest(self) -> list[tuple[int, bytes]]:
         scope = next((scope.id for scope in self.scopes.values() if scope.name == semconv.SCOPE_NAME), 0)
         clock = time.time_ns()
-        now = clock if self._alive else min(self.time_of_death(), clock)
+        last = self.time_of_death()
+        now = clock if self._alive else min(last, clock)
         # Never behind what was sent before: a backend keeps the value that is latest by its time. Unless the clock
         # was set back since: a backend refuses what comes from a future that is over.
         if self._sent_until <= clock + _SECOND:
@@ -268,8 +272,8 @@ class MetricsLane(Lane):
                 found += [(job.scope, encoded) for encoded in _slot_metrics(slot, job.attributes, start, now)]
         for job in self._jobs.values():
             if not job.told:
-                found += [(job.scope, encoded) for encoded in self._job_metrics(job, start, now)]
-        return found
+                found += [(job.scope, encoded) for encoded in self._job_metrics(job, start, now, last)]
+        return found + self._running_steps(now)
 
     def _account_of_own(self, items: list[Item]) -> list[tuple[int, bytes]]:
         """Return what is to be told of the delivery, as it stands when a request with these items is accepted."""
@@ -299,11 +303,23 @@ class MetricsLane(Lane):
             return False
         return super()._is_due(batch)
 
-    def _job_metrics(self, job: _Job, start: int, now: int) -> list[bytes]:
+    def _job_metrics(self, job: _Job, start: int, now: int, last: int) -> list[bytes]:
         merged = self.cursor.dropped.get(MERGED, 0) + self._batch.dropped.get(MERGED, 0)
         found = [_point(semconv.JOB_METRIC_MERGED, job.attributes, start, now, merged)] if merged else []
-        if self._alive and job.own and not job.ended:
-            found.append(_point(semconv.JOB_HEARTBEAT_TIME, job.attributes, start, now, now / 1e9))
+        if self._alive and not job.ended:
+            found.append(_point(semconv.JOB_ACTIVITY_TIME, job.attributes, start, now, last / 1e9))
+            if job.own:
+                found.append(_point(semconv.JOB_HEARTBEAT_TIME, job.attributes, start, now, now / 1e9))
+        return found
+
+    def _running_steps(self, now: int) -> list[tuple[int, bytes]]:
+        found = []
+        for span in self.open.all() if self._alive else ():
+            job = self.jobs.of(span) if is_step(span) else None
+            if job is not None:
+                attributes = {**job.attributes, semconv.STEP_NAME: span.attributes.get(semconv.STEP_NAME)}
+                point = _point(semconv.STEP_ELAPSED, attributes, span.start, now, _seconds(span.start, now))
+                found.append((span.scope, point))
         return found
 
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 from synapse_otel.journal.frames import Log, Signal, Span, SpanEvent
 from synapse_otel.journal.reader import Frame, read_all
 from synapse_otel.redaction import redact_values
+from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.encode_spans import span as encode_span
 from synapse_otel.shipper.jobs import killed
-from synapse_otel.shipper.lane import Batch, Item, Lane
+from synapse_otel.shipper.lane import Lane
 from synapse_otel.signals import semconv
 
 _FIRST: Final = 40

@@ -15,8 +15,8 @@ import msgspec
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.journal.frames import Signal
 from synapse_otel.shipper.backoff import Backoff
+from synapse_otel.shipper.batch import Item
 from synapse_otel.shipper.destination import Destination
-from synapse_otel.shipper.lane import Item
 from synapse_otel.shipper.outcome import Accepted, Invalid, Outcome, Refused, Retry
 from synapse_otel.shipper.pace import AT_ONCE, Pace
 from synapse_otel.shipper.self_telemetry import EXPORTERS

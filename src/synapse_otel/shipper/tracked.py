@@ -100,7 +100,7 @@ class TrackedJournal:
     @property
     def saved(self) -> bool:
         """Whether all cursors stand on the disk as they are here."""
-        return all(lane.saved for lane in self.lanes.values())
+        return all(lane.file.saved for lane in self.lanes.values())
 
     def step(self, signal: Signal, sender: Send) -> bool:
         """Give a lane its turn; return whether there may be more to do at once."""
@@ -193,14 +193,14 @@ class TrackedJournal:
 
         Where the disk has no room for a cursor, the segments that are delivered go first, and make it.
         """
-        return lane.kept if self.saved else (lane.cursor.segment, lane.cursor.complete)
+        return lane.file.kept if self.saved else (lane.cursor.segment, lane.cursor.complete)
 
     def _save_again(self) -> bool:
         """Write the cursors that could not be written before; return whether none is left."""
         for signal, lane in self.lanes.items():
-            if not lane.saved and self._hands[signal].acquire(blocking=False):
+            if not lane.file.saved and self._hands[signal].acquire(blocking=False):
                 try:
-                    lane.save_again()
+                    lane.file.save_again()
                 finally:
                     self._hands[signal].release()
         return self.saved
@@ -233,7 +233,7 @@ class TrackedJournal:
         if not self._closed:
             self._closed = True
             for lane in self.lanes.values():
-                lane.save_again()
+                lane.file.save_again()
                 lane.close()
             self._lock.release()
 
