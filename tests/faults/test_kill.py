@@ -183,7 +183,9 @@ def test_a_shipper_killed_again_and_again_repeats_records_only_under_their_uid(s
         pid = eventually(place.shipper)
         time.sleep(chance.uniform(0, 0.3))
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: place.shipper() != pid)  # and perhaps another's: the guard's shell starts one, too
+        eventually(
+            lambda killed=pid: place.shipper() != killed
+        )  # and perhaps another's: the guard's shell starts one, too
         place.start_shipper()
     process.kill()
     process.communicate(timeout=10)

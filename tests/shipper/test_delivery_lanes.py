@@ -10,7 +10,6 @@ import pytest
 
 from synapse_otel.account import account_of
 from synapse_otel.journal import frames
-from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.journal.frames import Kind, Signal
@@ -19,7 +18,7 @@ from synapse_otel.shipper.backoff import Backoff
 from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.shipper import Shipper
 from tests.eventually import eventually
-from tests.sink import ACCEPT, Answer, Sink, body
+from tests.sink import ACCEPT, Answer, body
 
 pytestmark = pytest.mark.once
 
@@ -35,21 +34,8 @@ def _quick(monkeypatch):
 
 
 @pytest.fixture
-def sink():
-    with Sink() as running:
-        yield running
-
-
-@pytest.fixture
 def destination(sink):
     return Destination(**{name: Endpoint(url=f"{sink.url}/v1/{name}") for name in ("logs", "metrics", "traces")})
-
-
-@pytest.fixture
-def journal(tmp_path):
-    made, _ = create_journal(tmp_path, "run", {}, destination="key", budget=1 << 26)
-    yield made
-    made.close()
 
 
 @pytest.fixture

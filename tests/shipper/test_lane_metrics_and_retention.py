@@ -16,19 +16,12 @@ from synapse_otel.shipper.orders import Limits
 from synapse_otel.shipper.retention import delete_leftovers
 from synapse_otel.shipper.shipper import Shipper
 from synapse_otel.signals import semconv
-from tests.sink import Sink
 
 pytestmark = pytest.mark.once
 
 MILLISECOND = 1_000_000
 START = 1_790_000_000_000 * MILLISECOND
 SPAN = b"job-span"
-
-
-@pytest.fixture
-def sink():
-    with Sink() as running:
-        yield running
 
 
 class Journal:

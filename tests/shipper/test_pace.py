@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from threading import Event, Thread
 
 import pytest
 
 from synapse_otel.journal import frames
-from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.pace import AT_ONCE, SPARING, Courtesy
+from synapse_otel.shipper.pace import AT_ONCE, SPARING, Courtesy, Pace
 from synapse_otel.shipper.process import Orders, make_shipper
 from synapse_otel.shipper.shipper import Shipper
 from tests.eventually import eventually
-from tests.sink import ACCEPT, HANG, Sink
+from tests.sink import ACCEPT, HANG
 
 RECORDS = 20_000
-
-
-@pytest.fixture
-def sink():
-    with Sink() as running:
-        yield running
-
-
-@pytest.fixture
-def journal(tmp_path):
-    made, _ = create_journal(tmp_path, "run", {}, destination="key", budget=1 << 26)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -154,3 +141,32 @@ def test_a_process_that_has_grpc_in_its_memory_holds_less_at_a_time(tmp_path, pr
         assert shipper.pace is pace
     finally:
         shipper.stop()
+
+
+def test_what_an_ended_process_left_is_sent_without_a_pause_after_each_request(sink, journal, tmp_path):
+    turns = []
+
+    def arrived():
+        return sum(request.path == "/v1/logs" for request in sink.requests)
+
+    class Counting(Pace):
+        @contextmanager
+        def turn(self):
+            begin = arrived()
+            yield
+            turns.append(arrived() - begin)
+
+    record = frames.encode([1, 9, "INFO", None, "x" * 1000, {}, b"", 0])
+    for _ in range(5 * AT_ONCE.batch_bytes // 1000):
+        journal.append(Kind.LOG, Signal.LOGS, record)
+    journal.close()
+    endpoints = {name: Endpoint(url=f"{sink.url}/v1/{name}") for name in ("logs", "metrics", "traces")}
+    running = Shipper([tmp_path], Destination(**endpoints), "key", interval_seconds=0.2, say=print, pace=Counting())
+    thread = Thread(target=running.run, kwargs={"idle_seconds": None})
+    thread.start()
+    try:
+        eventually(lambda: read_cursor(journal.folder, Signal.LOGS).complete, within=30)
+    finally:
+        running.stop_soon()
+        thread.join()
+    assert max(turns) >= 5

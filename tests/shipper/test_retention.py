@@ -29,12 +29,6 @@ MEBIBYTE = 1 << 20
 DAY = 86_400.0
 
 
-@pytest.fixture
-def sink():
-    with Sink() as running:
-        yield running
-
-
 def destination(sink: Sink) -> Destination:
     return Destination(**{name: Endpoint(url=f"{sink.url}/v1/{name}") for name in ("logs", "metrics", "traces")})
 

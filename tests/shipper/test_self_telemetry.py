@@ -20,15 +20,9 @@ from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.self_telemetry import QueueAge
 from synapse_otel.shipper.shipper import Shipper
 from synapse_otel.signals import semconv
-from tests.sink import ACCEPT, Answer, Sink, partial
+from tests.sink import ACCEPT, Answer, partial
 
 NAMES = {metric.name for metric in semconv.SELF_METRICS}
-
-
-@pytest.fixture
-def sink():
-    with Sink() as running:
-        yield running
 
 
 class Run:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tools import generated
 from tools.collector import helm, long_term
 from tools.collector.inputs import COLLECTOR
 
@@ -26,19 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", nargs="*", choices=[*FILES, []], help="which files; all if none is named")
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if something would change")
     chosen = parser.parse_args(arguments)
-    status = 0
-    for what in chosen.what or FILES:
-        for path, make in FILES[what].items():
-            text = make()
-            if path.exists() and path.read_text(encoding="utf-8") == text:
-                continue
-            if chosen.check:
-                print(f"{path} is not what the other files say; `python -m tools.collector` writes it")
-                status = 1
-            else:
-                path.write_text(text, encoding="utf-8")
-                print(f"{path} written")
-    return status
+    files = ((path, make()) for what in chosen.what or FILES for path, make in FILES[what].items())
+    return generated.write(files, check=chosen.check)
 
 
 if __name__ == "__main__":

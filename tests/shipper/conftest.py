@@ -1,0 +1,21 @@
+"""A receiver, and a journal whose records go to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from synapse_otel.journal.creation import create_journal
+from tests.sink import Sink
+
+
+@pytest.fixture
+def sink():
+    with Sink() as running:
+        yield running
+
+
+@pytest.fixture
+def journal(tmp_path):
+    made, _ = create_journal(tmp_path, "run", {}, destination="key", budget=1 << 26)
+    yield made
+    made.close()
