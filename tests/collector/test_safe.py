@@ -21,7 +21,6 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Signal
 from tests.collector.otelcol import files, resolved
 from tests.eventually import eventually
-from tests.faults.conftest import end_shippers
 from tests.faults.running import Place
 from tests.sink import Sink, body
 from tests.stack import otlp
@@ -114,7 +113,7 @@ def safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Safe]:
 def place(safe: Safe, tmp_path: Path) -> Iterator[Place]:
     found = Place(tmp_path / "journals")
     yield found
-    end_shippers(found)
+    found.end_shippers()
 
 
 def send(place: Place, safe: Safe, protocol: str = "http/protobuf", **variables: str) -> tuple[int, int]:

@@ -13,7 +13,6 @@ import yaml
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Signal
-from tests.faults.conftest import end_shippers
 from tests.faults.running import Place
 from tests.sink import Sink, body
 from tools.stack.build import build
@@ -110,7 +109,7 @@ def place(request, collector, tmp_path) -> Iterator[Place]:
     collector.sink.requests.clear()
     found = Place(tmp_path / "journals", variables={"OTEL_EXPORTER_OTLP_PROTOCOL": request.param})
     yield found
-    end_shippers(found)
+    found.end_shippers()
 
 
 def send_to(place: Place, collector: Collector, kind: str, **variables: str) -> tuple[int, int]:

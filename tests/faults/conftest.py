@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +23,7 @@ def place(tmp_path: Path, sink: Sink) -> Iterator[Place]:
     """Journals that go to the sink."""
     found = Place(tmp_path / "journals", sink.url)
     yield found
-    end_shippers(found)
+    found.end()
 
 
 @pytest.fixture
@@ -33,9 +31,4 @@ def nowhere(tmp_path: Path) -> Iterator[Place]:
     """Journals that go to a port where nobody listens."""
     found = Place(tmp_path / "journals", f"http://127.0.0.1:{free_port()}")
     yield found
-    end_shippers(found)
-
-
-def end_shippers(place: Place) -> None:
-    for pid in place.shippers():
-        os.killpg(os.getpgid(pid), signal.SIGKILL)  # and the shell that would start it again
+    found.end()

@@ -51,6 +51,8 @@ class Place:
     variables: dict[str, str] = field(default_factory=dict)
     started: list[int] = field(default_factory=list)
     """Process ids of the jobs that were started."""
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    """Of these, the ones that `start` has started."""
 
     def environment(self) -> dict[str, str]:
         found = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SYNAPSE_"))}
@@ -80,7 +82,21 @@ class Place:
             **options,
         )
         self.started.append(process.pid)
+        self.processes.append(process)
         return process
+
+    def end(self) -> None:
+        """End what a test that has failed has left: nothing of it is to fail another."""
+        for process in self.processes:
+            if process.returncode is None:
+                process.kill()
+                process.communicate()
+        self.end_shippers()
+
+    def end_shippers(self) -> None:
+        """End them for good."""
+        for pid in self.shippers():
+            os.killpg(os.getpgid(pid), signal.SIGKILL)  # and the shell that would start it again
 
     def run(self, name: str, *arguments: Any, program: Path = JOBS) -> Ended:
         begin = time.monotonic()
@@ -128,9 +144,8 @@ class Place:
         return found
 
     def kill_shipper(self) -> None:
-        """Kill the shipper for good, with the shell that would start it again."""
-        for pid in self.shippers():
-            os.killpg(os.getpgid(pid), signal.SIGKILL)
+        """Kill the shipper for good, and see that it is gone."""
+        self.end_shippers()
         eventually(lambda: not self.is_shipping())
 
     # --- the journals ---------------------------------------------------------------------------------

@@ -189,9 +189,8 @@ def test_workers_are_set_up_as_their_parent_is(sink, tmp_path, place, host):
     eventually(lambda: all_complete(away))
     assert {"part 0", "part 1"} <= set(texts(sink, "job-1"))
     assert place.folders() == []
-    from tests.faults.conftest import end_shippers
 
-    end_shippers(away)
+    away.end_shippers()
 
 
 def test_a_worker_that_is_handed_another_job_works_for_that_ones_run(sink, place, host):

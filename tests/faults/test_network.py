@@ -26,7 +26,6 @@ from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.frames import Signal
 from tests.eventually import eventually
 from tests.faults import servers
-from tests.faults.conftest import end_shippers
 from tests.faults.running import Place
 from tests.reading.ports import free_port
 from tests.sink import ACCEPT, Answer, Request, Sink, body
@@ -133,7 +132,7 @@ def a_case(root: Path, scheme: str = "http", **variables: str) -> Iterator[Case]
     try:
         yield found
     finally:
-        end_shippers(found.place)
+        found.place.end_shippers()
 
 
 @pytest.fixture(scope="module")

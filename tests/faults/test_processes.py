@@ -14,7 +14,6 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run
 from synapse_otel.journal.frames import Signal
 from tests.eventually import eventually
-from tests.faults.conftest import end_shippers
 from tests.faults.ends import WAYS
 from tests.faults.running import Place
 from tests.faults.test_exit import all_complete, result
@@ -80,7 +79,7 @@ def delivered(tmp_path_factory):
         place.start_shipper()
         eventually(lambda: all_complete(place), within=30)
         yield Delivered(place, sink, programs)
-        end_shippers(place)
+        place.end_shippers()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -26,7 +26,6 @@ from synapse_otel.shipper.orders import log_path
 from synapse_otel.shipper.shipper import Shipper
 from synapse_otel.shipper.start import ensure_shipper
 from tests.eventually import eventually
-from tests.faults.conftest import end_shippers
 from tests.faults.running import Place, cpu_seconds, resident_mebibytes
 from tests.faults.running import descriptors as descriptors_of
 from tests.faults.test_kill import Told, check_account, start_training
@@ -295,7 +294,7 @@ def test_a_shipper_with_nothing_to_do_takes_next_to_nothing(place, tmp_path):
         assert max(resident_mebibytes(pid) for pid in pids.values()) <= MEBIBYTES
         assert max(shares.values()) < 1, "several times what it takes, for a machine that is busy"
     finally:
-        end_shippers(unused)
+        unused.end_shippers()
 
 
 def dead_journals(place: Place, count: int, records: int, record_bytes: int) -> None:
@@ -377,7 +376,7 @@ def small(tmp_path: Path, sink: Sink) -> Iterator[Place]:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
     place = Place(disk / "journals", sink.url)
     yield place
-    end_shippers(place)
+    place.end_shippers()
     eventually(lambda: not place.shippers())
     subprocess.run(["umount", "-l", disk], check=True)
 

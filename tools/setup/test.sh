@@ -10,7 +10,7 @@ log=.venv313.log
 
 if "$bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then
     echo 'Python 3.13: is the Python of .venv already, so the tests run once'
-    exec "$bin/python" -m pytest
+    exec "$bin/python" -m pytest -n auto --dist loadfile
 fi
 
 sh tools/setup/python313.sh sh tools/setup/venv.sh .venv313
@@ -21,7 +21,7 @@ second=$!
 trap 'kill "$second" 2>/dev/null' INT TERM
 
 status=0
-"$bin/python" -m pytest || status=$?
+"$bin/python" -m pytest -n auto --dist loadfile || status=$?
 if wait "$second"; then
     echo "Python 3.13: $(tail -n 1 "$log")"
 else
