@@ -17,6 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from synapse_otel.account import Account, account_of
 from synapse_otel.contained import let_through
+from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.salt import read_salt
@@ -178,7 +179,8 @@ class Pipeline:
                 self._ensure_shipper(self._home)
             except OSError as error:
                 let_through(error)
-                say(f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits")
+                text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
+                say(f"{text}; {explained_by(Check.RUNS)}")
         elif self.settings.shipper == "thread" and (self._thread is None or self._process != os.getpid()):
             self._process = os.getpid()
             self._thread = self._start_thread(journal.folder.parent)
@@ -263,4 +265,4 @@ class Pipeline:
             self._ensure_shipper(home)
         except OSError as error:
             let_through(error)
-            say(f"no shipper could be started: {error}")
+            say(f"no shipper could be started: {error}; {explained_by(Check.RUNS)}")

@@ -140,7 +140,7 @@ def test_a_server_that_asks_to_be_left_alone_is_left_alone_and_quoted(tmp_path):
     first, second = sync_two_runs(tmp_path, Answer(503, headers={"Retry-After": "600"}))
     assert first.endswith("answered 503")
     assert "delivered 0 · pending " in second
-    assert second.endswith("wait: answered 503")
+    assert second.endswith("wait: answered 503; `synapse-otel doctor endpoint` tells more")
 
 
 def test_sync_of_one_run_leaves_the_others(tmp_path):

@@ -11,6 +11,7 @@ from typing import Final
 
 from synapse_otel.account import Account, account_of
 from synapse_otel.cli.watched import Watched
+from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.salt import read_salt
@@ -97,7 +98,7 @@ class Delivery:
             while not self._over.wait(_LOOK_SECONDS):
                 self._ensure()  # a shipper that was killed is followed by another
         except Exception as error:  # noqa: BLE001 - the command goes on without it, and its records wait
-            self._say(f"no delivery from here: {type(error).__name__}: {error}")
+            self._say(f"no delivery from here: {type(error).__name__}: {error}; {explained_by(Check.RUNS)}")
 
     def _watched_any(self) -> bool:
         return bool(self._watched.journals())
@@ -108,7 +109,8 @@ class Delivery:
         try:
             ensure_shipping(self._orders)
         except Exception as error:  # noqa: BLE001 - however it fails, the command's end is told, and its records wait
-            self._say(f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits")
+            text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
+            self._say(f"{text}; {explained_by(Check.RUNS)}")
 
     def _deliver(self) -> None:
         from synapse_otel.shipper.shipper import Shipper

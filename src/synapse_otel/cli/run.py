@@ -18,6 +18,7 @@ from synapse_otel.cli.lines import tell
 from synapse_otel.cli.roots import journal_roots
 from synapse_otel.cli.stderr_tap import StderrTap
 from synapse_otel.cli.watched import WATCHED_VARIABLE, Watched, new_token
+from synapse_otel.explained import Check, explained_by
 from synapse_otel.report.words import duration, path, printable
 from synapse_otel.settings import Settings, load_destination, load_settings
 
@@ -118,5 +119,5 @@ def _place(folders: list[Path]) -> str:
 def _why(account: Account) -> str:
     if not account.pending:
         return ""
-    reason = f" ({account.failure}; `synapse-otel doctor` tells more)" if account.failure else ""
+    reason = f" ({account.failure}; {explained_by(Check.ENDPOINT)})" if account.failure else ""
     return f"{reason} · kept on disk; `synapse-otel sync` delivers it, or the next shipper"

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from synapse_otel.doctor.finding import Finding, Level
+from synapse_otel.explained import Check
 from synapse_otel.settings import SettingsError, load_destination, load_settings
 
 
-def examine(*, probe: bool = True) -> Iterator[Finding]:
+def examine(checks: Collection[Check] = tuple(Check), *, probe: bool = True) -> Iterator[Finding]:
     """Yield what is found, in the order in which a record travels.
 
     Args:
+        checks: the checks to make; a setting that is wrong is told whichever they are.
         probe: send a log record, a metric point and a span to where they go, marked as a probe.
     """
     from synapse_otel.doctor.of_environment import environment
-    from synapse_otel.doctor.of_journals import journals
+    from synapse_otel.doctor.of_journals import journal, runs
     from synapse_otel.doctor.of_settings import set_variables, settings_in_force
 
-    yield from environment()
-    yield from set_variables()
+    if Check.ENVIRONMENT in checks:
+        yield from environment()
+    if Check.SETTINGS in checks:
+        yield from set_variables()
     try:
         settings = load_settings()
         destination = load_destination(settings)
@@ -27,11 +31,15 @@ def examine(*, probe: bool = True) -> Iterator[Finding]:
         for problem in str(error).split("; "):
             name = problem.partition("=")[0].partition(":")[0]
             advice = "a job stops at its start with the same words; docs/settings.md tells what is allowed"
-            yield Finding(check="settings", about=name, level=Level.FAILURE, text=problem, advice=advice)
+            yield Finding(check=Check.SETTINGS, about=name, level=Level.FAILURE, text=problem, advice=advice)
         return
-    yield from settings_in_force(settings, destination)
-    yield from journals(settings, destination)
-    if probe:
+    if Check.SETTINGS in checks:
+        yield from settings_in_force(settings, destination)
+    if Check.JOURNAL in checks:
+        yield from journal(settings)
+    if Check.RUNS in checks:
+        yield from runs(settings, destination)
+    if Check.ENDPOINT in checks and probe:
         from synapse_otel.doctor.of_endpoints import endpoints
 
         yield from endpoints(destination)

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from synapse_otel.explained import Check
+
 
 class Level(StrEnum):
     """How bad it is."""
@@ -23,8 +25,7 @@ class Level(StrEnum):
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a check has found."""
 
-    check: str
-    """Name of the check: ``settings``, ``journal``, ``runs``, ``endpoint``, ``environment``."""
+    check: Check
     about: str
     """What it is about: a variable, a folder, a signal, a package."""
     level: Level

@@ -9,6 +9,7 @@ from typing import Final
 
 from synapse_otel.doctor.advice import advice
 from synapse_otel.doctor.finding import Finding, Level
+from synapse_otel.explained import Check
 from synapse_otel.journal.frames import Signal
 from synapse_otel.shipper.destination import Destination, Endpoint, shown_url
 from synapse_otel.shipper.outcome import Accepted, Outcome
@@ -42,7 +43,7 @@ def _sent(destination: Destination, signal: Signal) -> tuple[Finding, bool]:
     seconds = time.monotonic() - begin
     url = shown_url(endpoint.url)
     facts = {"url": url, "protocol": endpoint.protocol, "seconds": round(seconds, 4), "outcome": _name(outcome)}
-    found = partial(Finding, check="endpoint", about=signal.name.lower(), facts=facts)
+    found = partial(Finding, check=Check.ENDPOINT, about=signal.name.lower(), facts=facts)
     if not isinstance(outcome, Accepted):
         text = f"{url}: {outcome.reason}"
         what = advice(outcome, endpoint, signal)
@@ -66,7 +67,7 @@ def _clock(endpoint: Endpoint) -> Iterator[Finding]:
         return  # nothing to compare with; the probe has told what there is to tell
     # Its clock showed the date, or up to a second more, at some time between.
     skew = max(before - date - 1, date - after, 0.0)
-    found = partial(Finding, check="endpoint", about="clock", facts={"skew_seconds": round(skew, 3)})
+    found = partial(Finding, check=Check.ENDPOINT, about="clock", facts={"skew_seconds": round(skew, 3)})
     if skew > _SKEW_SECONDS:
         ahead = "ahead of" if date < before else "behind"
         text = f"this machine's clock is {skew:,.0f} s {ahead} the server's: records will seem to lie elsewhere in time"

@@ -10,6 +10,7 @@ from typing import Final
 
 from synapse_otel._version import __version__
 from synapse_otel.doctor.finding import Finding, Level
+from synapse_otel.explained import Check
 
 _PACKAGES: Final = (
     "opentelemetry-api",
@@ -35,7 +36,7 @@ def environment() -> Iterator[Finding]:
     found = {"synapse-otel": __version__, **{name: found for name in _PACKAGES if (found := _version(name))}}
     where = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     yield Finding(
-        check="environment",
+        check=Check.ENVIRONMENT,
         about="versions",
         level=Level.OK,
         text=f"{where}; {', '.join(f'{name} {text}' for name, text in found.items())}",
@@ -49,7 +50,7 @@ def environment() -> Iterator[Finding]:
     if instrumentations:
         names = ", ".join(name.removeprefix("opentelemetry-instrumentation-") for name in instrumentations)
         text = f"{names}: what they record goes into the job's journal when they are switched on"
-        yield Finding(check="environment", about="instrumentations", level=Level.OK, text=text)
+        yield Finding(check=Check.ENVIRONMENT, about="instrumentations", level=Level.OK, text=text)
     yield from _who_else()
 
 
@@ -61,10 +62,10 @@ def _who_else() -> Iterator[Finding]:
         if os.environ.get(name):
             text = f"{os.environ[name]}: sets the providers before a job does, and records go where it sends them"
             advice = "unset it for jobs whose records should go through the journal; docs/mapping.md tells what is kept"
-            yield Finding(check="environment", about=name, level=Level.WARNING, text=text, advice=advice)
+            yield Finding(check=Check.ENVIRONMENT, about=name, level=Level.WARNING, text=text, advice=advice)
     for found in entry_points(group="opentelemetry_distro"):
         text = f"{found.value}: under `opentelemetry-instrument` it sets the providers before a job does"
-        yield Finding(check="environment", about=f"distribution {found.name}", level=Level.NOTE, text=text)
+        yield Finding(check=Check.ENVIRONMENT, about=f"distribution {found.name}", level=Level.NOTE, text=text)
 
 
 def _version(name: str) -> str:

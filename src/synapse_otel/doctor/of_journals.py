@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Final
 
 from synapse_otel.account import account_of
 from synapse_otel.doctor.finding import Finding, Level
+from synapse_otel.explained import Check
 from synapse_otel.journal.folder import read_run, run_folders, spare_roots
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.journal.segment import allocate
@@ -24,10 +26,14 @@ _MEBIBYTE: Final = 1 << 20
 _PROBE_BYTES: Final = 1 << 16
 
 
-def journals(settings: Settings, destination: Destination) -> Iterator[Finding]:
-    """Yield what is found in the folder of the journals, and in those that are used where it cannot be written."""
+def journal(settings: Settings) -> Iterator[Finding]:
+    """Yield whether a job could write in the folder of the journals."""
+    yield from _folder(settings.journal_dir, int(settings.journal_budget))
+
+
+def runs(settings: Settings, destination: Destination) -> Iterator[Finding]:
+    """Yield what waits in the folder of the journals, and in those that are used where it cannot be written."""
     root = settings.journal_dir
-    yield from _folder(root, int(settings.journal_budget))
     if root.exists() and root.stat().st_uid != os.geteuid():
         return
     roots = [root, *(spare for spare in spare_roots() if spare.exists())]
@@ -38,7 +44,7 @@ def journals(settings: Settings, destination: Destination) -> Iterator[Finding]:
 def _folder(root: Path, budget: int) -> Iterator[Finding]:
     """Say whether a job could write there: by writing."""
     existing = next(folder for folder in (root, *root.parents) if folder.exists())
-    found = partial(Finding, check="journal", about=str(root))
+    found = partial(Finding, check=Check.JOURNAL, about=str(root))
     if root.exists() and root.stat().st_uid != os.geteuid():
         text = "belongs to another user: jobs write elsewhere, or not at all"
         advice = "set SYNAPSE_OTEL_JOURNAL_DIR to a folder of your own"
@@ -68,23 +74,25 @@ def _folder(root: Path, budget: int) -> Iterator[Finding]:
 def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]:
     """Say what waits, and whether somebody delivers it."""
     pending = waiting = others = 0
-    failures: dict[str, int] = {}
+    failures: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
     crashed = []
     for folder in folders:
         account = account_of([folder], emitted_records(folder))
         run = read_run(folder)
         if run_state(folder) is RunState.CRASHED:
             crashed.append(folder.name)
+        dropped.update(account.dropped)
         if not account.pending:
             continue
         waiting += 1
         pending += account.pending
         others += run is not None and run.destination != key
         if account.failure:
-            failures[account.failure] = failures.get(account.failure, 0) + 1
+            failures[account.failure] += 1
     ships = any(is_shipping(root, key) for root in roots) if key else False
     facts = {"runs": len(folders), "waiting": waiting, "pending": pending, "shipper_runs": ships}
-    delivery = partial(Finding, check="runs", about="delivery", facts=facts)
+    delivery = partial(Finding, check=Check.RUNS, about="delivery", facts=facts)
     if not waiting:
         yield delivery(level=Level.OK, text=f"nothing is pending, of {len(folders):,} runs")
     else:
@@ -96,11 +104,15 @@ def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]
     if others:
         text = f"{others:,} of the runs that wait were recorded for another destination"
         advice = "`synapse-otel sync RUN` sends one of them to the one that is set now"
-        yield Finding(check="runs", about="other destinations", level=Level.WARNING, text=text, advice=advice)
+        yield Finding(check=Check.RUNS, about="other destinations", level=Level.WARNING, text=text, advice=advice)
     for failure, count in sorted(failures.items()):
         text = f"the last try failed for {count:,} of them: {failure}"
-        yield Finding(check="runs", about="last failure", level=Level.WARNING, text=text)
+        yield Finding(check=Check.RUNS, about="last failure", level=Level.WARNING, text=text)
+    for reason, count in sorted(dropped.items()):
+        text = f"{count:,} records were dropped: {reason}"
+        advice = "`synapse-otel jobs` tells of which run; docs/what-is-lost.md tells why, and what can be done"
+        yield Finding(check=Check.RUNS, about="dropped", level=Level.WARNING, text=text, advice=advice)
     if crashed:
         text = f"{len(crashed):,} runs were killed, the last one {crashed[-1]}"
         advice = f"`synapse-otel jobs {crashed[-1]}` tells how"
-        yield Finding(check="runs", about="killed", level=Level.NOTE, text=text, advice=advice)
+        yield Finding(check=Check.RUNS, about="killed", level=Level.NOTE, text=text, advice=advice)

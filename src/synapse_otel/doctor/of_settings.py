@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from synapse_otel.doctor.finding import Finding, Level
+from synapse_otel.explained import Check
 from synapse_otel.settings import OtlpSettings, Settings
 from synapse_otel.shipper.destination import HIDDEN, Destination, Endpoint, shown_url
 
@@ -44,10 +45,10 @@ def set_variables() -> Iterator[Finding]:
                 near = difflib.get_close_matches(name.upper(), known, n=1)
                 advice = f"did you mean {near[0]}?" if near else "docs/settings.md lists all there are"
                 text = "is set, and there is no such setting"
-                yield Finding(check="settings", about=name, level=Level.WARNING, text=text, advice=advice)
+                yield Finding(check=Check.SETTINGS, about=name, level=Level.WARNING, text=text, advice=advice)
         if os.environ[name] and name in _ELSEWHERE:
             yield Finding(
-                check="settings", about=name, level=Level.NOTE, text=f"changes nothing here: {_ELSEWHERE[name]}"
+                check=Check.SETTINGS, about=name, level=Level.NOTE, text=f"changes nothing here: {_ELSEWHERE[name]}"
             )
 
 
@@ -56,7 +57,7 @@ def settings_in_force(settings: Settings, destination: Destination) -> Iterator[
     for field in sorted(settings.model_fields_set):
         value, source = _shown(field, getattr(settings, field)), _source(field)
         yield Finding(
-            check="settings",
+            check=Check.SETTINGS,
             about=variable_of(field),
             level=Level.OK,
             text=f"{value}, from {source}",
@@ -64,7 +65,7 @@ def settings_in_force(settings: Settings, destination: Destination) -> Iterator[
         )
     if settings.sdk_disabled:
         yield Finding(
-            check="settings",
+            check=Check.SETTINGS,
             about="OTEL_SDK_DISABLED",
             level=Level.WARNING,
             text="nothing at all is recorded",
@@ -72,7 +73,7 @@ def settings_in_force(settings: Settings, destination: Destination) -> Iterator[
         )
     if settings.shipper == "off":
         yield Finding(
-            check="settings",
+            check=Check.SETTINGS,
             about="SYNAPSE_OTEL_SHIPPER",
             level=Level.WARNING,
             text="off: what is recorded waits on the disk",
@@ -88,7 +89,7 @@ def _destination(name: str, endpoint: Endpoint) -> Finding:
     details += [f"headers {', '.join(sorted(endpoint.headers))}"] if endpoint.headers else []
     details += [f"by the proxy {shown_url(endpoint.proxy)}"] if endpoint.proxy else []
     return Finding(
-        check="settings",
+        check=Check.SETTINGS,
         about=f"destination of {name}",
         level=Level.OK,
         text=f"{shown_url(endpoint.url)} ({', '.join(details)})",

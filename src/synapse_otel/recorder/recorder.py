@@ -15,6 +15,7 @@ import msgspec
 
 from synapse_otel._version import __version__
 from synapse_otel.contained import let_through
+from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.folder import spare_roots
@@ -184,11 +185,13 @@ class Recorder:
                     self._roots.remove(root)
                 continue
             if errors:
-                self._say(f"cannot write the journal in {'; '.join(errors)}; it goes on in {root}")
+                text = f"cannot write the journal in {'; '.join(errors)}; it goes on in {root}"
+                self._say(f"{text}; {explained_by(Check.JOURNAL)}")
             self._use(journal, state, new_run=failed is None)
             return journal
         if errors:
-            self._say(f"no journal can be written ({'; '.join(errors)}): the job goes on, its telemetry is lost")
+            text = f"no journal can be written ({'; '.join(errors)}): the job goes on, its telemetry is lost"
+            self._say(f"{text}; {explained_by(Check.JOURNAL)}")
         self.append = self._lose
         return None
 
@@ -215,7 +218,8 @@ class Recorder:
     def _go_on_elsewhere(self, error: OSError) -> JournalWriter | None:
         failed = self.journals[-1]
         root = failed.folder.parent
-        self._say(f"the journal in {root} can no longer be written: {error.strerror or error}")
+        text = f"the journal in {root} can no longer be written: {error.strerror or error}"
+        self._say(f"{text}; {explained_by(Check.JOURNAL)}")
         if root in self._roots and failed.folder.exists():
             self._roots.remove(root)
         return self._open(failed)

@@ -9,9 +9,16 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from synapse_otel.explained import Check, explained_by
+
 
 class SettingsError(ValueError):
     """A setting is wrong: the message names it, its value, and what is allowed."""
+
+    def __init__(self, message: str) -> None:
+        """Have whoever shows it show what explains it, too."""
+        super().__init__(message)
+        self.add_note(explained_by(Check.SETTINGS))
 
 
 def words(value: object) -> object:

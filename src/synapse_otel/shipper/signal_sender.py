@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.journal.frames import Signal
 from synapse_otel.shipper.backoff import Backoff
@@ -117,7 +118,7 @@ class SignalSender:
         self._failed_until = now + self._backoff.failed(asked) + _TURN_SECONDS
         if reason != self._said:
             self._said = reason
-            self._say(f"{self._signal.name.lower()} wait: {reason}")
+            self._say(f"{self._signal.name.lower()} wait: {reason}; {explained_by(Check.ENDPOINT)}")
 
     def quarantine(self, item: Item, body: bytes, reason: str) -> bool:
         """Keep what the server does not take beside its journal, as the request that it refused; False: it cannot."""
@@ -134,9 +135,10 @@ class SignalSender:
             except _FullError:
                 reason += " (and the quarantine is full: only its number is kept)"
             except OSError as error:
-                self._say(f"the quarantine in {self.folder.name} cannot be written: {error.strerror}; its record waits")
+                text = f"the quarantine in {self.folder.name} cannot be written: {error.strerror}; its record waits"
+                self._say(f"{text}; {explained_by(Check.JOURNAL)}")
                 return False
-        self._say(f"a record of {self._signal.name.lower()} is in quarantine: {reason}")
+        self._say(f"a record of {self._signal.name.lower()} is in quarantine: {reason}; {explained_by(Check.RUNS)}")
         return True
 
     def hurry(self) -> None:
