@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 import urllib.error
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ import yaml
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from synapse_otel.signals import semconv
+from tests.alerts.hurried import ALERTS, hurried
+from tests.alerts.telemetry import Point
 from tests.collector.prometheuses import COLLECTOR, Prometheus, promtool
 from tests.sink import Answer, Sink
 from tests.stack import otlp
@@ -25,11 +26,10 @@ from tools.stack.fetch import get_json, get_text
 from tools.stack.polling import eventually
 from tools.stack.stack import Stack
 
-ALERTS = COLLECTOR / "alerts"
 RULES = sorted(ALERTS.glob("*.rules.yaml"))
 RUNBOOK = COLLECTOR.parent / "docs" / "runbook.md"
 SIGNALS = re.compile("log_records|metric_points|spans")
-BACK_NS = 600 * 1_000_000_000
+BACK_SECONDS = 600
 
 pytestmark = pytest.mark.once
 
@@ -70,14 +70,14 @@ def test_every_alert_has_a_section_in_the_runbook_and_every_section_an_alert() -
     assert list(sections) == [alert["alert"] for alert in alerts()]
     for alert in alerts():
         name = alert["alert"]
-        assert alert["annotations"]["runbook"] == f"docs/runbook.md#{name.lower()}"
+        assert alert["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
         assert alert["labels"]["severity"] in {"critical", "warning"}
         for part in ("Means", "At risk", "To do", "Over when"):
             assert f"**{part}.**" in sections[name], (name, part)
 
 
 def test_what_the_alerts_ask_of_jobs_is_what_jobs_send() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in RULES)
+    text = re.sub(r"^ *#.*$", "", "".join(path.read_text(encoding="utf-8") for path in RULES), flags=re.MULTILINE)
     sent = {name for metric in (*semconv.METRICS, *semconv.SELF_METRICS) for name in series(metric)}
     labels = {label(attribute.key) for attribute in semconv.ATTRIBUTES}
     asked = set(re.findall(r"(?<![:\w])(?:synapse|otel_sdk)_\w+", text))
@@ -120,19 +120,14 @@ class Troubles:
         return {SIGNALS.sub("*", name) for text in texts for name in re.findall(r"^(otelcol_\w+)", text, re.MULTILINE)}
 
 
-def hurried(folder: Path, stack: Stack) -> dict[str, Any]:
-    """Return prometheus.yaml as it is, but that all happens each second, with the tiers of `stack` as targets."""
-    shutil.copytree(ALERTS, folder / "alerts")
-    for path in (folder / "alerts").glob("*.rules.yaml"):
-        path.write_text(re.sub("interval: [0-9]+[sm]", "interval: 1s", path.read_text(encoding="utf-8")))
-    targets = [
+def targets(folder: Path, stack: Stack) -> None:
+    """Make the tiers of `stack` what Prometheus scrapes."""
+    found = [
         {"targets": [stack.collector_metrics(tier).split("/")[2]], "labels": {"tier": tier}}
         for tier in ("agent", "gateway")
     ]
     (folder / "targets").mkdir()
-    (folder / "targets" / "collectors.json").write_text(json.dumps(targets), encoding="utf-8")
-    stock: dict[str, Any] = yaml.safe_load((COLLECTOR / "prometheus.yaml").read_text(encoding="utf-8"))
-    return stock | {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}}
+    (folder / "targets" / "collectors.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 @pytest.fixture
@@ -146,30 +141,36 @@ def troubles(tmp_path: Path) -> Iterator[Troubles]:
         with Stack(("agent", "gateway"), directory=tmp_path / "stack", environments=environments) as stack:
             folder = tmp_path / "prometheus"
             folder.mkdir()
-            configuration = hurried(folder, stack)
-            with Prometheus(folder, configuration, ["--web.enable-otlp-receiver"]) as prometheus:
+            targets(folder, stack)
+            with Prometheus(folder, hurried(folder), ["--web.enable-otlp-receiver"]) as prometheus:
                 yield Troubles(stack, prometheus)
 
 
-def gauge(metric: semconv.Metric, value: float, time_ns: int, run: str, **labels: str) -> Any:
-    """Return a request with one point of a metric, of a job with the run's name."""
-    request = otlp.metrics("yolo", [otlp.gauge(metric.name, metric.unit, [(time_ns // 1_000_000, value)], run)])
-    scope = request.resource_metrics[0]
-    scope.resource.attributes.extend(otlp.attributes({semconv.SERVICE_INSTANCE_ID: run}))
-    point = scope.scope_metrics[0].metrics[0].gauge.data_points[0]
-    point.attributes.extend(otlp.attributes({key.replace("_", "."): value for key, value in labels.items()}))
-    return request
+def jobs_in_trouble() -> list[Point]:
+    """Return what Prometheus is told of jobs each of which has a trouble of its own."""
+    now = time.time()
 
+    def heard(run: str, age: float, *, silent: float = 0, active: float = 1) -> list[Point]:
+        return [
+            Point(semconv.JOB_HEARTBEAT_TIME, now - age, age, run, run),
+            Point(semconv.JOB_ACTIVITY_TIME, now - age - silent, age, run, run),
+            Point(semconv.JOB_ACTIVE, active, age, run, run),
+        ]
 
-def counter(metric: semconv.Metric, value: float, run: str, **labels: str) -> Any:
-    """Return the same for a counter."""
-    request = gauge(metric, value, time.time_ns(), run, **labels)
-    sent = request.resource_metrics[0].scope_metrics[0].metrics[0]
-    points = list(sent.gauge.data_points)
-    sent.sum.data_points.extend(points)
-    sent.sum.is_monotonic = True
-    sent.sum.aggregation_temporality = 2
-    return request
+    failure = {semconv.JOB_RESULT: semconv.RESULT_FAILURE, semconv.PLUGIN_NAME: "yolo"}
+    return [
+        *heard("gone", BACK_SECONDS),
+        *heard("hangs", 0, silent=400),
+        *heard("retries", 0),
+        Point(semconv.JOB_PROGRESS_TIME, now - 2000, 0, "retries", "retries"),
+        Point(semconv.JOB_PROGRESS, 0.4, 0, "retries", "retries"),
+        Point(semconv.JOB_CRASHES, 1, 0, "killed", "killed", {semconv.ERROR_TYPE: "SIGKILL"}),
+        Point(semconv.JOB_METRIC_NONFINITE, 1, 0, "diverged", "diverged"),
+        *(Point(semconv.JOB_DURATION, 1, 0, f"failed-{number}", attributes=failure) for number in range(3)),
+        Point(semconv.JOB_HEARTBEAT_TIME, now + BACK_SECONDS / 2, -BACK_SECONDS / 2, "ahead", "ahead"),
+        Point(semconv.SHIPPER_QUEUE_AGE, 400, 0, "late", attributes={semconv.SIGNAL: "logs"}),
+        Point(semconv.SDK_LOG_EXPORTED, 3, 0, "lost", attributes={semconv.ERROR_TYPE: "evicted"}),
+    ]
 
 
 def is_refused(base: str, request: Any) -> bool:
@@ -195,15 +196,11 @@ def test_the_alerts_hear_the_troubles_of_real_tiers_and_jobs(troubles: Troubles)
     span = Span(trace_id=b"1" * 16, span_id=b"2" * 8, name="x" * 50_000, start_time_unix_nano=now)
 
     otlp.send(gateway, otlp.logs("yolo", [otlp.record(now, "Loki answers 400")]))
-    otlp.send(gateway, gauge(semconv.JOB_METRIC, 1.0, 1, "old"))
+    Point(semconv.JOB_METRIC, 1.0, now / 1e9 - 1, "old").send(gateway, now)
     send_until_refused(gateway, otlp.traces("yolo", [span]))
     send_until_refused(agent, otlp.logs("yolo", [otlp.record(now, "no memory")]))
-    behind = (now - BACK_NS) / 1e9
-    otlp.send(jobs, gauge(semconv.JOB_HEARTBEAT_TIME, behind, now - BACK_NS, "gone"))
-    otlp.send(jobs, gauge(semconv.JOB_ACTIVE, 1, now - BACK_NS, "gone"))
-    otlp.send(jobs, gauge(semconv.JOB_HEARTBEAT_TIME, (now + BACK_NS // 2) / 1e9, now + BACK_NS // 2, "ahead"))
-    otlp.send(jobs, gauge(semconv.SHIPPER_QUEUE_AGE, 400, now, "late", synapse_signal="logs"))
-    otlp.send(jobs, counter(semconv.SDK_LOG_EXPORTED, 3, "lost", error_type="evicted"))
+    for point in jobs_in_trouble():
+        point.send(jobs, time.time_ns())
     eventually(lambda: len(troubles.prometheus.ask('up{job="otelcol"} == 1')) == 2)
 
     expected = {
@@ -214,7 +211,12 @@ def test_the_alerts_hear_the_troubles_of_real_tiers_and_jobs(troubles: Troubles)
         "SynapseCollectorQueueFull",
         "SynapseCollectorRefusing",
         "SynapseSamplesUnstorable",
-        "SynapseJobUnheard",
+        "SynapseJobLost",
+        "SynapseJobStalled",
+        "SynapseJobNotAdvancing",
+        "SynapseJobCrashed",
+        "SynapseJobsFailing",
+        "SynapseMetricNonFinite",
         "SynapseClockAhead",
         "SynapseClockBehind",
         "SynapseDeliveryLate",
@@ -225,9 +227,9 @@ def test_the_alerts_hear_the_troubles_of_real_tiers_and_jobs(troubles: Troubles)
         # A counter's growth shows only where it has been seen before.
         send_until_refused(gateway, otlp.traces("yolo", [span]))
         send_until_refused(agent, otlp.logs("yolo", [otlp.record(now, "no memory")]))
-        then = time.time_ns() - BACK_NS // 5
-        otlp.send(jobs, gauge(semconv.JOB_HEARTBEAT_TIME, then / 1e9, then, "behind"))
-        otlp.send(jobs, gauge(semconv.JOB_ACTIVE, 1, then, "behind"))
+        sent = time.time()
+        for metric, value in ((semconv.JOB_HEARTBEAT_TIME, sent - BACK_SECONDS / 5), (semconv.JOB_ACTIVE, 1)):
+            Point(metric, value, BACK_SECONDS / 5, "behind", "behind").send(jobs, int(sent * 1e9))
         assert troubles.known() == expected
         return True
 

@@ -13,7 +13,7 @@ from tools.docs.prometheus import label, series
 _KINDS: Final = {".yaml", ".md", ".json"}
 _DOTTED: Final = re.compile(r"(?<![\w./])(?:synapse|otel\.sdk|otel\.component)\.[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 _UNDERSCORED: Final = re.compile(r"(?<![\w./])(?:synapse|otel_sdk|otel_component)_[a-z0-9_]+")
-_RECORDED: Final = re.compile(r"(?<![\w:])(?:synapse|plugin|run):[a-z_]+(?::[a-z_]+)?")
+_RECORDED: Final = re.compile(r"(?<![\w:])(?:synapse|plugin|run):[a-z_]+(?::[a-z0-9_]+)?")
 _RECORD: Final = re.compile(r"^\s*- record: (\S+)$", re.MULTILINE)
 
 
