@@ -27,6 +27,7 @@ def write(files: Iterable[tuple[Path, str]], *, check: bool) -> int:
             print(f"{path.relative_to(ROOT)}: is not up to date; `make docs` writes it")
             status = 1
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             print(f"{path.relative_to(ROOT)} written")
     return status

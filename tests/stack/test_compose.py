@@ -44,7 +44,7 @@ def test_images_have_the_versions_of_the_stack(services: dict[str, Any]) -> None
 
 def test_what_is_mounted_from_here_exists_and_cannot_be_written(services: dict[str, Any]) -> None:
     mounts = [mount for service in services.values() for mount in service.get("volumes", []) if mount.startswith("./")]
-    assert len(mounts) == 11
+    assert len(mounts) == 12
     for mount in mounts:
         source, _, mode = mount.split(":")
         assert (ROOT / source).exists(), mount

@@ -1,0 +1,163 @@
+"""A dashboard's queries, read from its committed JSON and asked as Grafana asks them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.grafana.demo import Demo
+from tools.stack.fetch import get_json
+
+FOLDER = Path(__file__).parents[2] / "grafana" / "dashboards"
+NAMES = tuple(path.stem for path in sorted(FOLDER.glob("*.json")))
+VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::\w+)?\}|(?P<bare>\w+))")
+
+RANGE_SECONDS = 900
+INTERVAL = "15s"
+"""What Grafana makes of this range and a panel of some hundred pixels, with the data source's least step."""
+BUILT_IN = {"__range": f"{RANGE_SECONDS}s", "__interval": INTERVAL, "__rate_interval": "60s"}
+
+
+def read(name: str) -> dict[str, Any]:
+    """Return a dashboard's JSON."""
+    board: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return board
+
+
+def panels(board: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the panels, without the rows' headings."""
+    yield from (panel for panel in board["panels"] if panel["type"] != "row")
+
+
+def used(text: str) -> set[str]:
+    """Return the names of the variables in a text, without Grafana's own."""
+    found = {match["braced"] or match["bare"] for match in VARIABLE.finditer(text)}
+    return {name for name in found if not name.startswith("__")}
+
+
+@dataclass
+class Answer:
+    """What a query returned: for Prometheus' and Loki's, series by labels; for Jaeger's, traces."""
+
+    target: dict[str, Any]
+    query: str
+    result: list[Any] = field(default_factory=list)
+
+    def by(self, *labels: str) -> dict[tuple[str, ...], float]:
+        """Return the last number of each series, by these labels, which tell them apart."""
+        found = {tuple(series["metric"].get(label, "") for label in labels): _last(series) for series in self.result}
+        assert len(found) == len(self.result), f"{labels} do not tell the series apart"
+        return found
+
+    @property
+    def number(self) -> float:
+        """Return the only number."""
+        (only,) = self.result
+        return _last(only)
+
+
+def _last(series: Mapping[str, Any]) -> float:
+    return float(series["value"][1] if "value" in series else series["values"][-1][1])
+
+
+class Asker:
+    """Asks the servers of a demo, with variables chosen as a user would, in the quarter of an hour up to now."""
+
+    def __init__(self, demo: Demo, board: Mapping[str, Any], chosen: Mapping[str, str]) -> None:
+        self.demo = demo
+        self.board = board
+        self.variables = {each["name"]: each for each in board["templating"]["list"]} if "templating" in board else {}
+        self.chosen = dict(chosen)
+        self.end = time.time()
+        for name in self.variables:  # a hidden one takes its first value, or all
+            self.chosen.setdefault(name, self._default(name))
+
+    def _default(self, name: str) -> str:
+        variable = self.variables[name]
+        if variable.get("includeAll"):
+            return str(variable.get("allValue") or f"({'|'.join(self.options(name))})")
+        if variable["type"] in {"custom", "textbox"}:
+            return str(variable["current"]["value"])
+        options = self.options(name)
+        return options[0] if options else ""
+
+    def substitute(self, text: str) -> str:
+        """Put the variables' values in."""
+        known = self.chosen | BUILT_IN
+
+        def value(match: re.Match[str]) -> str:
+            return self.substitute(known[match["braced"] or match["bare"]])
+
+        return VARIABLE.sub(value, text)
+
+    def options(self, name: str) -> list[str]:
+        """Return what a variable offers."""
+        query = self.substitute(self.variables[name]["query"]["query"])
+        asked = re.fullmatch(r"label_values\((?P<series>.+), (?P<label>\w+)\)", query)
+        assert asked, query
+        parameters = [("match[]", asked["series"]), *self._span()]
+        found: list[str] = get_json(f"{self.demo.prometheus}/api/v1/label/{asked['label']}/values", parameters)["data"]
+        return found
+
+    def panel(self, title: str) -> list[Answer]:
+        """Return the answers of the panel with this title."""
+        (found,) = [panel for panel in panels(self.board) if panel["title"] == title]
+        return self.answers(found)
+
+    def answers(self, panel: Mapping[str, Any]) -> list[Answer]:
+        """Return the answer of each of a panel's queries."""
+        return [self._ask(target) for target in panel["targets"]]
+
+    def _ask(self, target: dict[str, Any]) -> Answer:
+        kind = target["datasource"]["uid"]
+        if kind == "prometheus":
+            answer = self.prometheus(self.substitute(target["expr"]), step=INTERVAL if target.get("range") else "")
+        elif kind == "loki":
+            step = "" if target["queryType"] == "instant" else INTERVAL
+            answer = self.loki(self.substitute(target["expr"]), step=step, lines=target.get("maxLines", 100))
+        else:
+            answer = self._jaeger(target)
+        return Answer(target, answer.query, answer.result)
+
+    def _span(self) -> list[tuple[str, str]]:
+        return [("start", f"{self.end - RANGE_SECONDS:.3f}"), ("end", self._end())]
+
+    def prometheus(self, query: str, *, step: str = "") -> Answer:
+        """Return the answer to a query for the end of the range, or, with a step, for all of it."""
+        path, when = ("query_range", [*self._span(), ("step", step)]) if step else ("query", [("time", self._end())])
+        answer = get_json(f"{self.demo.prometheus}/api/v1/{path}", [("query", query), *when])
+        return Answer({}, query, answer["data"]["result"])
+
+    def exemplars(self, target: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the exemplars of the series that a query names."""
+        parameters = [("query", self.substitute(target["expr"])), *self._span()]
+        answer = get_json(f"{self.demo.prometheus}/api/v1/query_exemplars", parameters)
+        return [exemplar for series in answer["data"] for exemplar in series["exemplars"]]
+
+    def loki(self, query: str, *, step: str = INTERVAL, lines: int = 100) -> Answer:
+        """Return the same of Loki; without a step, for the end of the range."""
+        path, when = ("query_range", [*self._span(), ("step", step)]) if step else ("query", [("time", self._end())])
+        parameters = [("query", query), ("limit", str(lines)), *when]
+        answer = get_json(f"{self.demo.loki}/loki/api/v1/{path}", parameters)
+        return Answer({}, query, answer["data"]["result"])
+
+    def _end(self) -> str:
+        return f"{self.end:.3f}"
+
+    def _jaeger(self, target: dict[str, Any]) -> Answer:
+        tags = dict(part.split("=", 1) for part in shlex.split(self.substitute(target["tags"])))
+        parameters = [
+            ("service", self.substitute(target["service"])),
+            ("tags", json.dumps(tags)),
+            ("limit", str(target["limit"])),
+            ("lookback", "custom"),
+            ("start", str(round((self.end - RANGE_SECONDS) * 1e6))),
+            ("end", str(round(self.end * 1e6))),
+        ]
+        return Answer({}, json.dumps(tags), get_json(f"{self.demo.jaeger}/api/traces", parameters)["data"])

@@ -1,0 +1,125 @@
+"""The fleet that the dashboards are asked about: real servers, and real jobs of two versions of a plugin."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from tests.collector.prometheuses import COLLECTOR, Prometheus
+from tools.stack.stack import Stack
+
+SCRIPT = Path(__file__).with_name("demo_job.py")
+ENDED_SECONDS = 120
+FLAGS = ("--web.enable-otlp-receiver", "--enable-feature=exemplar-storage")
+
+
+@dataclass
+class Job:
+    """A job of the demo: its process, its id and its trace's."""
+
+    process: subprocess.Popen[str]
+    job_id: str
+    trace_id: str
+
+
+@dataclass
+class Demo:
+    """Where the servers are, what the plugin is called, and its jobs by what became of them."""
+
+    prometheus: str
+    loki: str
+    jaeger: str
+    otlp: str
+    state: Path
+    begun: float
+    plugin: str = field(default_factory=lambda: f"digits-{secrets.token_hex(4)}")
+    jobs: dict[str, Job] = field(default_factory=dict)
+
+    def start(self, name: str, ending: str, version: str) -> Job:
+        """Start a job and return when it is in its middle."""
+        job_id = f"{name}-{secrets.token_hex(4)}"
+        environment = {
+            **os.environ,
+            "JOB_ID": job_id,
+            "PLUGIN": self.plugin,
+            "VERSION": version,
+            "XDG_STATE_HOME": str(self.state),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp,
+            "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            "OTEL_RESOURCE_ATTRIBUTES": "synapse.tenant=demo",
+        }
+        process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), ending],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        self.jobs[name] = Job(process, job_id, json.loads(line)["trace"])
+        return self.jobs[name]
+
+    def run(self) -> None:
+        """Run one job to its end, let one fail, kill one, and leave one of a newer version running."""
+        self.start("good", "good", "1.0.0")
+        self.start("failing", "failing", "1.0.0")
+        self.start("newer", "good", "2.0.0")
+        self.start("killed", "waiting", "2.0.0").process.send_signal(signal.SIGKILL)
+        for name in ("good", "failing", "newer", "killed"):
+            self.jobs[name].process.wait(ENDED_SECONDS)
+        self.start("running", "ticking", "2.0.0")
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        for job in self.jobs.values():
+            job.process.kill()
+            job.process.communicate()
+
+
+def _lay_out(folder: Path, stack: Stack) -> None:
+    """Write beside prometheus.yaml where the tiers are, and the rules, looked at each second."""
+    (folder / "targets").mkdir(parents=True)
+    targets = [
+        {"targets": [stack.collector_metrics(tier).split("/")[2]], "labels": {"tier": tier}}
+        for tier in ("agent", "gateway")
+    ]
+    (folder / "targets" / "collectors.json").write_text(json.dumps(targets), encoding="utf-8")
+    shutil.copytree(COLLECTOR / "alerts", folder / "alerts")
+    for path in (folder / "alerts").glob("*.rules.yaml"):
+        rules = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for group in rules["groups"]:
+            group["interval"] = "1s"
+        path.write_text(yaml.safe_dump(rules), encoding="utf-8")
+
+
+@contextmanager
+def demo(folder: Path) -> Iterator[Demo]:
+    """Start the servers and the jobs; both end with the context."""
+    stock = yaml.safe_load((COLLECTOR / "prometheus.yaml").read_text(encoding="utf-8"))
+    hurried = stock | {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}}
+    prometheus = Prometheus(folder / "prometheus", hurried, FLAGS)
+    environments = {"gateway": {"COLLECTOR_PROMETHEUS_ENDPOINT": f"{prometheus.url}/api/v1/otlp"}}
+    stack = Stack(("agent", "gateway", "jaeger", "loki"), directory=folder / "stack", environments=environments)
+    _lay_out(folder / "prometheus", stack)
+    with prometheus, stack:
+        running = Demo(prometheus.url, stack.loki, stack.jaeger, stack.otlp_http, folder / "state", time.time())
+        try:
+            running.run()
+            yield running
+        finally:
+            running.end()

@@ -1,0 +1,286 @@
+"""The dashboard Job: where one run is, how its numbers went, what it said, why it ended as it did."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.table import Panel as Table
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from synapse_otel.signals import semconv
+from synapse_otel.signals.levels import LEVELS
+from tools.grafana import looks, marks, names, panels, tables, variables
+from tools.grafana.boards import Section, board
+from tools.grafana.links import JOB
+from tools.grafana.queries import (
+    ONE_JOB,
+    counted_logs,
+    field,
+    grown,
+    last,
+    logs,
+    or_none,
+    rate,
+    running,
+    series,
+    shown,
+    total,
+    written,
+)
+from tools.grafana.sources import (
+    LOKI,
+    as_table,
+    at_the_end,
+    log_lines,
+    logs_at_the_end,
+    over_time,
+    traces,
+)
+
+RUN = f'{names.INSTANCE}=~"$run"'
+STEPS = f'{names.CATEGORY}!=""'
+WHOLE = f'{names.CATEGORY}=""'
+CHOSEN = f'{names.METRIC}=~"$metric"'
+IN_CATEGORY = shown(names.CATEGORY)
+OF_JOB = field(names.JOB, "$job")
+
+
+def dashboard() -> Dashboard:
+    """Return the dashboard."""
+    return board(
+        JOB,
+        "Synapse: job",
+        "One job: progress, metric curves, steps, messages, the exception, its trace, and what became of its records.",
+        [
+            variables.tenant(),
+            variables.action(),
+            variables.plugins(),
+            variables.job(),
+            variables.metrics(ONE_JOB),
+            variables.resolution(),
+            variables.level(),
+            variables.search(),
+            variables.service(ONE_JOB),
+            variables.run(),
+        ],
+        [_where(), _numbers(), _said(), _steps(), _delivery()],
+        marks=[marks.alerts(ONE_JOB), marks.warnings(OF_JOB), marks.events(OF_JOB)],
+        since="now-6h",
+        refresh="10s",
+    )
+
+
+def _of(metric: semconv.Metric, *matchers: str) -> str:
+    return series(names.name(metric), ONE_JOB, *matchers)
+
+
+def _where() -> Section:
+    finished = logs(field(names.EVENT_FIELD, semconv.EVENT_JOB_FINISHED), OF_JOB)
+    words = "|".join(level.word for level in LEVELS.values() if level.important)
+    problems = f'{names.CONTEXT}=~"{words}"'
+    return "Where it is", [
+        panels.word(
+            "State",
+            "Live, stalled (it lives, and says nothing), crashed (its process is gone without an end, and of what) or "
+            "done, at the end of the time range. An ended job has a state for an hour; then only its result is left.",
+            at_the_end(
+                f"max by ({names.STATE}, {names.CAUSE}) ({series(names.recorded('synapse:job_state'), ONE_JOB)})",
+                f"{shown(names.STATE)} {shown(names.CAUSE)}",
+            ),
+            looks.STATE_COLOURS,
+            none="not heard for an hour",
+        ),
+        panels.word(
+            "Result",
+            "How it ended, as it or the shipper said. Failure: the work failed, see Exceptions; error: the system "
+            "ended it, a kill included.",
+            logs_at_the_end(counted_logs(names.RESULT, finished, "$__range"), shown(names.RESULT)),
+            looks.RESULT_COLOURS,
+            none="has not ended",
+            source=LOKI,
+        ),
+        panels.number(
+            "Progress",
+            "Share of the whole that is done; that of the steps by their weights, where the job has steps.",
+            at_the_end(f"max({last(_of(semconv.JOB_PROGRESS, WHOLE))})"),
+            unit="percentunit",
+            none="tells none",
+        ),
+        panels.number(
+            "To go",
+            "Estimate from the rate of the present pass. Nothing after the job's end.",
+            at_the_end(running(f"max by ({names.JOB}) ({_of(semconv.JOB_ETA, WHOLE)})", names.JOB, ONE_JOB)),
+            unit="s",
+            none="none",
+        ),
+        panels.number(
+            "Warnings and errors",
+            "Messages of the contexts warning, danger, error and critical. They are below, under Messages and events.",
+            at_the_end(or_none(total("", last(_of(semconv.JOB_MESSAGES, problems))))),
+            steps=((None, looks.GREEN), (1, looks.ORANGE)),
+        ),
+        panels.number(
+            "Values that were no number",
+            "Reported metrics that were NaN or infinite: they have no sample in the curves. A loss that is NaN "
+            "seldom recovers: look at the learning rate and at the data, and stop the job.",
+            at_the_end(or_none(total("", last(_of(semconv.JOB_METRIC_NONFINITE))))),
+            steps=((None, looks.GREEN), (1, looks.RED)),
+        ),
+        _categories(),
+        panels.curves(
+            "Progress, by category",
+            "Share done of each category. A flat line of a running job is a stall, a fall a new pass.",
+            [over_time(f"max by ({names.CATEGORY}) ({_of(semconv.JOB_PROGRESS, STEPS)})", IN_CATEGORY)],
+            unit="percentunit",
+        ).max(1),
+        panels.curves(
+            "Items a second, by category",
+            "How fast it goes. Zero while the job runs: look at what it said last, under Messages and events.",
+            [over_time(rate(names.CATEGORY, _of(semconv.JOB_ITEMS, STEPS)), IN_CATEGORY)],
+            unit=looks.ITEMS_A_SECOND,
+        ),
+    ]
+
+
+def _categories() -> Table:
+    by = names.CATEGORY
+    current, limit = semconv.JOB_PROGRESS_CURRENT, semconv.JOB_PROGRESS_LIMIT
+    runs = f"and on () (max({_of(semconv.JOB_ACTIVE)}) > 0)"
+    changed = f"time() - max by ({by}) ({last(_of(semconv.JOB_PROGRESS_TIME, STEPS))})"
+    panel = tables.rows(
+        "Progress and time to go, by category",
+        "The last that each category told; times only while the job runs. Long unchanged and not complete: there it "
+        "hangs.",
+        [
+            as_table(f"max by ({by}) ({last(_of(semconv.JOB_PROGRESS, STEPS))})", "A"),
+            as_table(f"max by ({by}) ({last(_of(current, STEPS))})", "B"),
+            as_table(f"max by ({by}) ({last(_of(limit, STEPS))})", "C"),
+            as_table(f"max by ({by}) ({_of(semconv.JOB_ETA, STEPS)}) {runs}", "D"),
+            as_table(f"({changed}) {runs}", "E"),
+        ],
+    )
+    titles = {
+        by: "Category",
+        "Value #A": "Done",
+        "Value #B": "Items",
+        "Value #C": "Of",
+        "Value #D": "To go",
+        "Value #E": "Unchanged for",
+    }
+    panel = tables.merged(panel, titles).height(7)
+    panel = tables.column(panel, "Done", unit="percentunit", decimals=0, bar=looks.ON)
+    panel = tables.column(panel, "Items", unit="short")
+    panel = tables.column(panel, "Of", unit="short")
+    panel = tables.column(panel, "To go", unit="s")
+    return tables.column(panel, "Unchanged for", unit="s")
+
+
+def _numbers() -> Section:
+    metric = _of(semconv.JOB_METRIC, CHOSEN)
+    by = f"{names.CATEGORY}, {names.METRIC}"
+    panel = tables.rows(
+        "Metrics, in numbers",
+        "Of each metric: the last value, the smallest, the largest, and how many samples the time range holds.",
+        [
+            as_table(f"max by ({by}) ({last(metric)})", "A"),
+            as_table(f"min by ({by}) (min_over_time({metric}[$__range]))", "B"),
+            as_table(f"max by ({by}) (max_over_time({metric}[$__range]))", "C"),
+            as_table(total(by, f"count_over_time({metric}[$__range])"), "D"),
+        ],
+    )
+    titles = {
+        names.METRIC: "Metric",
+        names.CATEGORY: "Category",
+        "Value #A": "Last",
+        "Value #B": "Smallest",
+        "Value #C": "Largest",
+        "Value #D": "Samples",
+    }
+    panel = tables.merged(panel, titles).height(10).span(8)
+    for title in ("Last", "Smallest", "Largest"):
+        panel = tables.column(panel, title, unit="none", decimals=4)
+    panel = tables.column(panel, "Samples", unit="short", decimals=0)
+    return "Metrics", [
+        panels.curves(
+            "Metric curves",
+            "Every value that the plugin reported, at the millisecond of its report: nothing is averaged, and no time "
+            "is rounded to a step. For a job of very many samples choose Curve: at most one a pixel.",
+            [at_the_end(f"{metric}$curve", f"{shown(names.METRIC)} ({IN_CATEGORY})")],
+            unit="none",
+            least=None,
+        )
+        .height(10)
+        .span(16),
+        panel,
+    ]
+
+
+def _said() -> Section:
+    lines = f"{{{{if __line__}}}}{{{{__line__}}}}{{{{else}}}}{written(names.EVENT_FIELD)}{{{{end}}}}"
+    told = f"{written(names.EXCEPTION)}: {written(names.EXCEPTION_MESSAGE)}\n{written(names.STACK)}"
+    chosen = field(names.SEVERITY, "$level", "=~")
+    exceptions = logs(OF_JOB, field(names.EVENT_FIELD, semconv.EVENT_EXCEPTION), f"line_format {_quoted(told)}")
+    return "What it said", [
+        panels.lines(
+            "Exceptions",
+            "What left the job or a step, with its stack. Empty is good; a killed job has none either, see Result.",
+            log_lines(exceptions),
+        ).height(8),
+        panels.lines(
+            "Messages and events",
+            "The log records of the job, the newest first: of the levels and with the words that are chosen above. "
+            "Open one for its data; its link leads to the trace.",
+            log_lines(f'{logs(OF_JOB, chosen, f"line_format {_quoted(lines)}")} |~ "(?i)$search"'),
+        ).height(12),
+    ]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\n", "\\n") + '"'
+
+
+def _steps() -> Section:
+    ended = grown(series(names.total(semconv.STEP_DURATION), RUN))
+    current = f"max by ({names.STEP}) ({_of(semconv.STEP_ELAPSED)})"
+    return "Steps", [
+        panels.gauges(
+            "Step durations",
+            "How long each step took, and how it ended; the step that runs has taken so long up to now.",
+            [
+                at_the_end(
+                    total(f"{names.STEP}, {names.STEP_RESULT}", ended),
+                    f"{shown(names.STEP)}: {shown(names.STEP_RESULT)}",
+                ),
+                at_the_end(current, f"{shown(names.STEP)}: running", "B"),
+            ],
+            unit="s",
+        ).span(12),
+        tables.found_traces(
+            "Trace",
+            "The job's trace in Jaeger. Click it for the steps as a waterfall, failures in red, with a link from each "
+            "span to its log records. While the job runs, it is named after its beginning.",
+            traces("$service", f'{semconv.JOB_ID}="$job"'),
+        )
+        .height(8)
+        .span(12),
+    ]
+
+
+def _delivery() -> Section:
+    def records(metric: semconv.Metric) -> str:
+        return total(names.SIGNAL, last(series(names.name(metric), RUN)))
+
+    age = f"max by ({names.SIGNAL}) ({last(series(names.name(semconv.SHIPPER_QUEUE_AGE), RUN))})"
+    panel = tables.rows(
+        "Delivery of its records",
+        "What the run has recorded, what still waits on its machine, and for how long. What waits is not in the panels "
+        "above yet; nothing of it is lost.",
+        [
+            as_table(records(semconv.SHIPPER_EMITTED), "A"),
+            as_table(records(semconv.SHIPPER_PENDING), "B"),
+            as_table(age, "C"),
+        ],
+    )
+    titles = {names.SIGNAL: "Signal", "Value #A": "Recorded", "Value #B": "Waiting", "Value #C": "Oldest waits for"}
+    panel = tables.merged(panel, titles).height(6)
+    panel = tables.column(panel, "Recorded", unit="short", decimals=0)
+    panel = tables.column(panel, "Waiting", unit="short", decimals=0, steps=((None, looks.GREEN), (1, looks.ORANGE)))
+    return "Delivery", [tables.column(panel, "Oldest waits for", unit="s")]

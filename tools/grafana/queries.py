@@ -1,0 +1,129 @@
+"""Parts of PromQL and LogQL. Texts with a dollar sign are Grafana's variables: it puts their values in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from synapse_otel.signals import semconv
+from tools.grafana import names
+
+RANGE: Final = "$__range"
+INTERVAL: Final = "$__interval"
+RATE: Final = "$__rate_interval"
+_HISTORY: Final = "1h"
+"""How long before the time range a counter may have been told last: a run with a job tells it every few seconds."""
+
+FLEET: Final = f'{names.TENANT}=~"$tenant", {names.ACTION}=~"$action", {names.PLUGIN}=~"$plugin"'
+"""Matchers for what the variables choose; the value of `All` matches a label that is absent too."""
+ONE_PLUGIN: Final = f'{names.TENANT}=~"$tenant", {names.ACTION}=~"$action", {names.PLUGIN}="$plugin"'
+"""The same where one plugin is chosen; Grafana makes a regular expression only of variables with several values."""
+ONE_JOB: Final = f'{names.JOB}="$job"'
+
+
+def series(name: str, *matchers: str) -> str:
+    """Return a selector."""
+    return f"{name}{{{', '.join(matchers)}}}" if matchers else name
+
+
+def last(selector: str, window: str = RANGE) -> str:
+    """Return each series' last value of a window: a series ends with its job, and a dashboard looks back."""
+    return f"last_over_time({selector}[{window}])"
+
+
+def grown(selector: str, window: str = RANGE) -> str:
+    """Return how much each counter has grown in a window, one that began in it from 0 on.
+
+    `increase` would not do: a run counts its one job by one sample, which has none before it to grow from.
+    """
+    before = f"last_over_time({selector}[{_HISTORY}] offset {window})"
+    now = last(selector, window)
+    return f"({now} - ({before} or 0 * {now}))"
+
+
+def total(by: str, expression: str) -> str:
+    """Return a sum by labels, or by none."""
+    return f"sum by ({by}) ({expression})" if by else f"sum({expression})"
+
+
+def rate(by: str, selector: str) -> str:
+    """Return a sum by labels of the growth a second."""
+    return total(by, f"rate({selector}[{RATE}])")
+
+
+def labelled(expression: str, label: str, value: str) -> str:
+    """Give every series a label: `or` leaves out what has the labels of what stands before it."""
+    return f'label_replace({expression}, "{label}", "{value}", "", "")'
+
+
+def or_none(expression: str) -> str:
+    """Return 0 where there is nothing to count."""
+    return f"({expression}) or vector(0)"
+
+
+def running(expression: str, by: str, *matchers: str) -> str:
+    """Return what is so of jobs that run: what they told of the time to go is void at their end."""
+    active = series(names.name(semconv.JOB_ACTIVE), *matchers)
+    on = f"and on ({by})"
+    return f"{expression} {on} (max by ({by}) ({active}) > 0)"
+
+
+def mean(metric: semconv.Metric, by: str, *matchers: str) -> str:
+    """Return the mean of what a histogram has counted in the time range."""
+    summed = total(by, grown(series(names.total(metric), *matchers)))
+    counted = total(by, grown(series(names.count(metric), *matchers)))
+    return f"{summed} / ({counted} > 0)"
+
+
+def quantile(share: float, metric: semconv.Metric, by: str, *matchers: str, window: str = RANGE) -> str:
+    """Return a quantile of what a histogram has counted in a window."""
+    counted = grown(series(names.buckets(metric), *matchers), window)
+    return f"histogram_quantile({share}, {total(f'le, {by}', counted)})"
+
+
+def ended(by: str, *matchers: str) -> str:
+    """Return how many jobs have ended in the time range."""
+    return total(by, grown(series(names.count(semconv.JOB_DURATION), *matchers)))
+
+
+FAILED: Final = f'{names.RESULT}=~"{semconv.RESULT_FAILURE}|{semconv.RESULT_ERROR}|{semconv.RESULT_TIMEOUT}"'
+JUDGED: Final = f'{names.RESULT}!~"{semconv.RESULT_CANCELLATION}|{semconv.RESULT_SKIP}"'
+"""Cancelled and skipped jobs say nothing for or against a plugin."""
+
+
+def failure_share(by: str, *matchers: str) -> str:
+    """Return the share of jobs that failed among those that succeeded or failed, 0 to 1."""
+    judged = ended(by, *matchers, JUDGED)
+    failed = ended(by, *matchers, FAILED)
+    return f"({failed} or 0 * {judged}) / ({judged} > 0)"
+
+
+def logs(*filters: str, action: str = "$action") -> str:
+    """Return a selector of log records with filters on their fields."""
+    stream = f'{{{names.NAMESPACE}="synapse", {names.ACTION}=~"{action}"}}'
+    return " | ".join((stream, *filters))
+
+
+def field(name: str, value: str, operator: str = "=") -> str:
+    """Return a filter of log records by a field."""
+    return f'{name}{operator}"{value}"'
+
+
+def finished(*filters: str) -> str:
+    """Return a selector of the records that say that a job of the chosen ones has ended."""
+    chosen = (field(names.TENANT, "$tenant", "=~"), field(names.PLUGIN, "$plugin", "=~"))
+    return logs(field(names.EVENT_FIELD, semconv.EVENT_JOB_FINISHED), *chosen, *filters)
+
+
+def counted_logs(by: str, selector: str, window: str = INTERVAL) -> str:
+    """Return how many records there are by fields."""
+    return f"sum by ({by}) (count_over_time({selector} [{window}]))"
+
+
+def shown(label: str) -> str:
+    """Return what a legend has for the value of a label."""
+    return f"{{{{{label}}}}}"
+
+
+def written(field: str) -> str:
+    """Return what `line_format` has for the value of a field."""
+    return f"{{{{.{field}}}}}"
