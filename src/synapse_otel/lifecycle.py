@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from synapse_otel.explained import Check, explained_by
 from synapse_otel.signals import semconv
 from synapse_otel.signals.job import Job
 from synapse_otel.signals.start import check_job, start_job
@@ -153,6 +154,7 @@ def job(
         of_run = {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version, semconv.ACTION: action}
         run = f"{action}-{plugin}", of_run
         if outermost:
+            _end_received()
             pipeline.begin_run(*run)
         started = start_job(
             action,
@@ -169,6 +171,8 @@ def job(
         _live().append(started)
     started.flush = pipeline.flush
     console = ConsoleLogger() if logger is None else None
+    if console is not None:
+        console.open()
     context = RuntimeContext(
         logger=console or logger or ConsoleLogger(),
         env=env,
@@ -208,6 +212,13 @@ def _join(
     return pipeline.flush
 
 
+def _end_received() -> None:
+    """End what this process does for jobs that it was handed, if it was; while their journal is still open."""
+    handed = sys.modules.get("synapse_otel.signals.handed")
+    if handed is not None:
+        handed.end_received()
+
+
 # --- the job's end -------------------------------------------------------------------------------------
 
 
@@ -238,13 +249,14 @@ def _report(started: Job, result: str, account: Account | None) -> None:
     if account is not None:
         line += f" · {account}"
         if account.pending:
-            reason = f" ({account.failure}; `synapse-otel doctor` tells more)" if account.failure else ""
+            reason = f" ({account.failure}; {explained_by(Check.ENDPOINT)})" if account.failure else ""
             line += f"{reason} · kept on disk; goes on in the background, or by `synapse-otel sync`"
     say(line)
 
 
 def _at_exit() -> None:
     """End what is still open when the interpreter ends without having left the ``with`` block."""
+    _end_received()
     pipeline: Pipeline | None = _state.get("pipeline")
     if pipeline is None or pipeline.installed is None:
         return

@@ -252,6 +252,16 @@ def test_a_histogram_is_read_as_it_was(counts, total, attributes):
         assert same(read(point.attributes), sent(attributes))
 
 
+def test_a_histogram_says_where_its_last_value_was_measured():
+    made = encode_metrics.Exemplar(NOW + 3, 0.5, b"t" * 16 + b"s" * 8)
+    counted = encode_metrics.Distribution([1.0], [1, 0], 0.5, exemplar=made)
+    body = encode_metrics.histogram_point({}, NOW, NOW + 5, counted)
+    (metric,) = metrics(encode_metrics.metric("histogram", "duration", "s", "", [body]))
+    (exemplar,) = metric.histogram.data_points[0].exemplars
+    assert (exemplar.time_unix_nano, exemplar.as_double) == (NOW + 3, 0.5)
+    assert (exemplar.trace_id, exemplar.span_id) == (b"t" * 16, b"s" * 8)
+
+
 def test_requests_hold_records_by_scope_under_their_resource():
     made = frames.Scope(1, "synapse_otel", "1.0", "https://scope", {"a": 1})
     assert InstrumentationScope.FromString(scope(made)).version == "1.0"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.folder import Exit, write_exit
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.journal.state import StateBlock
 from synapse_otel.shipper.destination import Destination, Endpoint
@@ -20,6 +22,7 @@ from synapse_otel.signals import semconv
 pytestmark = pytest.mark.once
 
 MILLISECOND = 1_000_000
+SECOND = 1_000 * MILLISECOND
 START = 1_790_000_000_000 * MILLISECOND
 SPAN = b"job-span"
 
@@ -46,8 +49,8 @@ class Journal:
     def define(self, kind, fields):
         self.writer.define((kind, fields[0]), kind, frames.encode(fields))
 
-    def sample(self, time, *pairs):
-        self.writer.append(Kind.SAMPLES, Signal.METRICS, frames.encode([time, list(pairs)]), len(pairs) // 2)
+    def sample(self, time, *pairs, span=()):
+        self.writer.append(Kind.SAMPLES, Signal.METRICS, frames.encode([time, list(pairs), *span]), len(pairs) // 2)
 
     def end_job(self):
         self.writer.append(Kind.SPAN, Signal.TRACES, frames.encode([*self.span[:8], START + 1, *self.span[9:]]))
@@ -108,6 +111,26 @@ def test_sums_go_on_exactly_after_the_shipper_was_restarted(sink, journal):
     assert times == sorted(times)
 
 
+def test_a_histogram_keeps_where_its_last_value_was_measured_over_a_restart(sink, journal):
+    span = b"t" * 16 + b"s" * 8
+    journal.sample(START, 3, 0.5, span=[span])
+    journal.deliver()
+    journal.sample(START + 1, 3, 7.0)  # outside of any span
+    journal.deliver()
+    found = [
+        exemplar
+        for request in sink.accepted("/v1/metrics")
+        for resource in request.message.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == "h"
+        for point in metric.histogram.data_points
+        for exemplar in point.exemplars
+    ]
+    assert len(found) == 2
+    assert {(exemplar.as_double, exemplar.trace_id + exemplar.span_id) for exemplar in found} == {(0.5, span)}
+
+
 def test_samples_keep_their_distance_over_a_restart(sink, journal):
     journal.sample(START, 1, 1.0)
     journal.deliver()
@@ -133,6 +156,36 @@ def test_the_progress_of_a_job_that_has_ended_stops(sink, journal):
     journal.deliver()
     assert sink.last("c") == 2
     assert len(sink.points("synapse.job.progress.current")) <= count + 1
+
+
+def test_a_job_that_runs_tells_when_it_last_did_something_and_for_how_long_its_steps_have_run(sink, journal):
+    now = time.time_ns()
+    journal.sample(now + 2 * SECOND, 1, 1.0)
+    journal.block.progress(SPAN, "c").set(1, 4, now + 3 * SECOND)
+    of_step = {semconv.STEP_NAME: "load", semconv.STEP_ORDER: 1}
+    step = [b"t" * 16, b"stepspan", SPAN, 1, "", "load", 1, now - 60 * SECOND, 0, of_step, 0]
+    journal.define(Kind.SPAN_OPEN, step)
+    handed = [b"handed!!", START, {semconv.JOB_ID: "k"}, "train", b"u" * 16 + b"handed!!\1", 0, False]
+    journal.define(Kind.JOB, handed)
+    journal.deliver()
+    activity = sink.last("synapse.job.activity.time", synapse_job_id="j")
+    assert activity == pytest.approx(now / 1e9 + 3, abs=1e-3)
+    elapsed = sink.last("synapse.step.elapsed", synapse_job_id="j", synapse_step_name="load")
+    assert 60 <= elapsed < 600
+    # What another process runs, it works for: that counts for the job, and its heartbeat is not its to tell.
+    assert sink.last("synapse.job.activity.time", synapse_job_id="k") == activity
+    assert sink.last("synapse.job.heartbeat.time", synapse_job_id="k") is None
+    assert sink.last("synapse.job.crashes") is None
+
+
+def test_a_job_whose_process_died_is_counted_as_crashed_once_and_by_what(sink, journal):
+    journal.deliver()
+    journal.writer.abandon()
+    write_exit(journal.writer.folder, Exit(signal="SIGKILL"))
+    journal.deliver()
+    journal.deliver()
+    assert sink.last("synapse.job.crashes", synapse_job_id="j", error_type="SIGKILL") == 1
+    assert sink.last("synapse.job.active") == 0
 
 
 def test_a_damaged_cursor_state_begins_the_sums_again_and_says_so(sink, journal):

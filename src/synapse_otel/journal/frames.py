@@ -185,6 +185,8 @@ class Samples(_Payload):
     """Unix time in ns."""
     values: list[float]
     """Number of a series, its value, the next series' number, its value..."""
+    span: bytes = b""
+    """Trace id (16 bytes) and span id (8) of the span that a histogram's value was measured in; else nothing."""
 
 
 class Job(_Payload):

@@ -36,7 +36,7 @@ class JobSummary(msgspec.Struct):
     end: int = 0
     """Unix time in ns; 0 where the process did not end it."""
     outcome: dict[str, Any] = {}
-    """Attributes of its span when it ended, long ones left out."""
+    """Attributes of its span when it ended, of an open one as it began; long ones left out."""
 
 
 class Summary(msgspec.Struct):
@@ -129,6 +129,8 @@ class SummaryFollower:
         numbers = segment_numbers(folder)[-_SEGMENTS:] if number is None else [number]
         self._reader = JournalReader(folder, Position(numbers[0]) if numbers else Position())
         self._summary = Summary(sequences=[0] * len(Signal))
+        self._begun: dict[str, dict[str, Any]] = {}
+        """Attributes of the spans that are open, by id."""
 
     def read(self, *, ended: bool) -> Summary:
         """Take what was written since, and return the summary; ``ended``: nothing is being written any more.
@@ -142,10 +144,22 @@ class SummaryFollower:
                 if frame.kind in _MANY:
                     last[frame.kind] = frame  # of the many, only the last one's time is of interest
                 self._summary._take(frame)  # noqa: SLF001 - its own maker
+                self._take_begun(frame)
         for frame in last.values():
             if isinstance(record := frame.decode(), Log | Brief | Samples):
                 self._summary.last = max(self._summary.last, record.time)
         return self._summary
+
+    def _take_begun(self, frame: Frame) -> None:
+        """Let a job that runs, or was killed, be known by what its span began with: it stands before the job."""
+        if frame.kind == Kind.SPAN_OPEN and isinstance(span := frame.decode(), Span):
+            self._begun[span.span_id.hex()] = span.attributes
+            self._summary.last = max(self._summary.last, span.start)
+        elif frame.kind == Kind.SPAN and isinstance(span := frame.decode(), Span):
+            self._begun.pop(span.span_id.hex(), None)
+        elif frame.kind == Kind.JOB and isinstance(job := frame.decode(), Job):
+            found = self._summary.jobs[job.key.hex()]
+            found.outcome = found.outcome or _short(self._begun.get(job.key.hex(), {}))
 
     def close(self) -> None:
         """Close the file that is open."""

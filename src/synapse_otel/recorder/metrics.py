@@ -13,6 +13,7 @@ from typing import Any
 
 from opentelemetry import metrics as api
 from opentelemetry.metrics import Meter, MeterProvider, NoOpMeter
+from opentelemetry.trace import get_current_span
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Kind, Signal
@@ -104,16 +105,16 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
         """Return the series of one set of attributes."""
         return self._recorder.series(self._scope, self._kind, self._identity, attributes, self._bounds)
 
-    def append_samples(self, pairs: list[Any]) -> None:
-        """Record values of several series at one time: bound series and value, alternately."""
+    def append_samples(self, pairs: list[Any], *span: bytes) -> None:
+        """Record values of several series at one time: bound series and value, alternately; of a histogram the span."""
         if len(pairs) > 2 * _MOST:
             for at in range(0, len(pairs), 2 * _MOST):
                 self.append_samples(pairs[at : at + 2 * _MOST])
             return
         numbers = [item.number if type(item) is Bound else item for item in pairs]
-        self._recorder.append(_SAMPLES, _METRICS, _encode((time_ns(), numbers)), len(pairs) >> 1)
+        self._recorder.append(_SAMPLES, _METRICS, _encode((time_ns(), numbers, *span)), len(pairs) >> 1)
 
-    def record(self, amount: float, attributes: Any = None, context: Any = None) -> None:  # noqa: ARG002
+    def record(self, amount: float, attributes: Any = None, context: Any = None) -> None:
         """Record a measurement, of whichever instrument."""
         key = frozenset((attributes or {}).items())
         bound = self._bound.get(key)
@@ -121,7 +122,18 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
             if len(self._bound) >= _BOUND_KEPT:
                 self._bound.clear()  # a long-lived process has many jobs, each with series of its own
             bound = self._bound[key] = self.bind(attributes or {})
-        self.append_samples([bound, amount])
+        if self._kind == "histogram":
+            self.append_samples([bound, amount], _sampled_span(context))
+        else:
+            self.append_samples([bound, amount])
 
     add = record
     set = record
+
+
+def _sampled_span(context: Any) -> bytes:
+    """Return trace id and span id of a context's span; nothing where it has none that is recorded."""
+    span = get_current_span(context).get_span_context()
+    if not (span.is_valid and span.trace_flags.sampled):
+        return b""
+    return span.trace_id.to_bytes(16, "big") + span.span_id.to_bytes(8, "big")

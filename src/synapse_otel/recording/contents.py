@@ -55,6 +55,16 @@ class Contents:
             self.take(frame)
         return self
 
+    def end_workers(self) -> bool:
+        """End what a worker that is gone left open, and say whether there was something.
+
+        That is no sign of a failure: pools kill their workers when there is nothing more to do.
+        """
+        left = [span for span in self.spans.values() if span.is_open and _is_worker(span)]
+        for span in left:
+            span.end = max(self.last_time, span.start)
+        return bool(left)
+
     def take(self, frame: Frame) -> None:
         """Take a frame."""
         signal = SIGNAL_OF.get(frame.kind)
@@ -193,6 +203,10 @@ def kind_of(log: frames.Log) -> LogKind:
     if not log.event_name:
         return LogKind.LOGGING
     return _KINDS.get(log.event_name, LogKind.EVENT)
+
+
+def _is_worker(span: Span) -> bool:
+    return bool(span.attributes.get(semconv.STEP_PHASE) == semconv.PHASE_WORKER and span.role is not Role.MARKER)
 
 
 def _role(attributes: dict[str, Any]) -> Role:

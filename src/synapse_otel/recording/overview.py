@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from time import time_ns
 from typing import Self
 
 from synapse_otel.account import Account, account_of, cursors_of
@@ -15,7 +17,7 @@ from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.state import BLOCK_SIZE, Progress, read_block
 from synapse_otel.journal.summary import JobSummary, Summary, read_summary, summarise
 from synapse_otel.recording.entries import CategoryProgress
-from synapse_otel.recording.state import RunState, is_alive, joined_state, run_state, stalled
+from synapse_otel.recording.state import RunState, classify, is_alive, joined_state, run_state
 from synapse_otel.signals import semconv
 
 
@@ -37,10 +39,18 @@ class JobOverview:
     result: str
     """As in `synapse.job.result`; empty while it runs."""
     error_type: str
+    state: RunState
+    """Done when it has ended, though its process may live on; crashed when its process is gone and did not end it."""
 
     @classmethod
-    def of(cls, job: JobSummary, died: _Death | None) -> Self:
-        """Return what a summary tells; ``died``: how its process ended, if that is how the job did."""
+    def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
+        """Return what a summary tells.
+
+        Args:
+            job: the summary.
+            judge: `classify`, but for whether it has ended.
+            died: how its process ended, if that is how the job did.
+        """
         known = {**job.attributes, **job.outcome}
         end, result, error_type = job.end, str(job.outcome.get(semconv.JOB_RESULT, "")), ""
         if not end and died is not None:
@@ -56,6 +66,7 @@ class JobOverview:
             end=end,
             result=result,
             error_type=error_type or str(job.outcome.get(semconv.ERROR_TYPE, "")),
+            state=judge(ended=bool(job.end)),
         )
 
 
@@ -109,9 +120,11 @@ class Overview:
         states = [_state(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
         state = joined_state(states, runs)
         found_exit = next((found for folder in reversed(folders) if (found := read_exit(folder))), None)
-        jobs = _jobs(summaries, state, _Death.of(found_exit, last))
-        if any(not job.end for job in jobs):
-            state = stalled(state, last, stall_seconds)
+        silent_seconds = (time_ns() - last) / 1e9
+        judge = partial(classify, alive=state.lives, silent_seconds=silent_seconds, stall_seconds=stall_seconds)
+        jobs = _jobs(summaries, judge, None if state.lives else _Death.of(found_exit, last))
+        if any(job.state is RunState.STALLED for job in jobs):
+            state = RunState.STALLED
         emitted = [_emitted(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
         return cls(
             folders=list(folders),
@@ -152,15 +165,14 @@ def _state(folder: Path, summary: Summary) -> RunState:
     return RunState.LIVE if is_alive(folder) else run_state(folder, ended=summary.ended)
 
 
-def _jobs(summaries: Iterable[Summary], state: RunState, death: _Death) -> list[JobOverview]:
+def _jobs(summaries: Iterable[Summary], judge: Callable[..., RunState], death: _Death | None) -> list[JobOverview]:
     found: dict[str, JobSummary] = {}
     for summary in summaries:
         for key, job in summary.jobs.items():
             # A job that goes on in another journal ends there; one that was handed to a worker is not the worker's.
             if job.own and (key not in found or not found[key].end):
                 found[key] = job
-    died = None if state.lives else death
-    return [JobOverview.of(job, died) for job in sorted(found.values(), key=lambda job: job.start)]
+    return [JobOverview.of(job, judge, death) for job in sorted(found.values(), key=lambda job: job.start)]
 
 
 def _progress(folders: Iterable[Path]) -> list[CategoryProgress]:

@@ -73,6 +73,9 @@ class Recording:
             Contents().take_all(_frames(each, damage, ended=not lives))
             for each, lives in zip(folders, alive, strict=True)
         ]
+        for content, lives in zip(contents, alive, strict=True):
+            if not lives:
+                content.end_workers()
         states = [
             RunState.LIVE if lives else run_state(each, ended=content.ended)
             for each, lives, content in zip(folders, alive, contents, strict=True)

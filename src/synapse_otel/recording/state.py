@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import zip_longest
@@ -16,20 +17,36 @@ from synapse_otel.journal.reader import Frame, JournalReader, Position
 
 
 class RunState(StrEnum):
-    """What became of the process that writes a journal."""
+    """What became of a job, or of the process that writes a journal."""
 
     LIVE = "live"
     STALLED = "stalled"
     """It lives, with a job that has neither recorded anything nor gone ahead for a while."""
     CRASHED = "crashed"
-    """It is gone, and did not close its journal: killed, or out of power."""
+    """It is gone without an end of its own: killed, or out of power. A process did not close its journal."""
     DONE = "done"
-    """It closed its journal in good order, however its job ended."""
+    """It ended in good order, with whatever result. A process closed its journal."""
 
     @property
     def lives(self) -> bool:
         """Whether the process is alive."""
         return self in {RunState.LIVE, RunState.STALLED}
+
+
+def classify(*, ended: bool, alive: bool, silent_seconds: float = 0.0, stall_seconds: float = math.inf) -> RunState:
+    """Return what became of a job or process: the one definition, of which the rules for Prometheus are a second text.
+
+    Args:
+        ended: it has ended by itself, in good order.
+        alive: its process lives.
+        silent_seconds: for how long it has neither recorded anything nor gone ahead.
+        stall_seconds: for how long it may: to the second, it has not stalled yet.
+    """
+    if ended:
+        return RunState.DONE
+    if not alive:
+        return RunState.CRASHED
+    return RunState.STALLED if silent_seconds > stall_seconds else RunState.LIVE
 
 
 def stalled(state: RunState, last: int, stall_seconds: float) -> RunState:
@@ -40,8 +57,10 @@ def stalled(state: RunState, last: int, stall_seconds: float) -> RunState:
         last: Unix time in ns of the last record or progress.
         stall_seconds: how long a job may be silent.
     """
-    is_silent = time_ns() - last > stall_seconds * 1e9
-    return RunState.STALLED if state is RunState.LIVE and is_silent else state
+    if state is not RunState.LIVE:
+        return state
+    silent_seconds = (time_ns() - last) / 1e9
+    return classify(ended=False, alive=True, silent_seconds=silent_seconds, stall_seconds=stall_seconds)
 
 
 def joined_state(states: Sequence[RunState], runs: Sequence[Run | None]) -> RunState:
@@ -70,15 +89,13 @@ def run_state(folder: Path, *, ended: bool | None = None) -> RunState:
         ended: whether the journal's end has been read in it, for who has just read it.
     """
     if is_alive(folder):
-        return RunState.LIVE
+        return classify(ended=False, alive=True)
     if ended is None:
         ended = _is_ended(folder)
-    if ended:
-        return RunState.DONE
-    if segment_numbers(folder) or not _is_complete(folder):
-        return RunState.CRASHED
-    # Delivered and deleted: the cursors remember what its end was like.
-    return RunState.CRASHED if any(read_cursor(folder, signal).killed for signal in Signal) else RunState.DONE
+    if not ended and not segment_numbers(folder) and _is_complete(folder):
+        # Delivered and deleted: the cursors remember what its end was like.
+        ended = not any(read_cursor(folder, signal).killed for signal in Signal)
+    return classify(ended=ended, alive=False)
 
 
 def is_alive(folder: Path) -> bool:

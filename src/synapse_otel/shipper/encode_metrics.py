@@ -35,13 +35,20 @@ _COUNT: Final = tag(4, FIXED64)[0]
 _TOTAL: Final = tag(5, FIXED64)[0]
 _BUCKETS: Final = tag(6, DELIMITED)
 _BOUNDS: Final = tag(7, DELIMITED)
+_EXEMPLARS: Final = tag(8, DELIMITED)
 _MINIMUM: Final = tag(11, FIXED64)[0]
 _MAXIMUM: Final = tag(12, FIXED64)[0]
+
+_EXEMPLAR_TIME: Final = tag(2, FIXED64)[0]
+_EXEMPLAR_VALUE: Final = tag(3, FIXED64)[0]
+_EXEMPLAR_SPAN: Final = tag(4, DELIMITED)
+_EXEMPLAR_TRACE: Final = tag(5, DELIMITED)
 
 _SAMPLE: Final = Packing("<BQBd")
 _PACK_DOUBLE_POINT: Final = Packing("<BQBQBd").pack
 _PACK_INT_POINT: Final = Packing("<BQBQBq").pack
 _PACK_HISTOGRAM_POINT: Final = Packing("<BQBQBQBd").pack
+_PACK_EXEMPLAR: Final = Packing("<BQBd").pack
 _PACK_RANGE: Final = Packing("<BdBd").pack
 
 _INSTRUMENTS: Final = {
@@ -50,6 +57,16 @@ _INSTRUMENTS: Final = {
     "updowncounter": (_SUM, _CUMULATIVE),
     "histogram": (_HISTOGRAM, _CUMULATIVE),
 }
+
+
+class Exemplar(NamedTuple):
+    """One of the measurements of a histogram, and where it was made."""
+
+    time: int
+    """Unix time in ns."""
+    value: float
+    span: bytes
+    """Trace id (16 bytes) and span id (8)."""
 
 
 class Distribution(NamedTuple):
@@ -63,6 +80,7 @@ class Distribution(NamedTuple):
     """Sum of the values."""
     minimum: float | None = None
     maximum: float | None = None
+    exemplar: Exemplar | None = None
 
 
 def metric(instrument: str, name: str, unit: str, description: str, points: Iterable[bytes]) -> bytes:
@@ -112,7 +130,7 @@ def histogram_point(values: Mapping[str, Any], start: int, time: int, counted: D
         ValueError: When there is not one bucket more than there are bounds, which receivers refuse.
 
     """
-    bounds, buckets, total, minimum, maximum = counted
+    bounds, buckets, total, minimum, maximum, exemplar = counted
     if len(buckets) != len(bounds) + 1:
         raise ValueError(f"{len(bounds)} bounds need {len(bounds) + 1} buckets, not {len(buckets)}")
     count = sum(buckets)
@@ -124,4 +142,11 @@ def histogram_point(values: Mapping[str, Any], start: int, time: int, counted: D
     ]
     if minimum is not None and maximum is not None:
         point.append(_PACK_RANGE(_MINIMUM, minimum, _MAXIMUM, maximum))
+    if exemplar is not None:
+        point.append(delimited(_EXEMPLARS, _exemplar(exemplar)))
     return delimited(_POINTS, b"".join(point))
+
+
+def _exemplar(made: Exemplar) -> bytes:
+    measured = _PACK_EXEMPLAR(_EXEMPLAR_TIME, unsigned64(made.time), _EXEMPLAR_VALUE, made.value)
+    return measured + delimited(_EXEMPLAR_SPAN, made.span[16:]) + delimited(_EXEMPLAR_TRACE, made.span[:16])

@@ -67,6 +67,10 @@ class Death:
             return cls(ended.error_type, f"the process was killed by {ended.signal}{core}")
         return cls(ended.error_type, f"the process exited with status {ended.code} without ending its job")
 
+    def told(self, start: int, end: int) -> str:
+        """Return what is said of a job that began and ended so; ``start`` and ``end`` are Unix times in ns."""
+        return f"job ended: {self.words}, last seen after {(end - start) / 1e9:.3f} s"
+
 
 def is_job(span: Span) -> bool:
     """Say whether a span is a job's own."""
@@ -82,11 +86,19 @@ def is_step(span: Span) -> bool:
     )
 
 
+def is_worker(span: Span) -> bool:
+    """Say whether a span is that of a process at work for a job that it was handed."""
+    return span.attributes.get(semconv.STEP_PHASE) == semconv.PHASE_WORKER
+
+
 def killed(span: Span, end: int, death: Death) -> Span:
-    """Return an open span as it is closed for a process that did not do it."""
+    """Return an open span as it is closed for a process that did not do it.
+
+    A worker's is no error: pools kill theirs when there is nothing more to do, and nobody knows whether there was.
+    """
     result = semconv.JOB_RESULT if is_job(span) else semconv.STEP_RESULT
-    ended = {semconv.ERROR_TYPE: death.error_type}
-    if is_job(span) or semconv.STEP_NAME in span.attributes:
+    ended = {} if is_worker(span) else {semconv.ERROR_TYPE: death.error_type}
+    if ended and (is_job(span) or semconv.STEP_NAME in span.attributes):
         ended[result] = semconv.RESULT_ERROR
     return Span(
         trace_id=span.trace_id,
@@ -100,7 +112,12 @@ def killed(span: Span, end: int, death: Death) -> Span:
         end=max(end, span.start + 1),
         attributes={**span.attributes, **ended},
         scope=span.scope,
-        status=2,
-        status_message=death.words,
+        status=_ERROR if ended else _UNSET,
+        status_message=death.words if ended else "",
         links=span.links,
     )
+
+
+_UNSET = 0
+_ERROR = 2
+"""Codes of a span's status, as OTLP has them."""

@@ -84,7 +84,6 @@ class LogsLane(Lane):
 
     def _killed(self, job: Job) -> Item:
         end = max(self.time_of_death(), job.start)
-        seconds = (end - job.start) / 1e9
         death = self.death()
         attributes: dict[str, Any] = {
             **job.attributes,
@@ -97,7 +96,7 @@ class LogsLane(Lane):
             severity=_ERROR,
             severity_text="ERROR",
             event_name=semconv.EVENT_JOB_FINISHED,
-            body=f"job ended: {death.words}, last seen after {seconds:.3f} s",
+            body=death.told(job.start, end),
             attributes=attributes,
             span=job.span,
             scope=job.scope,

@@ -16,7 +16,7 @@ from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.state import SlotValue
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.delivery import Send
-from synapse_otel.shipper.encode_metrics import gauge_points, metric, sum_point
+from synapse_otel.shipper.encode_metrics import Exemplar, gauge_points, metric, sum_point
 from synapse_otel.shipper.jobs import is_step
 from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.self_telemetry import OWN_SCOPE, OwnAccount
@@ -130,7 +130,8 @@ class MetricsLane(Lane):
             elif series.instrument == "gauge":
                 items += self._sample(series, structure.time, numbers[at + 1])
             else:
-                self._sums.add(series, numbers[at + 1])
+                made = Exemplar(structure.time, numbers[at + 1], structure.span) if structure.span else None
+                self._sums.add(series, numbers[at + 1], made)
                 self._changed = True
                 items.append(Item(series.scope, None))
             self.last_time = max(self.last_time, structure.time)
@@ -203,11 +204,15 @@ class MetricsLane(Lane):
                         semconv.STEP_RESULT: semconv.RESULT_ERROR,
                     }
                     shared = _shared(self.jobs.of(span))
-                    self._measure(semconv.STEP_DURATION, span.scope, {**shared, **step}, _seconds(span.start, end))
+                    seconds = _seconds(span.start, end)
+                    made = Exemplar(end, seconds, span.trace_id + span.span_id)
+                    self._measure(semconv.STEP_DURATION, span.scope, {**shared, **step}, seconds, made)
             for job in self.jobs.own():
                 self._count_down(job.scope, job.attributes)
                 attributes = {**_shared(job), semconv.JOB_RESULT: semconv.RESULT_ERROR}
-                self._measure(semconv.JOB_DURATION, job.scope, attributes, _seconds(job.start, end))
+                seconds = _seconds(job.start, end)
+                root = Exemplar(end, seconds, job.span[:24]) if job.span else None
+                self._measure(semconv.JOB_DURATION, job.scope, attributes, seconds, root)
                 cause = {semconv.ERROR_TYPE: self.death().error_type}
                 self._measure(semconv.JOB_CRASHES, job.scope, {**job.attributes, **cause}, 1)
         return [Item(_OWN, None, 0)]
@@ -216,11 +221,17 @@ class MetricsLane(Lane):
         active = self._sums.total(semconv.JOB_ACTIVE.name, attributes)
         self._measure(semconv.JOB_ACTIVE, scope, attributes, -active)
 
-    def _measure(self, what: semconv.Metric, scope: int, attributes: dict[str, Any], value: float) -> None:
+    def _measure(
+        self,
+        what: semconv.Metric,
+        scope: int,
+        attributes: dict[str, Any],
+        value: float,
+        made: Exemplar | None = None,
+    ) -> None:
         bounds = list(semconv.DURATION_BUCKETS) if what.instrument == "histogram" else []
-        self._sums.add(
-            Series(0, scope, what.instrument, what.name, what.unit, what.description, attributes, bounds), value
-        )
+        series = Series(0, scope, what.instrument, what.name, what.unit, what.description, attributes, bounds)
+        self._sums.add(series, value, made)
 
     # --- requests -----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from synapse_otel.journal.reader import Frame, read_all
 from synapse_otel.redaction import redact_values
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.encode_spans import span as encode_span
-from synapse_otel.shipper.jobs import killed
+from synapse_otel.shipper.jobs import Death, is_job, killed
 from synapse_otel.shipper.lane import Lane
 from synapse_otel.signals import semconv
 
@@ -48,6 +48,8 @@ class TracesLane(Lane):
             span.events = events.kept()
             if events.left_out:
                 span.attributes[semconv.EVENTS_DROPPED] = events.left_out
+        for job in filter(is_job, closed.values()):
+            job.events.append(_end_of(job, death))
         return list(closed.values())
 
     def _events(self, wanted: set[bytes]) -> dict[bytes, _Events]:
@@ -89,6 +91,14 @@ class _Events:
         if log.body is not None:
             attributes[semconv.MESSAGE] = log.body
         return SpanEvent(log.time, log.event_name or "", attributes)
+
+
+def _end_of(job: Span, death: Death) -> SpanEvent:
+    """Return the event that a job has at its end, however it ended."""
+    wanted = {semconv.ACTION, semconv.CATEGORY, semconv.ERROR_TYPE, semconv.JOB_RESULT, semconv.PLUGIN_NAME}
+    attributes = {key: value for key, value in job.attributes.items() if key in wanted}
+    attributes[semconv.MESSAGE] = death.told(job.start, job.end)
+    return SpanEvent(job.end, semconv.EVENT_JOB_FINISHED, attributes)
 
 
 def redacted(span: Span) -> Span:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from synapse_otel.journal.frames import Series
-from synapse_otel.shipper.encode_metrics import Distribution, histogram_point, metric, sum_point
+from synapse_otel.shipper.encode_metrics import Distribution, Exemplar, histogram_point, metric, sum_point
 
 
 class Sum(msgspec.Struct):
@@ -27,8 +27,10 @@ class Sum(msgspec.Struct):
     buckets: list[int] = []
     minimum: float | None = None
     maximum: float | None = None
+    exemplar: Exemplar | None = None
+    """The last measurement that was made in a span."""
 
-    def add(self, value: float) -> None:
+    def add(self, value: float, exemplar: Exemplar | None = None) -> None:
         """Add a measurement."""
         self.total += value
         if self.instrument == "histogram":
@@ -37,11 +39,12 @@ class Sum(msgspec.Struct):
             self.buckets[bisect_left(self.bounds, value)] += 1
             self.minimum = value if self.minimum is None else min(self.minimum, value)
             self.maximum = value if self.maximum is None else max(self.maximum, value)
+            self.exemplar = exemplar or self.exemplar
 
     def encode(self, start: int, time: int) -> bytes:
         """Return the ``Metric`` with the point of this series."""
         if self.instrument == "histogram":
-            counted = Distribution(self.bounds, self.buckets, self.total, self.minimum, self.maximum)
+            counted = Distribution(self.bounds, self.buckets, self.total, self.minimum, self.maximum, self.exemplar)
             point = histogram_point(self.attributes, start, time, counted)
         else:
             point = sum_point(self.attributes, start, time, self.total)
@@ -55,7 +58,7 @@ class Sums:
         self._sums = {_key(found.name, found.attributes): found for found in msgspec.convert(kept or [], list[Sum])}
         self._changed: set[str] = set()
 
-    def add(self, series: Series, value: float) -> None:
+    def add(self, series: Series, value: float, exemplar: Exemplar | None = None) -> None:
         """Add a measurement of a series."""
         key = _key(series.name, series.attributes)
         found = self._sums.get(key)
@@ -68,7 +71,7 @@ class Sums:
                 series.attributes,
                 series.bounds,
             )
-        found.add(value)
+        found.add(value, exemplar)
         self._changed.add(key)
 
     def total(self, name: str, attributes: dict[str, Any]) -> float:

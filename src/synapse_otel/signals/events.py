@@ -39,6 +39,12 @@ class SpanEvents:
         else:
             self._last.append(candidate)
 
+    @property
+    def last_time(self) -> int:
+        """Unix time in ns of the last candidate that was kept; 0 where there is none."""
+        kept = (self._first[-1:], self._important[-1:], list(self._last)[-1:])
+        return max((candidate[0] for part in kept for candidate in part), default=0)
+
     def write(self, span: Span) -> None:
         """Add what was kept to the span, in order of time, and how many were not."""
         kept = sorted([*self._first, *self._important, *self._last], key=lambda candidate: candidate[0])

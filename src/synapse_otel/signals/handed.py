@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import time_ns
 from typing import Any, Final
 
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 from synapse_otel.journal.state import JobEntry
 from synapse_otel.signals.active import CURRENT, LIVE
@@ -21,6 +21,7 @@ from synapse_otel.signals.current import job_of_context
 from synapse_otel.signals.instruments import BLOCK, JOB_ATTRIBUTES
 from synapse_otel.signals.job import Job, SetUp
 from synapse_otel.signals.scope import Scope
+from synapse_otel.signals.worker import begin_worker, end_worker
 
 _RECEIVED_LIMIT: Final = 64
 """Jobs and steps that a process keeps, of those that it was handed; others are made again when they come again."""
@@ -107,11 +108,11 @@ def _receive_job(handed: Handed) -> Job:
             return root.job
     place = os.getpid(), handed.key, handed.span_id
     job = _RECEIVED.get(place)
-    if job is None:
+    if job is None or job.root.ended:
         _end_other_runs(handed.set_up)
         job = _made(handed)
         while len(_RECEIVED) >= _RECEIVED_LIMIT:
-            _RECEIVED.pop(next(iter(_RECEIVED)), None)
+            _forget(next(iter(_RECEIVED)))
         _RECEIVED[place] = job
     if not any(root.job.is_own for root in LIVE):
         LIVE[:] = [job.root]  # what has no context of its own belongs to the job that this process works for
@@ -126,9 +127,26 @@ def _end_other_runs(set_up: SetUp | None) -> None:
     """Stop telling of the jobs of another run: this process now works for a new one."""
     for place, job in list(_RECEIVED.items()):
         if job.set_up != set_up or place[0] != os.getpid():
-            del _RECEIVED[place]
+            _forget(place)
             if place[0] == os.getpid():
                 BLOCK.end(job.key, time_ns())
+
+
+def end_received() -> None:
+    """End the spans of what this process was handed: it ends, or runs a job of its own from now on."""
+    for place, job in list(_RECEIVED.items()):
+        _end(place, job)
+
+
+def _forget(place: tuple[int, bytes, int]) -> None:
+    job = _RECEIVED.pop(place, None)
+    if job is not None:
+        _end(place, job)
+
+
+def _end(place: tuple[int, bytes, int], job: Job) -> None:
+    if place[0] == os.getpid():  # what the child of a fork inherited is its parent's to end
+        end_worker(job.root)
 
 
 def _made(handed: Handed) -> Job:
@@ -145,16 +163,15 @@ def _made(handed: Handed) -> Job:
     job.start_time = handed.start
     if flush is not None:
         job.flush = flush
-    span = None
+    remote = None
     if handed.trace_id:
         flags, state = TraceFlags(handed.trace_flags), TraceState.from_header([handed.trace_state])
-        context = SpanContext(handed.trace_id, handed.span_id, is_remote=True, trace_flags=flags, trace_state=state)
-        span = NonRecordingSpan(context)
-    job.root = Scope(job, span, handed.step, handed.step_start)
+        remote = SpanContext(handed.trace_id, handed.span_id, is_remote=True, trace_flags=flags, trace_state=state)
     JOB_ATTRIBUTES[job.key] = job.attributes
     if job.key not in BLOCK.jobs:
         entry = JobEntry(
             job.key, handed.start, job.attributes, job.category or "", handed.trace_id, handed.trace_flags, own=False
         )
         BLOCK.begin(entry)
+    job.root = begin_worker(job, handed.step, remote) if remote else Scope(job, None, handed.step, handed.step_start)
     return job

@@ -22,7 +22,7 @@ from synapse_otel.signals.instruments import BLOCK, JOB_ATTRIBUTES, Instruments,
 from synapse_otel.signals.levels import LEVELS
 from synapse_otel.signals.metrics import SERIES_LIMIT, MetricSeries
 from synapse_otel.signals.scope import Scope
-from synapse_otel.signals.values import readable
+from synapse_otel.signals.values import readable, titled
 
 CATEGORY_LIMIT: Final = 128
 """Categories of progress and metrics that are kept each on its own; further ones share `semconv.OTHER`."""
@@ -166,7 +166,7 @@ class Job:
         self.root = Scope(self, span, None, start)
         LIVE.append(self.root)
         if self.live_spans in {"job", "steps"}:
-            self._mark(self.root, name, attributes)
+            self.mark(self.root, name, attributes)
         self._instruments.active.add(1, self.attributes)
         self.root.emit(semconv.EVENT_JOB_STARTED, f"{name} started", LEVELS["info"], self.root_attributes())
 
@@ -175,14 +175,19 @@ class Job:
         attributes = {**self.attributes, **self.log_attributes}
         return {**attributes, semconv.CATEGORY: self.category} if self.category else attributes
 
-    def _mark(self, scope: Scope, name: str, attributes: dict[str, Any]) -> None:
+    def start_span(self, name: str, around: Context, attributes: dict[str, Any], start: int) -> Span:
+        """Begin a span that is no step's own; ``start`` is Unix time in ns."""
+        return self._instruments.tracer.start_span(name, around, attributes=attributes, start_time=start)
+
+    def mark(self, scope: Scope, name: str, attributes: dict[str, Any]) -> None:
+        """Record the span that shows another one as begun, which is sent only when it has ended."""
         marker = self._instruments.tracer.start_span(
             name + semconv.MARKER_SUFFIX,
             scope.context,
             attributes={**attributes, semconv.SPAN_MARKER: True},
             start_time=scope.start,
         )
-        marker.end(scope.start)
+        marker.end(scope.start + 1)  # Jaeger warns on every span that ends when it begins
 
     def open_scope(self, name: str, span_name: str, attributes: dict[str, Any], links: list[Link]) -> Scope:
         """Begin a child span of the current scope and return its scope."""
@@ -209,7 +214,7 @@ class Job:
         }
         scope = self.open_scope(name, name, attributes, [])
         if self.live_spans == "steps" and not skipped and scope.context is not None:
-            self._mark(scope, name, attributes)
+            self.mark(scope, name, attributes)
         return scope
 
     def begin_rollback(self, name: str, *, failed: Scope) -> Scope:
@@ -271,20 +276,30 @@ class Job:
 
         What was raised from a recorded exception says nothing new.
         """
-        for known in self._recorded:
-            if known is exception or known is exception.__cause__:
-                return known
+        known = self._known(exception)
+        if known is not None:
+            return known
         self._recorded.append(exception)
         attributes = {**scope._attributes(None), **exception_attributes(exception)}  # noqa: SLF001
-        body = f"{attributes[semconv.EXCEPTION_TYPE]}: {attributes[semconv.EXCEPTION_MESSAGE]}"
+        body = titled(attributes[semconv.EXCEPTION_TYPE], attributes[semconv.EXCEPTION_MESSAGE])
         scope.emit(semconv.EVENT_EXCEPTION, body, LEVELS["error"], attributes)
         return exception
+
+    def _known(self, exception: BaseException) -> BaseException | None:
+        """Return what was recorded of an exception: itself, or what it was raised from."""
+        return next((known for known in self._recorded if known is exception or known is exception.__cause__), None)
+
+    def _result_of(self, exception: BaseException | None) -> str:
+        """Return the job's result that an exception means; a timeout stays one if a workflow fails because of it."""
+        result = result_of(exception)
+        known = self._known(exception) if exception is not None and result == semconv.RESULT_FAILURE else None
+        return semconv.RESULT_TIMEOUT if isinstance(known, TimeoutError) else result
 
     def end(self, exception: BaseException | None = None, result: str | None = None) -> str:
         """End the job and what is still open of it; return the result. A second call changes nothing."""
         if self.finished is not None or not self.is_own:
             return str((self.finished or {}).get(semconv.JOB_RESULT, result))
-        result = result or result_of(exception)
+        result = result or self._result_of(exception)
         for scope in self._open[::-1]:
             self.end_scope(scope, result, None, exception, None)
         cause = exception

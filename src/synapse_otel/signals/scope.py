@@ -257,6 +257,12 @@ class Scope:
         self._kinds[event, level.word] = kind
         return kind
 
+    @property
+    def last_time(self) -> int:
+        """Unix time in ns of the last event, message or progress that was recorded here; 0 where there is none."""
+        known = (slot.value() for slot in list(self._progress.values()))
+        return max(self.events.last_time, *(progress.time for progress in known if progress), 0)
+
     def forget_kinds(self) -> list[Any]:
         """Return the templates of what was recorded here, and use them no longer."""
         templates = [append.__self__ for append, _attributes, _counter in self._kinds.values()]

@@ -123,7 +123,12 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         STEP_RESULT, "string", "How the step ended, in the words of the job's result.", "step span, step duration"
     ),
     Attribute(STEP_ERROR, "string", "What the step itself reported as its error.", "step span"),
-    Attribute(STEP_PHASE, "string", "`rollback` for the span of a rollback.", "rollback span"),
+    Attribute(
+        STEP_PHASE,
+        "string",
+        "`rollback` for the span of a rollback, `worker` for that of another process at work on a step.",
+        "rollback span, worker span",
+    ),
     Attribute(SPAN_MARKER, "boolean", "True on the zero-length span that shows a job or step as begun.", "marker span"),
     Attribute(METRIC_NAME, "string", "The plugin's own name of the metric.", "synapse.job.metric"),
     Attribute(
@@ -152,7 +157,10 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         LOG_RECORD_UID, "string", "Journal id and sequence number: identifies a record sent twice.", "log record"
     ),
     Attribute(
-        ERROR_TYPE, "string", "Class of the exception, name of the signal, or `killed`.", "span, job finished event"
+        ERROR_TYPE,
+        "string",
+        "Class of the exception, name of the signal, or `killed`.",
+        "span, job finished event, crashes",
     ),
     Attribute(EXCEPTION_TYPE, "string", "Class of the exception.", "exception"),
     Attribute(EXCEPTION_MESSAGE, "string", "Message of the exception.", "exception"),
@@ -177,9 +185,11 @@ RESULT_CANCELLATION: Final = "cancellation"
 RESULT_SKIP: Final = "skip"
 ERROR_TYPE_KILLED: Final = "killed"
 PHASE_ROLLBACK: Final = "rollback"
+PHASE_WORKER: Final = "worker"
 AUDIENCE_DEVELOPER: Final = "developer"
 MARKER_SUFFIX: Final = " (started)"
 ROLLBACK_PREFIX: Final = "rollback "
+WORKER_PREFIX: Final = "worker "
 
 # --- metrics ----------------------------------------------------------------------------------------
 
@@ -239,6 +249,15 @@ STEP_DURATION: Final = Metric(
 JOB_HEARTBEAT_TIME: Final = Metric(
     "synapse.job.heartbeat.time", "gauge", "s", "Unix time at which the job's process was last seen alive.", _JOB
 )
+JOB_ACTIVITY_TIME: Final = Metric(
+    "synapse.job.activity.time", "gauge", "s", "Unix time of the last record or progress of a job that runs.", _JOB
+)
+JOB_CRASHES: Final = Metric(
+    "synapse.job.crashes", "counter", "{job}", "Jobs whose process died without ending them.", (*_JOB, ERROR_TYPE)
+)
+STEP_ELAPSED: Final = Metric(
+    "synapse.step.elapsed", "gauge", "s", "How long a step that runs has taken so far.", (*_JOB, STEP_NAME)
+)
 
 METRICS: Final[tuple[Metric, ...]] = (
     JOB_PROGRESS,
@@ -256,7 +275,10 @@ METRICS: Final[tuple[Metric, ...]] = (
     JOB_DURATION,
     JOB_ACTIVE,
     STEP_DURATION,
+    STEP_ELAPSED,
     JOB_HEARTBEAT_TIME,
+    JOB_ACTIVITY_TIME,
+    JOB_CRASHES,
 )
 
 # What the shipper says of itself: the names of OpenTelemetry's SDKs where there is one. No record of a journal.

@@ -129,7 +129,7 @@ def _foreign(value: object, depth: int, above: tuple[int, ...], room: _Room) -> 
     if isinstance(value, PathLike):
         return _readable(fspath(value), depth, above, room)
     if isinstance(value, BaseException):
-        return room.text(f"{type(value).__name__}: {described(value, str)}")
+        return room.text(titled(type(value).__name__, described(value, str)))
     if is_array(value) and array_size(value) <= ITEM_LIMIT:
         return _readable(value.tolist(), depth, above, room)  # type: ignore[attr-defined]
     return room.text(described(value))
@@ -153,6 +153,11 @@ def described(value: object, form: Any = repr) -> str:
     except Exception as error:  # noqa: BLE001 - a repr of a user's class may raise anything
         let_through(error)
         return _unprintable(value, error)
+
+
+def titled(kind: str, text: str) -> str:
+    """Return what is said of an exception: its class, and its text if it has one."""
+    return f"{kind}: {text}" if text else kind
 
 
 def _unprintable(value: object, error: Exception) -> str:

@@ -1,0 +1,53 @@
+"""A trace as text, without what differs from run to run: what the snapshots hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tools.docs.trace_tree import Row, rows
+
+_ID = re.compile(r"\b[0-9a-f]{16}\b")
+_SECONDS = re.compile(r"\b\d+\.\d{3} s\b")
+_PART = re.compile(r"\bpart \d\b")
+
+
+def as_text(trace: Mapping[str, Any]) -> str:
+    """Return a trace's spans from top to bottom, with tags, events, references and warnings."""
+    found = rows(trace)
+    return "\n".join(line for row in found for line in _lines(row, found[0].process))
+
+
+def _lines(row: Row, first: str) -> Iterator[str]:
+    indent = "    " * row.depth
+    notes = [note for note, holds in _notes(row, first).items() if holds]
+    yield f"{indent}{row.name} ({', '.join(notes)})" if notes else f"{indent}{row.name}"
+    for key, value in sorted(row.tags.items()):
+        yield f"{indent}  {key}={normal(value)!r}"
+    for event in row.events:
+        yield f"{indent}  * {event.name}"
+        for key, value in sorted(event.fields.items()):
+            yield f"{indent}      {key}={normal(value)!r}"
+    for name in row.follows:
+        yield f"{indent}  follows {name}"
+    for warning in row.warnings:
+        yield f"{indent}  warning: {normal(warning)}"
+
+
+def _notes(row: Row, first: str) -> dict[str, bool]:
+    return {
+        "red": row.failed,
+        "without length": row.duration == 0,
+        "in another process": row.process != first,
+        "its parent is not there": row.orphan,
+    }
+
+
+def normal(value: Any) -> Any:
+    """Return a value without ids, durations, numbers of workers, and the middle of a stack."""
+    if not isinstance(value, str):
+        return value
+    lines = value.strip().splitlines()
+    text = value if len(lines) < 2 else f"{lines[0]} ... {lines[-1]}"
+    return _PART.sub("part N", _SECONDS.sub("N s", _ID.sub("<id>", text)))
