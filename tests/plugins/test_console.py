@@ -1,26 +1,24 @@
-"""What the person who runs a plugin sees, on a terminal and without one."""
+"""What the person who runs a plugin sees without a terminal: plain lines."""
 
 from __future__ import annotations
 
 import io
 import os
-import pty
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from synapse_otel.loggers import ConsoleLogger
-from synapse_otel.plugins.loggers import live, pace, track
+from synapse_otel.loggers import ConsoleLogger, NoOpLogger, TeeLogger
+from synapse_otel.plugins.loggers import console, pace, track
 from synapse_otel.plugins.loggers.amounts import duration, number, rate, remaining
 from synapse_otel.plugins.loggers.lines import compact
-from synapse_otel.plugins.loggers.live import bar_table
 from synapse_otel.plugins.loggers.track import Track
+from synapse_otel.plugins.steps import Orchestrator
 from tests.plugins.recording import context_of
+from tests.plugins.workflows import Shared, Step, registry_of
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -38,7 +36,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    for module in (live, pace, track):
+    for module in (console, pace, track):
         monkeypatch.setattr(module, "monotonic", clock)
     return clock
 
@@ -54,22 +52,6 @@ def plain(recorded, clock, capsys):
 
     yield ctx, lines
     ctx.logger.finish()
-
-
-@pytest.fixture
-def terminal(recorded, clock):
-    """A context that shows on a terminal of a width, and the text that the terminal got."""
-    loggers = []
-
-    def make(width=100, **options):
-        file = io.StringIO()
-        console = Console(file=file, force_terminal=True, width=width, height=20, **options)
-        loggers.append(ConsoleLogger(console))
-        return context_of(recorded.job, loggers[-1]), file
-
-    yield make
-    for logger in loggers:
-        logger.finish()
 
 
 # --- without a terminal
@@ -186,168 +168,6 @@ def test_data_of_any_kind_is_shown_in_short():
     assert compact({"a": "two\nlines", "b": {"c": [1, 2]}}) == "a=two lines b.c=[1, 2]"
 
 
-# --- on a terminal
-
-
-def test_colours_tell_how_a_message_is_meant(terminal):
-    ctx, file = terminal()
-    for word in ("info", "success", "warning", "danger"):
-        ctx.log_message(word, word)
-    info, success, warning, danger = file.getvalue().splitlines()
-    assert "\x1b[34minfo" in info
-    assert "\x1b[32msuccess" in success
-    assert "\x1b[33mwarning" in warning
-    assert "\x1b[31mdanger" in danger
-
-
-def test_no_color_is_respected(terminal, monkeypatch):
-    monkeypatch.setenv("NO_COLOR", "1")
-    ctx, file = terminal()
-    ctx.log_message("Careful", "danger")
-    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", file.getvalue())
-
-
-def test_markup_in_a_message_is_text(terminal):
-    ctx, file = terminal()
-    ctx.log_message("[bold]not bold[/bold] [/]")
-    assert "[bold]not bold[/bold] [/]" in file.getvalue()
-
-
-def test_a_bar_with_rate_and_remaining_time_for_each_category(terminal, clock):
-    ctx, file = terminal()
-    ctx.set_progress(0, 100, "download")
-    clock.now += 5
-    ctx.set_progress(50, 100, "download")
-    ctx.set_progress(10, 40, "train")
-    clock.now += 1
-    ctx.set_progress(11, 40, "train")
-    shown = file.getvalue()
-    for text in ("download", "train", "50%", "50/100", "10/s", "eta 5.0s", "━"):
-        assert text in shown
-    assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l"), "a job killed now would leave no cursor"
-    before = threading.active_count()
-    ctx.logger.finish()
-    assert threading.active_count() == before
-    assert "\x1b[?25h" in file.getvalue()
-    last = [line for line in file.getvalue().splitlines() if "progress" in line][-2:]
-    assert "download" in last[0]
-    assert "11/40" in last[1]
-
-
-def test_it_draws_ten_times_a_second_at_most(terminal, clock):
-    ctx, file = terminal()
-    ctx.set_progress(0, 10_000, "train")
-    drawn = file.tell()
-    for current in range(1000):
-        ctx.set_progress(current, 10_000, "train")
-    assert file.tell() == drawn
-    clock.now += live.REFRESH_SECONDS
-    ctx.set_progress(1001, 10_000, "train")
-    assert file.tell() > drawn
-
-
-def test_what_the_plugin_prints_stands_above_the_bars(terminal, clock):
-    ctx, file = terminal()
-    ctx.set_progress(1, 10, "train")
-    stdout = sys.stdout
-    print("from the plugin")
-    ctx.set_progress(10, 10, "train")
-    assert "from the plugin" in file.getvalue()
-    assert file.getvalue().rstrip().splitlines()[-1].count("100%") == 1
-    assert sys.stdout is not stdout
-
-
-def test_a_phase_that_is_over_becomes_a_line(terminal, clock):
-    ctx, file = terminal()
-    for current in range(11):
-        ctx.set_progress(current, 10, "load")
-        clock.now += 0.2
-    assert "took 2.0s" in file.getvalue()
-    ctx.logger.finish()
-    assert file.getvalue().count("took 2.0s") == 1
-
-
-def test_many_short_passes_are_no_flood(terminal):
-    ctx, file = terminal()
-    for _epoch in range(50):
-        for current in range(4):
-            ctx.set_progress(current, 3, "batches")
-    ctx.logger.finish()
-    assert file.getvalue().count("took") - file.getvalue().count("\x1b[2K") <= 2
-
-
-@pytest.mark.parametrize("width", [1, 5, 20, 43, 44, 60, 75, 76, 200])
-def test_bars_fit_the_window(width):
-    console = Console(file=io.StringIO(), force_terminal=True, width=width, height=10)
-    tracks = {None: Track(1, 3), "a very long name of a category, longer than most windows": Track(5_000_000, 9e9)}
-    rendered = console.render_lines(bar_table(tracks, width, 10), pad=False)
-    assert len(rendered) == 2
-    assert all(sum(segment.cell_length for segment in line) <= width for line in rendered)
-
-
-def test_no_more_bars_than_the_window_is_high():
-    tracks = {str(number): Track(1, 3) for number in range(100)}
-    assert bar_table(tracks, 80, 10).row_count == 8
-    assert bar_table(tracks, 80, 1).row_count == 1
-
-
-PROGRAM = """
-import sys
-from synapse_otel.plugins.context import RuntimeContext
-ctx = RuntimeContext()
-ctx.log_message("Hello", "success")
-ctx.set_progress(1, 4, "train")
-print("printed")
-ctx.set_progress(2, 4, "train")
-if sys.argv[1:] == ["end"]:
-    ctx.set_progress(4, 4, "train")
-    ctx.logger.finish()
-"""
-
-
-def on_a_terminal(*arguments, **environ):
-    ours, theirs = pty.openpty()
-    clean = {key: value for key, value in os.environ.items() if key not in {"CI", "NO_COLOR", "FORCE_COLOR"}}
-    env = {**clean, "PYTHONPATH": str(SOURCE), "TERM": "xterm-256color", "COLUMNS": "80", **environ}
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments], stdout=theirs, stderr=theirs, env=env)
-    os.close(theirs)
-    chunks = []
-    try:
-        while chunk := os.read(ours, 65536):
-            chunks.append(chunk)
-    except OSError:
-        pass  # Linux says so when the other end of a terminal is closed
-    os.close(ours)
-    assert process.wait() == 0
-    return b"".join(chunks).decode()
-
-
-@pytest.mark.parametrize("arguments", [["end"], []], ids=["finished", "left open"])
-def test_a_real_terminal_is_left_clean(arguments):
-    shown = on_a_terminal(*arguments)
-    assert "\x1b[32m" in shown
-    assert "printed\r\n" in shown
-    assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l")
-    last = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.splitlines()[-1])
-    assert ("4/4" if arguments else "2/4") in last
-
-
-@pytest.mark.parametrize("environ", [{"CI": "true"}, {"TERM": "dumb"}])
-def test_a_terminal_that_nobody_watches_gets_plain_lines(environ):
-    shown = on_a_terminal("end", **environ)
-    assert "\x1b" not in shown
-    assert "progress train  100%  4/4" in shown
-
-
-def test_no_color_on_a_real_terminal():
-    shown = on_a_terminal("end", NO_COLOR="1")
-    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", shown)
-
-
-def test_a_terminal_without_unicode():
-    assert "100%" in on_a_terminal("end", PYTHONIOENCODING="ascii")
-
-
 def test_rich_is_loaded_when_there_is_a_terminal():
     use = "import sys; from synapse_otel.loggers import ConsoleLogger; ConsoleLogger().info('x')"
     code = f"{use}; assert 'rich' not in sys.modules"
@@ -390,3 +210,44 @@ def test_a_second_pass_has_a_clock_of_its_own(plain, clock):
         clock.now += 10
     assert ctx.logger.get_progress("c").elapsed_time == 20
     assert ctx.logger.get_progress("c").time_remaining == 160
+
+
+# --- the steps of a workflow
+
+
+def test_the_steps_of_a_workflow_as_a_tree(plain, clock):
+    ctx, lines = plain
+
+    def inner(context):
+        Orchestrator(registry_of(Step("resize"), Step("crop", skip=True)), Shared(context.runtime_ctx)).execute()
+
+    def failing(_context):
+        clock.now += 3
+        raise KeyError("no\x1b room")
+
+    def broken(_context, _result):
+        raise OSError("busy")
+
+    steps = Step("load", undo=broken), Step("prepare", work=inner), Step("train", work=failing)
+    with pytest.raises(RuntimeError):
+        Orchestrator(registry_of(*steps), Shared(ctx)).execute()
+    assert [line for line in lines() if line.startswith("step ")] == [
+        "step     load  begins",
+        "step     load  done after 0.0s",
+        "step     prepare  begins",
+        "step       resize  begins",
+        "step       resize  done after 0.0s",
+        "step       crop  skipped",
+        "step     prepare  done after 0.0s",
+        "step     train  begins",
+        r"step     train  failed after 3.0s: 'no\x1b room'",
+        "step     train  rolled back",
+        "step     prepare  rolled back",
+        "step     load  rollback failed: busy",
+    ]
+
+
+def test_the_steps_are_shown_on_each_logger_of_a_tee(recorded, capsys):
+    ctx = context_of(recorded.job, TeeLogger(ConsoleLogger(), NoOpLogger()))
+    Orchestrator(registry_of(Step("load")), Shared(ctx)).execute()
+    assert capsys.readouterr().out.count("step     load  ") == 2

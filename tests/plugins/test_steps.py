@@ -99,9 +99,11 @@ def test_an_exception_fails_the_step_and_is_the_cause(shared, recorded):
 
 
 def test_a_timeout_is_told_apart(shared, recorded):
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError) as raised:
         run(shared, Step("train", work=fail(TimeoutError("slow"))))
     assert recorded.span("train").attributes["synapse.step.result"] == "timeout"
+    recorded.job.end(raised.value)
+    assert recorded.spans()[-1].attributes["synapse.job.result"] == "timeout"
 
 
 def test_a_rollback_that_raises_does_not_stop_the_others(shared, recorded):

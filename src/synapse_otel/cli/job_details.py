@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import time_ns
 from typing import Final
 
@@ -12,6 +12,7 @@ from synapse_otel.recording import CategoryProgress, JobOverview, Overview, RunS
 from synapse_otel.report.words import clock, duration, number, path, printable
 
 _LABEL: Final = 10
+_MOST_CATEGORIES: Final = 12
 
 
 def details(one: Overview) -> Iterator[str]:
@@ -23,8 +24,7 @@ def details(one: Overview) -> Iterator[str]:
         yield from _job(job)
     if one.exit is not None:
         yield from _exit(one.exit)
-    for each in one.progress:
-        yield _line("progress", _progress(each))
+    yield from _categories(one.progress)
     yield from _records(one)
     if one.version > FORMAT_VERSION:
         yield _line("format", f"{one.version}, of a newer synapse-otel; this one knows {FORMAT_VERSION}")
@@ -72,6 +72,16 @@ def _records(one: Overview) -> Iterator[str]:
             yield _line(f"  {signal}", str(account))
     for failure in dict.fromkeys(account.failure for account in one.by_signal.values() if account.failure):
         yield _line("failure", printable(failure))
+
+
+def _categories(found: Sequence[CategoryProgress]) -> Iterator[str]:
+    """Yield the progress of the job as a whole, and of the categories that moved last, in their order."""
+    moved = sorted(found, key=lambda each: (not each.category, each.progress.time))[-_MOST_CATEGORIES:]
+    for each in found:
+        if each in moved:
+            yield _line("progress", _progress(each))
+    if len(found) > len(moved):
+        yield _line("", f"and {len(found) - len(moved):,} categories that moved earlier; --json has them")
 
 
 def _progress(one: CategoryProgress) -> str:

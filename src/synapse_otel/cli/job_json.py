@@ -51,6 +51,7 @@ def _job(job: JobOverview) -> dict[str, Any]:
         "version": job.version or None,
         "category": job.category,
         "trace_id": job.trace_id or None,
+        "state": str(job.state),
         "started": _time(job.start),
         "ended": _time(job.end) if job.end else None,
         "duration_seconds": max(job.end - job.start, 0) / 1e9 if job.end else None,

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from signal import SIGPIPE
 from typing import TextIO
 
 import typer
 
+from synapse_otel.cli.codes import SIGNALLED
+
 
 def say(line: str) -> None:
-    """Say something on stdout: what the command was asked for."""
-    typer.echo(_shown(line, sys.stdout))
+    """Say something on stdout: what the command was asked for; whoever reads no more has read enough.
+
+    Raises:
+        typer.Exit: nobody reads stdout any more.
+    """
+    try:
+        typer.echo(_shown(line, sys.stdout))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end
+        raise typer.Exit(SIGNALLED + SIGPIPE) from None
 
 
 def tell(line: str) -> None:

@@ -17,8 +17,10 @@ from synapse_otel.redaction import redact_text
 _CHUNK: Final = 1 << 16
 _KEPT_BYTES: Final = 1 << 15
 _LINE_LIMIT: Final = 1_000
-_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[0-?@-Z\\-_])")
 _CAT: Final = "/bin/cat"
+_BARS: Final = re.compile(r"\x1b\[\?7l.*?(?:\x1b\[\?7h|\Z)", re.DOTALL)
+"""What is written without line wrap: the bars of a console, which others' lines come and go above."""
 STDERR: Final = 2
 
 
@@ -116,7 +118,7 @@ class StderrTap:
 def last_lines(text: bytes, count: int) -> list[str]:
     """Return the last lines of what a command wrote, as a reader saw them, at most ``count``, secrets taken out."""
     lines = []
-    for line in text.decode("utf-8", "replace").split("\n")[-4 * count :]:
+    for line in _BARS.sub("", text.decode("utf-8", "replace")).split("\n")[-4 * count :]:
         shown = line.rstrip("\r").rpartition("\r")[2]  # a progress bar overwrites itself
         shown = "".join(part for part in _ESCAPES.sub("", shown) if part.isprintable() or part == "\t").rstrip()
         if shown:

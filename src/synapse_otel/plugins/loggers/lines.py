@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from reprlib import Repr
 from typing import Any, Final
 
+from synapse_otel.plugins.loggers.amounts import duration
+from synapse_otel.plugins.loggers.escaping import escaped, lines_of
 from synapse_otel.plugins.models.logger import LogLevel
 
 Line = list[tuple[str, str]]
@@ -22,8 +24,18 @@ STYLES: Final[dict[LogLevel, str]] = {
     LogLevel.CRITICAL: "bold red",
 }
 _CATEGORY_STYLE: Final = "cyan"
+_STEP_WORDS: Final = {
+    "": ("begins", "dim"),
+    "success": ("done", "green"),
+    "skip": ("skipped", "dim"),
+    "failure": ("failed", "red"),
+    "cancellation": ("cancelled", "red"),
+}
+"""What is said of a step by its result, and in which style."""
 _KIND_WIDTH: Final = 8
 _BODY_LIMIT: Final = 500
+_CONTINUED: Final = "\n" + " " * len("23:59:59 progress ")
+"""Between the lines of a text: what follows is indented, so that it cannot be taken for a record of its own."""
 
 _repr = Repr()
 _repr.maxstring = _repr.maxother = 120
@@ -60,6 +72,28 @@ def progress_line(category: str | None, parts: list[str], *, failed: bool = Fals
     return _line("progress", "red" if failed else "green", category or "total", "  ".join(shown))
 
 
+def step_line(
+    step: str, result: str, error: str | None, *, depth: int, seconds: float | None, is_rollback: bool
+) -> Line:
+    """Return the line of a step that begins, or of how it or its rollback ended.
+
+    Args:
+        step: its name.
+        result: as in `synapse.step.result`; empty: it begins.
+        error: what it says of it.
+        depth: how many steps it is inside of.
+        seconds: time that it took, if known.
+        is_rollback: it is its rollback that ended.
+    """
+    words, style = ("rolled back", "yellow") if is_rollback else _STEP_WORDS.get(result, (result, "red"))
+    if is_rollback and result != "success":
+        words, style = "rollback failed", "red"
+    took = "" if seconds is None or words == "skipped" else f" after {duration(seconds)}"
+    said = f": {error}" if error and style == "red" else ""
+    *start, _ = _line("step", _CATEGORY_STYLE, None, "")
+    return [*start, (f"{'  ' * depth}{escaped(step)}  ", _CATEGORY_STYLE), (_joined(f"{words}{took}{said}"), style)]
+
+
 def compact(values: Mapping[str, Any], prefix: str = "") -> str:
     """Return ``key=value`` pairs on one line, nested mappings with dots, cut where nobody reads on."""
     pairs = []
@@ -85,9 +119,13 @@ def _plain(value: Any) -> str:
     return " ".join(_repr.repr(value).split())
 
 
+def _joined(body: str) -> str:
+    return _CONTINUED.join(lines_of(body))
+
+
 def _line(kind: str, style: str, category: str | None, body: str) -> Line:
     line: Line = [(f"{time.strftime('%H:%M:%S')} ", "dim"), (f"{kind:<{_KIND_WIDTH}} ", style)]
     if category is not None:
-        line.append((f"{category}  ", _CATEGORY_STYLE))
-    line.append((body, "" if kind in {"info", "metrics", "progress"} else style))
+        line.append((f"{escaped(category)}  ", _CATEGORY_STYLE))
+    line.append((_joined(body), "" if kind in {"info", "metrics", "progress"} else style))
     return line

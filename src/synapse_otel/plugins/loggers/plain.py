@@ -1,12 +1,13 @@
-"""A view without a terminal: plain lines, at most one a second of each category's progress."""
+"""A view without bars: lines, at most one a second of each category's progress and values."""
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synapse_otel.plugins.loggers.amounts import progress_parts
-from synapse_otel.plugins.loggers.lines import Line, progress_line
+from synapse_otel.plugins.loggers.colours import painted
+from synapse_otel.plugins.loggers.forking import Forkable
+from synapse_otel.plugins.loggers.lines import Line, metrics_line, progress_line
 from synapse_otel.plugins.loggers.pace import Pace
 
 if TYPE_CHECKING:
@@ -14,34 +15,44 @@ if TYPE_CHECKING:
     from synapse_otel.plugins.loggers.track import Track
 
 
-class PlainScreen:
+class PlainScreen(Forkable):
     """Writes lines to a stream.
 
     Args:
         stream: where to.
+        colours: whether it shows the codes of colours.
     """
 
-    def __init__(self, stream: StandardOutput) -> None:
+    def __init__(self, stream: StandardOutput, *, colours: bool) -> None:
+        super().__init__()
         self._stream = stream
-        self._pace: Pace[Track] = Pace(delayed=True)
-        self._lock = Lock()
+        self._colours = colours
+        self._progress_pace: Pace[Track] = Pace(delayed=True)
+        self._metrics_pace: Pace[dict[str, Any]] = Pace()
 
     def line(self, line: Line) -> None:
         """Write a line."""
-        text = "".join(piece for piece, _style in line) + "\n"
-        with self._lock:
+        text = painted(line, colours=self._colours) + "\n"
+        with self.lock:
             self._stream.write(text)
-            self._stream.flush()
 
     def progress(self, category: str | None, track: Track) -> None:
         """Write a category's progress if it is due: not in its first second unless it is over by then."""
-        if self._pace.admits(category, track, final=track.ended_seconds is not None):
+        if self._progress_pace.admits(category, track, final=track.ended_seconds is not None):
             self._write(category, track)
 
+    def metrics(self, category: str, values: dict[str, Any]) -> None:
+        """Write the last values of a category if they are due."""
+        if self._metrics_pace.admits(category, values):
+            self.line(metrics_line(category, values))
+
     def close(self) -> None:
-        """Write the last progress of each category that was held back."""
-        for category, track in self._pace.release():
+        """Write the last values and the last progress of each category that were held back."""
+        for category, values in self._metrics_pace.release():
+            self.line(metrics_line(str(category), values))
+        for category, track in self._progress_pace.release():
             self._write(category, track)
+        self._stream.close()
 
     def _write(self, category: str | None, track: Track) -> None:
         self.line(progress_line(category, progress_parts(track), failed=track.failed))

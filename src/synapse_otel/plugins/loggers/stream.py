@@ -2,49 +2,77 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from typing import TextIO, cast
+from io import FileIO, TextIOWrapper
+from typing import TextIO, TypeGuard
+
+from synapse_otel.plugins.loggers.outlet import Outlet
+
+_log = logging.getLogger(__name__)
 
 
 class StandardOutput:
     """Writes to whatever ``sys.stdout`` is now; what its encoding lacks becomes a question mark."""
 
-    def write(self, text: str) -> int:
-        """Write text; return its length."""
-        stream = self._stream()
-        if stream is None:
-            return len(text)
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:
-            stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
-        return len(text)
+    def __init__(self) -> None:
+        self._stream: TextIO | None = None
+        self._outlet: Outlet | None = None
 
-    def flush(self) -> None:
-        """Flush what was written."""
-        stream = self._stream()
+    def write(self, text: str) -> None:
+        """Write text, after what has been written to the stream before.
+
+        Raises:
+            OSError, ValueError: it cannot be written. A pipe that nobody reads any more is no error.
+        """
+        stream: TextIO | None = sys.stdout
+        if stream is None:
+            return
+        if stream is not self._stream:
+            self._stream = stream
+            self._outlet = Outlet(stream.fileno()) if is_plain(stream) else None
+        if self._outlet is None:
+            _write(stream, text)
+        else:
+            flush(stream)
+            self._outlet.line(encoded(text, stream))
+
+    def close(self) -> None:
+        """Write what a slow reader has not taken yet; say so if it does not take it now."""
+        missed = self._outlet.close() if self._outlet is not None else 0
+        if missed:
+            _log.warning("%d lines are not shown: nobody reads standard output (what was recorded is complete)", missed)
+
+
+def is_plain(stream: object) -> TypeGuard[TextIOWrapper]:
+    """Say whether what is written to a stream goes to its file and nowhere else, so that one may write there."""
+    if type(stream) is not TextIOWrapper or stream.closed or "write" in vars(stream):
+        return False
+    return isinstance(getattr(stream.buffer, "raw", stream.buffer), FileIO)
+
+
+def flush(stream: TextIO | None) -> None:
+    """Have written what a plugin has printed."""
+    try:
         if stream is not None:
             stream.flush()
+    except (OSError, ValueError):
+        return  # what cannot be written is the plugin's, and so is the error: it gets it from its own next call
 
-    def isatty(self) -> bool:
-        """Say whether somebody watches."""
-        stream = self._stream()
-        return stream is not None and stream.isatty()
 
-    def fileno(self) -> int:
-        """Return the file's number; an `OSError` if it has none."""
-        stream = self._stream()
-        if stream is None:
-            msg = "there is no standard output"
-            raise OSError(msg)
-        return stream.fileno()
+def encoding_of(stream: object) -> str:
+    """Return the encoding of a stream."""
+    return getattr(stream, "encoding", None) or "ascii"
 
-    @property
-    def encoding(self) -> str:
-        """Encoding of the stream."""
-        return getattr(self._stream(), "encoding", None) or "ascii"
 
-    @staticmethod
-    def _stream() -> TextIO | None:
-        """Return the stream below: while bars are shown, rich stands in for ``sys.stdout``."""
-        return cast("TextIO | None", getattr(sys.stdout, "rich_proxied_file", sys.stdout))
+def encoded(text: str, stream: object) -> bytes:
+    """Return text as the bytes of a stream."""
+    return text.encode(encoding_of(stream), "replace")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        stream.write(encoded(text, stream).decode(encoding_of(stream)))
+    stream.flush()

@@ -63,5 +63,8 @@ class TeeLogger(BaseLogger):
         super()._show_metrics(value, step)
         self._each(lambda logger: logger._show_metrics(value, step))  # noqa: SLF001
 
+    def _on_step(self, step: str, result: str, error: str | None, *, is_rollback: bool) -> None:
+        self._each(lambda logger: logger.show_step(step, result, error, is_rollback=is_rollback))
+
     def _on_finish(self) -> None:
         self._each(lambda logger: logger.finish())

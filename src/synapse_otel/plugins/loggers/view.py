@@ -85,8 +85,25 @@ class View(ABC):
     def _on_metrics(self, step: str, metrics: dict[str, Any]) -> None:  # noqa: B027 - a hook, for those who want it
         """Show or send the last values of a category."""
 
+    def _on_step(self, step: str, result: str, error: str | None, *, is_rollback: bool) -> None:  # noqa: B027 - a hook, for those who want it
+        """Show that a step of a workflow begins (no result), or how it or its rollback ended."""
+
     def _on_finish(self) -> None:  # noqa: B027 - a hook, for those who want it
         """Show or send what is left."""
+
+    def show_step(self, step: str, result: str, error: str | None = None, *, is_rollback: bool = False) -> None:
+        """Show where a workflow is; what there is to record of it has been recorded.
+
+        Args:
+            step: name of the step.
+            result: how it ended, as in `synapse.step.result`; empty: it begins.
+            error: what it says of it.
+            is_rollback: it is its rollback that ended.
+        """
+        try:
+            self._on_step(step, result, error, is_rollback=is_rollback)
+        except Exception as failure:  # noqa: BLE001 - contained: a view must not fail the job
+            self._contain(failure)
 
     # --- the way from a record to the hooks: a tee takes it for each of its loggers
 

@@ -77,16 +77,20 @@ class Orchestrator(Generic[C]):
         scope = whole.begin_step(step.name, order=order + 1, weight=step.progress_weight, skipped=skipped)
         if skipped:
             scope.end(semconv.RESULT_SKIP)
+            self._show(step, semconv.RESULT_SKIP)
             self._context.step_results.append(StepResult(skipped=True))
             return
+        self._show(step, "")
         try:
             with scope.activated():
                 self._enter(step, order, scope, lambda share: progress.done(order, share))
                 result, raised = self._result_of(step)
         except BaseException as error:
             self._end(scope, result_of(error), error)
+            self._show(step, result_of(error), str(error))
             raise
         self._end(scope, _result_word(result, raised), raised, result.error)
+        self._show(step, _result_word(result, raised), result.error)
         self._context.step_results.append(result)
         self._executed.append((step, result))
         if not result.success:
@@ -133,11 +137,13 @@ class Orchestrator(Generic[C]):
                     step.rollback(self._context, result)
             except BaseException as error:
                 scope.end(result_of(error), error=str(error), exception=error)
+                self._show(step, result_of(error), str(error), is_rollback=True)
                 if not isinstance(error, Exception):
                     raise
                 self._context.errors.append(f"Rollback failed for step '{step.name}': {error}")
             else:
                 scope.end()
+                self._show(step, semconv.RESULT_SUCCESS, is_rollback=True)
 
     # --- where records belong, and how far the whole is
 
@@ -160,6 +166,12 @@ class Orchestrator(Generic[C]):
         set_step = getattr(getattr(self._context.runtime_ctx, "logger", None), "set_step", None)
         if set_step is not None:
             set_step(name, order=order)
+
+    def _show(self, step: BaseStep[C], result: str, error: str | None = None, *, is_rollback: bool = False) -> None:
+        """Have a logger of ours show that a step begins, or how it or its rollback ended."""
+        logger: Any = getattr(self._context.runtime_ctx, "logger", None)
+        if getattr(logger, "records_signals", False) is True:
+            logger.show_step(step.name, result, error, is_rollback=is_rollback)
 
     def _tell(self, whole: Scope, percent: int) -> None:
         with whole.activated():

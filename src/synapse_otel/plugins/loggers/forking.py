@@ -1,0 +1,44 @@
+"""Locks over a fork: nobody is in the middle of a line then, and the child begins with locks that nobody holds."""
+
+from __future__ import annotations
+
+import os
+from threading import RLock
+from typing import Final
+from weakref import WeakSet
+
+_PATIENCE_SECONDS: Final = 1.0
+
+
+class Forkable:
+    """Has a lock that is held while the process forks, and is a new one in the child.
+
+    Attributes:
+        lock: held while something is written.
+    """
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        _known.add(self)
+
+
+_known: WeakSet[Forkable] = WeakSet()
+_held: list[Forkable] = []
+
+
+def _hold() -> None:
+    _held.extend(each for each in list(_known) if each.lock.acquire(timeout=_PATIENCE_SECONDS))
+
+
+def _release() -> None:
+    while _held:
+        _held.pop().lock.release()
+
+
+def _renew() -> None:
+    _held.clear()
+    for each in list(_known):
+        each.lock = RLock()
+
+
+os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_renew)
