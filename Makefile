@@ -15,7 +15,7 @@ setup: ## Lay out .venv with the pinned packages (every target does)
 	@sh tools/setup/venv.sh .venv
 
 demo: setup ## Run a real training and show what was recorded (FAIL=train: a step fails, KILL=1: SIGKILL)
-	@$(BIN)/python examples/digits_demo.py $(if $(FAIL),--fail '$(FAIL)') $(if $(KILL),--kill)
+	@$(BIN)/python examples/digits_demo.py --page $(if $(FAIL),--fail '$(FAIL)') $(if $(KILL),--kill)
 
 stack: setup ## Start the real agent, gateway, Jaeger, Prometheus and Loki; Ctrl-C stops them
 	@$(BIN)/python -m tools.stack up
@@ -51,9 +51,11 @@ bench: setup ## Measure all that docs/performance.md shows (WRITE=1: write it th
 bench-collector: setup ## Measure the agent and the gateway: docs/scaling.md (WRITE=1: write it there)
 	@$(BIN)/python -m benchmarks.collector $(if $(WRITE),--write)
 
-docs: setup ## Write what is generated anew: tables of docs/, values for Helm, rules for the long term
+docs: setup ## Write what is generated anew (tables, Helm values, rules), and the site to site/ (SERVE=1: serve it)
 	@$(BIN)/python -m tools.docs
 	@$(BIN)/python -m tools.collector
+	@$(BIN)/python -m tools.grafana
+	@$(BIN)/python -m tools.docs site $(if $(SERVE),--serve)
 
 lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	$(COMPILE) pyproject.toml --output-file constraints/runtime.txt
@@ -63,5 +65,5 @@ lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	echo uv | $(COMPILE) - --constraints constraints/dev.txt --output-file constraints/uv.txt
 
 clean: ## Remove what was made in the tree; the caches outside it stay
-	rm -rf .venv .venv313 .venv313.log dist web/node_modules src/synapse_otel/view/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv313 .venv313.log dist site web/node_modules src/synapse_otel/view/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -23,6 +23,7 @@ BENCHMARKS = {
     "growth": "growing:growing",
     "threads": "threads:threads",
     "outage": "outages:outage",
+    "view": "viewing:viewing",
     "day": "days:day",
 }
 OPTIONAL = {"day"}

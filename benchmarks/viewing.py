@@ -1,14 +1,10 @@
-"""What looking costs: first paint with a thousand runs, a very long run, and the job that is looked at.
-
-``python -m benchmarks.viewing`` measures all and prints it. It needs Chromium, and the page bundled.
-"""
+"""What looking costs: a thousand runs, a very long one, and the job that is looked at; in a browser and a terminal."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import resource
 import shutil
 import statistics
 import subprocess
@@ -18,40 +14,75 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks.report import Bar, Table
+from benchmarks.unmeasured import Unmeasured
+from benchmarks.viewing_jobs import MESSAGES, METRICS, SAMPLES
 from synapse_otel.journal.folder import run_folders
 
 RUNS: Final = 1_000
-SAMPLES: Final = 1_000_000
-MESSAGES: Final = 100_000
-METRICS: Final = 4
-"""Values of one `set_metrics` call."""
-CALLS: Final = 200_000
 ROUNDS: Final = 5
 LOOKS: Final = 30
+PAINT_SECONDS: Final = 1.0
+OPEN_SECONDS: Final = 2.0
+MOST_MIB: Final = 300.0
+BEHIND_SECONDS: Final = 1.0
+MOST_RATIO: Final = 1.15
+"""A call's CPU while its page is open, over that of one that nobody looks at: what two equal runs differ by here."""
 
 
-def main() -> None:
-    """Measure and print."""
+class Found(NamedTuple):
+    """One thing that was measured, and what it may be at most."""
+
+    what: str
+    value: float
+    unit: str
+    most: float | None = None
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Return it as a row."""
+        return self.what, _told(self.value, self.unit)
+
+
+def viewing() -> Table:
+    """Measure.
+
+    Raises:
+        Unmeasured: there is no Chromium.
+    """
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
-        found: dict[str, Any] = {}
-        found |= thousand_runs(browser, Path(place, "thousand"))
-        found |= long_run(browser, Path(place, "long"))
-        found |= lag(browser, Path(place, "lag"))
-        found |= cost_to_the_job(browser, Path(place, "watched"))
+        thousand, long = Path(place, "thousand"), Path(place, "long")
+        found = [
+            *thousand_runs(browser, thousand),
+            *long_run(browser, long),
+            *lag(browser, Path(place, "lag")),
+            *cost_to_the_job(browser, Path(place, "watched")),
+        ]
         browser.close()
-    for name, value in found.items():
-        print(f"{name:<44} {value}")
+        found += in_the_terminal(thousand, long)
+    bars = [
+        Bar(one.what, _told(one.most, one.unit), _told(one.value, one.unit), one.value <= one.most)
+        for one in found
+        if one.most is not None
+    ]
+    notes = f"{RUNS:,} runs; a run of {SAMPLES:,} samples, {METRICS} a call, and {MESSAGES:,} messages."
+    return Table("view", "Looking at runs", ("what", "measured"), [one.row for one in found], notes, bars)
+
+
+def _told(value: float, unit: str) -> str:
+    digits = 0 if unit == "MiB" else 2
+    return f"{value:,.{digits}f} {unit}".strip()
 
 
 # --- a thousand runs ------------------------------------------------------------------------------------
 
 
-def thousand_runs(browser: Browser, root: Path) -> dict[str, Any]:
+def thousand_runs(browser: Browser, root: Path) -> list[Found]:
     """Return how long the list takes to be seen."""
     _job(root, "small")
     (first,) = run_folders(root)
@@ -71,18 +102,18 @@ def thousand_runs(browser: Browser, root: Path) -> dict[str, Any]:
         painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
         page.close()
         memory = _peak(process)
-    return {
-        f"{RUNS:,} runs: first contentful paint": f"{painted:.0f} ms",
-        f"{RUNS:,} runs: first rows": f"{rows:.2f} s",
-        f"{RUNS:,} runs: all read": f"{whole:.2f} s",
-        f"{RUNS:,} runs: server's memory at most": f"{memory:.0f} MiB",
-    }
+    return [
+        Found("page, list: first contentful paint", painted / 1000, "s", PAINT_SECONDS),
+        Found("page, list: first rows", rows, "s"),
+        Found("page, list: all rows", whole, "s"),
+        Found("page, list: the server's memory at most", memory, "MiB", MOST_MIB),
+    ]
 
 
 # --- one long run ---------------------------------------------------------------------------------------
 
 
-def long_run(browser: Browser, root: Path) -> dict[str, Any]:
+def long_run(browser: Browser, root: Path) -> list[Found]:
     """Return how long a very long run takes to be seen whole, and what the server needs for it."""
     _job(root, "long")
     (folder,) = run_folders(root)
@@ -108,20 +139,18 @@ def long_run(browser: Browser, root: Path) -> dict[str, Any]:
         search = time.perf_counter() - begun
         page.close()
         memory = _peak(process)
-    size = sum(path.stat().st_size for path in folder.glob("*.segment")) / (1 << 20)
-    return {
-        f"{SAMPLES:,} samples, {MESSAGES:,} messages": f"{size:.0f} MiB of segments",
-        "  its head is seen after": f"{head:.2f} s",
-        "  all of it is seen after": f"{whole:.2f} s",
-        "  a first search takes": f"{search:.2f} s",
-        "  the server's memory at most": f"{memory:.0f} MiB",
-    }
+    return [
+        Found("page, long run: its head is seen", head, "s"),
+        Found("page, long run: all of it is seen", whole, "s", OPEN_SECONDS),
+        Found("page, long run: a first search", search, "s"),
+        Found("page, long run: the server's memory at most", memory, "MiB", MOST_MIB),
+    ]
 
 
 # --- how far behind the page is ------------------------------------------------------------------------------
 
 
-def lag(browser: Browser, root: Path) -> dict[str, Any]:
+def lag(browser: Browser, root: Path) -> list[Found]:
     """Return the time from a job's call to its being seen."""
     seconds = []
     command, environment = _command("steered"), _environment(root)
@@ -145,13 +174,16 @@ def lag(browser: Browser, root: Path) -> dict[str, Any]:
                 seconds.append(time.perf_counter() - begun)
             page.close()
         job.stdin.close()
-    return {"a message is seen after": f"{statistics.median(seconds):.2f} s, at most {max(seconds):.2f} s"}
+    return [
+        Found("page: a message is seen after the call, median", statistics.median(seconds), "s", BEHIND_SECONDS),
+        Found("page: the same, at most", max(seconds), "s"),
+    ]
 
 
 # --- the job that is looked at ---------------------------------------------------------------------------
 
 
-def cost_to_the_job(browser: Browser, root: Path) -> dict[str, Any]:
+def cost_to_the_job(browser: Browser, root: Path) -> list[Found]:
     """Return what the calls of a job cost when nobody looks, and when somebody looks at its page."""
     alone, watched = [], []
     for number in range(ROUNDS):
@@ -163,12 +195,12 @@ def cost_to_the_job(browser: Browser, root: Path) -> dict[str, Any]:
             page.goto(address)
             watched.append(_paced(place, page))
             page.close()
-    return {
-        "a call's CPU, nobody looks": f"{statistics.median(alone):.2f} us "
-        f"(of {sorted(round(one, 2) for one in alone)})",
-        "a call's CPU, its page is open": f"{statistics.median(watched):.2f} us "
-        f"(of {sorted(round(one, 2) for one in watched)})",
-    }
+    nobody, somebody = min(alone), min(watched)  # what else the machine does only adds to it
+    return [
+        Found("a call's CPU, nobody looks", nobody, "µs"),
+        Found("a call's CPU, its page is open", somebody, "µs"),
+        Found("a call's CPU, its page open over nobody looking", somebody / nobody, "times", MOST_RATIO),
+    ]
 
 
 def _paced(root: Path, page: Any = None) -> float:
@@ -179,65 +211,32 @@ def _paced(root: Path, page: Any = None) -> float:
     return float(told)
 
 
-# --- jobs ------------------------------------------------------------------------------------------------
+# --- the terminal -----------------------------------------------------------------------------------------
 
 
-def _small() -> None:
-    import synapse_otel
-    from synapse_otel.loggers import NoOpLogger
-
-    with synapse_otel.job("train", plugin="small", version="1.0", logger=NoOpLogger()) as ctx:
-        for epoch in range(20):
-            ctx.set_progress(epoch + 1, 20)
-            ctx.set_metrics({"loss": 1 / (epoch + 1)})
-            ctx.log_message(f"epoch {epoch}")
-
-
-def _long() -> None:
-    import synapse_otel
-    from synapse_otel.loggers import NoOpLogger
-
-    with synapse_otel.job("train", plugin="long", logger=NoOpLogger()) as ctx:
-        for number in range(SAMPLES // METRICS):
-            ctx.set_metrics({f"metric_{one}": number % (97 + one) for one in range(METRICS)})
-            if number * METRICS % (SAMPLES // MESSAGES) < METRICS:
-                ctx.log_message(f"message {number * METRICS // (SAMPLES // MESSAGES)}")
+def in_the_terminal(thousand: Path, long: Path) -> list[Found]:
+    """Return the same of ``view --terminal``, each in a process of its own."""
+    listed, opened = (_in_terminal(root) for root in (thousand, long))
+    return [
+        Found("terminal, list: all rows", listed["listed"], "s"),
+        Found("terminal, list: CPU while nothing happens", listed["idle"], "%"),
+        Found("terminal, long run: all of it is read", opened["opened"], "s", OPEN_SECONDS),
+        Found("terminal, long run: CPU while nothing happens", opened["idle"], "%"),
+        Found("terminal, long run: memory at most", opened["memory"], "MiB", MOST_MIB),
+    ]
 
 
-def _steered() -> None:
-    import synapse_otel
-    from synapse_otel.loggers import NoOpLogger
-
-    with synapse_otel.job("train", plugin="steered", logger=NoOpLogger()) as ctx:
-        print("ready")
-        for line in sys.stdin:
-            ctx.log_message(line.strip())
-
-
-def _paced_job() -> None:
-    import synapse_otel
-    from synapse_otel.loggers import NoOpLogger
-
-    with synapse_otel.job("train", plugin="paced", logger=NoOpLogger()) as ctx:
-        time.sleep(1.0)
-        begun = resource.getrusage(resource.RUSAGE_SELF)
-        for number in range(CALLS):
-            ctx.set_progress(number, CALLS)
-            if not number % 10:
-                ctx.set_metrics({"loss": 1.0})
-                ctx.log_message("working")
-            if not number % 500:
-                time.sleep(0.01)
-        ended = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = ended.ru_utime - begun.ru_utime + ended.ru_stime - begun.ru_stime
-    print(seconds / (CALLS * 1.2) * 1e6)
+def _in_terminal(root: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.viewing_terminal", str(root)]
+    told = subprocess.run(command, env=_environment(root), check=True, capture_output=True, text=True).stdout
+    return json.loads(told)  # type: ignore[no-any-return]
 
 
 # --- processes -------------------------------------------------------------------------------------------
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.viewing", *arguments]
+    return [sys.executable, "-m", "benchmarks.viewing_jobs", *arguments]
 
 
 def _environment(root: Path) -> dict[str, str]:
@@ -264,7 +263,7 @@ def _served(root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         found = re.search(r"http://\S+", process.stdout.readline() if process.stdout else "")
         if found is None:
             raise RuntimeError("the page could not be served")
-        yield found.group(), process
+        yield found.group().partition("&run=")[0], process
     finally:
         process.kill()
         process.communicate()
@@ -279,10 +278,5 @@ def _peak(process: subprocess.Popen[str]) -> float:
 def _chromium() -> str:
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not found:
-        raise SystemExit("no Chromium is installed here; CHROMIUM names one")
+        raise Unmeasured("no Chromium is installed here; CHROMIUM names one")
     return found
-
-
-if __name__ == "__main__":
-    jobs = {"small": _small, "long": _long, "paced": _paced_job, "steered": _steered}
-    jobs.get(sys.argv[1] if len(sys.argv) > 1 else "", main)()

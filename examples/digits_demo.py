@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ from synapse_otel.settings import load_settings
 STEPS = ("load", "prepare", "train", "evaluate", "export")
 PARAMS = {"epochs": 24, "batch_size": 64, "learning_rate": 0.001, "seed": 7, "wanted_accuracy": 0.95}
 RUNS_KEPT = 10
+PROGRAM = str(Path(sys.executable).with_name("synapse-otel"))
+IDLE_SECONDS = 600
+"""How long the page is served while nobody looks."""
 
 
 def run(
@@ -80,9 +85,9 @@ def main() -> int:
         recording = Recording.read(find_run(job_id, [arguments.journal]))
         console.print(Report(recording))
     console.print()
-    show_pages(console, job_id, arguments.journal)
     explain(console, recording, arguments.journal, stand_in)
     tidy(arguments.journal)
+    show_pages(console, job_id, arguments.journal, serves=arguments.page)
     return code
 
 
@@ -107,7 +112,7 @@ def explain(console: Console, recording: Recording, journal: Path, stand_in: Sta
             soft_wrap=True,
         )
     elif recording.account is not None and recording.account.pending:
-        program = shlex.quote(str(Path(sys.executable).with_name("synapse-otel")))
+        program = shlex.quote(PROGRAM)
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")}
         variables["SYNAPSE_OTEL_JOURNAL_DIR"] = str(journal)
         given = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items() if value)
@@ -119,23 +124,38 @@ def explain(console: Console, recording: Recording, journal: Path, stand_in: Sta
         )
 
 
-def show_pages(console: Console, job_id: str, journal: Path) -> None:
-    """Write the run as one HTML file, and say how all runs are looked at in a browser."""
-    program = str(Path(sys.executable).with_name("synapse-otel"))
-    environment = {**os.environ, "SYNAPSE_OTEL_JOURNAL_DIR": str(journal)}
+def show_pages(console: Console, job_id: str, journal: Path, *, serves: bool) -> None:
+    """Write the run as one HTML file, and say where it is; and where all runs are, live, if that is ``serves``."""
     page = journal / "report.html"
-    written = subprocess.run(
-        [program, "export", job_id, "--output", str(page)], env=environment, capture_output=True, text=True, check=False
-    )
-    if written.returncode:
-        console.print(written.stderr.strip(), style="yellow", soft_wrap=True)
-        return
-    console.print(
-        f"As one page: {page.as_uri()}\n"
-        f"All runs, live: `SYNAPSE_OTEL_JOURNAL_DIR={shlex.quote(str(journal))} {shlex.quote(program)} view`",
-        soft_wrap=True,
-        highlight=False,
-    )
+    command = [PROGRAM, "export", job_id, "--output", str(page)]
+    written = subprocess.run(command, env=of(journal), capture_output=True, text=True, check=False)
+    lines = [f"As one page:    {page.as_uri()}" if not written.returncode else written.stderr.strip()]
+    if serves and (address := served(journal)):
+        lines.append(f"All runs, live: {address}\n  until no page of it has been open for {IDLE_SECONDS // 60} minutes")
+    else:
+        given = f"SYNAPSE_OTEL_JOURNAL_DIR={shlex.quote(str(journal))}"
+        lines.append(f"All runs, live: `{given} {shlex.quote(PROGRAM)} view`")
+    console.print("\n".join(lines), soft_wrap=True, highlight=False)
+
+
+def served(journal: Path) -> str | None:
+    """Start the page with all runs, in the background, and return its address; None if it cannot be started."""
+    command = [PROGRAM, "view", "--no-browser", "--idle", str(IDLE_SECONDS)]
+    told = journal / "view.log"
+    with told.open("w") as log:
+        process = subprocess.Popen(
+            command, env=of(journal), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    while process.poll() is None:
+        if found := re.search(r"http://\S+(?=\n)", told.read_text()):
+            return found[0]
+        time.sleep(0.05)
+    return None
+
+
+def of(journal: Path) -> dict[str, str]:
+    """Return the environment in which the demo's runs are found."""
+    return {**os.environ, "SYNAPSE_OTEL_JOURNAL_DIR": str(journal)}
 
 
 def tidy(journal: Path) -> None:
@@ -157,6 +177,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--fail", choices=STEPS, metavar="STEP", help=f"step that fails: {', '.join(STEPS)}")
     parser.add_argument("--kill", action="store_true", help="kill the training half-way with SIGKILL")
+    parser.add_argument("--page", action="store_true", help="serve the page with all runs when it is over")
     parser.add_argument("--journal", type=Path, default=None, help="folder of the demo's journals")
     parser.add_argument("--endpoint", help=argparse.SUPPRESS)
     parser.add_argument("--child", metavar="JOB_ID", help=argparse.SUPPRESS)

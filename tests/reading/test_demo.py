@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
@@ -40,6 +44,28 @@ def recorded(journal: Path) -> Recording:
 
 def results(recording: Recording) -> list[tuple[str, str | None]]:
     return [(span.name, span.result) for _depth, span in recording.walk()]
+
+
+def test_it_ends_with_a_report_and_the_address_of_a_page_that_is_there(tmp_path):
+    result = demo(tmp_path, "--page", "--fail", "load")
+    assert result.returncode == 1
+    report, page, _ = result.stdout.splitlines()[-3:]
+    assert report == f"As one page:    {(tmp_path / 'report.html').as_uri()}"
+    assert "train digits" in (tmp_path / "report.html").read_text()
+    address = page.removeprefix("All runs, live: ")
+    try:
+        assert b"<title>synapse-otel" in build_opener(HTTPCookieProcessor()).open(address, timeout=20).read()
+    finally:
+        end_page(tmp_path)
+
+
+def end_page(journal: Path) -> None:
+    """End the page that a demo has left."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # gone, or another user's
+            is_page = b"\0--idle\0" in (process / "cmdline").read_bytes()
+            if is_page and f"={journal}\0".encode() in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGTERM)
 
 
 def test_the_training_is_recorded_delivered_and_shown(tmp_path):
@@ -137,12 +163,12 @@ def test_a_killed_training_arrives_at_the_endpoint_that_is_set(tmp_path):
     assert "stand-in" not in result.stdout
 
 
-def test_without_a_receiver_the_last_line_says_how_to_send(tmp_path):
+def test_without_a_receiver_it_says_how_to_send(tmp_path):
     result = demo(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}")
     assert result.returncode == 0
     emitted = recorded(tmp_path).account.emitted
     assert f"{emitted:,} records are pending. To send them when the receiver is there:" in result.stdout
-    last = result.stdout.splitlines()[-1]
+    (last,) = [line for line in result.stdout.splitlines() if line.endswith(" sync`")]
     assert last.startswith("`OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:")
     assert f" SYNAPSE_OTEL_JOURNAL_DIR={tmp_path} " in last
     assert last.endswith("synapse-otel sync`")

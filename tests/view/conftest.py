@@ -56,7 +56,7 @@ class Serving:
     """Pages that are served, each by a process of its own."""
 
     def __init__(self) -> None:
-        self._processes: list[subprocess.Popen[str]] = []
+        self.processes: list[subprocess.Popen[str]] = []
 
     def __call__(self, folder: Path, *arguments: str, **variables: str) -> str:
         """Serve a folder of journals, and return the page's address, token included."""
@@ -66,7 +66,7 @@ class Serving:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._processes.append(process)
+        self.processes.append(process)
         assert process.stdout is not None
         found = re.search(r"http://\S+", process.stdout.readline())
         assert found
@@ -74,7 +74,7 @@ class Serving:
 
     def end(self) -> None:
         """End them."""
-        for process in self._processes:
+        for process in self.processes:
             process.kill()
             process.communicate()
 
@@ -94,10 +94,38 @@ def address(shelf_root: Path) -> Iterator[str]:
     serving.end()
 
 
+@pytest.fixture
+def steered(tmp_path) -> Iterator[subprocess.Popen[str]]:
+    """A job that does what it is told, and where its journal is: `steered.root`."""
+    root = tmp_path / "steered"
+    process = subprocess.Popen(
+        [sys.executable, JOBS, "obedient"],
+        env=environment(root),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+    process.root = root
+    assert process.stdout.readline() == "ready\n"
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def tell(process: subprocess.Popen[str], line: str) -> None:
+    """Let a steered job do something, and wait until it has."""
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+    if not line.startswith(("die", "end")):
+        assert process.stdout.readline() == "done\n"
+
+
 def chromium() -> str | None:
     """Return the path of a Chromium that is installed; `CHROMIUM` names another one."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
-__all__ = ["REPOSITORY", "chromium", "only", "record"]
+__all__ = ["REPOSITORY", "chromium", "only", "record", "tell"]

@@ -16,13 +16,13 @@ def hostile() -> None:
 
     with synapse_otel.job(
         f"train{EVIL}",
-        plugin=f"evil{EVIL}",
+        plugin=f"evil\x1b[31m\u202e{EVIL}",
         version=EVIL,
         job_id=f"job-{EVIL}",
         params={EVIL: EVIL},
         logger=NoOpLogger(),
     ) as ctx:
-        scope = ctx.scope.begin_step(f"step{EVIL}", order=1, weight=1)
+        scope = ctx.scope.begin_step(f"step{EVIL}\x1b[31m", order=1, weight=1)
         with scope.activated():
             ctx.set_progress(1, 2, f"phase{EVIL}")
             ctx.set_metrics({f"loss{EVIL}": 0.5}, f"phase{EVIL}")
@@ -39,7 +39,7 @@ def obedient() -> None:
     import synapse_otel
     from synapse_otel.loggers import NoOpLogger
 
-    with synapse_otel.job("train", plugin="steered", job_id="job-steered", logger=NoOpLogger()) as ctx:
+    with synapse_otel.job("train", plugin="steered", version="0.7.0", job_id="job-steered", logger=NoOpLogger()) as ctx:
         scope = ctx.scope.begin_step("train", order=1, weight=1)
         with scope.activated():
             print("ready", flush=True)

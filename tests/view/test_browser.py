@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +13,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.recording import Recording
-from tests.reading.runs import command, environment
-from tests.view.conftest import JOBS, chromium, record
+from tests.reading.runs import command
+from tests.view.conftest import chromium, record, tell
 
 pytestmark = [
     pytest.mark.once,
@@ -52,33 +50,6 @@ def page(browser: Browser) -> Iterator[Page]:
     assert told == []
     assert opened.evaluate("window.hacked") is None
     context.close()
-
-
-@pytest.fixture
-def steered(tmp_path) -> Iterator[subprocess.Popen[str]]:
-    """A job that does what it is told, and where its journal is: `steered.root`."""
-    root = tmp_path / "steered"
-    process = subprocess.Popen(
-        [sys.executable, JOBS, "obedient"],
-        env=environment(root),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    )
-    process.root = root
-    assert process.stdout.readline() == "ready\n"
-    yield process
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
-
-
-def tell(process: subprocess.Popen[str], line: str) -> None:
-    process.stdin.write(line + "\n")
-    process.stdin.flush()
-    if not line.startswith(("die", "end")):
-        assert process.stdout.readline() == "done\n"
 
 
 def row(page: Page, text: str):
@@ -139,6 +110,7 @@ def test_a_job_is_seen_to_move_and_then_to_die(page, served, steered):
     live = row(page, "steered")
     expect(live.locator(".pill")).to_have_text("live")
     expect(live).to_contain_text("10%")
+    expect(live).to_contain_text("0.7.0")
     live.get_by_role("link").click()
     expect(page.locator('[data-category="train"]')).to_contain_text("10/100")
     tell(steered, "progress 42")
@@ -155,6 +127,7 @@ def test_a_job_is_seen_to_move_and_then_to_die(page, served, steered):
     expect(page.locator(".run-head .pill")).to_have_text("crashed", timeout=5_000)
     expect(page.locator(".failure")).to_contain_text("The process was killed")
     expect(page.locator(".failure")).to_contain_text("in train")
+    expect(page.locator(".last-words")).to_contain_text("forty-two are done")
     page.get_by_role("link", name="All runs", exact=True).click()
     expect(row(page, "steered").locator(".pill")).to_have_text("crashed")
 
@@ -192,6 +165,30 @@ def test_curves_are_zoomed_smoothed_and_drawn_on_a_log_scale_by_keyboard_alone(p
     expect(page.locator(".slider output")).to_have_text("0.99")
     page.get_by_label("Horizontal axis").select_option("n")
     expect(page.locator('[data-metric="loss"] canvas')).to_be_visible()
+
+
+def test_two_fingers_zoom_a_curve_and_two_taps_show_all_of_it(browser, served, tmp_path):
+    record(tmp_path / "runs", "many", "300")
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(served(tmp_path / "runs"))
+    page.locator(".run-row[data-run] a").first.tap()
+    expect(page.get_by_text("Pinch to zoom, double tap to show all")).to_be_visible()
+    page.get_by_label("Horizontal axis").select_option("n")
+    over = page.locator('[data-metric="value"] .u-over')
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    fingers = context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 40), ("touchMove", 80), ("touchMove", 120), ("touchEnd", 0)):
+        points = [{"x": middle - apart, "y": height}, {"x": middle + apart, "y": height}] if apart else []
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    expect(page.get_by_role("button", name="Show all")).to_be_visible()
+    assert page.evaluate("visualViewport.scale") == 1, "the page was zoomed, and not the curve"
+    page.touchscreen.tap(middle, height)
+    page.touchscreen.tap(middle, height)
+    expect(page.get_by_role("button", name="Show all")).to_be_hidden()
+    context.close()
 
 
 def test_ten_thousand_records_are_a_list_that_is_drawn_where_one_looks(page, served, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def test_a_run_is_named_as_in_every_other_command(served, shelf_root):
     assert len(names(address)) == 4
 
 
+def test_it_ends_by_itself_when_no_page_has_been_open_for_long(served, shelf_root):
+    address = served(shelf_root, "--idle", "1")
+    (process,) = served.processes
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    opener.open(address, timeout=20).read()
+    events = f"{address.split('?', maxsplit=1)[0]}api/events?list"
+    with opener.open(events, timeout=20), pytest.raises(subprocess.TimeoutExpired):
+        process.wait(4)
+    assert process.wait(30) == 0
+
+
 def test_a_port_in_use_is_said(shelf_root):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -64,7 +76,7 @@ def test_a_port_in_use_is_said(shelf_root):
     [
         ("no-such-run", "there is no run 'no-such-run'"),
         ("{tmp}", "is neither the folder of a run nor a folder of runs"),
-        ("{tmp}/notes.html", "is no page that `synapse-otel export` has written"),
+        ("{tmp}/notes.html", "is neither a page nor OTLP in JSON that `synapse-otel export`"),
     ],
 )
 def test_what_cannot_be_shown_is_said(shelf_root, tmp_path, target, said):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from base64 import b64encode
 from hashlib import sha256
@@ -12,12 +13,16 @@ from pathlib import Path
 import pytest
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from pyarrow import parquet
 
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.recording import Recording, Role
+from synapse_otel.view.gathering import Gathered
+from synapse_otel.view.parquet import write_parquet
 from synapse_otel.view.tables import _safe
 from tests.reading.runs import TOKEN as CREDENTIAL
-from tests.reading.runs import command
+from tests.reading.runs import command, environment
+from tests.view.conftest import record
 from tests.view.jobs import EVIL
 
 
@@ -77,6 +82,51 @@ def test_tables_have_every_sample_message_and_span(shelf_root, tmp_path):
     assert len(tables["metrics"]) == sum(len(series) for series in recording.series)
     spans = [span for _depth, span in recording.walk() if span.role is not Role.MARKER]
     assert {row["name"] for row in tables["spans"]} == {span.name for span in spans}
+
+
+def test_parquet_has_the_same_tables_with_types(shelf_root, tmp_path):
+    run = folder_of(shelf_root, "coco", "crashed")
+    export(shelf_root, run.name, "parquet", tmp_path / "parquet")
+    export(shelf_root, run.name, "csv", tmp_path / "csv")
+    recording = Recording.read(run)
+    for name in ("metrics", "messages", "spans"):
+        table = parquet.read_table(tmp_path / "parquet" / f"{name}.parquet")
+        rows = list(csv.DictReader((tmp_path / "csv" / f"{name}.csv").read_text().splitlines()))
+        assert table.num_rows == len(rows)
+        assert set(table.column_names) == rows[0].keys() - {"unix_nanoseconds"} if rows else True
+        for column in {"time", "start", "end"} & set(table.column_names):
+            assert str(table.schema.field(column).type) == "timestamp[ns, tz=UTC]"
+    messages = parquet.read_table(tmp_path / "parquet" / "messages.parquet")
+    assert [one.value for one in messages["time"]] == [log.time for log in recording.logs]
+    assert [one.as_py() for one in messages["severity"]] == [log.severity for log in recording.logs]
+    spans = parquet.read_table(tmp_path / "parquet" / "spans.parquet")
+    assert {one.as_py() for one in spans["end"]} == {None}  # it was killed: no span has ended
+    assert {str(spans.schema.field(name).type) for name in ("failed", "skipped")} == {"bool"}
+    metrics = parquet.read_table(tmp_path / "parquet" / "metrics.parquet")
+    assert sorted(one.as_py() for one in metrics["value"]) == sorted(
+        value for series in recording.series for value in series.values
+    )
+
+
+def test_a_table_longer_than_what_is_made_at_a_time_is_whole(tmp_path, monkeypatch):
+    record(tmp_path / "runs", "many", "100")
+    monkeypatch.setattr("synapse_otel.view.parquet.ROWS", 7)
+    found = Gathered(list(run_folders(tmp_path / "runs")))
+    assert found.refresh()
+    write_parquet(found, tmp_path / "tables")
+    found.close()
+    told = parquet.read_table(tmp_path / "tables" / "messages.parquet")["text"].to_pylist()
+    assert [text for text in told if text.startswith("record")] == [f"record number {at}" for at in range(100)]
+
+
+def test_without_pyarrow_the_extra_is_named(shelf_root, tmp_path):
+    (tmp_path / "pyarrow.py").write_text("raise ModuleNotFoundError(\"No module named 'pyarrow'\")")
+    paths = os.pathsep.join((str(tmp_path), environment(shelf_root)["PYTHONPATH"]))
+    ended = command(shelf_root, "export", "coco", "--format", "parquet", "-o", str(tmp_path / "out"), PYTHONPATH=paths)
+    assert ended.returncode == 2
+    assert "pip install 'synapse-otel[parquet]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_cell_of_a_table_is_a_formula():

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { clock, number, tick } from "./format";
+import { followFingers } from "./touch";
 
 export interface Line {
   label: string;
@@ -164,7 +165,10 @@ function options(element: HTMLElement, tip: HTMLElement, props: { current: Chart
           props.current.onRange([min, max]);
         },
       ],
-      ready: [(u) => u.over.addEventListener("dblclick", () => props.current.onRange(null))],
+      ready: [
+        (u) => u.over.addEventListener("dblclick", () => props.current.onRange(null)),
+        (u) => followFingers(u, (range) => props.current.onRange(range)),
+      ],
       draw: [(u) => drawMarks(u, props.current.marks, look.bad)],
       setCursor: [(u) => showTip(u, tip, props.current, look.lines)],
     },

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { clock, offset, plural } from "./format";
 import { Icon } from "./parts";
+import { summary } from "./records";
 import type { Details, Exception } from "./types";
 
 /** What went wrong, first on the page: an exception with its stack, or how the process was ended. */
@@ -22,6 +23,19 @@ export function Failure({ details, onRecord }: { details: Details; onRecord: (n:
               {open && <>, in <strong>{open.name}</strong></>}. What it had recorded until then is complete.
             </p>
           </div>
+        </div>
+      )}
+      {details.last_words.length > 0 && (
+        <div class="last-words">
+          <h3>What it said last</h3>
+          <ul>
+            {details.last_words.map((one) => (
+              <li key={one.n}>
+                <span class="muted">{offset(one.time - details.begin)}</span>{" "}
+                <button type="button" class={`link ${one.severity >= 17 ? "bad-text" : one.severity >= 13 ? "warn-text" : ""}`} onClick={() => onRecord(one.n)}>{summary(one)}</button>
+              </li>
+            ))}
+          </ul>
         </div>
       )}
       {!crashed && !details.exceptions.length && (

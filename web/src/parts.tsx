@@ -30,16 +30,12 @@ export function Icon({ name }: { name: string }) {
   );
 }
 
+const TONE_ICONS: Record<string, string> = { live: "play", good: "check", bad: "cross", muted: "skip" };
+const WORD_ICONS: Record<string, string> = { stalled: "pause", unreadable: "warn", cancelled: "skip" };
+
 /** What became of a run, in one word: of one that is done, how its job ended. */
 export function verdict(row: Row): { word: string; tone: string; icon: string } {
-  if (row.state === "live") return { word: "live", tone: "live", icon: "play" };
-  if (row.state === "stalled") return { word: "stalled", tone: "warn", icon: "pause" };
-  if (row.state === "crashed") return { word: "crashed", tone: "bad", icon: "cross" };
-  if (row.state === "unreadable") return { word: "unreadable", tone: "warn", icon: "warn" };
-  if (!row.result || row.result === "success") return { word: "done", tone: "good", icon: "check" };
-  if (row.result === "skip") return { word: "skipped", tone: "muted", icon: "skip" };
-  if (row.result === "cancellation") return { word: "cancelled", tone: "warn", icon: "skip" };
-  return { word: row.result === "failure" ? "failed" : row.result, tone: "bad", icon: "cross" };
+  return { word: row.word, tone: row.tone, icon: WORD_ICONS[row.word] ?? TONE_ICONS[row.tone] ?? "dot" };
 }
 
 export function StatePill({ row }: { row: Row }) {

@@ -68,7 +68,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
         <Section id="steps" title="Steps"><Waterfall details={details} now={now} /></Section>
         <Section id="progress" title="Progress"><ProgressList details={details} now={now} /></Section>
       </div>
-      <Section id="metrics" title="Metrics" note={details.series.length > 0 && <span class="muted small">Drag to zoom, double click to show all</span>}>
+      <Section id="metrics" title="Metrics" note={details.series.length > 0 && <span class="muted small"><span class="by-mouse">Drag to zoom, double click</span><span class="by-touch">Pinch to zoom, double tap</span> to show all</span>}>
         <Metrics source={source} runs={shown} />
       </Section>
       <Section id="messages" title="Messages and events">

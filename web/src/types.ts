@@ -18,6 +18,9 @@ export interface Row {
   id: string;
   name: string;
   state: State;
+  /** What became of it, in one word, and how that is coloured. */
+  word: string;
+  tone: string;
   result: string;
   error: string;
   action: string;
@@ -114,6 +117,8 @@ export interface Details {
   series: Series[];
   logs: { total: number; least: Record<string, number>; developer: number; user: number; categories: string[] };
   exceptions: Exception[];
+  /** Of a killed run: what it said to users last, and what it warned of. */
+  last_words: LogRecord[];
   nonfinite: { time: number; category: string; name: string; value: string }[];
   resource: Values;
   jobs: Job[];

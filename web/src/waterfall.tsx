@@ -16,7 +16,7 @@ function look(span: Span, details: Details): Look {
   if (span.end === null && !details.lives) return { tone: "bad", icon: "cross", word: "killed" };
   if (span.failed) return { tone: span.role === "rollback" ? "bad" : "bad", icon: "cross", word: span.result ?? "failed" };
   if (span.end === null) return { tone: "live", icon: "play", word: "running" };
-  if (span.role === "rollback") return { tone: "rollback", icon: "undo", word: "rolled back" };
+  if (span.role === "rollback") return { tone: "rollback", icon: "undo", word: "" };
   if (span.role === "other") return { tone: "plain", icon: "dot", word: "" };
   return { tone: "good", icon: "check", word: span.result ?? "" };
 }

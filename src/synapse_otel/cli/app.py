@@ -12,8 +12,10 @@ import typer
 from synapse_otel._version import __version__
 from synapse_otel.cli.codes import USAGE_ERROR
 from synapse_otel.cli.lines import tell
+from synapse_otel.explained import Check
 
 _RUN: Final = "Folder of a run, its name or a part of it, or the beginning of the id of its job or trace."
+_CHECKS: Final = "Which checks to make; all if none is named."
 
 app: Final = typer.Typer(
     no_args_is_help=True,
@@ -114,31 +116,43 @@ def jobs(
 @app.command()
 def view(
     target: Annotated[
-        str | None, typer.Argument(metavar="[RUN|FOLDER]", help=f"{_RUN} Or a folder of runs. All runs if not given.")
+        str | None,
+        typer.Argument(
+            metavar="[RUN|FOLDER|FILE]",
+            help=f"{_RUN} Or a folder of runs, or a file that export has written. All runs if not given.",
+        ),
     ] = None,
     *,
+    terminal: Annotated[bool, typer.Option("--terminal", help="Show them in this terminal.")] = False,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port; the first free one from 4319 on if not given.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser, where there is one.")] = True,
+    idle: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="End when no page has been open for so long.")
+    ] = None,
 ) -> None:
-    """Look at runs in a browser, live: steps, progress, curves, messages. For this machine alone."""
+    """Look at runs live, in a browser or in the terminal: steps, progress, curves, messages. For this machine alone."""
     from synapse_otel.cli.view import view as command
 
-    _finish(lambda: command(target, port=port, browser=browser))
+    _finish(lambda: command(target, port=port, browser=browser, terminal=terminal, idle_seconds=idle))
 
 
 @app.command()
 def export(
-    run: Annotated[str | None, typer.Argument(help=f"{_RUN} The last run if not given.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN|FILE]", help=f"{_RUN} Or a file of OTLP in JSON. The last run if not given."),
+    ] = None,
     *,
     kind: Annotated[
-        Literal["html", "otlp-json", "csv"],
+        Literal["html", "otlp-json", "csv", "parquet"],
         typer.Option(
-            "--format", help="html: one file with the whole page; otlp-json: the Collector's; csv: a folder of tables."
+            "--format",
+            help="html: one file with the whole page; otlp-json: the Collector's; csv, parquet: a folder of tables.",
         ),
     ] = "html",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file, for csv the folder.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; for tables the folder.")] = None,
 ) -> None:
     """Write a run into a file: to attach to a ticket, to load elsewhere."""
     from synapse_otel.cli.export import export as command
@@ -156,6 +170,7 @@ def sync(run: Annotated[str | None, typer.Argument(help=f"{_RUN} Every pending r
 
 @app.command()
 def doctor(
+    check: Annotated[list[Check] | None, typer.Argument(help=_CHECKS, show_default=False)] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     probe: Annotated[bool, typer.Option(help="Send a log record, a metric point and a span, marked as probes.")] = True,
@@ -163,7 +178,7 @@ def doctor(
     """Find out why telemetry does not arrive. Ends with 1 if something is in its way."""
     from synapse_otel.cli.doctor import doctor as command
 
-    _finish(lambda: command(json=json, probe=probe))
+    _finish(lambda: command(check or None, json=json, probe=probe))
 
 
 def _finish(command: Callable[[], int]) -> None:
@@ -176,6 +191,6 @@ def _finish(command: Callable[[], int]) -> None:
         tell(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
         code = USAGE_ERROR
     except (LookupError, SettingsError) as error:
-        tell(str(error))
+        tell("; ".join([str(error), *getattr(error, "__notes__", [])]))
         code = USAGE_ERROR
     raise typer.Exit(code)

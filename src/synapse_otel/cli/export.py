@@ -2,45 +2,67 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
+from synapse_otel.cli.ending import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import journal_roots
-from synapse_otel.recording import find_run, same_run
+from synapse_otel.recording import find_run, run_groups, same_run
 from synapse_otel.report.words import path as shown_path
 from synapse_otel.report.words import size
-from synapse_otel.settings import load_settings
+from synapse_otel.settings import Settings, load_settings
+from synapse_otel.view.otlp import read_otlp_file
+
+_ENDINGS: Final = {"html": ".html", "otlp-json": ".otlp.json", "csv": "", "parquet": ""}
 
 
 def export(run: str | None, *, kind: str, output: Path | None) -> int:
     """Write a run into a file or folder, and return the exit code.
 
     Args:
-        run: the run, as `find_run` takes it; None: the last one.
-        kind: ``html``, ``otlp-json`` or ``csv``.
+        run: the run, as `find_run` takes it; a file that ``otlp-json`` has written; None: the last one.
+        kind: ``html``, ``otlp-json``, ``csv`` or ``parquet``.
         output: where to; None: in this folder, by the run's name.
 
     Raises:
         OSError: it cannot be read or written.
-        RunNotFoundError: there is no such run.
+        LookupError: there is no such run, the file is not ours, or what writes this kind is not installed.
         SettingsError: a setting is wrong.
     """
+    settings = load_settings()
+    roots = journal_roots(settings)
+    with ExitStack() as stack:
+        if run is not None and Path(run).is_file():
+            end_in_order()
+            roots = [stack.enter_context(read_otlp_file(Path(run)))]
+            names = [group[0].folder.name for group in run_groups(roots)]
+            if len(names) > 1:
+                raise LookupError(
+                    f"{run} holds {len(names)} runs, and one is exported at a time: {', '.join(names[:5])}"
+                )
+            run = None
+        return _export(find_run(run, roots), roots, settings, kind=kind, output=output)
+
+
+def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, output: Path | None) -> int:
     from synapse_otel.view.gathering import Gathered
     from synapse_otel.view.page_file import page_file
+    from synapse_otel.view.parquet import check_parquet, write_parquet
     from synapse_otel.view.rows import run_id
     from synapse_otel.view.server import page
     from synapse_otel.view.shelf import Shelf
     from synapse_otel.view.tables import write_tables
 
-    settings = load_settings()
-    roots = journal_roots(settings)
-    folder = find_run(run, roots)
-    target = output or Path(folder.name + {"html": ".html", "otlp-json": ".otlp.json", "csv": ""}[kind])
+    if kind == "parquet":
+        check_parquet()
+    target = output or Path(folder.name + _ENDINGS[kind])
     folders = same_run(folder, roots)
     found = Gathered(folders)
     found.refresh()
-    if kind == "csv":
-        written = write_tables(found, target)
+    if kind in {"csv", "parquet"}:
+        written = (write_tables if kind == "csv" else write_parquet)(found, target)
     elif kind == "otlp-json":
         from synapse_otel.shipper.otlp_file import write_otlp_file
 

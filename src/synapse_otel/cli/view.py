@@ -1,24 +1,36 @@
-"""``synapse-otel view``: the runs in a browser."""
+"""``synapse-otel view``: the runs in a browser, or in the terminal."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import socket
 import sys
 import webbrowser
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import islice
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+import anyio
+
+from synapse_otel.cli.ending import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import journal_roots
 from synapse_otel.journal.folder import is_run, run_folders
 from synapse_otel.recording import find_run
 from synapse_otel.settings import Settings, load_settings
+from synapse_otel.view.library import Library
+from synapse_otel.view.otlp import read_otlp_file
+from synapse_otel.view.page_file import HEAD, is_page_file
+from synapse_otel.view.rows import run_id
+from synapse_otel.view.shelf import Shelf
+
+if TYPE_CHECKING:
+    import uvicorn
 
 FIRST_PORT: Final = 4319
 _TRIES: Final = 20
@@ -26,32 +38,54 @@ _HOST: Final = "127.0.0.1"
 _BACKLOG: Final = 128
 
 
-def view(target: str | None, *, port: int | None, browser: bool) -> int:
-    """Serve the page until it is interrupted, and return the exit code.
+def view(target: str | None, *, port: int | None, browser: bool, terminal: bool, idle_seconds: float | None) -> int:
+    """Show runs until it is interrupted, and return the exit code.
 
     Args:
-        target: a run, as `find_run` takes it; a folder of a run or of runs; None: all runs.
+        target: a run, as `find_run` takes it; a folder of a run or of runs; a file that ``export`` has written; None:
+            all runs.
         port: where to listen; None: at the first free one from `FIRST_PORT` on.
         browser: whether to open a browser.
+        terminal: show them in the terminal, and serve nothing.
+        idle_seconds: end after so long with no page open; None: when interrupted.
 
     Raises:
-        OSError: the port is in use, or may not be used.
-        LookupError: there is no such run, or the folder is not ours.
+        OSError: the port is in use, or may not be used; a file cannot be read.
+        LookupError: there is no such run, the folder or file is not ours, or there is no terminal.
         SettingsError: a setting is wrong.
     """
-    from synapse_otel.view.library import Library
-    from synapse_otel.view.server import application, page
-    from synapse_otel.view.shelf import Shelf
+    with ExitStack() as stack:
+        if target is not None and (file := Path(target)).is_file():
+            with file.open("rb") as opened:
+                head = opened.read(HEAD)
+            if is_page_file(head.decode(errors="replace")):
+                return _open_page_file(file, browser=browser, terminal=terminal)
+            end_in_order()
+            target = str(stack.enter_context(read_otlp_file(file)))
+        return _show(target, port=port, browser=browser, terminal=terminal, idle_seconds=idle_seconds)
 
-    if target is not None and (file := Path(target)).is_file():
-        return _open_file(file, browser=browser)
+
+def _show(target: str | None, *, port: int | None, browser: bool, terminal: bool, idle_seconds: float | None) -> int:
+    settings = load_settings()
+    roots, folders, run = _target(target, settings)
+    library = Library(Shelf(roots, folders, stall_seconds=settings.stall_timeout), jaeger_url=settings.jaeger_url)
+    if terminal:
+        check_terminal()
+        end_in_order()
+        from synapse_otel.view.terminal.app import TerminalView
+
+        TerminalView(library, run, unicode=knows_unicode()).run()
+        return 0
+    return _serve_page(library, run, port=port, browser=browser, idle_seconds=idle_seconds)
+
+
+def _serve_page(library: Library, run: str, *, port: int | None, browser: bool, idle_seconds: float | None) -> int:
+    from synapse_otel.view.server import application, page
+
     try:
         page("index.html")
     except FileNotFoundError:
         raise LookupError("this installation lacks the page: it was built without Node (see CONTRIBUTING.md)") from None
-    settings = load_settings()
-    roots, folders, run = _target(target, settings)
-    library = Library(Shelf(roots, folders, stall_seconds=settings.stall_timeout), jaeger_url=settings.jaeger_url)
     token = secrets.token_urlsafe(24)
     with _listening(port) as listener:
         number = listener.getsockname()[1]
@@ -61,38 +95,57 @@ def view(target: str | None, *, port: int | None, browser: bool) -> int:
         sys.stdout.flush()
         if browser:
             Thread(target=_open_browser, args=(address,), daemon=True).start()
-        _serve(application(library, token), listener)
+        _serve(application(library, token), listener, idle_seconds)
     return 0
 
 
 def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Path], str]:
     """Return the folders of journals, further folders of runs, and the id of the run to begin with."""
-    from synapse_otel.view.rows import run_id
-
     roots = journal_roots(settings)
     if target is None:
         return roots, [], ""
     folder = Path(target)
     if folder.is_dir() and not is_run(folder):
-        if next(run_folders(folder), None) is None:
+        found = list(islice(run_folders(folder), 2))
+        if not found:
             raise LookupError(f"{target} is neither the folder of a run nor a folder of runs")
-        return [folder.absolute()], [], ""
+        return [folder.absolute()], [], run_id(found[0]) if len(found) == 1 else ""
     if folder.is_dir() and folder.absolute().parent not in roots:
         return [], [folder.absolute()], run_id(folder.absolute())
     return roots, [], run_id(find_run(target, roots))
 
 
-def _open_file(file: Path, *, browser: bool) -> int:
-    """Show a file that ``synapse-otel export`` has written: it is a page by itself."""
-    from synapse_otel.view.page_file import is_page_file
-
-    with file.open(encoding="utf-8", errors="replace") as opened:
-        if not is_page_file(opened.read(2_000)):
-            raise LookupError(f"{file} is no page that `synapse-otel export` has written, nor the folder of runs")
+def _open_page_file(file: Path, *, browser: bool, terminal: bool) -> int:
+    """Show a page that ``synapse-otel export`` has written: it needs nothing but a browser."""
+    if terminal:
+        raise LookupError(f"{file} is a page for a browser; in a terminal `--format otlp-json` or the folder is shown")
     say(f"The page is at  {file.absolute().as_uri()}")
     if browser:
         _open_browser(file.absolute().as_uri())
     return 0
+
+
+def check_terminal() -> None:
+    """Check that there is a terminal to draw in, and to read keys from.
+
+    Raises:
+        LookupError: there is none; the message says what to use instead.
+    """
+    missing = [
+        name
+        for name, stream in (("stdin", sys.__stdin__), ("stdout", sys.__stdout__), ("stderr", sys.__stderr__))
+        if stream is None or not stream.isatty()
+    ]
+    instead = "`synapse-otel jobs` lists the runs as text, `synapse-otel show RUN` shows one, `--json` is for programs"
+    if missing:
+        raise LookupError(f"--terminal wants a terminal, and {missing[0]} is none: {instead}")
+    if os.environ.get("TERM", "dumb") in {"dumb", "unknown", ""}:
+        raise LookupError(f"--terminal wants a terminal that can be drawn in, and TERM says there is none: {instead}")
+
+
+def knows_unicode() -> bool:
+    """Say whether the terminal has more characters than ASCII, as its locale tells."""
+    return (getattr(sys.__stdout__, "encoding", None) or "").lower().replace("-", "").startswith("utf")
 
 
 def _listening(port: int | None) -> socket.socket:
@@ -113,7 +166,7 @@ def _listening(port: int | None) -> socket.socket:
     raise AssertionError  # the last try returns or raises
 
 
-def _serve(app: object, listener: socket.socket) -> None:
+def _serve(app: object, listener: socket.socket, idle_seconds: float | None) -> None:
     import uvicorn
 
     config = uvicorn.Config(
@@ -125,8 +178,27 @@ def _serve(app: object, listener: socket.socket) -> None:
         timeout_graceful_shutdown=0,
         ws="none",
     )
+    server = uvicorn.Server(config)
+
+    async def run() -> None:
+        async with anyio.create_task_group() as tasks:
+            if idle_seconds is not None:
+                tasks.start_soon(_end_when_idle, server, idle_seconds)
+            await server.serve(sockets=[listener])
+            tasks.cancel_scope.cancel()
+
     with suppress(KeyboardInterrupt):
-        asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+        anyio.run(run)
+
+
+async def _end_when_idle(server: uvicorn.Server, seconds: float) -> None:
+    """End the server when it has had no connection for so long; a page that is open keeps one for its events."""
+    until = monotonic() + seconds
+    while monotonic() < until:
+        await anyio.sleep(min(seconds, 1.0))
+        if server.server_state.connections:
+            until = monotonic() + seconds
+    server.should_exit = True
 
 
 def _open_browser(address: str) -> None:

@@ -7,7 +7,7 @@ from time import time_ns
 from typing import Any, Final
 
 from synapse_otel.journal.folder import QUARANTINE_FILE
-from synapse_otel.recording import Overview, Role, Span
+from synapse_otel.recording import LogKind, Overview, Role, RunState, Span
 from synapse_otel.redaction import redact_text
 from synapse_otel.signals import semconv
 from synapse_otel.view.filtering import counts_of
@@ -20,6 +20,11 @@ SPANS: Final = 3_000
 """Spans that are shown at most: of more, those of jobs and steps come first, then what failed or is open."""
 SERIES: Final = 1_000
 _NONFINITE: Final = 500
+_LAST_WORDS: Final = 4
+_LOOKED_AT: Final = 200
+_WARNING: Final = 13
+_KINDS: Final = list(LogKind)
+_TO_USERS: Final = frozenset({LogKind.MESSAGE, LogKind.EVENT})
 _KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
 
 
@@ -48,6 +53,7 @@ def details(one: Shelved, found: Gathered, *, jaeger_url: str | None = None) -> 
         "series": _series(found),
         "logs": counts_of(found.logs),
         "exceptions": [_exception(found, at) for at in found.exceptions],
+        "last_words": _last_words(found) if overview is not None and overview.state is RunState.CRASHED else [],
         "nonfinite": [mark for at in found.nonfinite[:_NONFINITE] for mark in _marks(found, at)],
         "resource": {key: plain(value) for key, value in found.resource.items()},
         **_overviewed(overview, jaeger_url),
@@ -190,6 +196,18 @@ def _exception(found: Gathered, at: int) -> Json:
         "category": told["category"],
         "span": told["span"],
     }
+
+
+def _last_words(found: Gathered) -> list[Json]:
+    """Return what a killed run said last to users, and what it warned of: nobody else knows why it ended."""
+    logs, places = found.logs, []
+    for at in range(len(logs) - 1, max(len(logs) - _LOOKED_AT, 0) - 1, -1):
+        kind = _KINDS[logs.kinds[at]]
+        if kind in _TO_USERS or (logs.severities[at] >= _WARNING and kind is not LogKind.LIFE):
+            places.append(at)
+            if len(places) == _LAST_WORDS:
+                break
+    return [logs.told(at) for at in reversed(places)]
 
 
 def _marks(found: Gathered, at: int) -> Iterable[Json]:

@@ -172,6 +172,8 @@ class Gathered:
             self.version += 1
             if monotonic() > until:
                 return False
+        if ended and journal.end_workers():
+            self.version += 1
         return True
 
     def _resume(self, journal: _Journal) -> None:

@@ -10,7 +10,7 @@ from synapse_otel.view.details import details
 from synapse_otel.view.filtering import Filtered, Wanted
 from synapse_otel.view.gathering import Gathered
 from synapse_otel.view.rows import Json
-from synapse_otel.view.shelf import Shelf
+from synapse_otel.view.shelf import Shelf, Shelved
 
 OPEN_RUNS: Final = 8
 """Runs that are kept in memory at most."""
@@ -32,6 +32,11 @@ class Open:
         self.filtered = Filtered(found.logs)
         self.complete = False
 
+    @property
+    def ratio(self) -> float:
+        """Share that has been read, 1 for all."""
+        return 1.0 if self.complete else self.found.ratio
+
 
 class Library:
     """What the page is answered from. Methods may be called by any thread."""
@@ -51,14 +56,9 @@ class Library:
         """
         one = self._opened(name)
         with one.found.lock:
-            self._refresh(one)
-            shelved = self.shelf.get(name)
-            if shelved is None:
-                raise UnknownRunError(name)
+            shelved = self._read_on(name, one)
             told = details(shelved, one.found, jaeger_url=self._jaeger_url)
-            told["version"] = one.found.version
-            told["reading"] = 1.0 if one.complete else one.found.ratio
-            return told
+            return told | {"version": one.found.version, "reading": one.ratio}
 
     def curves(self, name: str, numbers: list[int], points: int, **how: Any) -> Json:
         """Return points of curves by their numbers, as `Samples.drawn` makes them.
@@ -96,11 +96,16 @@ class Library:
         """
         one = self._opened(name)
         with one.found.lock:
-            self._refresh(one)
-            shelved = self.shelf.get(name)
-            if shelved is None:
-                raise UnknownRunError(name)
-            return one.found.version, shelved.version, 1.0 if one.complete else one.found.ratio
+            shelved = self._read_on(name, one)
+            return one.found.version, shelved.version, one.ratio
+
+    def _read_on(self, name: str, one: Open) -> Shelved:
+        """Read on in a run, and return what its folder tells by now: it may have gone meanwhile."""
+        self._refresh(one)
+        shelved = self.shelf.get(name)
+        if shelved is None:
+            raise UnknownRunError(name)
+        return shelved
 
     def _begin(self, one: Open) -> None:
         """Read a run that has not been read whole yet; reading on is for who shows it."""

@@ -18,6 +18,8 @@ DATA_ID: Final = "synapse-otel-run"
 """Id of the element that holds what is shown."""
 POINTS: Final = 20_000
 """Points of all curves together, about; beyond it, each is thinned out so that no peak is lost."""
+HEAD: Final = 2_000
+"""Bytes by which one is known."""
 RECORDS: Final = 3_000
 """Log records at most: the first, the last, and of those between the warnings and errors."""
 _EDGE: Final = 1_000

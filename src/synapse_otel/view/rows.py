@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any, Final
 
 from synapse_otel.journal.folder import Exit
 from synapse_otel.journal.frames import FORMAT_VERSION
-from synapse_otel.recording import CategoryProgress, JobOverview, Overview, run_name
+from synapse_otel.recording import CategoryProgress, JobOverview, Overview, RunState, run_name
 from synapse_otel.redaction import redact_text
+from synapse_otel.signals import semconv
 
 UNREADABLE: Final = "unreadable"
 """State of a folder that looks like a run's and cannot be read."""
+FROM_FILE: Final = re.compile(r"otlp file, (?P<left_out>\d+) lines left out")
+"""What a journal's destination is that was made again of a file."""
 Json = dict[str, Any]
+_TONES: Final = {RunState.LIVE: "live", RunState.STALLED: "warn", RunState.CRASHED: "bad"}
+_ENDS: Final = {
+    "": ("done", "good"),
+    semconv.RESULT_SUCCESS: ("done", "good"),
+    semconv.RESULT_SKIP: ("skipped", "muted"),
+    semconv.RESULT_CANCELLATION: ("cancelled", "warn"),
+    semconv.RESULT_FAILURE: ("failed", "bad"),
+}
 
 
 def run_id(folder: Path) -> str:
@@ -34,11 +46,19 @@ def row_of(one: Overview) -> Json:
     notes = []
     if one.version > FORMAT_VERSION:
         notes.append(f"written by a newer synapse-otel (format {one.version}, this one knows {FORMAT_VERSION})")
+    if from_file := FROM_FILE.fullmatch(one.run.destination):
+        left_out = int(from_file["left_out"])
+        notes.append("read from a file of OTLP, which does not tell of its delivery")
+        notes += [f"{left_out:,} lines of it are damaged, or not OTLP, and left out"] if left_out else []
+    result = job.result if job else ""
+    word, tone = _verdict(one.state, result)
     return {
         "id": run_id(one.folders[0]),
         "name": run_name(one.run) or one.run.name,
         "state": str(one.state),
-        "result": job.result if job else "",
+        "word": word,
+        "tone": tone,
+        "result": result,
         "error": job.error_type if job else "",
         "action": job.action if job else "",
         "plugin": job.plugin if job else "",
@@ -62,12 +82,19 @@ def unreadable_row(folder: Path, why: str) -> Json:
     return {
         "id": run_id(folder),
         "name": run_id(folder),
-        "state": UNREADABLE,
+        "state": UNREADABLE, "word": UNREADABLE, "tone": "warn",
         "result": "", "error": "", "action": "", "plugin": "", "version": "", "job": "", "jobs": 0,
         "start": _made(folder), "end": None, "last": _made(folder), "progress": None,
         "emitted": 0, "delivered": 0, "pending": 0, "dropped": 0,
         "notes": [why],
     }  # fmt: skip
+
+
+def _verdict(state: RunState, result: str) -> tuple[str, str]:
+    """Return what became of a run in one word (of one that is done, how its job ended), and how that is coloured."""
+    if state is not RunState.DONE:
+        return str(state), _TONES[state]
+    return _ENDS.get(result, (result, "bad"))
 
 
 def job_of(job: JobOverview) -> Json:

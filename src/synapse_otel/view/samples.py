@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left, bisect_right
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from synapse_otel.view.rows import Json
 
@@ -20,7 +21,7 @@ class Points(NamedTuple):
 class Samples:
     """The values of one series with their times in Unix ns, in the order in which they were made: 16 bytes each."""
 
-    __slots__ = ("attributes", "category", "instrument", "metric", "name", "times", "unit", "values")
+    __slots__ = ("_known", "_least", "_most", "category", "instrument", "metric", "name", "times", "unit", "values")
 
     def __init__(self, *, name: str, metric: str, category: str, unit: str, instrument: str) -> None:
         self.name = name
@@ -32,7 +33,9 @@ class Samples:
         self.instrument = instrument
         self.times = array("q")
         self.values = array("d")
-        self.attributes: dict[str, Any] = {}
+        self._known = 0
+        self._least = math.inf
+        self._most = -math.inf
 
     def __len__(self) -> int:
         return len(self.values)
@@ -100,6 +103,7 @@ class Samples:
     def told(self, number: int) -> Json:
         """Return what there is to say of a series without its points."""
         values = self.values
+        least, most = self._extent()
         return {
             "id": number,
             "name": self.metric,
@@ -108,6 +112,14 @@ class Samples:
             "count": len(values),
             "first": values[0],
             "last": values[-1],
-            "min": min(values),
-            "max": max(values),
+            "min": least,
+            "max": most,
         }
+
+    def _extent(self) -> tuple[float, float]:
+        """Return the least and the greatest value; each value is looked at once, however often somebody asks."""
+        new = self.values[self._known :]
+        if new:
+            self._known += len(new)
+            self._least, self._most = min(self._least, min(new)), max(self._most, max(new))  # noqa: PLW3301 - no copies
+        return self._least, self._most

@@ -1,0 +1,56 @@
+"""The progress of a job, from the gauges that were sent of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from synapse_otel.journal.state import BLOCK_SIZE, StateBlock
+from synapse_otel.signals import semconv
+
+_LATEST: Final = 9e9
+"""Times in s beyond it are no 64-bit integers in ns."""
+_GAUGES: Final = frozenset(
+    one.name
+    for one in (semconv.JOB_PROGRESS_CURRENT, semconv.JOB_PROGRESS_LIMIT, semconv.JOB_PROGRESS_TIME, semconv.JOB_ETA)
+)
+
+
+class SentProgress:
+    """The last progress of each category of each job."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], dict[str, tuple[int, float]]] = {}
+
+    def take(self, name: str, attributes: Mapping[str, Any], time: int, value: float) -> bool:
+        """Take a point of a gauge; say whether it is one of progress. ``time`` is Unix time in ns."""
+        if name not in _GAUGES:
+            return False
+        key = str(attributes.get(semconv.JOB_ID, "")), str(attributes.get(semconv.CATEGORY, ""))
+        known = self._known.setdefault(key, {})
+        known[name] = max(known.get(name, (0, 0.0)), (time, value))
+        return True
+
+    def block(self, keys: Mapping[str, bytes]) -> bytes:
+        """Return a state block; ``keys`` are those of jobs by their ids."""
+        block, home = StateBlock(), bytearray(BLOCK_SIZE)
+        for (job, category), known in self._known.items():
+            current, limit, seconds, left = (
+                known.get(one.name, (0, 0.0))[1]
+                for one in (
+                    semconv.JOB_PROGRESS_CURRENT,
+                    semconv.JOB_PROGRESS_LIMIT,
+                    semconv.JOB_PROGRESS_TIME,
+                    semconv.JOB_ETA,
+                )
+            )
+            if not (0 < limit < math.inf and math.isfinite(current) and 0 <= seconds < _LATEST and 0 <= left < _LATEST):
+                continue
+            time = int(seconds * 1e9)
+            slot = block.progress(keys.get(job, bytes(8)), category)
+            if left > 0 and 0 < current < limit:  # so that rate and time left are what they were
+                slot.set(0.0, limit, time - int(current * left / (limit - current) * 1e9))
+            slot.set(current, limit, time)
+        block.move(memoryview(home))
+        return bytes(home)
