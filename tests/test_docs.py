@@ -1,30 +1,26 @@
-"""README.md and docs/: their code runs, their tables follow the code, and what they name exists."""
+"""README.md and docs/: their tables follow the code, and what they name exists. Their code: `tests/docs/`."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from synapse_otel.plugins.actions import add_task_data, export, inference, train, upload
 from synapse_otel.signals import semconv
-from tools.docs import blocks, prometheus
+from tests.docs.examples import FENCE, PAGES, TREE
+from tools.docs import api, blocks, prometheus
 from tools.docs.settings import known_variables
 from tools.docs.tables import GENERATORS
+from tools.docs.translate import anchor_of
 
 pytestmark = pytest.mark.once
 
-TREE = Path(__file__).parents[1]
-PAGES = blocks.pages(TREE)
-NO_RUN_LIMIT = 2
-"""Blocks that are not run are an exception."""
 
-_FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+PICTURE_LIMIT = 200_000
+"""Bytes: they are in git, and change whenever they are renewed."""
+
 _LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _VARIABLE = re.compile(r"\b((?:SYNAPSE_OTEL|OTEL)_[A-Z0-9_]*[A-Z0-9])\b(?!_?\*)")
@@ -35,74 +31,15 @@ _PLACE = re.compile(r"(?<![\w.~])/(?:root|home|work|Users|tmp)/")
 _TARGET = re.compile(r"(?:`|^|&& )(?:[A-Z_]+=\S+ )*make ([a-z]+(?:-[a-z]+)*)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Block:
-    """A block of code; ``name`` is the file that it is to be written to, if it says one."""
-
-    language: str
-    name: str
-    text: str
-
-
 def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
-
-
-def code_of(page: Path) -> list[Block]:
-    found = []
-    for match in _FENCE.finditer(text_of(page)):
-        language, _, name = match["info"].strip().partition(" ")
-        found.append(Block(language, name, match["text"]))
-    return found
-
-
-def python_of(page: Path) -> list[Block]:
-    return [block for block in code_of(page) if block.language == "python" and block.name != "no-run"]
 
 
 def relative(page: Path) -> str:
     return page.relative_to(TREE).as_posix()
 
 
-def run(command: list[str], folder: Path) -> None:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(folder), str(TREE / "src")]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "SYNAPSE_OTEL_JOURNAL_DIR": str(folder / "journals"),
-        "SYNAPSE_OTEL_SHIPPER": "off",
-        "CI": "true",
-    }
-    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
-
-
 every_page = pytest.mark.parametrize("page", PAGES, ids=relative)
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if python_of(page)], ids=relative)
-def test_code_runs(page: Path, tmp_path: Path):
-    """The blocks of a page run one after the other in one process; those with a file name are files beside them."""
-    parts = python_of(page)
-    for part in parts:
-        if part.name:
-            (tmp_path / part.name).write_text(part.text, encoding="utf-8")
-    (tmp_path / "page.py").write_text("\n".join(part.text for part in parts if not part.name), encoding="utf-8")
-    run([sys.executable, "-W", "error", "page.py"], tmp_path)
-    tests = [part.name for part in parts if part.name.startswith("test_")]
-    if tests:
-        run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *_fixtures(), *tests], tmp_path)
-
-
-def _fixtures() -> list[str]:
-    from importlib.metadata import entry_points
-
-    return [] if entry_points(group="pytest11", name="synapse_otel") else ["-p", "synapse_otel.testing"]
-
-
-def test_few_blocks_are_not_run():
-    left_out = [block for page in PAGES for block in code_of(page) if block.name == "no-run"]
-    assert len(left_out) <= NO_RUN_LIMIT
 
 
 def test_generated_blocks_are_up_to_date():
@@ -125,18 +62,19 @@ def test_a_stale_block_is_found():
 
 @every_page
 def test_links_lead_somewhere(page: Path):
-    for target in _LINK.findall(_FENCE.sub("", text_of(page))):
+    for target in _LINK.findall(FENCE.sub("", text_of(page))):
         if target.startswith(("https://", "http://")):
             continue
         path, _, anchor = target.partition("#")
         found = (page.parent / path).resolve() if path else page
         assert found.exists(), target
         if anchor:
-            assert anchor in [_anchor(heading) for heading in _HEADING.findall(text_of(found))], target
+            headings = [anchor_of(heading) for heading in _HEADING.findall(FENCE.sub("", text_of(found)))]
+            assert anchor in {*headings, *API_ANCHORS}, target
 
 
-def _anchor(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+API_ANCHORS = set(re.findall(r"^::: (\S+)$", api.api(), re.MULTILINE))
+"""What the site makes of the names in docs/api.md."""
 
 
 @every_page
@@ -207,3 +145,12 @@ def test_pictures_refer_to_nothing_outside():
         assert "@font-face" not in text
         assert "href=" not in text
         assert not _PLACE.search(text)
+
+
+def test_every_picture_is_shown_and_small():
+    """One for light is shown with its fellow for dark, which the site puts beside it."""
+    shown = {name for page in PAGES for name in re.findall(r"images/([\w-]+\.\w+)", text_of(page))}
+    shown |= {name.replace("-light.", "-dark.") for name in shown}
+    pictures = list((TREE / "docs" / "images").iterdir())
+    assert {picture.name for picture in pictures} == shown
+    assert all(picture.stat().st_size < PICTURE_LIMIT for picture in pictures)

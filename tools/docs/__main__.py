@@ -1,48 +1,55 @@
-"""`python -m tools.docs`: write the generated tables; `--check`: say where they are not what they should be."""
+"""`python -m tools.docs`: write the generated tables, pictures, measured costs, or the site.
+
+``--check`` says where the tables are not what they should be.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from tools.docs.blocks import ROOT, changed
+from tools import generated
+from tools.docs.blocks import changed
 from tools.docs.measured import write_costs
 from tools.docs.pictures import write_pictures
+from tools.docs.site import build_site, serve_site
 from tools.docs.tables import GENERATORS
+from tools.docs.traces import write_traces
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command in ``arguments``; return the exit status: 1 where ``--check`` found drift."""
     parser = argparse.ArgumentParser(prog="python -m tools.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if something would change")
+    parser.add_argument("--serve", action="store_true", help="site: serve it on loopback until interrupted")
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("tables", "pictures", "costs"),
+        choices=("tables", "pictures", "traces", "costs", "site"),
         default="tables",
-        help="tables (default), pictures: of a demo's run, costs: of calls, as `make bench` measures them",
+        help="tables (default); pictures: of runs of the demo, on the page and in the terminal; traces: pictures of "
+        "what a real Jaeger answers; costs: of calls, as `make bench` measures them; site: all of docs/ as pages",
     )
     chosen = parser.parse_args(arguments)
+    if chosen.what == "site":
+        return serve_site() if chosen.serve else build_site()
     if chosen.what == "pictures":
-        print(*write_pictures(), sep="\n")
+        print(*_pictures(), sep="\n")
+    elif chosen.what == "traces":
+        print(*write_traces(), sep="\n")
     elif chosen.what == "costs":
         print(write_costs())
     else:
-        return _tables(check=chosen.check)
+        return generated.write(changed(GENERATORS), check=chosen.check)
     return 0
 
 
-def _tables(*, check: bool) -> int:
-    status = 0
-    for page, text in changed(GENERATORS):
-        if check:
-            print(f"{page.relative_to(ROOT)}: generated blocks are not up to date; `make docs` writes them")
-            status = 1
-        else:
-            page.write_text(text, encoding="utf-8")
-            print(f"{page.relative_to(ROOT)} written")
-    return status
+def _pictures() -> list[Path]:
+    from tools.docs.page_pictures import write_page_pictures  # playwright, which nothing else here needs
+
+    return [*write_pictures(), *write_page_pictures()]
 
 
 if __name__ == "__main__":

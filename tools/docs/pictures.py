@@ -21,6 +21,7 @@ WIDTH: Final = 110
 _FONT_FACE: Final = re.compile(r"\s*@font-face\s*\{.*?\}", re.DOTALL)
 _FONTS: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 _COMMENT: Final = re.compile(r"\s*<!--.*?-->", re.DOTALL)
+_IDS: Final = re.compile(r"\bterminal-\d+")
 _STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
 _HOME: Final = "~/.local/state"
 _SHOWN: Final = 8
@@ -43,8 +44,13 @@ def svg(printed: str, *, title: str) -> str:
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True, color_system="truecolor")
         console.print(Text.from_ansi(printed.rstrip()), soft_wrap=False)
-    drawn = console.export_svg(title=title, unique_id="demo")
+    return cleaned(console.export_svg(title=title, unique_id="demo"))
+
+
+def cleaned(drawn: str) -> str:
+    """Return what rich has drawn without what it refers to outside, and equal for equal screens."""
     drawn = _COMMENT.sub("", _FONT_FACE.sub("", drawn))
+    drawn = _IDS.sub("terminal", drawn)
     drawn = re.sub(r"font-family: Fira Code, monospace", f"font-family: {_FONTS}", drawn)
     return "\n".join(line.rstrip() for line in drawn.splitlines()) + "\n"
 
@@ -75,7 +81,7 @@ def _demo() -> str:
         )
     if ended.returncode:
         raise RuntimeError(f"the demo ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}")
-    printed = ended.stdout.replace(state, _HOME)
-    if tempfile.gettempdir() in printed:
+    printed = ended.stdout.replace(state, _HOME).replace(f"{Path(sys.executable).parent}{os.sep}", "")
+    if tempfile.gettempdir() in printed or str(ROOT) in printed:
         raise RuntimeError("a path of this machine is left in the demo's output")
     return printed

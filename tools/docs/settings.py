@@ -44,10 +44,12 @@ _TYPES: Final[dict[Any, str]] = {ByteSize: "a size: `512MiB`", FilePath: "path o
 _KINDS: Final = {
     "endpoint": "an http:// or https:// address",
     "headers": "`key=value` pairs, commas between, values percent-encoded",
+    "jaeger_url": "an http:// or https:// address",
     "journal_dir": "path of a folder",
     "redact_keys": "words, commas between",
     "traceparent": "W3C `traceparent`",
     "tracestate": "W3C `tracestate`",
+    "watched_by": "set by `synapse-otel run`",
 }
 _OTLP_MEANINGS: Final = {
     "endpoint": "Where to; over HTTP the common one gets `/v1/logs`, `/v1/metrics`, `/v1/traces` added, a signal's own "
@@ -80,12 +82,17 @@ def known_variables() -> set[str]:
 def own_settings() -> str:
     """Return the fields of `Settings`."""
     docs = attribute_docs(Settings)
+    fields = sorted(Settings.model_fields.items(), key=lambda item: item[0] in {"endpoint", "headers"})
     rows = [
-        (code(variable(name)), code(name), _allowed(name, field), _default(name, field), docs.get(name, ""))
-        for name, field in Settings.model_fields.items()
-        if name not in {"endpoint", "headers"}
-    ] + [(code(variable(name)), code(name), _KINDS[name], "", docs.get(name, "")) for name in ("endpoint", "headers")]
-    return table(("variable", "argument", "allowed", "default", "meaning"), rows)
+        (
+            f"{code(variable(name))}<br>{code(name)}",
+            _allowed(name, field),
+            "" if name in {"endpoint", "headers"} else _default(name, field),
+            docs.get(name, ""),
+        )
+        for name, field in fields
+    ]
+    return table(("variable, argument", "allowed", "default", "meaning"), rows)
 
 
 def otlp_variables() -> str:
@@ -111,7 +118,9 @@ def _default(name: str, field: FieldInfo) -> str:
         return code(value.human_readable().replace(".0", ""))
     if value is None or value == ():
         return ""
-    return code(str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value)
+    return code(
+        str(value).lower() if isinstance(value, bool) else f"{value:.10g}" if isinstance(value, float) else value
+    )
 
 
 def _allowed(name: str, field: FieldInfo) -> str:

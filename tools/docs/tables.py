@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from synapse_otel.journal import folder, frames, state
@@ -10,18 +11,25 @@ from synapse_otel.signals import events as span_events
 from synapse_otel.signals import exceptions, job, semconv, values
 from synapse_otel.signals import metrics as metric_series
 from synapse_otel.signals.levels import LEVELS
+from tools.docs import api, commands
 from tools.docs.markdown import attribute_docs, code, constant_docs, literal_block, prose, table
 from tools.docs.prometheus import label, series
 from tools.docs.settings import other_variables, otlp_variables, own_settings
+from tools.grafana import page as dashboards
 
 
 def attributes() -> str:
     """Return every attribute."""
     rows = [
-        (code(one.key), code(label(one.key)) if "*" not in one.key else "", one.type, one.on, one.description)
+        (
+            "<br>".join(code(name) for name in (one.key, label(one.key))[: 1 if "*" in one.key else 2]),
+            one.type,
+            one.on,
+            one.description,
+        )
         for one in semconv.ATTRIBUTES
     ]
-    return table(("attribute", "label in Prometheus, field in Loki", "type", "on", "meaning"), rows)
+    return table(("attribute, its label in Prometheus and field in Loki", "type", "on", "meaning"), rows)
 
 
 def metrics() -> str:
@@ -37,16 +45,18 @@ def self_metrics() -> str:
 def _metrics(found: Iterable[semconv.Metric]) -> str:
     rows = [
         (
-            code(one.name),
-            one.instrument,
-            code(one.unit),
-            ", ".join(code(name) for name in series(one)),
+            "<br>".join(code(name) for name in (one.name, *series(one))),
+            one.instrument + (f", {code(one.unit)}" if one.unit else ""),
             one.description,
-            ", ".join(code(name) for name in one.attributes),
+            ", ".join(code(name) for name in one.attributes if name not in ON_ALL),
         )
         for one in found
     ]
-    return table(("metric", "instrument", "unit", "in Prometheus", "meaning", "attributes"), rows)
+    return table(("metric, its series in Prometheus", "instrument, unit", "meaning", "attributes"), rows)
+
+
+ON_ALL: Final = frozenset({"synapse.plugin.name", "synapse.action"})
+"""Attributes of each metric of jobs, which its row does not repeat."""
 
 
 def events() -> str:
@@ -122,7 +132,9 @@ def slots() -> str:
 
 
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
+    "api": api.api,
     "attributes": attributes,
+    "commands": commands.overview,
     "events": events,
     "frame-header": lambda: literal_block(frames),
     "frame-kinds": kinds,
@@ -137,4 +149,6 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "settings": own_settings,
     "slot-kinds": slots,
     "slot-layout": lambda: literal_block(state),
+    **dashboards.blocks(),
+    **{f"options-{name}": partial(commands.options, name) for name in commands.COMMANDS},
 }
