@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from benchmarks.report import Bar, Table
 from benchmarks.unmeasured import Unmeasured
 from benchmarks.viewing_jobs import MESSAGES, METRICS, SAMPLES
 from synapse_otel.journal.folder import run_folders
+from tools.chromium import chromium, opened
 
 RUNS: Final = 1_000
 ROUNDS: Final = 5
@@ -54,8 +55,9 @@ def viewing() -> Table:
     Raises:
         Unmeasured: there is no Chromium.
     """
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+    if chromium() is None:
+        raise Unmeasured("no Chromium is installed here; CHROMIUM names one")
+    with tempfile.TemporaryDirectory() as place, opened() as browser:
         thousand, long = Path(place, "thousand"), Path(place, "long")
         found = [
             *thousand_runs(browser, thousand),
@@ -63,7 +65,6 @@ def viewing() -> Table:
             *lag(browser, Path(place, "lag")),
             *cost_to_the_job(browser, Path(place, "watched")),
         ]
-        browser.close()
         found += in_the_terminal(thousand, long)
     bars = [
         Bar(one.what, _told(one.most, one.unit), _told(one.value, one.unit), one.value <= one.most)
@@ -273,10 +274,3 @@ def _peak(process: subprocess.Popen[str]) -> float:
     """Return the most memory that a process has had, in MiB."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
-def _chromium() -> str:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        raise Unmeasured("no Chromium is installed here; CHROMIUM names one")
-    return found

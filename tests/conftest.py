@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sink import Sink
+
 
 def _is_importable(module: str) -> bool:
     try:
@@ -36,6 +38,13 @@ pytest_plugins = [
     *([] if entry_points(group="pytest11", name="synapse_otel") else ["synapse_otel.testing"]),
     *(["tests.stack.fixtures"] if _is_importable("tools.stack.stack") else []),
 ]
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """What receives OTLP over HTTP, and keeps it."""
+    with Sink() as running:
+        yield running
 
 
 @pytest.fixture(scope="session", autouse=True)

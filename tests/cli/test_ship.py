@@ -15,15 +15,9 @@ from tests.cli.watching import start, told
 from tests.eventually import eventually
 from tests.reading.conftest import only
 from tests.reading.runs import run
-from tests.sink import ACCEPT, Answer, Sink, attributes
+from tests.sink import ACCEPT, Answer, attributes
 
 pytestmark = pytest.mark.once
-
-
-@pytest.fixture
-def sink():
-    with Sink() as found:
-        yield found
 
 
 def settings(sink):

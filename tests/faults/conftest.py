@@ -13,12 +13,6 @@ from tests.sink import Sink
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    with Sink() as running:
-        yield running
-
-
-@pytest.fixture
 def place(tmp_path: Path, sink: Sink) -> Iterator[Place]:
     """Journals that go to the sink."""
     found = Place(tmp_path / "journals", sink.url)

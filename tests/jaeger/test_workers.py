@@ -19,12 +19,6 @@ ERROR = 2
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    with Sink() as running:
-        yield running
-
-
-@pytest.fixture
 def place(tmp_path: Path, sink: Sink) -> Iterator[Place]:
     found = Place(tmp_path / "journals", sink.url)
     yield found

@@ -5,13 +5,6 @@ from __future__ import annotations
 import pytest
 
 from synapse_otel.journal.creation import create_journal
-from tests.sink import Sink
-
-
-@pytest.fixture
-def sink():
-    with Sink() as running:
-        yield running
 
 
 @pytest.fixture

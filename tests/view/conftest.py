@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -122,10 +121,4 @@ def tell(process: subprocess.Popen[str], line: str) -> None:
         assert process.stdout.readline() == "done\n"
 
 
-def chromium() -> str | None:
-    """Return the path of a Chromium that is installed; `CHROMIUM` names another one."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
-__all__ = ["REPOSITORY", "chromium", "only", "record", "tell"]
+__all__ = ["REPOSITORY", "only", "record", "tell"]

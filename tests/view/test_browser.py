@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.recording import Recording
 from tests.reading.runs import command
-from tests.view.conftest import chromium, record, tell
+from tests.view.conftest import record, tell
+from tools.chromium import chromium, opened
 
 pytestmark = [
     pytest.mark.once,
@@ -28,10 +29,8 @@ _CUT_OFF = "net::ERR_FAILED"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        yield launched
-        launched.close()
+    with opened() as running:
+        yield running
 
 
 @pytest.fixture

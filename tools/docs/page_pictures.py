@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tools.chromium import opened
 from tools.docs.blocks import ROOT
 from tools.docs.demo_runs import environment, live_run, make_runs, served
 from tools.docs.terminal_pictures import write_terminal_picture
@@ -19,7 +18,6 @@ from tools.docs.terminal_pictures import write_terminal_picture
 PICTURES: Final = ROOT / "docs" / "images"
 SIZES: Final = {"desktop": (1280, 1080), "phone": (390, 780), "list": (1280, 460)}
 SCHEMES: Final = ("light", "dark")
-_CHROMIUMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _DRAWN_MS: Final = 1000
 """Until the curves are drawn, when their samples have come."""
 _GOING_MS: Final = 2000
@@ -52,17 +50,11 @@ def write_page_pictures(folder: Path = PICTURES) -> list[Path]:
 def pictures_of(journals: Path, folder: Path) -> list[Path]:
     """Write the pictures of these runs, and of one more that is live meanwhile."""
     written = [write_terminal_picture(folder / "terminal-run.svg", environment(journals), "enter", "2", lines=22)]
-    with served(journals) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
-        try:
-            written += [
-                _run(browser, address, folder, scheme, size) for scheme in SCHEMES for size in ("desktop", "phone")
-            ]
-            with live_run(journals):
-                written += [_list(browser, address, folder, scheme) for scheme in SCHEMES]
-                written.append(write_terminal_picture(folder / "terminal-list.svg", environment(journals), lines=12))
-        finally:
-            browser.close()
+    with served(journals) as address, opened() as browser:
+        written += [_run(browser, address, folder, scheme, size) for scheme in SCHEMES for size in ("desktop", "phone")]
+        with live_run(journals):
+            written += [_list(browser, address, folder, scheme) for scheme in SCHEMES]
+            written.append(write_terminal_picture(folder / "terminal-list.svg", environment(journals), lines=12))
     return written
 
 
@@ -106,10 +98,3 @@ def _written(page: Page, picture: Path) -> Path:
     picture.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=picture)
     return picture
-
-
-def _chromium() -> str:
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _CHROMIUMS)), None)
-    if not found:
-        raise RuntimeError("no Chromium: `sh tools/setup/chromium.sh` sees to one")
-    return found
