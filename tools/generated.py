@@ -24,10 +24,14 @@ def write(files: Iterable[tuple[Path, str]], *, check: bool) -> int:
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         if check:
-            print(f"{path.relative_to(ROOT)}: is not up to date; `make docs` writes it")
+            print(f"{_shown(path)}: is not up to date; `make docs` writes it")
             status = 1
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-            print(f"{path.relative_to(ROOT)} written")
+            print(f"{_shown(path)} written")
     return status
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

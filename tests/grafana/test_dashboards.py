@@ -65,7 +65,7 @@ def test_the_check_finds_a_changed_and_a_forgotten_file(
     monkeypatch.setattr(command, "FOLDER", tmp_path)
     monkeypatch.setattr(command, "texts", lambda: {changed: "new"})
     assert command.main(["--check"]) == 1
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [str(changed), str(forgotten)]
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [str(changed), str(forgotten)]
     assert command.main([]) == 0
     assert changed.read_text() == "new"
     assert not forgotten.exists()

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = generated.write(wanted.items(), check=check)
     for path in sorted(set(FOLDER.glob("*.json")) - wanted.keys()):
         if check:
-            print(f"{path.name}: no dashboard of tools/grafana; `make docs` deletes it")
+            print(f"{path}: no dashboard of tools/grafana; `make docs` deletes it")
             status = 1
         else:
             path.unlink()

@@ -8,12 +8,14 @@ never the other way round: nothing that stands at the cursor or above it is ever
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
 from synapse_otel.plugins.loggers.bars import Glyphs, bar_rows
 from synapse_otel.plugins.loggers.forking import Forkable
+from synapse_otel.plugins.loggers.outlet import PATIENCE_SECONDS
 from synapse_otel.plugins.loggers.trail import Trail, bare
 
 if TYPE_CHECKING:
@@ -62,8 +64,8 @@ class Surface(Protocol):
     def attach(self, area: BarArea) -> None:
         """Lead what others write there around the bars."""
 
-    def drain(self) -> None:
-        """Wait for what was written in part."""
+    def drain(self, seconds: float) -> None:
+        """Wait so long at most for what was written in part."""
 
     def inherit(self) -> None:
         """Leave it to the parent, in the child of a fork."""
@@ -136,6 +138,11 @@ class BarArea(Forkable):
             if self._is_drawn:
                 self._is_drawn = not self._surface.erase(self._hidden())
 
+    def settle(self) -> None:
+        """Write what was written in part, if it is taken soon."""
+        with suppress(OSError, ValueError):  # the terminal has gone: whoever writes next will see
+            self._surface.drain(REFRESH_SECONDS)
+
     def inherit(self) -> None:
         """Leave the bars to another process, the parent after a fork, but for what has to be cleared from the way."""
         self._surface.inherit()
@@ -175,7 +182,7 @@ class BarArea(Forkable):
         the beginning of another one they come back when they are next drawn.
         """
         with self.lock:
-            self._surface.drain()
+            self._surface.drain(PATIENCE_SECONDS)
             before = self._hidden()
             self._trail.follow(text)
             only_moves = bool(before) and not bare(text)

@@ -21,13 +21,19 @@ class Forkable:
         self.lock = RLock()
         _known.add(self)
 
+    def settle(self) -> None:
+        """Write what was written in part: the process is about to fork, and the child writes to the same place."""
+
 
 _known: WeakSet[Forkable] = WeakSet()
 _held: list[Forkable] = []
 
 
 def _hold() -> None:
-    _held.extend(each for each in list(_known) if each.lock.acquire(timeout=_PATIENCE_SECONDS))
+    for each in list(_known):
+        if each.lock.acquire(timeout=_PATIENCE_SECONDS):
+            _held.append(each)
+            each.settle()
 
 
 def _release() -> None:

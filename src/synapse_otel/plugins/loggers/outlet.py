@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import select
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final
 
 PATIENCE_SECONDS: Final = 5.0
 _PIECE_BYTES: Final = 4096
 """PIPE_BUF of Linux: a pipe that takes anything takes this much at once."""
 _KEPT_BYTES: Final = 1 << 20
+_RETRY_SECONDS: Final = 0.001
 _GONE: Final = frozenset({errno.EPIPE, errno.EIO, errno.ENXIO, errno.EBADF})
 """Nobody reads, and nobody will: the pipe's reader has ended, the terminal was closed."""
 
@@ -71,8 +72,11 @@ class Outlet:
                 return False
             try:
                 written = os.write(self._number, bytes(self._rest[:_PIECE_BYTES]))
-            except BlockingIOError:
-                return False
+            except BlockingIOError:  # there was room, and another writer took it, or it was too little
+                if monotonic() >= deadline:
+                    return False
+                sleep(_RETRY_SECONDS)
+                continue
             except OSError as error:
                 self._rest.clear()
                 self._is_gone = error.errno in _GONE

@@ -66,7 +66,7 @@ class RichSurface:
         """Write codes."""
         return self.draw(codes)
 
-    def drain(self) -> None:
+    def drain(self, seconds: float) -> None:
         """Do nothing: everything is written whole."""
 
     def inherit(self) -> None:

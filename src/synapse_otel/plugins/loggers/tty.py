@@ -12,7 +12,7 @@ from synapse_otel.plugins.loggers import stream as streams
 from synapse_otel.plugins.loggers.bars import Glyphs, glyphs_for
 from synapse_otel.plugins.loggers.colours import painted, wants_colours
 from synapse_otel.plugins.loggers.interposed import Interposed
-from synapse_otel.plugins.loggers.outlet import PATIENCE_SECONDS, Outlet
+from synapse_otel.plugins.loggers.outlet import Outlet
 
 if TYPE_CHECKING:
     from synapse_otel.plugins.loggers.area import BarArea
@@ -117,9 +117,9 @@ class Tty:
             self._interposed.write_where_not(self.shows, codes)
         return self.draw(codes)
 
-    def drain(self) -> None:
+    def drain(self, seconds: float) -> None:
         """Wait for what was written in part: what comes now must not stand in the middle of it."""
-        self._outlet.flush(PATIENCE_SECONDS)
+        self._outlet.flush(seconds)
 
     def close(self) -> None:
         """Leave the terminal to others."""
