@@ -208,7 +208,7 @@ def test_a_job_that_starts_just_as_the_shipper_leaves_is_delivered(sink, place):
 
 def test_hundreds_of_short_jobs_leave_nothing_behind_in_their_one_shipper(sink, place):
     place.variables["SYNAPSE_OTEL_EXIT_TIMEOUT"] = "0"
-    pid = start_shipper(place)
+    pid = start_shipper(place, kept_runs=1_000)  # or, on a slow machine, the first ones would be deleted meanwhile
     start_job(place, "row", 2).communicate(timeout=20)
     eventually(lambda: is_delivered(place) and not any("journals/2" in path for path in descriptors(pid)))
     before = [path for path in descriptors(pid) if not path.startswith("socket:")]

@@ -25,7 +25,7 @@ class Jobs:
     running: dict[str, Trace]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def jobs(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
     """Run the four, and two more that stay in their middle."""
     places: Any = {"otlp": stack.otlp_http, "state": tmp_path_factory.mktemp("jaeger")}
