@@ -27,8 +27,8 @@ async def measure(root: Path) -> dict[str, float]:
         await _until(pilot, f"  {count:,} run")
         found = {"listed": time.perf_counter() - begun}
         if count == 1:
-            await pilot.press("enter")
             begun = time.perf_counter()
+            await pilot.press("enter")
             await _until(pilot, " 3 messages ")
             while "  reading " in _text(pilot):
                 await pilot.pause(0.02)
