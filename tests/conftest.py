@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.sink import Sink
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def _is_importable(module: str) -> bool:
@@ -44,6 +48,15 @@ pytest_plugins = [
 def sink() -> Iterator[Sink]:
     """What receives OTLP over HTTP, and keeps it."""
     with Sink() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, for one module: while it runs, its event loop is the thread's."""
+    from tools.chromium import opened
+
+    with opened() as running:
         yield running
 
 

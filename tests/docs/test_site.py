@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tools.chromium import chromium, opened
+from tools.chromium import chromium
 from tools.docs import site, translate
 
 pytestmark = pytest.mark.once
@@ -29,12 +29,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     assert site.build_site(folder) == 0
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with opened() as running:
-        yield running
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.frames import Kind, Signal
 
 SIGNALS = {"mapped": 1_000, "called": 2_000}
+MADE = 5_000
+"""How much is written at least, however slow the machine is: it fills some forty segments."""
 
 
 class Stop(BaseException):
@@ -24,7 +26,7 @@ class Stop(BaseException):
 
 
 def main(root: str, way: str, raises: str) -> None:
-    """Write until enough signals have come."""
+    """Write until enough signals have come, and enough was written."""
     writer.SEGMENT_SIZE = 1 << 14
     if way == "called":
         segment._fallocate = lambda: None
@@ -48,13 +50,13 @@ def main(root: str, way: str, raises: str) -> None:
     def write():
         # A function of its own: of an exception at a loop's end not every CPython says that it is inside of the try.
         nonlocal made
-        while signals < SIGNALS[way]:
+        while signals < SIGNALS[way] or made < MADE:
             journal.append(Kind.LOG, Signal.LOGS, b"made %d " % made + b"x" * (made % 300))
             made += 1
 
     signal.signal(signal.SIGALRM, handler)
     signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
-    while signals < SIGNALS[way]:
+    while signals < SIGNALS[way] or made < MADE:
         try:
             armed = raises == "raises"
             write()

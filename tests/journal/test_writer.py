@@ -296,7 +296,7 @@ def test_a_storm_of_signals_whose_handler_appends_in_the_middle_of_appends(tmp_p
     texts = {frame.payload.rstrip(b"x").decode() for frame in found}
     assert {f"made {number} " for number in range(counts["made"])} <= texts
     assert {f"signal {number} " for number in counts["signals"]} <= texts
-    assert len(segment_numbers(folder)) > 5
+    assert len(segment_numbers(folder)) > 20
     if raises == "raises":
         assert counts["interrupted"] > 50
         assert counts["descriptors"] < 100

@@ -16,7 +16,7 @@ from synapse_otel.recording import Recording
 from tests.eventually import eventually
 from tests.reading.runs import command
 from tests.view.conftest import record, tell
-from tools.chromium import chromium, opened
+from tools.chromium import chromium
 
 pytestmark = [
     pytest.mark.once,
@@ -26,12 +26,6 @@ pytestmark = [
 
 _CUT_OFF = "net::ERR_FAILED"
 """What Chromium says where a test has cut the page off from its server."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with opened() as running:
-        yield running
 
 
 @pytest.fixture
