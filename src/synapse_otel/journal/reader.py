@@ -19,8 +19,6 @@ from synapse_otel.journal.frames import (
     MARK,
     MARK_BYTES,
     Brief,
-    Kind,
-    Segment,
     Template,
     checksum,
     seed,
@@ -288,11 +286,3 @@ def read_all(folder: Path) -> Iterator[tuple[Frame, Any]]:
                 yield frame, templates.whole(structure) if isinstance(structure, Brief) else structure
     finally:
         reader.close()
-
-
-def first_segment(folder: Path) -> Segment | None:
-    """Return the header of the oldest segment, None where there is none that can be read."""
-    for frame, structure in read_all(folder):
-        if frame.kind == Kind.SEGMENT:
-            return structure  # type: ignore[no-any-return]
-    return None

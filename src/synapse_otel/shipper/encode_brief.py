@@ -24,7 +24,6 @@ _LARGEST_INT: Final = 1 << 63
 _HEADS_KEPT: Final = 4_096
 _TEXTS_KEPT: Final = 4_096
 _LONGEST_KEPT: Final = 64
-_FIRST_UIDS: Final = 256
 
 
 class BriefEncoder:
