@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.context import Context
+
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.signals import semconv
 from synapse_otel.signals.job import Job
@@ -139,16 +141,77 @@ def job(
     from synapse_otel.loggers import ConsoleLogger
     from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
 
+    if env is None:
+        env = PluginEnvironment.from_environ()
+    elif not isinstance(env, PluginEnvironment):
+        env = PluginEnvironment(env)
+    console = ConsoleLogger() if logger is None else None
+    with running_job(
+        action,
+        plugin=plugin,
+        version=version,
+        job_id=job_id,
+        category=category,
+        checkpoint=checkpoint,
+        params=params,
+        at_end=console.finish if console is not None else None,
+    ) as started:
+        if console is not None:
+            console.open()
+        context = RuntimeContext(
+            logger=console or logger or ConsoleLogger(),
+            env=env,
+            job_id=started.id,
+            client=client,
+            agent_client=agent_client,
+            checkpoint=dict(checkpoint) if checkpoint is not None else None,
+        )
+        context._job = started  # noqa: SLF001 - the seam between the context and its job
+        try:
+            yield context
+        finally:
+            if console is not None:
+                context.logger = ConsoleLogger()  # what is logged afterwards is recorded and shown too
+
+
+@contextmanager
+def running_job(
+    action: str,
+    *,
+    plugin: str,
+    version: str | None = None,
+    job_id: str | None = None,
+    category: str | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    parent: Context | None = None,
+    at_end: Callable[[], None] | None = None,
+    is_told: bool = True,
+) -> Iterator[Job]:
+    """Run a job without a context of ours: what `job` is made of, and the integrations are.
+
+    Args:
+        action: as those of `job`, like all that is not named here.
+        plugin: as above.
+        version: as above.
+        job_id: as above.
+        category: as above.
+        checkpoint: as above.
+        params: as above.
+        parent: trace context that the job belongs to; that of the environment if none is given.
+        at_end: called when the job has ended, before its end is told.
+        is_told: whether the job's end is told on stderr.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong; the message names it.
+        SettingsError: a setting is wrong.
+    """
     pipeline = _pipeline()
     check_job(
         {"action": action, "plugin": plugin},
         {"version": version, "job_id": job_id, "category": category},
         {"checkpoint": checkpoint, "params": params},
     )
-    if env is None:
-        env = PluginEnvironment.from_environ()
-    elif not isinstance(env, PluginEnvironment):
-        env = PluginEnvironment(env)
     with _lock:
         outermost = not _live()
         of_run = {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version, semconv.ACTION: action}
@@ -165,35 +228,22 @@ def job(
             checkpoint=checkpoint,
             params=params,
             live_spans=pipeline.settings.live_spans,
-            parent=pipeline.parent(),
+            parent=parent if parent is not None else pipeline.parent(),
             set_up=(_join, (pipeline.handed_settings(), *run, pipeline.journal_id)),
         )
         _live().append(started)
     started.flush = pipeline.flush
-    console = ConsoleLogger() if logger is None else None
-    if console is not None:
-        console.open()
-    context = RuntimeContext(
-        logger=console or logger or ConsoleLogger(),
-        env=env,
-        job_id=started.id,
-        client=client,
-        agent_client=agent_client,
-        checkpoint=dict(checkpoint) if checkpoint is not None else None,
-    )
-    context._job = started  # noqa: SLF001 - the seam between the context and its job
-    with ended_by_sigterm(lambda error: _end(started, console, error), pipeline.settings.exit_timeout):
+    started.at_end = at_end
+    started.is_told = is_told
+    with ended_by_sigterm(lambda error: _end(started, error), pipeline.settings.exit_timeout):
         try:
             with started.root.activated():
-                yield context
+                yield started
         except BaseException as error:
-            _end(started, console, error)
+            _end(started, error)
             raise
         else:
-            _end(started, console, None)
-        finally:
-            if console is not None:
-                context.logger = ConsoleLogger()  # what is logged afterwards is recorded and shown too
+            _end(started, None)
 
 
 def _join(
@@ -222,19 +272,21 @@ def _end_received() -> None:
 # --- the job's end -------------------------------------------------------------------------------------
 
 
-def _end(started: Job, console: BaseLogger | None, error: BaseException | None) -> None:
-    """End a job; the last one that runs also ends the run, and says how it went. A caller's logger is left to him."""
+def _end(started: Job, error: BaseException | None) -> None:
+    """End a job; the last one that runs also ends the run, and says how it went."""
     with _lock:
         if started not in _live():
             return  # ended already, by a signal; or this is the child of a fork, and it is not its own to end
         _live().remove(started)
         last = not _live()
     result = started.end(error, semconv.RESULT_ERROR if isinstance(error, Terminated) else None)
-    if console is not None:
-        console.finish()
+    if started.at_end is not None:
+        started.at_end()
     pipeline = _pipeline()
     if last:
-        _report(started, result, pipeline.end_run())
+        account = pipeline.end_run()
+        if started.is_told:
+            _report(started, result, account)
 
 
 def _report(started: Job, result: str, account: Account | None) -> None:
@@ -261,7 +313,7 @@ def _at_exit() -> None:
     if pipeline is None or pipeline.installed is None:
         return
     for started in _live()[::-1]:
-        _end(started, None, NotLeft("the interpreter ended inside the job's block"))
+        _end(started, NotLeft("the interpreter ended inside the job's block"))
     if all(journal.closed for journal in pipeline.installed.recorder.journals):
         return
     if pipeline.installed.recorder.parent:

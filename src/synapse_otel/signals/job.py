@@ -55,6 +55,10 @@ class Job:
         self.key = bytes(8)
         self.flush: Callable[[], object] = _nothing
         """Wait, within the exit budget, until all is delivered; set by whoever set up the delivery."""
+        self.at_end: Callable[[], None] | None = None
+        """Called when the job has ended; set by whoever runs it, as the next one is."""
+        self.is_told = True
+        """Whether the job's end is told to who runs it."""
         self.set_up: SetUp | None = None
         """How a process is set up that is handed this job; set by whoever set up this one."""
         self.finished: Mapping[str, Any] | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from synapse_otel.plugins.category import one_category
 from synapse_otel.plugins.models.logger import LogLevel
+from synapse_otel.plugins.steps.products import products_of
 from synapse_otel.signals.active import CURRENT, scope_or_none
 
 if TYPE_CHECKING:
@@ -75,13 +76,7 @@ class BaseStepContext:
 
     def products(self) -> dict[str, Any]:
         """Return what the workflow has produced so far: the fields of `PRODUCTS` that differ from their defaults."""
-        produced: dict[str, Any] = {}
-        for each in fields(self):
-            if each.name in self.PRODUCTS:
-                value = getattr(self, each.name)
-                if value is not None and value != _default(each):
-                    produced[each.name] = _measure(value)
-        return produced
+        return products_of(self, self.PRODUCTS)
 
     # --- records
 
@@ -190,13 +185,3 @@ class BaseStepContext:
 
 
 _HERE: AbstractContextManager[None] = nullcontext()
-
-
-def _default(each: Any) -> Any:
-    return each.default if each.default_factory is MISSING else each.default_factory()
-
-
-def _measure(value: Any) -> Any:
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return len(value) if isinstance(value, Sized) and not isinstance(value, str | bytes | Mapping) else value

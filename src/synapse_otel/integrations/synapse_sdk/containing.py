@@ -1,0 +1,47 @@
+"""The wall between telemetry and the SDK: what fails on our side is said once and never reaches the plugin."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final, ParamSpec
+
+from synapse_otel.contained import contain
+from synapse_otel.explained import Check, explained_by
+
+P = ParamSpec("P")
+_SAID: Final[set[str]] = set()
+
+
+def tell_once(line: str) -> None:
+    """Say something on stderr, the first time only."""
+    if line not in _SAID:
+        _SAID.add(line)
+        from synapse_otel.pipeline import say
+
+        say(line)
+
+
+def report(error: Exception) -> None:
+    """Hold back a failure of telemetry, and say it the first time.
+
+    Raises:
+        Exception: `error`, where a test asks for it, or a signal's handler has raised it.
+    """
+    contain(error)
+    tell_once(
+        f"the Synapse SDK's calls are not recorded: {type(error).__name__}: {error}; {explained_by(Check.ENVIRONMENT)}"
+    )
+
+
+def contained(function: Callable[P, Any]) -> Callable[P, None]:
+    """Return a function whose failures are held back; its result is dropped."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - nothing of ours ever raises into the SDK
+            report(error)
+
+    return call

@@ -1,0 +1,240 @@
+"""The SDK's loggers: each call is theirs first, unchanged, and recorded when it has returned.
+
+Every way to log ends in a method of the SDK's logger classes, whoever holds the logger: the context, an executor, a
+proxy in between. So these methods are replaced in their classes, and no logger is another object than it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, Final
+
+from synapse_otel.integrations.synapse_sdk.containing import contained, report
+from synapse_otel.integrations.synapse_sdk.loss import record_loss
+from synapse_otel.integrations.synapse_sdk.patches import Make, Patches
+from synapse_otel.integrations.synapse_sdk.workflow import ADVANCE
+from synapse_otel.plugins.loggers.noop import NoOpLogger
+from synapse_otel.plugins.loggers.record import EVENT_RECORDERS
+from synapse_otel.signals.active import CURRENT
+from synapse_otel.signals.current import current_scope
+from synapse_otel.signals.scope import Scope
+
+CLASSES: Final = ("ConsoleLogger", "BackendLogger", "JobLogger", "TqdmLogger", "NoOpLogger")
+SIDE_DOORS: Final = ("log_event", "log_metric", "log_visualization", "log_trials", "log_message")
+"""Methods that lead past `BaseLogger.log`: each class has its own."""
+_RECORDING: Final = NoOpLogger()
+"""Records what is seldom called as our own loggers do; shows nothing."""
+
+
+class _Within(threading.local):
+    """Whether this thread is inside of a call that will be recorded as a whole."""
+
+    call = False
+
+
+_within: Final = _Within()
+
+
+def instrument_loggers(module: ModuleType, patches: Patches) -> None:
+    """Record what the loggers of ``synapse_sdk.loggers`` are told."""
+    base = module.BaseLogger
+    patches.replace(base, "log", _logging)
+    patches.replace(base, "set_progress", _progressing)
+    patches.replace(base, "set_metrics", _measuring)
+    patches.replace(base, "set_progress_failed", _then(_record_failed))
+    patches.replace(base, "finish", _then(record_loss))
+    for name in CLASSES:
+        owner = getattr(module, name, None)
+        if owner is not None:
+            _replace_own(owner, patches)
+
+
+def instrument_logger_class(owner: type, base: type, patches: Patches) -> None:
+    """Record what a plugin's own logger is told by methods that do not lead through those of the SDK's."""
+    for each in owner.__mro__:
+        if each is not base and issubclass(each, base):
+            _replace_own(each, patches)
+            for name, record in _TEMPLATES.items():
+                if name in vars(each) and not patches.has_replaced(each, name):
+                    patches.replace(each, name, _as_a_whole(record))
+
+
+def _replace_own(owner: type, patches: Patches) -> None:
+    for name in SIDE_DOORS:
+        if name in vars(owner) and not patches.has_replaced(owner, name):
+            patches.replace(owner, name, _as_a_whole(_SIDE_DOORS[name]))
+
+
+# --- the three that are called often: by position, with nothing in between -----------------------------------
+
+
+def _progressing(original: Any) -> Any:
+    @functools.wraps(original)
+    def set_progress(self: Any, current: Any, total: Any, step: Any = None) -> None:
+        original(self, current, total, step)
+        if not _within.call:
+            try:
+                scope = CURRENT.get() or current_scope()
+                category = step if step is not None else self._current_step
+                scope.progress(current, total, category or None)
+                if scope in ADVANCE and (category is None or category == scope.name):
+                    ADVANCE[scope](current / total)
+            except Exception as error:  # noqa: BLE001 - nothing of ours ever raises into the SDK
+                report(error)
+
+    return set_progress
+
+
+def _measuring(original: Any) -> Any:
+    @functools.wraps(original)
+    def set_metrics(self: Any, value: Any, step: Any = None) -> None:
+        original(self, value, step)
+        if not _within.call:
+            try:
+                scope = CURRENT.get() or current_scope()
+                scope.metrics(value, step if step is not None else self._current_step)
+            except Exception as error:  # noqa: BLE001 - as above
+                report(error)
+
+    return set_metrics
+
+
+def _logging(original: Any) -> Any:
+    @functools.wraps(original)
+    def log(self: Any, level: Any, event: Any, data: Any, file: Any = None, step: Any = None) -> None:
+        original(self, level, event, data, file, step)
+        if not _within.call:
+            try:
+                scope = CURRENT.get() or current_scope()
+                _record(scope, level, event, data, file, step if step is not None else self._current_step)
+            except Exception as error:  # noqa: BLE001 - as above
+                report(error)
+
+    return log
+
+
+def _record(scope: Scope, level: Any, event: Any, data: Any, file: Any, step: Any) -> None:
+    category = None if step == scope.name else step or None
+    word = _WORDS.get(level)
+    if word is None:
+        word = _WORDS[level] = str(level.value)
+    if file is None:
+        recorder = EVENT_RECORDERS.get(event)
+        if recorder is not None and recorder(scope, word, data, category):
+            return
+        if event == "metric" and _is_metric(data):
+            _RECORDING.log_metric(data["category"], data["key"], data["value"], **data["metrics"])
+            return
+    scope.event(event, data, file, category, word)
+
+
+_WORDS: Final[dict[Any, str]] = {}
+"""By level of the SDK's: its word, which is quicker to look up than an enum's member."""
+
+
+def _is_metric(data: Any) -> bool:
+    """Say whether data is what `RuntimeContext.log_metric` makes for a logger without a method for it."""
+    return set(data) == {"category", "key", "value", "metrics"} and isinstance(data["metrics"], Mapping)
+
+
+# --- the others -------------------------------------------------------------------------------------------------
+
+
+def _then(record: Callable[..., Any]) -> Make:
+    """Return what makes a method that is recorded when it has returned, whatever it calls itself."""
+
+    def make(original: Any) -> Any:
+        recorded = contained(record)
+
+        @functools.wraps(original)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(self, *args, **kwargs)
+            recorded(self, *args, **kwargs)
+            return result
+
+        return call
+
+    return make
+
+
+def _as_a_whole(record: Callable[..., Any]) -> Make:
+    """Return what makes a method that is recorded when it has returned, and what it calls meanwhile is not."""
+
+    def make(original: Any) -> Any:
+        recorded = contained(record)
+
+        @functools.wraps(original)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if _within.call:
+                return original(self, *args, **kwargs)
+            _within.call = True
+            try:
+                result = original(self, *args, **kwargs)
+            finally:
+                _within.call = False
+            recorded(self, *args, **kwargs)
+            return result
+
+        return call
+
+    return make
+
+
+def _record_failed(_logger: Any, step: Any = None) -> None:
+    _RECORDING.set_progress_failed(step)
+
+
+def _record_log(logger: Any, level: Any, event: Any, data: Any, file: Any = None, step: Any = None) -> None:
+    _record(CURRENT.get() or current_scope(), level, event, data, file, step if step is not None else _step(logger))
+
+
+def _record_progress(logger: Any, current: Any, total: Any, step: Any = None) -> None:
+    (CURRENT.get() or current_scope()).progress(current, total, (step or _step(logger)) or None)
+
+
+def _record_metrics(logger: Any, value: Any, step: Any = None) -> None:
+    (CURRENT.get() or current_scope()).metrics(value, step or _step(logger))
+
+
+def _step(logger: Any) -> Any:
+    return logger.get_step()
+
+
+def _record_event(_logger: Any, event: Any, data: Any, file: Any = None) -> None:
+    _RECORDING.log("info", event, data, file)
+
+
+def _record_metric(_logger: Any, category: Any, key: Any, value: Any, **metrics: Any) -> None:
+    _RECORDING.log_metric(category, key, value, **metrics)
+
+
+def _record_visualization(_logger: Any, category: Any, group: Any, index: Any, image: Any, **meta: Any) -> None:
+    _RECORDING.log_visualization(category, group, index, image, **meta)
+
+
+def _record_trials(_logger: Any, data: Any = None, **trials: Any) -> None:
+    _RECORDING.log_trials(data, **trials)
+
+
+def _record_message(_logger: Any, message: Any, level: Any = None, *, context: Any = None) -> None:
+    meant = level if level is not None else context
+    (CURRENT.get() or current_scope()).message(message, "info" if meant is None else getattr(meant, "value", meant))
+
+
+_SIDE_DOORS: Final[dict[str, Callable[..., Any]]] = {
+    "log_event": _record_event,
+    "log_metric": _record_metric,
+    "log_visualization": _record_visualization,
+    "log_trials": _record_trials,
+    "log_message": _record_message,
+}
+_TEMPLATES: Final[dict[str, Callable[..., Any]]] = {
+    "log": _record_log,
+    "set_progress": _record_progress,
+    "set_metrics": _record_metrics,
+    "set_progress_failed": _record_failed,
+}
+"""What a subclass may have for itself, instead of the hooks that the SDK means for that."""

@@ -1,0 +1,57 @@
+"""The SDK's own requests to the platform: no spans of them, where HTTP clients are instrumented.
+
+What a plugin requests itself stays in the job's trace.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from types import ModuleType
+from typing import Any, Final
+
+from opentelemetry.instrumentation.utils import suppress_http_instrumentation
+
+from synapse_otel.integrations.synapse_sdk.patches import Patches
+
+_REQUESTING: Final = ("_request", "_request_long_poll")
+
+
+def suppress_requests(module: ModuleType, patches: Patches) -> None:
+    """Make no spans of what the clients of a module request through their own method for it."""
+    for owner in _classes_of(module):
+        for name in _REQUESTING:
+            if name in vars(owner):
+                patches.replace(owner, name, _suppressed)
+
+
+def suppress_every_request(module: ModuleType, patches: Patches) -> None:
+    """Make no spans of what the clients of a module request, whose public methods do it each for itself."""
+    for owner in _classes_of(module):
+        for name, value in list(vars(owner).items()):
+            is_public = not name.startswith("_")
+            if is_public and inspect.isfunction(value) and not inspect.isgeneratorfunction(value):
+                if not inspect.isasyncgenfunction(value):
+                    patches.replace(owner, name, _suppressed)
+
+
+def _classes_of(module: ModuleType) -> list[type]:
+    return [each for each in vars(module).values() if inspect.isclass(each) and each.__module__ == module.__name__]
+
+
+def _suppressed(original: Any) -> Any:
+    if inspect.iscoroutinefunction(original):
+
+        @functools.wraps(original)
+        async def request_later(*args: Any, **kwargs: Any) -> Any:
+            with suppress_http_instrumentation():
+                return await original(*args, **kwargs)
+
+        return request_later
+
+    @functools.wraps(original)
+    def request(*args: Any, **kwargs: Any) -> Any:
+        with suppress_http_instrumentation():
+            return original(*args, **kwargs)
+
+    return request
