@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "shipping": {"journal", "settings", "shipper"},
     "pipeline": {"account", "journal", "recorder", "settings", "shipper", "shipping", "signals"},
     "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
+    "environment": {"lifecycle", "plugins", "settings", "signals"},
     "testing": {
         "journal",
         "lifecycle",
@@ -65,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
         "signals.semconv",
         "view",
     },
-    "": {"_version", "lifecycle", "plugins", "settings"},
+    "": {"_version", "environment", "lifecycle", "plugins", "settings"},
 }
 """By room: the rooms, or the only modules of a room, that it may import. The package's root is the empty name."""
 

@@ -22,6 +22,7 @@ PUBLIC = [
     "RuntimeContext",
     "SettingsError",
     "__version__",
+    "child_environment",
     "configure",
     "job",
 ]
@@ -86,8 +87,9 @@ def test_the_modules_of_the_synapse_sdk(module):
 @pytest.mark.parametrize(
     "function",
     [
-        synapse_otel.job,
+        synapse_otel.child_environment,
         synapse_otel.configure,
+        synapse_otel.job,
         *[
             value
             for name, value in vars(synapse_otel.RuntimeContext).items()

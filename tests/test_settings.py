@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synapse_otel.settings import OtlpSettings, Settings, SettingsError, load_destination, load_settings
+from synapse_otel.settings import OtlpSettings, Settings, SettingsError, load_destination, load_settings, variables_of
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -33,6 +33,7 @@ VARIABLES = {
     "metric_export_interval": ("OTEL_METRIC_EXPORT_INTERVAL", "250", 250.0),
     "traceparent": ("TRACEPARENT", TRACE, TRACE),
     "tracestate": ("TRACESTATE", "a=b", "a=b"),
+    "job": ("SYNAPSE_OTEL_JOB", "{}", "{}"),
     "endpoint": ("SYNAPSE_OTEL_ENDPOINT", "http://c:1", "http://c:1"),
     "protocol": ("SYNAPSE_OTEL_PROTOCOL", "gRPC", "grpc"),
     "headers": ("SYNAPSE_OTEL_HEADERS", "X-Key=a%20b, tenant = t", {"x-key": "a b", "tenant": "t"}),
@@ -57,6 +58,7 @@ DEFAULTS = {
     "metric_export_interval": 5000,
     "traceparent": None,
     "tracestate": None,
+    "job": None,
     "endpoint": None,
     "protocol": None,
     "headers": None,
@@ -94,6 +96,17 @@ def test_a_state_folder_that_is_none_is_the_one_of_the_specification(tmp_path, m
 def test_from_the_environment(monkeypatch, name):
     variable, text, value = VARIABLES[name]
     monkeypatch.setenv(variable, text)
+    assert getattr(load_settings(), name) == value
+
+
+@pytest.mark.parametrize("name", ["sdk_disabled", "metric_export_interval", "traceparent", "tracestate"])
+def test_a_variable_of_opentelemetrys_is_also_one_of_ours_which_wins(monkeypatch, name):
+    variable, text, value = VARIABLES[name]
+    ours, same = variables_of(name)
+    assert (ours, same) == (f"SYNAPSE_OTEL_{variable.removeprefix('OTEL_')}", variable)
+    monkeypatch.setenv(variable, {"sdk_disabled": "false", "metric_export_interval": "9"}.get(name, "other"))
+    assert getattr(load_settings(), name) != value
+    monkeypatch.setenv(ours, text)
     assert getattr(load_settings(), name) == value
 
 
@@ -140,6 +153,7 @@ WRONG = [
     ("SYNAPSE_OTEL_EXIT_TIMEOUT", "soon", "number"),
     ("OTEL_SDK_DISABLED", "maybe", "boolean"),
     ("OTEL_METRIC_EXPORT_INTERVAL", "0", "greater than 0"),
+    ("SYNAPSE_OTEL_METRIC_EXPORT_INTERVAL", "0", "greater than 0"),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synapse_otel._version import __version__
+    from synapse_otel.environment import child_environment
     from synapse_otel.lifecycle import configure, job
     from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
     from synapse_otel.plugins.models.logger import LogLevel
@@ -18,6 +19,7 @@ __all__ = [
     "RuntimeContext",
     "SettingsError",
     "__version__",
+    "child_environment",
     "configure",
     "job",
 ]
@@ -28,6 +30,7 @@ _HOMES = {
     "RuntimeContext": "synapse_otel.plugins.context",
     "SettingsError": "synapse_otel.settings",
     "__version__": "synapse_otel._version",
+    "child_environment": "synapse_otel.environment",
     "configure": "synapse_otel.lifecycle",
     "job": "synapse_otel.lifecycle",
 }

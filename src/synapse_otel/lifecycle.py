@@ -84,14 +84,24 @@ def configure(**settings: Any) -> None:
 
 def _set_up(settings: Settings) -> Pipeline:
     from synapse_otel.pipeline import Pipeline
+    from synapse_otel.settings import handed_settings
+    from synapse_otel.signals.inherited import inherit
     from synapse_otel.signals.stdlib import capture_logging
 
     pipeline = _state["pipeline"] = Pipeline(settings, id_generator=_state.get("id_generator"))
     if settings.logging_level is not None and not settings.sdk_disabled:
         capture_logging(settings.logging_level)
+    inherit(settings.job, pipeline.parent(), _join, handed_settings(settings))
     atexit.register(_at_exit)
     _end_with_worker()
     return pipeline
+
+
+def set_up_before() -> Pipeline | None:
+    """Return what `configure` or `job` has set up in this process, if it has."""
+    with _lock:
+        found: Pipeline | None = _state.get("pipeline")
+        return found
 
 
 def _pipeline() -> Pipeline:
@@ -206,6 +216,8 @@ def running_job(
         TypeError, ValueError: an argument is wrong; the message names it.
         SettingsError: a setting is wrong.
     """
+    from synapse_otel.settings import handed_settings
+
     pipeline = _pipeline()
     check_job(
         {"action": action, "plugin": plugin},
@@ -229,7 +241,7 @@ def running_job(
             params=params,
             live_spans=pipeline.settings.live_spans,
             parent=parent if parent is not None else pipeline.parent(),
-            set_up=(_join, (pipeline.handed_settings(), *run, pipeline.journal_id)),
+            set_up=(_join, (handed_settings(pipeline.settings), *run, pipeline.journal_id)),
         )
         _live().append(started)
     started.flush = pipeline.flush

@@ -135,11 +135,6 @@ class Pipeline:
         journals = self.installed.recorder.journals if self.installed else []
         return journals[0].run.journal if journals else ""
 
-    def handed_settings(self) -> dict[str, Any]:
-        """Return the settings that differ from their defaults, for a process that works for a job of this one."""
-        own = {"traceparent", "tracestate", "watched_by"}
-        return {name: getattr(self.settings, name) for name in self.settings.model_fields_set - own}
-
     def parent(self) -> Context:
         """Return the trace context that this process was started with, empty if there is none."""
         carrier = {"traceparent": self.settings.traceparent or "", "tracestate": self.settings.tracestate or ""}

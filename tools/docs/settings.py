@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import ByteSize, FilePath
 from pydantic.fields import FieldInfo
 
-from synapse_otel.settings import DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, OtlpSettings, Settings
+from synapse_otel.settings import DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, OtlpSettings, Settings, variables_of
 from synapse_otel.shipper.destination import Endpoint
 from tools.docs.markdown import attribute_docs, code, table
 
@@ -49,6 +49,7 @@ _KINDS: Final = {
     "redact_keys": "words, commas between",
     "traceparent": "W3C `traceparent`",
     "tracestate": "W3C `tracestate`",
+    "job": "set by `child_environment()`",
     "watched_by": "set by `synapse-otel run`",
 }
 _OTLP_MEANINGS: Final = {
@@ -63,9 +64,8 @@ _OTLP_MEANINGS: Final = {
 
 
 def variable(name: str) -> str:
-    """Return the environment variable of a field of `Settings`."""
-    alias = Settings.model_fields[name].validation_alias
-    return str(alias) if alias else f"SYNAPSE_OTEL_{name.upper()}"
+    """Return the environment variable that names a field of `Settings`."""
+    return variables_of(name)[-1]
 
 
 def otlp_names() -> list[str]:
@@ -76,7 +76,8 @@ def otlp_names() -> list[str]:
 
 def known_variables() -> set[str]:
     """Return every environment variable that is read, here or by the SDK beneath."""
-    return {variable(name) for name in Settings.model_fields} | set(otlp_names()) | set(OTHERS) | NOT_READ
+    own = {found for name in Settings.model_fields for found in variables_of(name)}
+    return own | set(otlp_names()) | set(OTHERS) | NOT_READ
 
 
 def own_settings() -> str:
@@ -85,7 +86,7 @@ def own_settings() -> str:
     fields = sorted(Settings.model_fields.items(), key=lambda item: item[0] in {"endpoint", "headers"})
     rows = [
         (
-            f"{code(variable(name))}<br>{code(name)}",
+            "<br>".join(map(code, [*variables_of(name)[::-1], name])),
             _allowed(name, field),
             "" if name in {"endpoint", "headers"} else _default(name, field),
             docs.get(name, ""),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from synapse_otel.doctor.finding import Finding, Level
 from synapse_otel.explained import Check
-from synapse_otel.settings import OtlpSettings, Settings
+from synapse_otel.settings import OtlpSettings, Settings, variables_of
 from synapse_otel.shipper.destination import HIDDEN, Destination, Endpoint, shown_url
 
 _PREFIX: Final = "SYNAPSE_OTEL_"
@@ -29,14 +29,13 @@ _ELSEWHERE: Final = {
 
 
 def variable_of(field: str) -> str:
-    """Return the variable that sets a field of `Settings`."""
-    alias = Settings.model_fields[field].validation_alias
-    return alias if isinstance(alias, str) else f"{_PREFIX}{field.upper()}"
+    """Return the variable that names a field of `Settings`."""
+    return variables_of(field)[-1]
 
 
 def set_variables() -> Iterator[Finding]:
     """Yield the variables that are set to no avail."""
-    own = {variable_of(field) for field in Settings.model_fields} | _INNER
+    own = {variable for field in Settings.model_fields for variable in variables_of(field)} | _INNER
     otlp = {f"{_OTLP}{field.upper()}" for field in OtlpSettings.model_fields}
     otlp |= {f"{_OTLP}{signal}_{field.upper()}" for signal in _SIGNALS for field in OtlpSettings.model_fields}
     for name in sorted(os.environ):
@@ -107,5 +106,5 @@ def _shown(field: str, value: Any) -> str:
 
 def _source(field: str) -> str:
     names = {name.upper(): name for name in os.environ if os.environ[name]}
-    found = names.get(variable_of(field))
+    found = next((names[variable] for variable in variables_of(field) if variable in names), None)
     return f"the environment ({found})" if found else str(Path.cwd() / "pyproject.toml")

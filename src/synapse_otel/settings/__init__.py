@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from synapse_otel.settings.base import SettingsError
 from synapse_otel.settings.otlp import DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, OtlpSettings, load_destination
-from synapse_otel.settings.own import Settings, load_settings
+from synapse_otel.settings.own import Settings, load_settings, variables_of
+from synapse_otel.settings.passed import as_variables, handed_settings
 
 __all__ = [
     "DEFAULT_ENDPOINT",
@@ -12,6 +13,9 @@ __all__ = [
     "OtlpSettings",
     "Settings",
     "SettingsError",
+    "as_variables",
+    "handed_settings",
     "load_destination",
     "load_settings",
+    "variables_of",
 ]

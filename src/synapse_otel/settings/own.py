@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, ByteSize, Field, PositiveFloat, field_validator
+from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, PositiveFloat, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -25,6 +25,12 @@ from synapse_otel.settings.base import SettingsError, Source, loaded, lower, pai
 from synapse_otel.shipper.destination import Protocol
 
 _MEBIBYTE: Final = 1 << 20
+_PREFIX: Final = "SYNAPSE_OTEL_"
+
+
+def _standard(variable: str) -> AliasChoices:
+    """Have a setting read from a variable of OpenTelemetry's, and before it from one that begins as ours do."""
+    return AliasChoices(f"{_PREFIX}{variable.removeprefix('OTEL_')}", variable)
 
 
 def _state_folder() -> Path:
@@ -37,7 +43,7 @@ def _state_folder() -> Path:
 class Settings(Source):
     """Settings of synapse-otel."""
 
-    model_config = SettingsConfigDict(env_prefix="SYNAPSE_OTEL_", pyproject_toml_table_header=("tool", "synapse_otel"))
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, pyproject_toml_table_header=("tool", "synapse_otel"))
 
     journal_dir: Path = Field(default_factory=_state_folder)
     """Folder of all journals."""
@@ -67,13 +73,17 @@ class Settings(Source):
     """Level from which records of Python's logging are recorded."""
     redact_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = ()
     """Further words that make a key secret, separated by commas."""
-    sdk_disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
+    sdk_disabled: bool = Field(default=False, validation_alias=_standard("OTEL_SDK_DISABLED"))
     """Whether nothing is recorded at all."""
-    metric_export_interval: PositiveFloat = Field(default=5_000, validation_alias="OTEL_METRIC_EXPORT_INTERVAL")
+    metric_export_interval: PositiveFloat = Field(
+        default=5_000, validation_alias=_standard("OTEL_METRIC_EXPORT_INTERVAL")
+    )
     """Milliseconds between two exports of the progress; samples do not wait for it."""
-    traceparent: str | None = Field(default=None, validation_alias="TRACEPARENT")
+    traceparent: str | None = Field(default=None, validation_alias=_standard("TRACEPARENT"))
     """Trace context of the process that started this one (W3C Trace Context)."""
-    tracestate: str | None = Field(default=None, validation_alias="TRACESTATE")
+    tracestate: str | None = Field(default=None, validation_alias=_standard("TRACESTATE"))
+    job: str | None = None
+    """The job that this process works for; `child_environment()` of the process that started it sets the variable."""
     endpoint: str | None = None
     """Base address of the OTLP receiver, instead of ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
     protocol: Annotated[Protocol | None, BeforeValidator(lower)] = None
@@ -137,7 +147,24 @@ def load_settings(**arguments: Any) -> Settings:
     if unknown:
         msg = f"unknown setting {unknown[0]}; there are {', '.join(sorted(Settings.model_fields))}"
         raise SettingsError(msg)
-    return loaded(partial(Settings, **arguments), "SYNAPSE_OTEL_", _ALIASES)
+    return loaded(partial(Settings, **arguments), _PREFIX, _names())
 
 
-_ALIASES: Final = {name: str(field.validation_alias or name) for name, field in Settings.model_fields.items()}
+def variables_of(field: str) -> list[str]:
+    """Return the variables that a field of `Settings` is read from, the first first; the last one names it."""
+    alias = _FIELDS[field].validation_alias
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [_PREFIX + field.upper()]
+
+
+_FIELDS: Final = Settings.model_fields
+
+
+def _names() -> dict[str, str]:
+    """Return how a setting is named, by its field, and by the variable that is looked at first, whichever was set."""
+    names = {}
+    for field in _FIELDS:
+        first, *others = variables = variables_of(field)
+        names[field] = variables[-1]
+        if others:
+            names[first] = next((variable for variable in variables if os.environ.get(variable)), first)
+    return names

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.trace import get_current_span
 
 from synapse_otel.signals.active import scope_or_none
 from synapse_otel.signals.job import Job
 from synapse_otel.signals.scope import Scope
 
 
-def detached_job(job_id: str | None = None) -> Job:
-    """Return a job for a context that no `start_job` made: its records have no spans but the caller's current one."""
-    return Job(job_id)
+def detached_job(job_id: str | None = None, parent: Context | None = None) -> Job:
+    """Return a job for a context that no `start_job` made: its records have no spans but the caller's current one.
+
+    Where there is none they belong to the span in ``parent``.
+    """
+    job = Job(job_id)
+    if get_current_span(parent or Context()).get_span_context().is_valid:
+        emit = job.emit
+
+        def emit_below(time: int, context: Context | None, *record: Any) -> None:
+            current = get_current_span().get_span_context().is_valid
+            emit(time, context if current else parent, *record)
+
+        job.emit, job.template = emit_below, None
+    return job
 
 
 def job_of_context() -> Job | None:

@@ -61,7 +61,8 @@ def job_to_hand_over(job: Job | None, job_id: str | None) -> Job | None:
     return found
 
 
-def _hand_over(scope: Scope) -> Handed:
+def hand_over(scope: Scope) -> Handed:
+    """Return what another process has to know to record in a scope's job, below the scope."""
     job = scope.job
     span = job.root.span.get_span_context()
     return Handed(
@@ -83,11 +84,11 @@ def _hand_over(scope: Scope) -> Handed:
 
 def _reduce_job(job: Job) -> tuple[Callable[..., Job], tuple[Handed]]:
     scope = CURRENT.get()
-    return _receive_job, (_hand_over(scope if scope is not None and scope.job is job else job.current),)
+    return receive_job, (hand_over(scope if scope is not None and scope.job is job else job.current),)
 
 
 def _reduce_scope(scope: Scope) -> tuple[Callable[..., Scope], tuple[Handed]]:
-    return _receive_scope, (_hand_over(scope),)
+    return _receive_scope, (hand_over(scope),)
 
 
 copyreg.pickle(Job, _reduce_job)
@@ -98,11 +99,12 @@ copyreg.pickle(Scope, _reduce_scope)
 
 
 def _receive_scope(handed: Handed) -> Scope:
-    job = _receive_job(handed)
+    job = receive_job(handed)
     return job.scope_of(handed.span_id) if job.is_own else job.root
 
 
-def _receive_job(handed: Handed) -> Job:
+def receive_job(handed: Handed) -> Job:
+    """Return the job in this process: the very same where it runs here, else one that works for it."""
     for root in LIVE:
         if root.job.key == handed.key and root.job.id == handed.job_id and root.job.is_own:
             return root.job
@@ -126,10 +128,15 @@ _RECEIVED: Final[dict[tuple[int, bytes, int], Job]] = {}
 def _end_other_runs(set_up: SetUp | None) -> None:
     """Stop telling of the jobs of another run: this process now works for a new one."""
     for place, job in list(_RECEIVED.items()):
-        if job.set_up != set_up or place[0] != os.getpid():
+        if _run_of(job.set_up) != _run_of(set_up) or place[0] != os.getpid():
             _forget(place)
             if place[0] == os.getpid():
                 BLOCK.end(job.key, time_ns())
+
+
+def _run_of(set_up: SetUp | None) -> object:
+    """Return which run a process is set up for: its journal stands last. The settings may have come another way."""
+    return set_up[1][-1:] if set_up is not None else None
 
 
 def end_received() -> None:

@@ -16,8 +16,9 @@ from synapse_otel.plugins.loggers.foreign import as_logger
 from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.models.logger import LogLevel
 from synapse_otel.signals.active import CURRENT
-from synapse_otel.signals.current import current_scope, detached_job, job_of_context
+from synapse_otel.signals.current import current_scope, job_of_context
 from synapse_otel.signals.handed import job_to_hand_over
+from synapse_otel.signals.inherited import job_outside
 
 if TYPE_CHECKING:
     import os
@@ -110,14 +111,15 @@ class RuntimeContext:
     def job(self) -> Job:
         """The job that records belong to: the one this context was made for, else the one it is used in.
 
-        Used outside of any job, it gets one of its own, which records without a span.
+        Used outside of any job, it is the one that this process was started for by `child_environment`; where there
+        is none, it gets one of its own, which records without a span.
         """
         if self._job is not None:
             return self._job
         around = job_of_context()
         if around is not None and self.job_id in {None, around.id}:
             return around
-        self._job = detached_job(self.job_id)
+        self._job = job_outside(self.job_id)
         return self._job
 
     @property
