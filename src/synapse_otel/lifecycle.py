@@ -258,6 +258,20 @@ def running_job(
             _end(started, None)
 
 
+def begin_process(name: str, *, plugin: str, version: str | None = None) -> None:
+    """Set up a process that hands jobs on and runs none itself: what it records has a journal of its own.
+
+    Args:
+        name: of the run.
+        plugin: whose jobs they are.
+        version: of the plugin.
+    """
+    with _lock:
+        pipeline = _pipeline()
+        if not _live() and not pipeline.journal_id:
+            pipeline.begin_run(name, {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version})
+
+
 def _join(
     settings: Mapping[str, Any], name: str, attributes: Mapping[str, Any], journal: str
 ) -> Callable[[], Account | None]:

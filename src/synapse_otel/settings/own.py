@@ -73,6 +73,11 @@ class Settings(Source):
     """Level from which records of Python's logging are recorded."""
     redact_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = ()
     """Further words that make a key secret, separated by commas."""
+    instrument: bool = False
+    """Whether a Python process that starts with it instruments the Synapse SDK, and requests and httpx where
+    OpenTelemetry's instrumentations of them are installed; ``synapse-otel run`` sets it."""
+    sdk_request_spans: bool = False
+    """Whether the Synapse SDK's own requests to the platform make spans, where its HTTP client is instrumented."""
     sdk_disabled: bool = Field(default=False, validation_alias=_standard("OTEL_SDK_DISABLED"))
     """Whether nothing is recorded at all."""
     metric_export_interval: PositiveFloat = Field(

@@ -89,6 +89,7 @@ MESSAGE: Final = "message"
 SIGNAL: Final = "synapse.signal"
 COMPONENT_TYPE: Final = "otel.component.type"
 COMPONENT_NAME: Final = "otel.component.name"
+LOSS_REASON: Final = "synapse.platform.loss.reason"
 
 ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(SERVICE_NAME, "string", "Name of the plugin, unless OTEL_SERVICE_NAME is set.", "resource"),
@@ -172,6 +173,12 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(
         COMPONENT_TYPE, "string", "`otlp_http_exporter` or `otlp_grpc_exporter`; `synapse_journal`.", "self-telemetry"
     ),
+    Attribute(
+        LOSS_REASON,
+        "string",
+        "`dropped`, `unsent` or `delivery_unconfirmed`, as the Synapse SDK's own logger counts them.",
+        "synapse.platform.log.lost",
+    ),
     Attribute(COMPONENT_NAME, "string", "Type and signal: `otlp_http_exporter/logs`.", "self-telemetry"),
 )
 
@@ -190,6 +197,7 @@ AUDIENCE_DEVELOPER: Final = "developer"
 MARKER_SUFFIX: Final = " (started)"
 ROLLBACK_PREFIX: Final = "rollback "
 WORKER_PREFIX: Final = "worker "
+SUBMIT_PREFIX: Final = "submit "
 
 # --- metrics ----------------------------------------------------------------------------------------
 
@@ -259,6 +267,24 @@ STEP_ELAPSED: Final = Metric(
     "synapse.step.elapsed", "gauge", "s", "How long a step that runs has taken so far.", (*_JOB, STEP_NAME)
 )
 
+PLATFORM_LOG_LOST: Final = Metric(
+    "synapse.platform.log.lost",
+    "counter",
+    "{record}",
+    "Log entries that the Synapse SDK's own logger did not bring to the platform for sure.",
+    (*_JOB, LOSS_REASON),
+)
+PLATFORM_LOG_WAITS: Final = Metric(
+    "synapse.platform.log.waits",
+    "counter",
+    "{call}",
+    "Calls that waited for room in the queue of the Synapse SDK's own logger.",
+    _JOB,
+)
+PLATFORM_LOG_WAIT_TIME: Final = Metric(
+    "synapse.platform.log.wait.time", "counter", "s", "How long they waited, together.", _JOB
+)
+
 METRICS: Final[tuple[Metric, ...]] = (
     JOB_PROGRESS,
     JOB_PROGRESS_CURRENT,
@@ -279,6 +305,9 @@ METRICS: Final[tuple[Metric, ...]] = (
     JOB_HEARTBEAT_TIME,
     JOB_ACTIVITY_TIME,
     JOB_CRASHES,
+    PLATFORM_LOG_LOST,
+    PLATFORM_LOG_WAITS,
+    PLATFORM_LOG_WAIT_TIME,
 )
 
 # What the shipper says of itself: the names of OpenTelemetry's SDKs where there is one. No record of a journal.

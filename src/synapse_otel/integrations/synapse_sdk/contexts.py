@@ -18,33 +18,42 @@ _JOB: Final = "_synapse_otel_job"
 
 def instrument_contexts(module: ModuleType, patches: Patches) -> None:
     """Follow the contexts of ``synapse_sdk.plugins.context``."""
-    context = module.RuntimeContext
 
     def initialising(original: Any) -> Any:
         @functools.wraps(original)
         def initialise(self: Any, *args: Any, **kwargs: Any) -> None:
             original(self, *args, **kwargs)
-            try:
-                _know(self.logger, patches)
-            except Exception as error:  # noqa: BLE001 - nothing of ours ever raises into the SDK
-                report(error)
+            _know(self, patches)
 
         return initialise
 
-    patches.replace(context, "__init__", initialising)
-    patches.add(context, "__getstate__", _state_of)
-    patches.add(context, "__setstate__", _set_state)
+    def set_state(self: Any, state: dict[str, Any]) -> None:
+        job = state.pop(_JOB, None)
+        vars(self).update(state)
+        _know(self, patches)
+        _take_up(job)
+
+    patches.replace(module.RuntimeContext, "__init__", initialising)
+    patches.add(module.RuntimeContext, "__getstate__", _state_of)
+    patches.add(module.RuntimeContext, "__setstate__", set_state)
 
 
-def _know(logger: Any, patches: Patches) -> None:
-    """Have a logger's class recorded, if it is a plugin's own; and all of it, also outside of an action."""
-    from synapse_otel.lifecycle import configure
+def _know(context: Any, patches: Patches) -> None:
+    """Have everything recorded that a context is told, also outside of an action, and by a logger of the plugin's own.
 
-    configure()
-    from synapse_sdk.loggers import BaseLogger  # loaded by then: the logger is made by it
+    A logger that is none of the SDK's is a proxy of one, or shows what nobody but the plugin knows of.
+    """
+    try:
+        from synapse_sdk.loggers import BaseLogger
 
-    if isinstance(logger, BaseLogger):
-        instrument_logger_class(type(logger), BaseLogger, patches)
+        from synapse_otel.lifecycle import configure
+
+        configure()
+        logger = getattr(context, "logger", None)
+        if issubclass(type(logger), BaseLogger):
+            instrument_logger_class(type(logger), BaseLogger, patches)
+    except Exception as error:  # noqa: BLE001 - nothing of ours ever raises into the SDK
+        report(error)
 
 
 def _state_of(context: Any) -> dict[str, Any]:
@@ -58,19 +67,9 @@ def _state_of(context: Any) -> dict[str, Any]:
     return state
 
 
-def _set_state(context: Any, state: dict[str, Any]) -> None:
-    job = state.pop(_JOB, None)
-    vars(context).update(state)
+def _take_up(job: bytes | None) -> None:
     try:
         if job is not None:
-            pickle.loads(job)  # noqa: S301 - as trustworthy as the pickled context that it came in; it sets the job up
-        _know_again(context)
+            pickle.loads(job)  # noqa: S301 - came in the same pickle as the context; what it makes sets itself up
     except Exception as error:  # noqa: BLE001 - as above
         report(error)
-
-
-def _know_again(context: Any) -> None:
-    """Look at the logger of a context that came without having been made here."""
-    logger = vars(context).get("logger")
-    if logger is not None:
-        type(context).__init__.__wrapped__  # noqa: B018 - placeholder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 Make = Callable[[Any], Any]
@@ -15,7 +16,7 @@ class Patches:
     def __init__(self) -> None:
         self.missing: list[str] = []
         """Names of the attributes that this version of the SDK does not have."""
-        self._replaced: list[tuple[type, str, Any]] = []
+        self._replaced: list[tuple[Any, str, Any]] = []
         self._added: list[tuple[type, str]] = []
 
     def replace(self, owner: type, name: str, make: Make, *, optional: bool = False) -> None:
@@ -34,6 +35,15 @@ class Patches:
             return
         self._replaced.append((owner, name, original))
         setattr(owner, name, make(original))
+
+    def replace_function(self, module: ModuleType, name: str, make: Make) -> None:
+        """Replace a function of a module; who has imported it by name keeps the old one."""
+        original = vars(module).get(name)
+        if original is None:
+            self.missing.append(f"{module.__name__}.{name}")
+            return
+        self._replaced.append((module, name, original))
+        setattr(module, name, make(original))
 
     def add(self, owner: type, name: str, value: Any) -> None:
         """Add an attribute that the class does not have itself; one that it has stays."""

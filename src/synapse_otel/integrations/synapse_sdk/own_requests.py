@@ -19,6 +19,8 @@ _REQUESTING: Final = ("_request", "_request_long_poll")
 
 def suppress_requests(module: ModuleType, patches: Patches) -> None:
     """Make no spans of what the clients of a module request through their own method for it."""
+    if _is_wanted():
+        return
     for owner in _classes_of(module):
         for name in _REQUESTING:
             if name in vars(owner):
@@ -27,12 +29,20 @@ def suppress_requests(module: ModuleType, patches: Patches) -> None:
 
 def suppress_every_request(module: ModuleType, patches: Patches) -> None:
     """Make no spans of what the clients of a module request, whose public methods do it each for itself."""
+    if _is_wanted():
+        return
     for owner in _classes_of(module):
         for name, value in list(vars(owner).items()):
             is_public = not name.startswith("_")
             if is_public and inspect.isfunction(value) and not inspect.isgeneratorfunction(value):
                 if not inspect.isasyncgenfunction(value):
                     patches.replace(owner, name, _suppressed)
+
+
+def _is_wanted() -> bool:
+    from synapse_otel.settings import load_settings
+
+    return load_settings().sdk_request_spans
 
 
 def _classes_of(module: ModuleType) -> list[type]:
