@@ -1,8 +1,9 @@
 # The one developer interface; CI calls the same targets. Needs Python 3.11+ and make, installs the rest into .venv.
 
 BIN := .venv/bin
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version $(1) --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --annotation-style line $(if $(UPGRADE),--upgrade)
+SDKS := $(patsubst constraints/sdk-%.txt,%,$(wildcard constraints/sdk-*.txt)) # an empty file is a new version's start
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo stack test soak pull-plug lint format bench bench-collector docs lock clean
@@ -58,12 +59,14 @@ docs: setup ## Write what is generated anew (tables, Helm values, rules), and th
 	@$(BIN)/python -m tools.docs site $(if $(SERVE),--serve)
 
 lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
-	$(COMPILE) pyproject.toml --output-file constraints/runtime.txt
-	$(COMPILE) pyproject.toml --extra demo --group dev --constraints constraints/runtime.txt \
+	$(call COMPILE,3.11) pyproject.toml --output-file constraints/runtime.txt
+	$(call COMPILE,3.11) pyproject.toml --extra demo --group dev --constraints constraints/runtime.txt \
 		--output-file constraints/dev.txt
-	$(COMPILE) --group peers --output-file constraints/peers.txt
-	echo uv | $(COMPILE) - --constraints constraints/dev.txt --output-file constraints/uv.txt
+	$(call COMPILE,3.11) --group peers --output-file constraints/peers.txt
+	echo uv | $(call COMPILE,3.11) - --constraints constraints/dev.txt --output-file constraints/uv.txt
+	for sdk in $(SDKS); do echo "synapse-sdk==$$sdk" | $(call COMPILE,3.12) - pyproject.toml --group sdk \
+		--constraints constraints/runtime.txt --output-file "constraints/sdk-$$sdk.txt" || exit; done
 
 clean: ## Remove what was made in the tree; the caches outside it stay
-	rm -rf .venv .venv313 .venv313.log dist site web/node_modules src/synapse_otel/view/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv313 .venv313.log .venv-sdk dist site web/node_modules src/synapse_otel/view/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
