@@ -69,6 +69,7 @@ def run(
     name: Annotated[str | None, typer.Option(help="What the run is called; the program's name if not given.")] = None,
     lines: Annotated[int, typer.Option(min=0, help="Last lines of stderr to keep; 0 leaves stderr alone.")] = 20,
     ship: Annotated[bool, typer.Option(help="Deliver what is recorded, or leave it to somebody else.")] = True,
+    instrument: Annotated[bool, typer.Option(help="Record plugins that were written for the Synapse SDK.")] = True,
     endpoint: Annotated[str | None, typer.Option(help="Base address of the OTLP receiver.")] = None,
     journal_dir: Annotated[Path | None, typer.Option(help="Folder of all journals.")] = None,
 ) -> None:
@@ -78,7 +79,15 @@ def run(
 
     def watched() -> int:
         try:
-            watch(command, name=name, lines=lines, ship=ship, endpoint=endpoint, journal_dir=journal_dir)
+            watch(
+                command,
+                name=name,
+                lines=lines,
+                ship=ship,
+                instrument=instrument,
+                endpoint=endpoint,
+                journal_dir=journal_dir,
+            )
         except CommandError as error:
             tell(str(error))
             return error.code

@@ -32,6 +32,7 @@ def run(
     name: str | None = None,
     lines: int = 20,
     ship: bool = True,
+    instrument: bool = True,
     endpoint: str | None = None,
     journal_dir: Path | None = None,
 ) -> NoReturn:
@@ -42,6 +43,7 @@ def run(
         name: what the run is called; the program's name if none is given.
         lines: how many of its last lines on stderr are kept; 0 leaves its stderr alone.
         ship: whether what it records is delivered from here.
+        instrument: whether plugins of the real Synapse SDK are recorded, unless the environment says otherwise.
         endpoint: base address of the OTLP receiver, instead of the one that is set.
         journal_dir: folder of all journals, instead of the one that is set.
 
@@ -56,7 +58,7 @@ def run(
     token = new_token(name)
     begin = time.monotonic()
     tap = StderrTap(lines)
-    child = Child(command, _environment(settings, token, endpoint, ship=ship), tap)
+    child = Child(command, _environment(settings, token, endpoint, ship=ship, instrument=instrument), tap)
     watched = Watched(token, journal_roots(settings))
     delivery = Delivery(settings, destination, watched, tell)
     if ship:
@@ -81,14 +83,16 @@ def run(
     end_like(status)
 
 
-def _environment(settings: Settings, token: str, endpoint: str | None, *, ship: bool) -> dict[str, str]:
+def _environment(
+    settings: Settings, token: str, endpoint: str | None, *, ship: bool, instrument: bool
+) -> dict[str, str]:
     """Return what the command's processes find; the trace context that we were started with is passed on."""
     own = {"SYNAPSE_OTEL_JOURNAL_DIR": str(settings.journal_dir), WATCHED_VARIABLE: token}
     if endpoint is not None:
         own["SYNAPSE_OTEL_ENDPOINT"] = endpoint
     if settings.shipper != "process" or not ship:
         own["SYNAPSE_OTEL_SHIPPER"] = "off"  # it is done from here, or by somebody else
-    return {**os.environ, **own}
+    return {"SYNAPSE_OTEL_INSTRUMENT": str(instrument).lower(), **os.environ, **own}
 
 
 class _Interrupted:

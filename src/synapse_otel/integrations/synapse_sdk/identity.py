@@ -26,15 +26,16 @@ class Identity:
     category: str | None
 
 
-def identify(action: type | str, env: Any = None) -> Identity:
+def identify(action: type | str, env: Any = None, folder: Any = None) -> Identity:
     """Return what an action is called, from the plugin's ``config.yaml`` where there is one.
 
     Args:
         action: its class, or where that stands (``package.module.Class``), as the SDK's executors name it.
         env: environment of the plugin's context; the platform names the release in it.
+        folder: of the plugin, where its module has not been imported.
     """
     where = action if isinstance(action, str) else f"{action.__module__}.{action.__qualname__}"
-    config = _config_of(where)
+    config = _config_of(where, folder)
     code, _, release = _release(env).partition("@")
     name = None if isinstance(action, str) else getattr(action, "action_name", None)
     category = None if isinstance(action, str) else getattr(action, "category", None)
@@ -55,7 +56,7 @@ def _text(value: Any) -> str | None:
 def _release(env: Any) -> str:
     get = getattr(env, "get_str", None)
     found = get(_RELEASE) if get is not None else None
-    return str(found or os.environ.get(_RELEASE, ""))  # noqa: TID251 - the platform's own, not a setting of ours
+    return str(found or os.environ.get(_RELEASE, ""))
 
 
 def _configured_action(config: Mapping[str, Any], where: str) -> str | None:
@@ -67,8 +68,8 @@ def _configured_action(config: Mapping[str, Any], where: str) -> str | None:
     return None
 
 
-def _config_of(where: str) -> Mapping[str, Any]:
-    for path in _candidates(where):
+def _config_of(where: str, folder: Any) -> Mapping[str, Any]:
+    for path in _candidates(where, folder):
         try:
             return _read(path)
         except Exception as error:  # noqa: BLE001 - no file, no YAML, no parser: its name is then another one
@@ -76,9 +77,11 @@ def _config_of(where: str) -> Mapping[str, Any]:
     return {}
 
 
-def _candidates(where: str) -> Iterator[Path]:
+def _candidates(where: str, folder: Any) -> Iterator[Path]:
     """Yield where a plugin's configuration may stand: above its module, and where the job was started."""
-    module = where
+    if folder is not None:
+        yield Path(folder) / _CONFIG
+    module = where.replace(":", ".")
     while module:
         module = module.rpartition(".")[0]
         file = getattr(sys.modules.get(module), "__file__", None)

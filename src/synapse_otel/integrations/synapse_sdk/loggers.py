@@ -104,7 +104,9 @@ def _measuring(original: Any) -> Any:
 
 def _logging(original: Any) -> Any:
     @functools.wraps(original)
-    def log(self: Any, level: Any, event: Any, data: Any, file: Any = None, step: Any = None) -> None:
+    def log(  # noqa: PLR0917 - the signature of the SDK
+        self: Any, level: Any, event: Any, data: Any, file: Any = None, step: Any = None
+    ) -> None:
         original(self, level, event, data, file, step)
         if not _within.call:
             try:
@@ -116,7 +118,9 @@ def _logging(original: Any) -> Any:
     return log
 
 
-def _record(scope: Scope, level: Any, event: Any, data: Any, file: Any, step: Any) -> None:
+def _record(  # noqa: PLR0917 - positions are what makes it cheap
+    scope: Scope, level: Any, event: Any, data: Any, file: Any, step: Any
+) -> None:
     category = None if step == scope.name else step or None
     word = _WORDS.get(level)
     if word is None:
@@ -187,7 +191,9 @@ def _record_failed(_logger: Any, step: Any = None) -> None:
     _RECORDING.set_progress_failed(step)
 
 
-def _record_log(logger: Any, level: Any, event: Any, data: Any, file: Any = None, step: Any = None) -> None:
+def _record_log(  # noqa: PLR0917 - the signature of the SDK
+    logger: Any, level: Any, event: Any, data: Any, file: Any = None, step: Any = None
+) -> None:
     _record(CURRENT.get() or current_scope(), level, event, data, file, step if step is not None else _step(logger))
 
 

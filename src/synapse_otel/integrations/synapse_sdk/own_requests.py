@@ -33,10 +33,9 @@ def suppress_every_request(module: ModuleType, patches: Patches) -> None:
         return
     for owner in _classes_of(module):
         for name, value in list(vars(owner).items()):
-            is_public = not name.startswith("_")
-            if is_public and inspect.isfunction(value) and not inspect.isgeneratorfunction(value):
-                if not inspect.isasyncgenfunction(value):
-                    patches.replace(owner, name, _suppressed)
+            yields = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
+            if inspect.isfunction(value) and not name.startswith("_") and not yields:
+                patches.replace(owner, name, _suppressed)
 
 
 def _is_wanted() -> bool:

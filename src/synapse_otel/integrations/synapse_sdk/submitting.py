@@ -16,11 +16,13 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from synapse_otel._version import __version__
 from synapse_otel.integrations.synapse_sdk.carried import with_trace_context
 from synapse_otel.integrations.synapse_sdk.containing import report
-from synapse_otel.integrations.synapse_sdk.identity import identify
+from synapse_otel.integrations.synapse_sdk.identity import Identity, identify
 from synapse_otel.integrations.synapse_sdk.patches import Patches
 from synapse_otel.signals import semconv
 
 _VARIABLES: Final = "env_vars"
+_PARAMS: Final = "params"
+_PIPELINE: Final = "pipeline"
 INSTRUMENT_VARIABLE: Final = "SYNAPSE_OTEL_INSTRUMENT"
 """Has a Python process instrument the SDK when it starts."""
 
@@ -64,13 +66,17 @@ def _submitting(prepare: Callable[[Any], Any] = lambda params: params) -> Callab
 
     def make(original: Any) -> Any:
         @functools.wraps(original)
-        def submit(self: Any, action: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
-            span = _begin(action)
+        def submit(self: Any, *args: Any, **kwargs: Any) -> Any:
+            span = _begin(self, args, kwargs)
             if span is None:
-                return original(self, action, params, *args, **kwargs)
+                return original(self, *args, **kwargs)
             with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+                if len(args) > 1:
+                    args = (args[0], prepare(args[1]), *args[2:])
+                elif _PARAMS in kwargs:
+                    kwargs = {**kwargs, _PARAMS: prepare(kwargs[_PARAMS])}
                 try:
-                    result = original(self, action, prepare(params), *args, **kwargs)
+                    result = original(self, *args, **kwargs)
                 except BaseException as error:
                     _end(span, error)
                     raise
@@ -82,11 +88,11 @@ def _submitting(prepare: Callable[[Any], Any] = lambda params: params) -> Callab
     return make
 
 
-def _begin(action: Any) -> Span | None:
+def _begin(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span | None:
     try:
         from synapse_otel.lifecycle import begin_process
 
-        identity = identify(action if isinstance(action, type | str) else type(action))
+        identity = _submitted(executor, args[0] if args else next(iter(kwargs.values()), ""), kwargs)
         begin_process(f"submit-{identity.plugin}", plugin=identity.plugin, version=identity.version)
         attributes = {semconv.ACTION: identity.action, semconv.PLUGIN_NAME: identity.plugin}
         tracer = trace.get_tracer(semconv.SCOPE_NAME, __version__)
@@ -95,6 +101,15 @@ def _begin(action: Any) -> Span | None:
     except Exception as error:  # noqa: BLE001 - nothing of ours ever raises into the SDK
         report(error)
         return None
+
+
+def _submitted(executor: Any, action: Any, kwargs: dict[str, Any]) -> Identity:
+    """Return what is handed on: an action, or a pipeline of several."""
+    folder = getattr(executor, "_working_dir", None)
+    if isinstance(action, type | str):
+        return identify(action, folder=folder)
+    name = getattr(action, "name", None) or kwargs.get("name") or _PIPELINE
+    return Identity(action=_PIPELINE, plugin=str(name), version=None, category=None)
 
 
 def _end(span: Span, error: BaseException | None) -> None:
