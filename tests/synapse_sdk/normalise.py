@@ -4,7 +4,8 @@ Of texts (standard output and error, logs of workers and jobs, texts of exceptio
 - clock times, durations that are measured (ETA, elapsed, remaining), addresses of objects, process ids, Ray's ids;
 - the folder and the name of the run, which differ so that two runs can be told apart;
 - frames of synapse_otel and wrapt in a printed traceback: a call that passes through us is seen there;
-- on Ray, lines that Ray copies from workers to the driver whenever it gets to it: workers' own logs are compared.
+- of a driver on Ray, what is not its own: Ray copies the workers' lines to it whenever it gets to it, so the workers'
+  own logs are compared instead.
 
 Of requests: the header `traceparent`; the value of Content-Length, as bodies have times in them.
 
@@ -31,12 +32,11 @@ _TEXT: Final = (
 )
 _TIMES: Final = frozenset({"datetime", "timestamp", "time_remaining", "time_elapsed", "elapsed_time"})
 _OUR_FRAME: Final = re.compile(r'^(?P<indent>[ |]*)File "[^"]*/(?:synapse_otel|wrapt)/[^"]*", line \d+, in .*\n', re.MULTILINE)
-_COPIED: Final = re.compile(r"^(?:\x1b\[\d+m)?\([^)]*pid=\d+[^)]*\).*\n", re.MULTILINE)
 
 
 def text(value: str, run: str, folder: str) -> str:
     """Return a text without what differs from run to run."""
-    value = _without_our_frames(_COPIED.sub("", value)).replace(folder, "<folder>").replace(f"/{run}/", "/<run>/")
+    value = _without_our_frames(value).replace(folder, "<folder>").replace(f"/{run}/", "/<run>/")
     value = value.replace(run, "<run>")
     for pattern, instead in _TEXT:
         value = pattern.sub(instead, value)

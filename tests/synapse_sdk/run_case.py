@@ -217,7 +217,10 @@ def _told(error: BaseException | None) -> dict[str, Any] | None:
     }
 
 
-def _plain(result: Any) -> dict[str, Any]:
+def _plain(result: Any) -> Any:
+    """Return what an action returned as plain data that tells models from dicts."""
+    if isinstance(result, list):
+        return [_plain(item) for item in result]
     dump = getattr(result, "model_dump", None)
     return {"type": type(result).__qualname__, "value": dump(mode="json") if dump else result}
 
@@ -262,6 +265,7 @@ _SEEN: set[Path] = set()
 
 def main() -> None:
     """Run a batch."""
+    sys.path.insert(0, str(PLUGIN))  # as it is where a plugin is started: it works in its own folder
     batch = json.loads(Path(sys.argv[1]).read_text())
     outcomes = {case["name"]: run(case) for case in batch["cases"]}
     Path(batch["out"]).write_text(json.dumps(outcomes, indent=1))

@@ -52,6 +52,7 @@ class Sdk:
             "COLUMNS": "80",
             "PYTHONUNBUFFERED": "1",
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_DEDUP_LOGS": "0",
             "SYNAPSE_ACCESS_TOKEN": "token",
             **TQDM,
             **more,
@@ -138,10 +139,13 @@ class Run:
         outcome["requests"] = (
             normalise.sent_in_background(requests, polled=case.mode == "job") if in_background else requests
         )
+        if case.mode.startswith("task"):  # what else the driver has is copied from the workers, when Ray gets to it
+            outcome["stdout"] = [line for line in lines(outcome["stdout"]) if line.startswith("[SDK]")]
+            del outcome["stderr"]
         if case.unordered:
             outcome["requests"] = sorted(json.dumps(one) for one in requests)
-            outcome["stdout"] = sorted(re_lines(outcome["stdout"]))
-            outcome["stderr"] = sorted(set(re_lines(outcome["stderr"])))
+            outcome["stdout"] = sorted(lines(outcome["stdout"]))
+            outcome["stderr"] = sorted(set(lines(outcome["stderr"])))
         return outcome
 
     def _run_batch(self, cases: list[Case]) -> dict[str, dict[str, Any]]:
@@ -218,6 +222,6 @@ class Run:
         return "run" + sha256(f"{self._sdk.folder} {name}".encode()).hexdigest()[:12]
 
 
-def re_lines(value: str) -> list[str]:
+def lines(value: str) -> list[str]:
     """Return the lines of a text, those that were drawn over another one too."""
     return value.replace("\r", "\n").split("\n")
