@@ -1,0 +1,1 @@
+"""A plugin for the published synapse-sdk, 2026.1.50 or newer."""
