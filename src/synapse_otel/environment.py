@@ -25,9 +25,7 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^A-Z0-9_]")
 _TRACE: Final = ("TRACEPARENT", "TRACESTATE")
 
 
-def child_environment(
-    ctx: RuntimeContext | BaseStepContext | None = None, *, headers: bool = False
-) -> dict[str, str]:
+def child_environment(ctx: RuntimeContext | BaseStepContext | None = None, *, headers: bool = False) -> dict[str, str]:
     """Return variables for the environment of a process that is started from here, to be added to those it gets anyway.
 
     They hold the trace context (``TRACEPARENT``, ``TRACESTATE`` and whatever else the propagators say that
