@@ -85,8 +85,8 @@ def configure(**settings: Any) -> None:
 def _set_up(settings: Settings) -> Pipeline:
     from synapse_otel.pipeline import Pipeline
     from synapse_otel.settings import handed_settings
+    from synapse_otel.signals.capture import capture_logging
     from synapse_otel.signals.inherited import inherit
-    from synapse_otel.signals.stdlib import capture_logging
 
     pipeline = _state["pipeline"] = Pipeline(settings, id_generator=_state.get("id_generator"))
     if settings.logging_level is not None and not settings.sdk_disabled:

@@ -7,12 +7,13 @@ import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from synapse_otel.recording import LogKind
-from synapse_otel.signals.stdlib import RecordingHandler
+from synapse_otel.signals.capture import Capture
 from synapse_otel.testing import recorded_job
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -100,80 +101,136 @@ def test_secrets_and_huge_texts(synapse_job):
     assert entry.attributes["password"] == "[redacted]"
 
 
+METHODS = ("isEnabledFor", "callHandlers")
+
+
 def test_nothing_is_left_behind():
     root = logging.getLogger()
-    before = root.level, list(root.handlers)
+    before = root.level, list(root.handlers), [getattr(logging.Logger, name) for name in METHODS]
     with recorded_job():
-        assert any(isinstance(handler, RecordingHandler) for handler in root.handlers)
-    assert (root.level, list(root.handlers)) == before
+        assert [getattr(logging.Logger, name) for name in METHODS] != before[2]
+        assert root.handlers == before[1]
+    assert (root.level, list(root.handlers), [getattr(logging.Logger, name) for name in METHODS]) == before
 
 
-SCRIPT = """
-import json, logging, sys
-{before}
-from synapse_otel.signals.stdlib import capture_logging
-before = logging.getLogger().level
-capture_logging({level})
-capture_logging({level})
-logging.getLogger("plugin").info("an info")
-logging.getLogger("plugin").warning("a warning")
-{after}
-root = logging.getLogger()
-print(json.dumps([before, root.level, [type(handler).__name__ for handler in root.handlers]]))
-"""
-
-
-def run(before="", after="", level=logging.INFO):
-    """Return what stands on stderr, and the root logger's level before and after, and its handlers."""
-    script = SCRIPT.format(before=before, after=after, level=level)
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    return ended.stderr, json.loads(ended.stdout)
-
-
-def test_where_nothing_is_configured_the_terminal_shows_what_it_did():
-    shown, (before, after, handlers) = run()
-    assert shown == "a warning\n"
-    assert (before, after) == (logging.WARNING, logging.INFO)
-    assert handlers == ["RecordingHandler", "_LastResort"]
-
-
-def test_what_is_configured_afterwards_is_not_shown_twice():
-    shown, _root = run(after="logging.getLogger().addHandler(logging.StreamHandler()); logging.error('an error')")
-    assert shown == "a warning\nan error\n"
-
-
-def test_basic_config_afterwards_still_does_its_work():
-    shown, _root = run(after="logging.basicConfig(format='>%(message)s'); logging.error('an error')")
-    assert shown == "a warning\n>an error\n"
-
-
-@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
-def test_a_level_set_afterwards_holds(level):
-    shown, (_before, after, handlers) = run(after=f"logging.basicConfig(level='{level}'); logging.info('an info')")
-    assert shown == "a warning\nINFO:root:an info\n"
-    assert logging.getLevelName(after) == level
-    assert handlers == ["StreamHandler", "RecordingHandler"]
-
-
-def test_a_configuration_by_mapping_does_not_end_the_recording():
-    shown, (_before, after, handlers) = run(
-        after="from logging.config import dictConfig; dictConfig({'version': 1, 'root': {'handlers': [], 'level': 30}})"
+def test_what_somebody_has_wrapped_again_is_left_to_him(synapse_job, monkeypatch):
+    capture = Capture(logging.INFO)
+    ours, seen = logging.Logger.callHandlers, []
+    monkeypatch.setattr(
+        logging.Logger, "callHandlers", lambda self, record: (seen.append(record.msg), ours(self, record))
     )
-    assert handlers == ["RecordingHandler", "_LastResort"]
-    assert (shown, after) == ("a warning\n", logging.INFO)
+    capture.end()
+    logging.getLogger("plugin").warning("once")
+    assert seen == ["once"]
+    assert [entry.body for entry in logged(synapse_job)] == ["once"]
 
 
-def test_a_hosts_configuration_is_left_alone():
-    shown, (before, after, handlers) = run("logging.basicConfig(level='ERROR', format='%(levelname)s %(message)s')")
-    assert shown == ""
-    assert before == after == logging.ERROR
-    assert handlers == ["StreamHandler", "RecordingHandler"]
+def test_records_of_many_threads_at_a_time(synapse_job):
+    def work(number):
+        for count in range(50):
+            logging.getLogger(f"plugin.{number}").info("%d", count)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert len(logged(synapse_job)) == 200
+
+
+# --- a program of the host, with a job and without -------------------------------------------------------------
+
+HOST = Path(__file__).with_name("logging_host.py")
+SAY = "log = logging.getLogger('plugin'); log.debug('a debug'); log.info('an info'); log.warning('a warning')\n"
+
+
+TALKS = """
+class Talks:
+    def __str__(self):
+        logging.getLogger('plugin').info('inside of %s', self)
+        return 'it'
+logging.getLogger('plugin').info('%s', Talks())
+"""
+FROM_AFAR = "logging.getLogger('plugin').handle(logging.makeLogRecord({{'name': 'plugin', {}}}))"
+BOTH, ONE = ["an info", "a warning"], ["a warning"]
+CONFIGURE = {
+    "logging.basicConfig(format='>%(message)s')": ONE,
+    "logging.basicConfig(level='INFO')": BOTH,
+    "logging.basicConfig(level='DEBUG')": BOTH,
+    "logging.getLogger().addHandler(logging.StreamHandler())": ONE,
+    "logging.config.dictConfig({'version': 1, 'disable_existing_loggers': False, 'root': {'level': 30}})": BOTH,
+    "logging.config.dictConfig({'version': 1, 'disable_existing_loggers': False, 'root': {'level': 'ERROR'}})": [],
+    "logging.getLogger('plugin'); logging.config.dictConfig({'version': 1})": [],
+    "logging.disable(logging.INFO)": ONE,
+    "logging.disable()": [],
+    "logging.getLogger('plugin').disabled = True": [],
+    "logging.getLogger('plugin').setLevel('ERROR')": [],
+    "logging.getLogger('plugin').setLevel('WARNING')": ONE,
+    "logging.getLogger('plugin').propagate = False": [],
+    "logging.getLogger('plugin').addHandler(logging.StreamHandler())": BOTH,
+    "logging.lastResort = None": BOTH,
+    "logging.getLogger('plugin').addFilter(lambda record: 'info' not in record.msg)": ONE,
+}
+"""What a host may say, and what is recorded of `SAY` afterwards."""
+PROGRAMS = {
+    **{f"{say}, before": (say, SAY, logging.INFO) for say in CONFIGURE},
+    **{f"{say}, during": ("", f"{SAY}\n{say}\n{SAY}", logging.INFO) for say in CONFIGURE},
+    "nothing": ("", SAY + "logging.error('root')", logging.INFO),
+    "of another process": (
+        "logging.getLogger('plugin').addHandler(logging.StreamHandler())",
+        FROM_AFAR.format("'levelno': 20, 'msg': 'from afar', 'process': 1"),
+        logging.INFO,
+    ),
+    "errors only": ("", SAY + "log.error('an error')", logging.ERROR),
+    "talks": ("", TALKS, logging.INFO),
+    **{
+        other: (f"logging.getLogger().addHandler(type('{other}', (logging.NullHandler,), {{}})())", SAY, logging.INFO)
+        for other in ("LoggingHandler", "LogfireLoggingHandler")
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def results():
+    """What became of each program, bare and with its logging captured."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    told = json.dumps(list(PROGRAMS.values()))
+    command = [sys.executable, str(HOST)]
+    ended = subprocess.run(command, input=told, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(zip(PROGRAMS, json.loads(ended.stdout), strict=True))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_host_shows_what_it_does_without_us_and_finds_its_loggers_as_it_left_them(results, program):
+    bare, ours = results[program]
+    assert ours[:3] == bare[:3]
+    assert bare[3] == []
+
+
+@pytest.mark.parametrize("say", CONFIGURE)
+def test_the_levels_of_a_host_hold_and_what_it_has_not_configured_is_recorded_from_info_on(results, say):
+    assert results[f"{say}, before"][1][3] == CONFIGURE[say]
+    assert results[f"{say}, during"][1][3] == [*BOTH, *CONFIGURE[say]]
+
+
+def test_where_nothing_is_configured_the_terminal_shows_what_it_did(results):
+    shown, level, handlers, recorded = results["nothing"][1]
+    assert shown == "a warning\nERROR:root:root\n", "the second one by `basicConfig`, which `logging.error` calls"
+    assert (level, handlers) == (logging.WARNING, ["StreamHandler"])
+    assert recorded == [*BOTH, "root"]
+
+
+def test_a_record_that_came_from_another_process_is_shown_as_it_is_without_us(results):
+    shown, *_, recorded = results["of another process"][1]
+    assert (shown, recorded) == ("from afar\n", ["from afar"])
+
+
+def test_who_is_asked_for_errors_only_lets_nothing_else_through(results):
+    assert results["errors only"][1][3] == ["an error"]
+
+
+def test_what_is_logged_while_a_record_is_recorded_is_recorded_too_but_not_for_ever(results):
+    recorded = results["talks"][1][3]
+    assert (recorded[-1], len(recorded)) == ("it", 8)
 
 
 @pytest.mark.parametrize("other", ["LoggingHandler", "LogfireLoggingHandler"])
-def test_where_another_instrumentation_records_we_do_not(other):
-    shown, (_before, after, handlers) = run(
-        f"logging.getLogger().addHandler(type('{other}', (logging.NullHandler,), {{}})())"
-    )
-    assert (shown, after, handlers) == ("", logging.WARNING, [other])
+def test_where_another_instrumentation_records_we_do_not(results, other):
+    assert results[other][1][3] == []

@@ -116,7 +116,7 @@ def _known() -> dict[str, Callable[..., None]]:
     from synapse_otel.shipper.process import main
     from tools.soak.work import work
 
-    for name in ("synapse_otel.pipeline", "synapse_otel.signals.stdlib"):
+    for name in ("synapse_otel.pipeline", "synapse_otel.signals.capture", "synapse_otel.signals.inherited"):
         import_module(name)
     make_resource({})
     settings.load_destination(settings.load_settings())

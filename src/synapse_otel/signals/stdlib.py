@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.config
-from collections.abc import Callable
-from functools import wraps
 from typing import Any, Final
 
 from synapse_otel.contained import contain
@@ -61,81 +58,8 @@ class RecordingHandler(logging.Handler):
         )
 
 
-class _LastResort(logging.Handler):
-    """Goes on showing what was shown before a handler was there: `logging.lastResort` is used only without any."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Show a record as Python does when nothing is configured."""
-        shown = logging.lastResort
-        if shown is not None and record.levelno >= shown.level and len(logging.getLogger().handlers) == _BOTH:
-            shown.handle(record)
-
-
-_BOTH: Final = 2
-
-
-class _Capture:
-    """The handlers on the root logger, which step aside whenever the host configures logging."""
-
-    def __init__(self, level: int) -> None:
-        self._recording = RecordingHandler(level)
-        self._last_resort = _LastResort()
-        self._level_before: int | None = None
-
-    def attach(self) -> None:
-        """Put the handlers in place."""
-        root = logging.getLogger()
-        configured = bool(root.handlers)
-        root.addHandler(self._recording)
-        if not configured:
-            root.addHandler(self._last_resort)
-            if root.level == logging.WARNING:
-                self._level_before = root.level
-                root.setLevel(self._recording.level)
-
-    def detach(self) -> None:
-        """Take them away, and the level that was set with them."""
-        root = logging.getLogger()
-        root.removeHandler(self._recording)
-        root.removeHandler(self._last_resort)
-        if self._level_before is not None and root.level == self._recording.level:
-            root.setLevel(self._level_before)
-        self._level_before = None
-
-    def around(self, configure: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function of the host that finds logging as if we were not there."""
-
-        @wraps(configure)
-        def configure_without_us(*args: Any, **kwargs: Any) -> Any:
-            self.detach()
-            try:
-                return configure(*args, **kwargs)
-            finally:
-                self.attach()
-
-        return configure_without_us
-
-
-def capture_logging(level: int) -> None:
-    """Record what Python's ``logging`` is told, from ``level`` on.
-
-    Where nothing was configured, the root logger lets records of that level through, and what is seen on the
-    terminal stays the same. Where the host has configured logging, or does so later, its levels hold: the functions
-    that configure it do what they would do without us, as OpenTelemetry's own handler has it too.
-    """
-    if any(type(handler).__name__ in _OTHERS for handler in logging.getLogger().handlers):
-        return  # another instrumentation records them
-    capture = _Capture(level)
-    capture.attach()
-    for module, name in ((logging, "basicConfig"), (logging.config, "dictConfig"), (logging.config, "fileConfig")):
-        setattr(module, name, capture.around(getattr(module, name)))
-
-
-_OTHERS: Final = frozenset({"LoggingHandler", "RecordingHandler", "LogfireLoggingHandler"})
-
-
 def _severity(level: int) -> SeverityNumber:
     return next((severity for least, severity in _SEVERITIES if level >= least), SeverityNumber.TRACE)
 
 
-__all__ = ["RecordingHandler", "capture_logging"]
+__all__ = ["RecordingHandler"]

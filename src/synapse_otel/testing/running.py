@@ -15,8 +15,8 @@ from synapse_otel.pipeline import Pipeline
 from synapse_otel.recorder.install import Installed
 from synapse_otel.recorder.recorder import Recorder
 from synapse_otel.settings import Settings, load_settings
+from synapse_otel.signals.capture import Capture, is_captured
 from synapse_otel.signals.job import Job
-from synapse_otel.signals.stdlib import RecordingHandler
 from synapse_otel.testing.fixed import Ids
 
 SIGNALS: Final = frozenset({"logs", "metrics", "traces"})
@@ -136,10 +136,8 @@ def recorded_logging(level: int | None) -> Iterator[None]:
     """
     root = logging.getLogger()
     with ExitStack() as undo:
-        if level is not None and not any(isinstance(handler, RecordingHandler) for handler in root.handlers):
-            handler = RecordingHandler(level)
-            root.addHandler(handler)
-            undo.callback(root.removeHandler, handler)
+        if level is not None and not is_captured():
+            undo.callback(Capture(level).end)
         if level is not None and root.level > level:
             undo.callback(root.setLevel, root.level)
             root.setLevel(level)
