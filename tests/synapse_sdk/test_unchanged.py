@@ -14,7 +14,7 @@ from tests.synapse_sdk.running import Run, Sdk
 
 pytestmark = pytest.mark.once
 
-HOWS = ("bare",)  # and, where the instrumentor is there: "variables", "run"
+HOWS = ("variables", "run")
 CASES = [case.name for case in (*IN_PROCESS, *PROCESSES)]
 Runs = Callable[[str, str], Run]
 

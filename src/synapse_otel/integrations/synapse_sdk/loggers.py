@@ -18,6 +18,7 @@ from synapse_otel.integrations.synapse_sdk.patches import Make, Patches
 from synapse_otel.integrations.synapse_sdk.workflow import ADVANCE
 from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.loggers.record import EVENT_RECORDERS
+from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT
 from synapse_otel.signals.current import current_scope
 from synapse_otel.signals.scope import Scope
@@ -79,7 +80,7 @@ def _progressing(original: Any) -> Any:
             try:
                 scope = CURRENT.get() or current_scope()
                 category = step if step is not None else self._current_step
-                scope.progress(current, total, category or None)
+                scope.progress(current, total, str(category) if category else None)
                 if scope in ADVANCE and (category is None or category == scope.name):
                     ADVANCE[scope](current / total)
             except Exception as error:  # noqa: BLE001 - nothing of ours ever raises into the SDK
@@ -95,7 +96,7 @@ def _measuring(original: Any) -> Any:
         if not _within.call:
             try:
                 scope = CURRENT.get() or current_scope()
-                scope.metrics(value, step if step is not None else self._current_step)
+                scope.metrics(value, str(step if step is not None else self._current_step))
             except Exception as error:  # noqa: BLE001 - as above
                 report(error)
 
@@ -132,7 +133,18 @@ def _record(  # noqa: PLR0917 - positions are what makes it cheap
         if event == "metric" and _is_metric(data):
             _RECORDING.log_metric(data["category"], data["key"], data["value"], **data["metrics"])
             return
-    scope.event(event, data, file, category, word)
+    try:
+        scope.event(event, data, file, category, word)
+    except (TypeError, ValueError):  # what the SDK takes and we do not: a name that is no text, or empty
+        scope.event(_named(event), _as_data(data), file, _named(category) if category else None, word)
+
+
+def _named(value: Any) -> str:
+    return str(value).strip() or semconv.OTHER
+
+
+def _as_data(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"value": value}
 
 
 _WORDS: Final[dict[Any, str]] = {}
@@ -198,11 +210,12 @@ def _record_log(  # noqa: PLR0917 - the signature of the SDK
 
 
 def _record_progress(logger: Any, current: Any, total: Any, step: Any = None) -> None:
-    (CURRENT.get() or current_scope()).progress(current, total, (step or _step(logger)) or None)
+    category = step or _step(logger)
+    (CURRENT.get() or current_scope()).progress(current, total, str(category) if category else None)
 
 
 def _record_metrics(logger: Any, value: Any, step: Any = None) -> None:
-    (CURRENT.get() or current_scope()).metrics(value, step or _step(logger))
+    (CURRENT.get() or current_scope()).metrics(value, str(step or _step(logger)))
 
 
 def _step(logger: Any) -> Any:
@@ -210,11 +223,11 @@ def _step(logger: Any) -> Any:
 
 
 def _record_event(_logger: Any, event: Any, data: Any, file: Any = None) -> None:
-    _RECORDING.log("info", event, data, file)
+    _RECORDING.log("info", _named(event), _as_data(data), file)
 
 
 def _record_metric(_logger: Any, category: Any, key: Any, value: Any, **metrics: Any) -> None:
-    _RECORDING.log_metric(category, key, value, **metrics)
+    _RECORDING.log_metric(_named(category), str(key), value, **metrics)
 
 
 def _record_visualization(_logger: Any, category: Any, group: Any, index: Any, image: Any, **meta: Any) -> None:
@@ -222,7 +235,10 @@ def _record_visualization(_logger: Any, category: Any, group: Any, index: Any, i
 
 
 def _record_trials(_logger: Any, data: Any = None, **trials: Any) -> None:
-    _RECORDING.log_trials(data, **trials)
+    if data is None:
+        _RECORDING.log_trials(None, **trials)
+    else:
+        _RECORDING.log("info", "trials", _as_data(data))
 
 
 def _record_message(_logger: Any, message: Any, level: Any = None, *, context: Any = None) -> None:
