@@ -25,6 +25,7 @@ stack: setup ## Start the real agent, gateway, Jaeger, Prometheus and Loki; Ctrl
 test: setup ## Run all tests, the real servers included; all others on Python 3.13 too
 	$(BIN)/python -m tools.stack build
 	@sh tools/setup/chromium.sh
+	@sh tools/setup/sdk.sh $(BIN)
 	@sh tools/setup/test.sh $(BIN)
 
 soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is lost (SEEDS=50 FROM=0)

@@ -1,4 +1,4 @@
-"""The cases: what is run, in which mode, on which platform. `Expected telemetry` of each: see EXPECTED in the docs."""
+"""The cases: what is run, in which mode, on which platform."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Case:
         mode: how: see MODES of `run_case.py`; `entrypoint` is the SDK's own, as a process of its own without Ray.
         platform: how the platform answers: see `FakePlatform.url`; `refuse`: nobody listens.
         batch: cases of one batch share a process, where their mode is not `entrypoint`.
-        unordered: threads tell at the same time, so lines and requests are compared as sorted.
+        unordered: threads tell at the same time: requests are compared as sorted, and of the output its characters.
         killed: the process is killed when the platform has got this many logs.
         more: what only some modes know.
     """
@@ -60,16 +60,25 @@ _OTHERS: Final = (
 )
 
 IN_PROCESS: Final = (
-    *(Case(f"{mode}: {name}", mode, "train", params) for mode in ("local", "direct") for name, params in _TRAININGS.items()),
-    *(Case(f"{mode}: {name}", mode, action, params) for mode in ("local", "direct") for name, action, params in _OTHERS),
+    *(
+        Case(f"{mode}: {name}", mode, "train", params)
+        for mode in ("local", "direct")
+        for name, params in _TRAININGS.items()
+    ),
+    *(
+        Case(f"{mode}: {name}", mode, action, params)
+        for mode in ("local", "direct")
+        for name, action, params in _OTHERS
+    ),
     *(Case(f"{mode}: korean", mode, "train", _train(epochs=1), language="ko") for mode in ("local", "direct")),
-    *(Case(f"{mode}: export", mode, "export", unordered=True) for mode in ("local", "direct")),
+    *(Case(f"{mode}: export", mode, "export") for mode in ("local", "direct")),
+    Case("direct: export together", "direct", "export", {"together": True}, unordered=True),
     *(Case(f"{mode}: calls", mode, "call", {"url": "PLATFORM"}) for mode in ("local", "direct")),
-    Case("local: serve", "local", "serve", {"model": 1}),
+    Case("local: serve", "local", "serve", {"model": 1}),  # the SDK looks for the endpoint, and finds none
     Case("local: no such action", "local", "nothing"),
     Case("after finish", "after_finish"),
     Case("trial", "trial", "train", _train()),
-    Case("pipeline: export", "pipeline", "export", {"workers": 1}),
+    Case("pipeline: export", "pipeline", "export"),
     Case("pipeline: old logger", "pipeline", "plain"),
     Case("direct: slow", "direct", "train", _train(epochs=1), platform="slow-20"),
     Case("direct: very slow", "direct", "look", platform="slow-360"),

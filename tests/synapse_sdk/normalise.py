@@ -24,14 +24,19 @@ _TEXT: Final = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\+00:00)?"), "<time>"),
     (re.compile(rf"ETA: {_SECONDS}s"), "ETA: <seconds>s"),
     (re.compile(r"\[\d\d:\d\d<(?:\d\d:\d\d|\?)\]?"), "[<time>]"),
-    (re.compile(rf"(['\"](?:time_remaining|time_elapsed|elapsed_time|wait_seconds|timestamp)['\"]: ){_SECONDS}"), r"\1<s>"),
+    (
+        re.compile(rf"(['\"](?:time_remaining|time_elapsed|elapsed_time|wait_seconds|timestamp)['\"]: ){_SECONDS}"),
+        r"\1<s>",
+    ),
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
     (re.compile(r"\bpid[=:] ?\d+"), "pid=<id>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b|_ray_pkg_[0-9a-f]+"), "<id>"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
 )
 _TIMES: Final = frozenset({"datetime", "timestamp", "time_remaining", "time_elapsed", "elapsed_time"})
-_OUR_FRAME: Final = re.compile(r'^(?P<indent>[ |]*)File "[^"]*/(?:synapse_otel|wrapt)/[^"]*", line \d+, in .*\n', re.MULTILINE)
+_OUR_FRAME: Final = re.compile(
+    r'^(?P<indent>[ |]*)File "[^"]*/(?:synapse_otel|wrapt)/[^"]*", line \d+, in .*\n', re.MULTILINE
+)
 
 
 def text(value: str, run: str, folder: str) -> str:

@@ -9,7 +9,9 @@ import json
 import os
 import socket
 import sys
+import time
 from functools import partialmethod
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -36,6 +38,8 @@ def start_lean(command: list[str], process_type: str, *args: Any, **kwargs: Any)
 
 
 services.start_ray_process = start_lean
+# It looks 200 times for the dashboard's address; on a busy machine that must not be over after 20 s.
+services.time = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: time.sleep(5 * seconds)})
 parameter.RayParams.__init__ = partialmethod(parameter.RayParams.__init__, dashboard_agent_listen_port=free_port())
 head = ray.init(num_cpus=4, include_dashboard=True, logging_level="ERROR", _temp_dir=sys.argv[1])
 told = {

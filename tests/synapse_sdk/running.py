@@ -140,12 +140,11 @@ class Run:
             normalise.sent_in_background(requests, polled=case.mode == "job") if in_background else requests
         )
         if case.mode.startswith("task"):  # what else the driver has is copied from the workers, when Ray gets to it
-            outcome["stdout"] = [line for line in lines(outcome["stdout"]) if line.startswith("[SDK]")]
+            outcome["stdout"] = [line for line in outcome["stdout"].split("\n") if line.startswith("[SDK]")]
             del outcome["stderr"]
         if case.unordered:
             outcome["requests"] = sorted(json.dumps(one) for one in requests)
-            outcome["stdout"] = sorted(lines(outcome["stdout"]))
-            outcome["stderr"] = sorted(set(lines(outcome["stderr"])))
+            outcome["stdout"] = "".join(sorted(outcome["stdout"]))
         return outcome
 
     def _run_batch(self, cases: list[Case]) -> dict[str, dict[str, Any]]:
@@ -220,8 +219,3 @@ class Run:
     def _run_name(self, name: str) -> str:
         """Return what tells this case of this run from all others."""
         return "run" + sha256(f"{self._sdk.folder} {name}".encode()).hexdigest()[:12]
-
-
-def lines(value: str) -> list[str]:
-    """Return the lines of a text, those that were drawn over another one too."""
-    return value.replace("\r", "\n").split("\n")

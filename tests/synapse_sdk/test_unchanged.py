@@ -40,7 +40,11 @@ def test_the_sdk_behaves_exactly_as_without(runs, case, version, how):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_platform_sees_all_of_the_progress(runs, version):
-    sent = [json.loads(one["body"]) for one in runs(version, "first").raw("direct: train")["requests"] if "progress" in one["body"]]
+    sent = [
+        json.loads(one["body"])
+        for one in runs(version, "first").raw("direct: train")["requests"]
+        if "progress" in one["body"]
+    ]
     steps = sent[-1]["progress_record"]["record"]["steps"]
     assert {name: step["proportion"] for name, step in steps.items()} == {"prepare": 20, "learn": 70, "save": 10}
     assert sent[-1]["progress_record"]["current_progress"]["overall"] == 100.0

@@ -14,17 +14,21 @@ class ExportParams(BaseModel):
     """What the export is told."""
 
     items: int = 8
-    workers: int = 3
+    together: bool = False
 
 
 class ExportAction(BaseAction[ExportParams]):
-    """Exports items in threads; each tells of its item, the main thread of the progress."""
+    """Exports items in threads, one after the other or together; each thread tells of its item."""
 
     def execute(self) -> dict[str, Any]:
         items = self.params.items
-        with ThreadPoolExecutor(self.params.workers) as pool:
-            for done, _ in enumerate(pool.map(self._export, range(items)), start=1):
-                self.set_progress(done, items, "export")
+        with ThreadPoolExecutor(3) as pool:
+            if self.params.together:
+                list(pool.map(self._export, range(items)))
+            else:
+                for done in range(1, items + 1):
+                    pool.submit(self._export, done - 1).result()
+                    self.set_progress(done, items, "export")
         self.set_metrics({"exported": items}, "export")
         return {"exported": items}
 

@@ -108,6 +108,6 @@ class LookAction(BaseAction[PlainParams]):
     @staticmethod
     def _pickled(logger: Any) -> str:
         try:
-            return pickle.loads(pickle.dumps(logger)).__class__.__qualname__  # noqa: S301 - its own bytes
+            return pickle.loads(pickle.dumps(logger)).__class__.__qualname__
         except (TypeError, pickle.PicklingError) as error:
             return type(error).__name__
