@@ -22,6 +22,8 @@ _SEVERITIES: Final = (
     (logging.DEBUG, SeverityNumber.DEBUG),
 )
 _OWN: Final = ("opentelemetry", "synapse_otel", "urllib3")
+LEFT_OUT: Final[set[str]] = set()
+"""Names of loggers that only show what is recorded from where it comes."""
 
 
 class RecordingHandler(logging.Handler):
@@ -29,7 +31,7 @@ class RecordingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Record a record; those of the telemetry's own libraries are left out, as they would go round in circles."""
-        if record.name.partition(".")[0] in _OWN:
+        if record.name in LEFT_OUT or record.name.partition(".")[0] in _OWN:
             return
         try:
             self._emit(record)
@@ -62,4 +64,4 @@ def _severity(level: int) -> SeverityNumber:
     return next((severity for least, severity in _SEVERITIES if level >= least), SeverityNumber.TRACE)
 
 
-__all__ = ["RecordingHandler"]
+__all__ = ["LEFT_OUT", "RecordingHandler"]

@@ -22,6 +22,7 @@ from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT
 from synapse_otel.signals.current import current_scope
 from synapse_otel.signals.scope import Scope
+from synapse_otel.signals.stdlib import LEFT_OUT
 
 CLASSES: Final = ("ConsoleLogger", "BackendLogger", "JobLogger", "TqdmLogger", "NoOpLogger")
 SIDE_DOORS: Final = ("log_event", "log_metric", "log_visualization", "log_trials", "log_message")
@@ -42,6 +43,8 @@ _within: Final = _Within()
 def instrument_loggers(module: ModuleType, patches: Patches) -> None:
     """Record what the loggers of ``synapse_sdk.loggers`` are told."""
     base = module.BaseLogger
+    LEFT_OUT.add(module.__name__)  # shows on the console what is recorded here
+    patches.on_undo(lambda: LEFT_OUT.discard(module.__name__))
     patches.replace(base, "log", _logging)
     patches.replace(base, "set_progress", _progressing)
     patches.replace(base, "set_metrics", _measuring)

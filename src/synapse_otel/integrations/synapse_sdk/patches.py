@@ -18,6 +18,7 @@ class Patches:
         """Names of the attributes that this version of the SDK does not have."""
         self._replaced: list[tuple[Any, str, Any]] = []
         self._added: list[tuple[type, str]] = []
+        self._others: list[Callable[[], object]] = []
 
     def replace(self, owner: type, name: str, make: Make, *, optional: bool = False) -> None:
         """Replace an attribute that stands in a class itself.
@@ -55,6 +56,10 @@ class Patches:
         """Say whether an attribute of a class has been replaced."""
         return any(known is owner and known_name == name for known, known_name, _original in self._replaced)
 
+    def on_undo(self, function: Callable[[], object]) -> None:
+        """Have a function called when everything is put back."""
+        self._others.append(function)
+
     def undo(self) -> None:
         """Put back what was replaced, the last first, and take away what was added."""
         while self._replaced:
@@ -63,4 +68,6 @@ class Patches:
         while self._added:
             owner, name = self._added.pop()
             delattr(owner, name)
+        while self._others:
+            self._others.pop()()
         self.missing.clear()
