@@ -15,10 +15,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from synapse_otel.recording import Span
 from tests.eventually import eventually
 from tests.synapse_sdk import normalise
 from tests.synapse_sdk.cases import Case
 from tests.synapse_sdk.fake_platform import FakePlatform
+from tests.synapse_sdk.recorded import Recorded, recorded_jobs, recorded_spans
 
 TREE: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
@@ -124,6 +126,24 @@ class Run:
                 self._raw |= outcomes
         return self
 
+    def job_id(self, name: str) -> str:
+        """Return the id of a case's job."""
+        return f"job-{name.replace(': ', '-').replace(' ', '-')}-{self._run_name(name)}"
+
+    def jobs(self, name: str) -> list[Recorded]:
+        """Return the jobs that were recorded of a case."""
+        return recorded_jobs(self._sdk.journals, self.job_id(name))
+
+    def job(self, name: str) -> Recorded:
+        """Return the one job that was recorded of a case."""
+        (found,) = self.jobs(name)
+        return found
+
+    @property
+    def spans(self) -> list[Span]:
+        """All spans that were recorded, of all cases."""
+        return recorded_spans(self._sdk.journals)
+
     def raw(self, name: str) -> dict[str, Any]:
         """Return a case's outcome as it was."""
         return self._raw[name]
@@ -204,7 +224,7 @@ class Run:
             "mode": case.mode,
             "action": case.action,
             "params": params,
-            "job": f"job-{case.name.replace(': ', '-').replace(' ', '-')}-{run}",
+            "job": self.job_id(case.name),
             "language": case.language,
             "folder": str(self._folder(case.name)),
             "env": {"SYNAPSE_HOST": host, "SYNAPSE_ACCESS_TOKEN": "token"},

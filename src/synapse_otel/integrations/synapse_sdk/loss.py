@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from weakref import WeakSet
 
 from opentelemetry import metrics
 
@@ -11,15 +12,16 @@ from synapse_otel.integrations.synapse_sdk.actions import ended_job_attributes
 from synapse_otel.signals import semconv
 
 _REASONS: Final = ("dropped", "unsent", "delivery_unconfirmed")
-_REPORTED: Final = "_synapse_otel_reported"
+_REPORTED: Final[WeakSet[Any]] = WeakSet()
+"""Loggers that have told theirs: a logger may be finished twice."""
 
 
 def record_loss(logger: Any) -> None:
     """Record what a logger that has finished says of its log entries; the first time that it finishes."""
     report = getattr(logger, "log_loss_report", None)
-    if report is None or getattr(logger, _REPORTED, False):
+    if report is None or logger in _REPORTED:
         return
-    setattr(logger, _REPORTED, True)
+    _REPORTED.add(logger)
     counts = report()
     meter = metrics.get_meter(semconv.SCOPE_NAME, __version__)
     job = ended_job_attributes()
