@@ -45,7 +45,7 @@ class Recorded:
     def progress(self, category: str | None = None) -> tuple[float, float] | None:
         """Return how far a category has come, the job as a whole if none is named."""
         found = self.recording.progress_of(category)
-        return (found.current, found.total) if found else None
+        return (found.current, found.limit) if found else None
 
     def samples(self, category: str, name: str) -> list[float]:
         """Return the values of a metric."""

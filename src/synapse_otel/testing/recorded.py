@@ -47,9 +47,27 @@ class RecordedJob:
         """The fixed clock, if there is one: ``advance(seconds)`` lets time pass."""
         self._recorder = recorder
         self._kept: Recording | None = None
+        self._around = ExitStack()
+        self._sdk_ctx: Any = None
+
+    @property
+    def sdk_ctx(self) -> Any:
+        """The ``RuntimeContext`` of the real Synapse SDK, for plugins that were written for it.
+
+        The first use instruments the SDK, until the job ends.
+
+        Raises:
+            ImportError: the SDK is not installed.
+        """
+        if self._sdk_ctx is None:
+            from synapse_otel.testing.sdk import sdk_context
+
+            self._sdk_ctx = self._around.enter_context(sdk_context(self.ctx))
+        return self._sdk_ctx
 
     def end(self, error: BaseException | None = None) -> str:
         """End the job, as if ``error`` had left it; return the result. A second call changes nothing."""
+        self._around.close()
         result = self.job.end(error)
         self.ctx.logger.finish()
         return result

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from types import ModuleType, TracebackType
 from typing import Any, Final
@@ -33,6 +34,16 @@ def instrument_deployments(module: ModuleType, patches: Patches) -> None:
 def ended_job_attributes() -> dict[str, Any]:
     """Return the attributes of the metrics of the job that ended last in this process."""
     return dict(_ended[0])
+
+
+@contextmanager
+def belonging_to_the_job(context: Any) -> Iterator[None]:
+    """Have the actions that are run with a context belong to the job that runs, instead of each being one."""
+    token = _running.set(context)
+    try:
+        yield
+    finally:
+        _running.reset(token)
 
 
 class ActionJob:

@@ -17,7 +17,7 @@ from synapse_otel.integrations.synapse_sdk.loss import record_loss
 from synapse_otel.integrations.synapse_sdk.patches import Make, Patches
 from synapse_otel.integrations.synapse_sdk.workflow import ADVANCE
 from synapse_otel.plugins.loggers.noop import NoOpLogger
-from synapse_otel.plugins.loggers.record import EVENT_RECORDERS
+from synapse_otel.plugins.loggers.record import EVENT_RECORDERS, EventRecorder
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT
 from synapse_otel.signals.current import current_scope
@@ -83,7 +83,7 @@ def _progressing(original: Any) -> Any:
             try:
                 scope = CURRENT.get() or current_scope()
                 category = step if step is not None else self._current_step
-                scope.progress(current, total, str(category) if category else None)
+                scope.progress(current, total, category if type(category) is str and category else _text(category))
                 if scope in ADVANCE and (category is None or category == scope.name):
                     ADVANCE[scope](current / total)
             except Exception as error:  # noqa: BLE001 - nothing of ours ever raises into the SDK
@@ -99,11 +99,16 @@ def _measuring(original: Any) -> Any:
         if not _within.call:
             try:
                 scope = CURRENT.get() or current_scope()
-                scope.metrics(value, str(step if step is not None else self._current_step))
+                category = step if step is not None else self._current_step
+                scope.metrics(value, category if type(category) is str else str(category))
             except Exception as error:  # noqa: BLE001 - as above
                 report(error)
 
     return set_metrics
+
+
+def _text(category: Any) -> str | None:
+    return str(category) if category else None
 
 
 def _logging(original: Any) -> Any:
@@ -115,31 +120,45 @@ def _logging(original: Any) -> Any:
         if not _within.call:
             try:
                 scope = CURRENT.get() or current_scope()
-                _record(scope, level, event, data, file, step if step is not None else self._current_step)
+                category = step if step is not None else self._current_step
+                if category == scope.name:
+                    category = None  # what it is anyway, and then the way is shorter
+                word = _WORDS.get(level) or _word(level)
+                if event in _SPECIAL and file is None and _SPECIAL[event](scope, word, data, category or None):
+                    return
+                scope.event(event, data, file, category or None, word)
+            except (TypeError, ValueError):
+                _record_odd(level, event, data, file, step if step is not None else self._current_step)
             except Exception as error:  # noqa: BLE001 - as above
                 report(error)
 
     return log
 
 
-def _record(  # noqa: PLR0917 - positions are what makes it cheap
-    scope: Scope, level: Any, event: Any, data: Any, file: Any, step: Any
-) -> None:
-    category = None if step == scope.name else step or None
-    word = _WORDS.get(level)
-    if word is None:
-        word = _WORDS[level] = str(level.value)
-    if file is None:
-        recorder = EVENT_RECORDERS.get(event)
-        if recorder is not None and recorder(scope, word, data, category):
-            return
-        if event == "metric" and _is_metric(data):
-            _RECORDING.log_metric(data["category"], data["key"], data["value"], **data["metrics"])
-            return
-    try:
-        scope.event(event, data, file, category, word)
-    except (TypeError, ValueError):  # what the SDK takes and we do not: a name that is no text, or empty
-        scope.event(_named(event), _as_data(data), file, _named(category) if category else None, word)
+def _word(level: Any) -> str:
+    return _WORDS.setdefault(level, str(level.value))
+
+
+_WORDS: Final[dict[Any, str]] = {}
+"""By level of the SDK's: its word, which is quicker to look up than an enum's member."""
+
+
+def _metric(_scope: Scope, _level: Any, data: Any, _category: str | None) -> bool:
+    """Record what `RuntimeContext.log_metric` makes for a logger that has no method for it."""
+    if set(data) != {"category", "key", "value", "metrics"} or not isinstance(data["metrics"], Mapping):
+        return False
+    _RECORDING.log_metric(data["category"], data["key"], data["value"], **data["metrics"])
+    return True
+
+
+_SPECIAL: Final[dict[Any, EventRecorder]] = {**EVENT_RECORDERS, "metric": _metric}
+
+
+@contained
+def _record_odd(level: Any, event: Any, data: Any, file: Any, category: Any) -> None:
+    """Record what the SDK takes and our own API does not: a name that is no text, or empty."""
+    scope = CURRENT.get() or current_scope()
+    scope.event(_named(event), _as_data(data), file, _named(category) if category else None, _word(level))
 
 
 def _named(value: Any) -> str:
@@ -148,15 +167,6 @@ def _named(value: Any) -> str:
 
 def _as_data(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {"value": value}
-
-
-_WORDS: Final[dict[Any, str]] = {}
-"""By level of the SDK's: its word, which is quicker to look up than an enum's member."""
-
-
-def _is_metric(data: Any) -> bool:
-    """Say whether data is what `RuntimeContext.log_metric` makes for a logger without a method for it."""
-    return set(data) == {"category", "key", "value", "metrics"} and isinstance(data["metrics"], Mapping)
 
 
 # --- the others -------------------------------------------------------------------------------------------------
@@ -209,7 +219,11 @@ def _record_failed(_logger: Any, step: Any = None) -> None:
 def _record_log(  # noqa: PLR0917 - the signature of the SDK
     logger: Any, level: Any, event: Any, data: Any, file: Any = None, step: Any = None
 ) -> None:
-    _record(CURRENT.get() or current_scope(), level, event, data, file, step if step is not None else _step(logger))
+    scope = CURRENT.get() or current_scope()
+    category = step if step is not None else _step(logger)
+    if file is None and event in _SPECIAL and _SPECIAL[event](scope, _word(level), data, category or None):
+        return
+    _record_odd(level, event, data, file, category)
 
 
 def _record_progress(logger: Any, current: Any, total: Any, step: Any = None) -> None:

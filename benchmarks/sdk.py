@@ -1,0 +1,77 @@
+"""What instrumenting the real Synapse SDK costs: a call beside the same call bare, and the import."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from benchmarks.report import Bar, Table
+from benchmarks.unmeasured import Unmeasured
+
+TREE = Path(__file__).parents[1]
+VERSION = "2026.2.17"
+PAIRS = 5
+IMPORTS = 9
+MOST_ADDED_US = 1.5
+MOST_IMPORT_MS = 60.0
+_IMPORT = """
+import time, opentelemetry.trace
+begin = time.perf_counter()
+from synapse_otel.integrations.synapse_sdk import SynapseInstrumentor
+SynapseInstrumentor().instrument(skip_dep_check=True)
+print((time.perf_counter() - begin) * 1000)
+"""
+
+
+def sdk() -> Table:
+    """Measure calls of the SDK's context with the logger that does nothing, bare and instrumented by turns."""
+    python = TREE / ".venv-sdk" / VERSION / "bin" / "python"
+    if not python.exists():
+        raise Unmeasured("no real SDK: `sh tools/setup/sdk.sh .venv/bin` lays it out")
+    rounds = [(_calls(python, instrumented=False), _calls(python, instrumented=True)) for _ in range(PAIRS)]
+    bare = {name: min(one[name] for one, _ in rounds) for name in rounds[0][0]}
+    ours = {name: min(one[name] for _, one in rounds) for name in bare}
+    imported = median(float(_run(python, "-c", _IMPORT)) for _ in range(IMPORTS))
+    rows = [(f"`{name}`", f"{bare[name]:.2f}", f"{ours[name]:.2f}", f"{ours[name] - bare[name]:.2f}") for name in bare]
+    rows.append(("import and `instrument()`, ms", "", f"{imported:.0f}", ""))
+    most = max(ours[name] - bare[name] for name in bare)
+    return Table(
+        "sdk",
+        f"The real Synapse SDK {VERSION}, its logger that does nothing: us a call",
+        ("call", "bare", "instrumented", "added"),
+        rows,
+        bars=[
+            Bar(
+                "added to a call of the real SDK",
+                f"at most {MOST_ADDED_US} us",
+                f"{most:.2f} us",
+                met=most <= MOST_ADDED_US,
+            ),
+            Bar(
+                "import of the instrumentor",
+                f"at most {MOST_IMPORT_MS:.0f} ms",
+                f"{imported:.0f} ms",
+                met=imported <= MOST_IMPORT_MS,
+            ),
+        ],
+    )
+
+
+def _calls(python: Path, *, instrumented: bool) -> dict[str, float]:
+    result: dict[str, float] = json.loads(
+        _run(python, str(Path(__file__).with_name("sdk_calls.py")), SYNAPSE_OTEL_INSTRUMENT=str(instrumented).lower())
+    )
+    return result
+
+
+def _run(python: Path, *arguments: str, **variables: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {"SYNAPSE_OTEL_JOURNAL_DIR": folder, "SYNAPSE_OTEL_SHIPPER": "off", **variables}
+        command = [str(python), "-W", "ignore", *arguments]
+        return subprocess.run(
+            command, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+        ).stdout
