@@ -82,19 +82,10 @@ class Sdk:
 def ray_head(version: str, folder: Path) -> Iterator[dict[str, str]]:
     """Run a bare cluster of one node; gives its addresses, and where its logs are."""
     sdk = Sdk(version, "bare", folder)
-    process = subprocess.Popen(
-        sdk.command(str(HERE / "ray_head.py"), str(folder), folder=folder),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.stdin.close()
-        process.wait(timeout=60)
+    command = sdk.command(str(HERE / "ray_head.py"), str(folder), folder=folder)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield json.loads(process.stdout.readline())  # it ends when its standard input does
 
 
 class Run:
