@@ -7,6 +7,8 @@ Of texts (standard output and error, logs of workers and jobs, texts of exceptio
 - of a driver on Ray, what is not its own: Ray copies the workers' lines to it whenever it gets to it, so the workers'
   own logs are compared instead; and what Ray says of a package, which only the first job has to upload.
 
+Of standard error under `synapse-otel run`: the line in which it says how its command ended.
+
 Of requests: the header `traceparent`; the value of Content-Length, as bodies have times in them.
 
 A logger of the platform that sends from a thread of its own (2026.2.17) sends when its clock says. Of these requests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,8 @@ TREE: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
 # Bars that are drawn at every change, not when a clock says.
 TQDM: Final = {"TQDM_MININTERVAL": "0", "TQDM_MINITERS": "1"}
+# What `synapse-otel run` says about the end of its command.
+_OWN_WORDS: Final = re.compile(r"^synapse-otel: .*\n", re.MULTILINE)
 
 
 class Sdk:
@@ -125,6 +128,8 @@ class Run:
         folder = str(self._folder(name))
         requests = [normalise.request(one, run, folder) for one in raw.pop("requests")]
         raw.pop("seconds", None)
+        if case.mode == "entrypoint" and self._sdk.how == "run":
+            raw["stderr"] = _OWN_WORDS.sub("", raw["stderr"])
         outcome: dict[str, Any] = normalise.anything(raw, run, folder)
         in_background = case.mode in {"entrypoint", "job"}
         outcome["requests"] = (
