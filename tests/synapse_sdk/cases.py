@@ -17,7 +17,7 @@ class Case:
         mode: how: see MODES of `run_case.py`; `entrypoint` is the SDK's own, as a process of its own without Ray.
         platform: how the platform answers: see `FakePlatform.url`; `refuse`: nobody listens.
         batch: cases of one batch share a process, where their mode is not `entrypoint`.
-        unordered: threads tell at the same time: requests are compared as sorted, and of the output its characters.
+        unordered: threads tell at the same time: compared is which logs came, and of the output its characters.
         killed: the process is killed when the platform has got this many logs.
         more: what only some modes know.
     """
@@ -92,7 +92,6 @@ PROCESSES: Final = (
     Case("entrypoint: exits", "entrypoint", "end", {"how": "exit"}),
     Case("entrypoint: ends at once", "entrypoint", "end", {"how": "at once"}),
     Case("entrypoint: killed", "entrypoint", "endless", killed=20),
-    Case("entrypoint: no such action", "entrypoint", "nothing"),
 )
 
 ON_RAY: Final = (

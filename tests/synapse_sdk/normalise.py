@@ -5,7 +5,9 @@ Of texts (standard output and error, logs of workers and jobs, texts of exceptio
 - the folder and the name of the run, which differ so that two runs can be told apart;
 - frames of synapse_otel and wrapt in a printed traceback: a call that passes through us is seen there;
 - of a driver on Ray, what is not its own: Ray copies the workers' lines to it whenever it gets to it, so the workers'
-  own logs are compared instead.
+  own logs are compared instead; and what Ray says of a package, which only the first job has to upload.
+
+Of standard error under `synapse-otel run`: the line in which it says how its command ended.
 
 Of requests: the header `traceparent`; the value of Content-Length, as bodies have times in them.
 
@@ -29,10 +31,11 @@ _TEXT: Final = (
         r"\1<s>",
     ),
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
-    (re.compile(r"\bpid[=:] ?\d+"), "pid=<id>"),
-    (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b|_ray_pkg_[0-9a-f]+"), "<id>"),
+    (re.compile(r"pid[=:] ?\d+"), "pid=<id>"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
+    (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b|_ray_pkg_[0-9a-f]+"), "<id>"),
 )
+_PACKAGE: Final = re.compile(r"^.*INFO (?:dashboard_sdk|packaging)\.py:\d+ -- .*\n", re.MULTILINE)
 _TIMES: Final = frozenset({"datetime", "timestamp", "time_remaining", "time_elapsed", "elapsed_time"})
 _OUR_FRAME: Final = re.compile(
     r'^(?P<indent>[ |]*)File "[^"]*/(?:synapse_otel|wrapt)/[^"]*", line \d+, in .*\n', re.MULTILINE
@@ -41,7 +44,7 @@ _OUR_FRAME: Final = re.compile(
 
 def text(value: str, run: str, folder: str) -> str:
     """Return a text without what differs from run to run."""
-    value = _without_our_frames(value).replace(folder, "<folder>").replace(f"/{run}/", "/<run>/")
+    value = _without_our_frames(_PACKAGE.sub("", value)).replace(folder, "<folder>").replace(f"/{run}/", "/<run>/")
     value = value.replace(run, "<run>")
     for pattern, instead in _TEXT:
         value = pattern.sub(instead, value)

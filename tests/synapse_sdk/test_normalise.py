@@ -31,6 +31,7 @@ def _request(path="/logs/", headers=(), **body):
             "/folder/of/one/curve.png of http://127.0.0.1:80/run1/ok",
             "<folder>/curve.png of http://127.0.0.1:80/<run>/ok",
         ),
+        (r"\tpid: 18699\tnamespace: b8ee8934-af89-4b6f-9130-4aae040bc53d", r"\tpid=<id>\tnamespace: <id>"),
         ("'time_remaining': 1.5, 'percent': 1.5", "'time_remaining': <s>, 'percent': 1.5"),
     ],
 )
