@@ -7,6 +7,7 @@ hooks is set here; the SDK, requests and httpx are instrumented when somebody im
 from __future__ import annotations
 
 import os
+import sys
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Final
@@ -38,10 +39,16 @@ def _variable(name: str) -> str:
 
 
 def _instrument_sdk(_package: ModuleType) -> None:
+    from opentelemetry.instrumentation.dependencies import DependencyConflictError
+
     from synapse_otel.integrations.synapse_sdk import SynapseInstrumentor
 
-    if not SynapseInstrumentor().is_instrumented_by_opentelemetry:
-        SynapseInstrumentor().instrument()
+    if SynapseInstrumentor().is_instrumented_by_opentelemetry:
+        return
+    try:
+        SynapseInstrumentor().instrument(raise_exception_on_conflict=True)
+    except DependencyConflictError as error:
+        sys.stderr.write(f"synapse-otel: plugins on the Synapse SDK are not recorded: {error}\n")
 
 
 def _instrument_client(package: ModuleType) -> None:
