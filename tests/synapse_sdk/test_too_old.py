@@ -17,7 +17,10 @@ def _run(how, folder):
     return status, *(normalise.text((folder / name).read_text(), "run", str(folder)) for name in ("stdout", "stderr"))
 
 
-SAID = 'synapse-otel: plugins on the Synapse SDK are not recorded: DependencyConflict: requested: "synapse-sdk >= 2026.1.50"'
+SAID = (
+    "synapse-otel: plugins on the Synapse SDK are not recorded: DependencyConflict: "
+    'requested: "synapse-sdk >= 2026.1.50"'
+)
 
 
 @pytest.mark.parametrize("how", ["variables", "run"])
