@@ -1,6 +1,6 @@
 """A loader of the shape of PyTorch's ``DataLoader``: forked workers that fetch ahead, ended when an epoch ends.
 
-``python data_loader.py [EPOCHS]``. The process that forks has threads that record flat out, as a training has.
+``python data_loader.py [EPOCHS]``. The process that forks has threads which record all the time, as a training has.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def work(dataset: Images, wanted: Any, found: Any) -> None:
     while (number := wanted.get()) is not None:
         try:
             batch: Any = dataset.load(number)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the batch is waited for
             batch = Failed(error)
         found.put((number, batch))
 
@@ -89,19 +89,23 @@ def train(ctx: RuntimeContext, epochs: int) -> int:
     """Train, with a loader that is started anew for each epoch, while other threads record; return what they did."""
     over = threading.Event()
     counts = [0, 0]
+    epoch = 0
 
     def watch(thread: int) -> None:
-        while not over.is_set() and counts[thread] < 2_000:
-            ctx.log_dev_event("watched", {"thread": thread, "count": counts[thread]})
-            counts[thread] += 1
+        while not over.is_set():
+            if counts[thread] < 100 * epoch:
+                ctx.log_dev_event("watched", {"thread": thread, "count": counts[thread]})
+                counts[thread] += 1
+            else:
+                over.wait(0.001)
 
     threads = [threading.Thread(target=watch, args=(number,)) for number in range(len(counts))]
     for thread in threads:
         thread.start()
     try:
-        for epoch in range(epochs):
+        for epoch in range(1, epochs + 1):  # a hundred records of each thread, while the workers are forked
             loaded = sum(1 for _ in batches(Images(ctx)))
-            ctx.set_progress(epoch + 1, epochs, category="training")
+            ctx.set_progress(epoch, epochs, category="training")
             ctx.set_metrics({"loaded": loaded}, category="training")
     finally:
         over.set()

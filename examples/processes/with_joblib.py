@@ -22,11 +22,11 @@ def convert(ctx: RuntimeContext, part: int) -> int:
 
 def main(backend: str) -> None:
     """Run the job."""
-    with synapse_otel.job("convert", plugin="images", job_id=f"joblib-{backend}") as ctx:
-        with Parallel(n_jobs=2, backend=backend) as parallel:
-            for _round in range(2):
-                done = parallel(delayed(convert)(ctx, part) for part in range(PARTS))
-                ctx.set_progress(len(done), PARTS, category="convert")
+    job = synapse_otel.job("convert", plugin="images", job_id=f"joblib-{backend}")
+    with job as ctx, Parallel(n_jobs=2, backend=backend) as parallel:
+        for _round in range(2):
+            done = parallel(delayed(convert)(ctx, part) for part in range(PARTS))
+            ctx.set_progress(len(done), PARTS, category="convert")
 
 
 if __name__ == "__main__":
