@@ -28,7 +28,7 @@ POOLS = [
     ("executor", "forkserver"),
 ]
 BACKENDS = ("loky", "multiprocessing", "threading")
-EPOCHS = 60
+EPOCHS = 100
 PROGRAMS = [
     ("data_loader.py", str(EPOCHS)),
     ("by_subprocess.py",),
