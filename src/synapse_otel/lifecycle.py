@@ -279,13 +279,25 @@ def _join(
 
     Return what flushes it.
     """
-    from synapse_otel.settings import load_settings
+    from synapse_otel.pipeline import say
+    from synapse_otel.settings import SettingsError, load_settings
 
     with _lock:
-        pipeline: Pipeline = _state.get("pipeline") or _set_up(load_settings(**settings))
+        try:
+            pipeline: Pipeline = _state.get("pipeline") or _set_up(load_settings(**settings))
+        except SettingsError as error:  # of this process alone: what it does for the job is to go on
+            if error.args not in _state.setdefault("said", []):
+                _state["said"].append(error.args)
+                text = f"{error}: what this process does for the job is not recorded"
+                say(f"{text}; {explained_by(Check.SETTINGS)}")
+            return _record_nothing
         if not _live():
             pipeline.join_run(name, attributes, journal)
     return pipeline.flush
+
+
+def _record_nothing() -> None:
+    """Stand in for the flush of a process that could not be set up."""
 
 
 def _end_received() -> None:

@@ -22,6 +22,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Container, Iterator
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from time import gmtime, strftime, time
@@ -185,7 +186,9 @@ def spare_roots() -> list[Path]:
     name = f"synapse-otel-{os.geteuid()}"
     memory = Path("/dev/shm")  # noqa: S108 - a folder of our own below it, 0700
     roots = [memory] if memory.is_dir() else []
-    return [root / name for root in (*roots, Path(tempfile.gettempdir()))]
+    with suppress(OSError):  # none of the folders for temporary files can be written
+        roots.append(Path(tempfile.gettempdir()))
+    return [root / name for root in roots]
 
 
 def make_root(root: Path) -> None:

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import Final
+from typing import Any, Final
 
 from synapse_otel.signals.stdlib import RecordingHandler
 
@@ -32,7 +32,7 @@ class Capture:
         self._handler = RecordingHandler(level)
         self._depth = threading.local()
         self._on = True
-        is_enabled, call_handlers = self._before = logging.Logger.isEnabledFor, logging.Logger.callHandlers
+        is_enabled, call_handlers = logging.Logger.isEnabledFor, logging.Logger.callHandlers
         wanted = range(level, logging.WARNING)
 
         @wraps(is_enabled)
@@ -52,17 +52,19 @@ class Capture:
                 if level >= self._level:
                     self._record(logger, record)
 
-        self._ours = is_enabled_for, call_handlers_and_record
-        logging.Logger.isEnabledFor = is_enabled_for  # type: ignore[method-assign]
-        logging.Logger.callHandlers = call_handlers_and_record  # type: ignore[method-assign]
+        self._methods: dict[str, tuple[Any, Any]] = {
+            "isEnabledFor": (is_enabled, is_enabled_for),
+            "callHandlers": (call_handlers, call_handlers_and_record),
+        }
+        for name, (_theirs, ours) in self._methods.items():
+            setattr(logging.Logger, name, ours)
 
     def end(self) -> None:
         """Record no longer, and put the methods back, unless somebody has wrapped them again."""
         self._on = False
-        if logging.Logger.isEnabledFor is self._ours[0]:
-            logging.Logger.isEnabledFor = self._before[0]  # type: ignore[method-assign]
-        if logging.Logger.callHandlers is self._ours[1]:
-            logging.Logger.callHandlers = self._before[1]  # type: ignore[method-assign]
+        for name, (theirs, ours) in self._methods.items():
+            if getattr(logging.Logger, name) is ours:
+                setattr(logging.Logger, name, theirs)
 
     def _record(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         if not self._on or not _reaches_root(logger):
