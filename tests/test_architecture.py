@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "shipping": {"journal", "settings", "shipper"},
     "pipeline": {"account", "journal", "recorder", "settings", "shipper", "shipping", "signals"},
     "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
+    "integrations": {"pipeline", "plugins", "signals"},
     "testing": {
         "journal",
         "lifecycle",
