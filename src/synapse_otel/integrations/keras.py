@@ -9,7 +9,7 @@ from synapse_otel.integrations.reporting import Context, Reporting, needs
 from synapse_otel.signals.arguments import check_name
 
 try:
-    from keras.callbacks import Callback
+    from keras.callbacks import Callback  # type: ignore[import-untyped]
 except ImportError as error:
     raise needs("Keras", "keras", error) from error
 

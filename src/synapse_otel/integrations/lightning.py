@@ -8,10 +8,10 @@ from synapse_otel.integrations.reporting import Context, Reporting, needs
 from synapse_otel.signals.arguments import check_name
 
 try:
-    from lightning.pytorch.callbacks import Callback
+    from lightning.pytorch.callbacks import Callback  # type: ignore[import-not-found]
 except ImportError:
     try:
-        from pytorch_lightning.callbacks import Callback
+        from pytorch_lightning.callbacks import Callback  # type: ignore[import-not-found]
     except ImportError as error:
         raise needs("PyTorch Lightning", "lightning", error) from error
 

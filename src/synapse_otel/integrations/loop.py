@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from synapse_otel.integrations.reporting import Context, Reporting
@@ -37,7 +37,7 @@ def track(
         if number is not None and (not isinstance(number, int) or number < 0):
             msg = f"{name} must be a whole number from 0 on, got {number!r}"
             raise ValueError(msg)
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = first + len(items)
     return _tracked(reporting, items, total, first)
 

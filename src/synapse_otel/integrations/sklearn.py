@@ -13,8 +13,8 @@ from synapse_otel.integrations.reporting import Context, Reporting, needs
 from synapse_otel.signals.arguments import check_name
 
 try:
-    from sklearn.callback import FitCallback
-    from sklearn.metrics import get_scorer
+    from sklearn.callback import FitCallback  # type: ignore[import-untyped]
+    from sklearn.metrics import get_scorer  # type: ignore[import-untyped]
 except ImportError as error:
     raise needs("scikit-learn 1.9 or newer, which has callbacks,", "sklearn", error) from error
 
