@@ -200,7 +200,21 @@ set_logger_provider(Loggers())
     )
 
 
-def test_the_log_processor_is_one_of_the_sdk(tmp_path):
+def test_the_fixtures_of_pytest_are_as_ever(tmp_path):
+    script = """
+from synapse_otel.testing import recorded_job
+found = []
+for _ in range(2):
+    with recorded_job() as job:
+        job.ctx.log_message("once")
+    found.append([one.body for one in job.messages])
+print(json.dumps([found, {}]))
+"""
+    found, _journal, _errors = ran(script, tmp_path, "also")
+    assert found == [["once"], ["once"]]
+
+
+def test_the_log_processor_is_one_of_the_sdk():
     from opentelemetry.sdk._logs import LogRecordProcessor
 
     from synapse_otel.recorder.in_front import JournalLogRecordProcessor

@@ -36,7 +36,6 @@ def test_the_whole_logs_api_is_taken_from_the_private_module():
         "LoggerProvider",
         "NoOpLogger",
         "SeverityNumber",
-        "get_logger",
         "get_logger_provider",
         "set_logger_provider",
     }

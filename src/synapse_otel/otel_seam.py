@@ -15,7 +15,6 @@ from opentelemetry._logs import (
     LogRecord,
     NoOpLogger,
     SeverityNumber,
-    get_logger,
     get_logger_provider,
     set_logger_provider,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "LoggerProvider",
     "NoOpLogger",
     "SeverityNumber",
-    "get_logger",
     "get_logger_provider",
     "set_logger_provider",
     "unset_providers",
