@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from synapse_otel.integrations.reporting import Context, Reporting, needs
-from synapse_otel.signals.arguments import check_name
 
 try:
     from keras.callbacks import Callback  # type: ignore[import-untyped]
 except ImportError as error:
     raise needs("Keras", "keras", error) from error
 
-_VALIDATION = "val_"
+_VALIDATION = ("val_",)
 
 
 class SynapseCallback(Callback):  # type: ignore[misc]  # Keras has no types
@@ -30,18 +29,13 @@ class SynapseCallback(Callback):  # type: ignore[misc]  # Keras has no types
 
     def __init__(self, context: Context, category: str | None = "training", validation: str = "validation") -> None:
         super().__init__()
-        self._reporting = Reporting(context, category)
-        check_name("validation", validation)
-        self._validation = validation
+        self._reporting = Reporting(context, category, validation)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report an epoch; of a training that is resumed the first has not the number 0."""
         with self._reporting as reporting:
             reporting.progress(epoch + 1, self.params.get("epochs"))
-            found = dict(logs or {})
-            held_out = {name: found.pop(name) for name in list(found) if name.startswith(_VALIDATION)}
-            reporting.metrics(found)
-            reporting.metrics({name.removeprefix(_VALIDATION): held_out[name] for name in held_out}, self._validation)
+            reporting.metrics_of_both(logs or {}, _VALIDATION)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002 - the signature of Keras
         """Show the training as complete, also if it has stopped early."""

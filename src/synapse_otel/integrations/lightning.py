@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from synapse_otel.integrations.reporting import Context, Reporting, needs
-from synapse_otel.signals.arguments import check_name
+from synapse_otel.integrations.reporting import Context, Reporting, needs, without
 
 try:
     from lightning.pytorch.callbacks import Callback  # type: ignore[import-not-found]
@@ -15,8 +14,8 @@ except ImportError:
     except ImportError as error:
         raise needs("PyTorch Lightning", "lightning", error) from error
 
-_PREFIXES = ("val_", "val/", "valid_", "valid/", "validation_", "validation/")
-_OF_TRAINING = ("train_", "train/", "training_", "training/")
+_VALIDATION = ("val_", "val/", "valid_", "valid/", "validation_", "validation/")
+_TRAINING = ("train_", "train/", "training_", "training/")
 
 
 class SynapseCallback(Callback):  # type: ignore[misc]  # it is installed by its users, not here
@@ -36,9 +35,7 @@ class SynapseCallback(Callback):  # type: ignore[misc]  # it is installed by its
 
     def __init__(self, context: Context, category: str | None = "training", validation: str = "validation") -> None:
         super().__init__()
-        self._reporting = Reporting(context, category)
-        check_name("validation", validation)
-        self._validation = validation
+        self._reporting = Reporting(context, category, validation)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002 - the signature of Lightning
         """Report an epoch; its validation is over by then."""
@@ -47,22 +44,11 @@ class SynapseCallback(Callback):  # type: ignore[misc]  # it is installed by its
         with self._reporting as reporting:
             epochs = trainer.max_epochs if (trainer.max_epochs or 0) > 0 else None
             reporting.progress(trainer.current_epoch + 1, epochs)
-            trained, held_out = {}, {}
-            for name, value in trainer.callback_metrics.items():
-                if short := _without(name, _PREFIXES):
-                    held_out[short] = value
-                else:
-                    trained[_without(name, _OF_TRAINING) or name] = value
-            reporting.metrics(trained)
-            reporting.metrics(held_out, self._validation)
+            values = {without(name, _TRAINING) or name: value for name, value in trainer.callback_metrics.items()}
+            reporting.metrics_of_both(values, _VALIDATION)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         """Show the training as complete, also if it has stopped early."""
         if trainer.is_global_zero:
             with self._reporting as reporting:
                 reporting.finish()
-
-
-def _without(name: str, prefixes: tuple[str, ...]) -> str:
-    """Return a name without the prefix that it has; nothing if it has none."""
-    return next((name.removeprefix(prefix) for prefix in prefixes if name.startswith(prefix)), "")

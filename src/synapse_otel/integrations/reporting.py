@@ -28,19 +28,22 @@ class Reporting:
     Args:
         context: a `RuntimeContext`, or the context of a step.
         category: of the progress and of the training's metrics; None is that of the step, or the job as a whole.
+        validation: of the validation's metrics.
 
     Raises:
         TypeError, ValueError: an argument is wrong.
     """
 
-    def __init__(self, context: Context, category: str | None) -> None:
+    def __init__(self, context: Context, category: str | None, validation: str = "validation") -> None:
         if not all(callable(getattr(context, name, None)) for name in ("set_progress", "set_metrics")):
             msg = f"context must be a RuntimeContext or the context of a step, not {described(context)}"
             raise TypeError(msg)
         if category is not None:
             check_name("category", category)
+        check_name("validation", validation)
         self._context = context
         self.category = category
+        self.validation = validation
         self._done = 0.0
         self._failed = False
 
@@ -58,6 +61,12 @@ class Reporting:
         """Record values, of the training if no category is given."""
         if values:
             self._context.set_metrics(values, self.category if category is None else category)
+
+    def metrics_of_both(self, values: Mapping[str, Any], prefixes: tuple[str, ...]) -> None:
+        """Record values; those with one of the prefixes to their names are the validation's, and lose it."""
+        held_out = {name: short for name in values if (short := without(name, prefixes))}
+        self.metrics({name: value for name, value in values.items() if name not in held_out})
+        self.metrics({short: values[name] for name, short in held_out.items()}, self.validation)
 
     def __enter__(self) -> Self:
         return self
@@ -80,3 +89,8 @@ class Reporting:
 def needs(library: str, extra: str, error: ImportError) -> ImportError:
     """Return the error of a library that cannot be imported: what it is, and which extra installs it."""
     return ImportError(f"{library} cannot be imported ({error}); pip install 'synapse-otel[{extra}]' installs it")
+
+
+def without(name: str, prefixes: tuple[str, ...]) -> str:
+    """Return a name without the prefix that it has; nothing if it has none."""
+    return next((name.removeprefix(prefix) for prefix in prefixes if name.startswith(prefix)), "")

@@ -48,10 +48,8 @@ class SynapseCallback(FitCallback):  # type: ignore[misc]  # scikit-learn has no
         max_propagation_depth: int | None = 1,
     ) -> None:
         check_name("category", category)
-        check_name("validation", validation)
-        self._reporting = Reporting(context, category)
+        self._reporting = Reporting(context, category, validation)
         self._category = category
-        self._validation = validation
         self.max_propagation_depth = max_propagation_depth
 
     def setup(self, estimator: Any, context: Any) -> None:
@@ -74,7 +72,7 @@ class SynapseCallback(FitCallback):  # type: ignore[misc]  # scikit-learn has no
                 done = _DONE[_place(above)] = _DONE.pop(_place(above), 0) + 1
                 reporting.progress(done, above.max_subtasks, self._category_of(above))
             elif hasattr(estimator, "best_score_"):
-                reporting.metrics({"best_score": estimator.best_score_}, self._validation)
+                reporting.metrics({"best_score": estimator.best_score_}, reporting.validation)
             while len(_DONE) > _KEPT:  # a worker does not hear of the end of what it works for
                 _DONE.popitem(last=False)
 

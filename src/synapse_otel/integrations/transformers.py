@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from synapse_otel.integrations.reporting import Context, Reporting, needs
-from synapse_otel.signals.arguments import check_name
 
 try:
     from transformers.trainer_callback import TrainerCallback
 except ImportError as error:
     raise needs("transformers", "transformers", error) from error
 
-_EVALUATION = "eval_"
+_EVALUATION = ("eval_",)
 
 
 class SynapseCallback(TrainerCallback):
@@ -31,9 +30,7 @@ class SynapseCallback(TrainerCallback):
     """
 
     def __init__(self, context: Context, category: str | None = "training", validation: str = "validation") -> None:
-        self._reporting = Reporting(context, category)
-        check_name("validation", validation)
-        self._validation = validation
+        self._reporting = Reporting(context, category, validation)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Report where the training begins: not at 0, if it is resumed."""
@@ -57,10 +54,8 @@ class SynapseCallback(TrainerCallback):
         if not state.is_world_process_zero:
             return
         with self._reporting as reporting:
-            found = {name: value for name, value in (logs or {}).items() if name != "epoch"}
-            held_out = {name: found.pop(name) for name in list(found) if name.startswith(_EVALUATION)}
-            reporting.metrics(found)
-            reporting.metrics({name.removeprefix(_EVALUATION): held_out[name] for name in held_out}, self._validation)
+            values = {name: value for name, value in (logs or {}).items() if name != "epoch"}
+            reporting.metrics_of_both(values, _EVALUATION)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Show the training as complete, also if it has stopped early."""
