@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": {"account", "journal", "recorder", "settings", "shipper", "shipping", "signals"},
     "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
     "environment": {"lifecycle", "plugins", "settings", "signals"},
+    "integrations": {"pipeline", "plugins", "signals"},
     "testing": {
         "journal",
         "lifecycle",

@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src"
-
-PLUGIN = """
-def plugin(ctx):
-    ctx.set_progress(1, 4, "load")
-    ctx.set_progress(4, 4, "load")
-    ctx.set_metrics({"loss": 0.5}, "train")
-    ctx.log_message("half way", "warning")
-    ctx.log("saved", {"epoch": 1})
-    logging.getLogger("plugin").info("from logging")
-    with trace.get_tracer("plugin").start_as_current_span("own span"):
-        ctx.log_message("inside")
-"""
-
-HEAD = f"""
-import json, logging, os, sys
-from opentelemetry import metrics, trace
-from opentelemetry._logs import get_logger_provider, set_logger_provider
-{PLUGIN}
-"""
+from tests.hosts import HEAD, RUN, SDK, python, written
 
 NOTHING = """
 from synapse_otel.loggers import NoOpLogger
@@ -49,61 +28,6 @@ with job.root.activated():
 result = job.end()
 print(json.dumps([result, sorted(name for name in sys.modules if name.startswith("opentelemetry.sdk"))]))
 """
-
-SDK = """
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()
-readers = [InMemoryMetricReader(), InMemoryMetricReader()]
-traces, records, meters = TracerProvider(), LoggerProvider(), MeterProvider(readers)
-traces.add_span_processor(SimpleSpanProcessor(spans))
-records.add_log_record_processor(SimpleLogRecordProcessor(logs))
-"""
-
-RUN = """
-import synapse_otel
-from synapse_otel.loggers import NoOpLogger
-
-def run():
-    with synapse_otel.job("train", plugin="yolo", job_id="job-1", logger=NoOpLogger()) as ctx:
-        plugin(ctx)
-
-def series(reader):
-    data = reader.get_metrics_data()
-    return {} if data is None else {
-        f"{metric.name} {point.attributes.get('synapse.category', '')}".strip(): getattr(point, "value", None)
-        for resource in data.resource_metrics for scope in resource.scope_metrics for metric in scope.metrics
-        for point in metric.data.data_points if scope.scope.name == "synapse_otel"
-    }
-"""
-
-
-def python(script, tmp_path, *command, **variables):
-    """Run a script in a process of its own, with a state folder of its own; return its output and errors."""
-    state = tmp_path / "state"
-    state.mkdir(exist_ok=True)
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "XDG_STATE_HOME": str(state), **variables}
-    ended = subprocess.run(
-        [*(command or [sys.executable, "-W", "error"]), "-c", script],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout, ended.stderr
-
-
-def written(tmp_path):
-    """Return what was written to the state folder."""
-    return list((tmp_path / "state").rglob("*"))
 
 
 def test_without_a_provider_nothing_happens(tmp_path):

@@ -36,7 +36,6 @@ def test_the_whole_logs_api_is_taken_from_the_private_module():
         "LoggerProvider",
         "NoOpLogger",
         "SeverityNumber",
-        "get_logger",
         "get_logger_provider",
         "set_logger_provider",
     }
@@ -53,6 +52,12 @@ def test_the_whole_logs_api_is_taken_from_the_private_module():
 def test_a_provider_that_is_not_set_is_told_by_its_proxy(signal, module, name):
     assert isinstance(getattr(module, name), type)
     assert otel_seam._PROXIES[signal] == name
+
+
+@pytest.mark.parametrize("name", otel_seam._PROXIES.values())
+def test_a_hosts_provider_with_the_name_of_a_proxy_is_set(name):
+    """As Logfire's are: `tests/test_distributions.py` has the real ones."""
+    assert not otel_seam._is_proxy(type(name, (), {}), name)
 
 
 def test_which_providers_are_set_is_told_one_by_one():

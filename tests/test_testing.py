@@ -212,7 +212,7 @@ def test_what_the_handler_of_logging_raises_is_raised(synapse_job, monkeypatch):
     def broken(*_arguments):
         raise ZeroDivisionError("handler")
 
-    monkeypatch.setattr(stdlib, "get_logger", broken)
+    monkeypatch.setattr(stdlib, "logger_provider", broken)
     with pytest.raises(ZeroDivisionError, match="handler"):
         logging.getLogger("plugin").warning("m")
 

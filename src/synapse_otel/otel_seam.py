@@ -15,7 +15,6 @@ from opentelemetry._logs import (
     LogRecord,
     NoOpLogger,
     SeverityNumber,
-    get_logger,
     get_logger_provider,
     set_logger_provider,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "LoggerProvider",
     "NoOpLogger",
     "SeverityNumber",
-    "get_logger",
     "get_logger_provider",
     "set_logger_provider",
     "unset_providers",
@@ -47,4 +45,9 @@ def unset_providers() -> set[str]:
         "metrics": metrics.get_meter_provider(),
         "logs": get_logger_provider(),
     }
-    return {signal for signal, provider in current.items() if type(provider).__name__ == _PROXIES[signal]}
+    return {signal for signal, provider in current.items() if _is_proxy(type(provider), _PROXIES[signal])}
+
+
+def _is_proxy(kind: type, name: str) -> bool:
+    """Say whether a class is the API's proxy of a name; Logfire's own providers have the same names."""
+    return kind.__name__ == name and kind.__module__.partition(".")[0] == trace.__name__.partition(".")[0]

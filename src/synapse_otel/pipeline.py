@@ -31,7 +31,7 @@ from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.orders import Orders
 from synapse_otel.shipping import ensure_shipping, make_orders
 from synapse_otel.signals import semconv
-from synapse_otel.signals.instruments import BLOCK
+from synapse_otel.signals.instruments import BLOCK, record_with
 
 if TYPE_CHECKING:
     from synapse_otel.shipper.shipper import Shipper
@@ -72,7 +72,7 @@ class Pipeline:
         self._look_again = 0.0
         self._process = os.getpid()
         self.installed: Installed | None = None
-        if not settings.sdk_disabled and unset_providers():
+        if not settings.sdk_disabled and (unset_providers() or settings.host_providers != "only"):
             self.installed = install(
                 RecorderOptions(
                     root=settings.journal_dir,
@@ -85,11 +85,14 @@ class Pipeline:
                     own_scope=semconv.SCOPE_NAME,
                 ),
                 BLOCK,
+                host=settings.host_providers,
                 interval_seconds=settings.metric_export_interval / 1000,
                 say=say,
                 on_open=self._ship,
                 id_generator=id_generator,
             )
+        if self.installed is not None:
+            record_with(self.installed.beside)
         if self.installed is not None and settings.shipper == "process":
             self.installed.recorder.on_look = self._look
 

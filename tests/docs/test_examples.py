@@ -16,6 +16,7 @@ pytestmark = pytest.mark.once
 
 NO_RUN = {
     "README.md": 2,  # `make`, and the import of another library
+    "docs/neighbours.md": 5,  # Logfire, MLflow, W&B, and what needs PyTorch
     "docs/runbook.md": 1,  # Alertmanager's own command
     "docs/start.md": 3,  # `make`, `pip`, and a page that is served until interrupted
 }

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from synapse_otel.otel_seam import SeverityNumber, get_logger
+from synapse_otel.otel_seam import SeverityNumber, get_logger_provider
 from synapse_otel.testing import recorded_job
 
 DEPTH = 100_000
@@ -51,7 +51,9 @@ def test_such_data_of_the_context_arrives_as_text(name):
 def test_such_records_of_the_logs_api_arrive(name, part):
     with recorded_job() as job:
         given = {"body": VALUES[name]()} if part == "body" else {"attributes": {"value": VALUES[name]()}}
-        get_logger("other").emit(timestamp=1, severity_number=SeverityNumber.INFO, event_name="deep", **given)
+        get_logger_provider().get_logger("other").emit(
+            timestamp=1, severity_number=SeverityNumber.INFO, event_name="deep", **given
+        )
         (found,) = [log for log in job.log_records if log.event_name == "deep"]
         assert "secret-at-the-bottom" not in repr(found)
 

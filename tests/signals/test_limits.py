@@ -6,7 +6,7 @@ import pytest
 from opentelemetry import trace
 
 from synapse_otel.journal.reader import read_all
-from synapse_otel.otel_seam import get_logger
+from synapse_otel.otel_seam import get_logger_provider
 from synapse_otel.recorder.oversize import RECORD_LIMIT
 from synapse_otel.signals import semconv
 from synapse_otel.signals.job import CATEGORY_LIMIT, EVENT_NAME_LIMIT
@@ -65,7 +65,7 @@ SIZES = {
 
 @pytest.mark.parametrize("name", SIZES)
 def test_a_record_of_another_logger_that_is_too_large_is_cut_and_says_so(synapse_job, name):
-    get_logger("other").emit(timestamp=1, event_name="large", **SIZES[name])
+    get_logger_provider().get_logger("other").emit(timestamp=1, event_name="large", **SIZES[name])
     (found,) = [log for log in synapse_job.log_records if log.event_name == "large"]
     assert "[cut: " in repr((found.body, found.attributes))
     assert len(repr((found.body, found.attributes))) < RECORD_LIMIT + 1_000

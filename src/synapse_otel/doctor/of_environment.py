@@ -61,7 +61,9 @@ def _who_else() -> Iterator[Finding]:
     for name in _PROVIDERS:
         if os.environ.get(name):
             text = f"{os.environ[name]}: sets the providers before a job does, and records go where it sends them"
-            advice = "unset it for jobs whose records should go through the journal; docs/mapping.md tells what is kept"
+            advice = (
+                "SYNAPSE_OTEL_HOST_PROVIDERS=also has them in the journal too, =not in it alone; docs/neighbours.md"
+            )
             yield Finding(check=Check.ENVIRONMENT, about=name, level=Level.WARNING, text=text, advice=advice)
     for found in entry_points(group="opentelemetry_distro"):
         text = f"{found.value}: under `opentelemetry-instrument` it sets the providers before a job does"

@@ -47,10 +47,11 @@ def span_reference(span: ApiSpan) -> bytes:
 
 
 class JournalSpanProcessor(SpanProcessor):
-    """Writes every sampled span."""
+    """Writes every sampled span; of the scope ``whole``, if there is one, those that are not sampled too."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, whole: str | None = None) -> None:
         self._recorder = recorder
+        self._whole = whole
         self._scopes: dict[InstrumentationScope, int] = {}
         self._last_scope: tuple[InstrumentationScope | None, int] = None, 0
         self._begun: dict[int, tuple[Any, ...]] = {}
@@ -58,7 +59,7 @@ class JournalSpanProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the signature
         """Keep a span as it begins, so that it can be ended for a process that was killed."""
         context = span.get_span_context()
-        if context is None or not context.trace_flags & _SAMPLED:
+        if context is None or not (context.trace_flags & _SAMPLED or self._is_whole(span)):
             return
         begin = self._begun[context.span_id] = self._begin(span, context)
         span_id, name, kind, start, scope = begin[1], span.name, _kind(span.kind), begin[-2], begin[-1]
@@ -70,7 +71,7 @@ class JournalSpanProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Write a span that has ended."""
         context = span.get_span_context()
-        if context is not None and context.trace_flags & _SAMPLED:
+        if context is not None and (context.trace_flags & _SAMPLED or self._is_whole(span)):
             begin = self._begun.pop(context.span_id, None) or self._begin(span, context)
             span_id, name, kind, start, scope = begin[1], span.name, _kind(span.kind), begin[-2], begin[-1]
             fields = [
@@ -85,6 +86,10 @@ class JournalSpanProcessor(SpanProcessor):
         """Bring what was recorded to the disk."""
         self._recorder.sync()
         return True
+
+    def _is_whole(self, span: ReadableSpan) -> bool:
+        scope = span.instrumentation_scope
+        return scope is not None and scope.name == self._whole
 
     def _scope(self, scope: InstrumentationScope | None) -> int:
         if scope is None:

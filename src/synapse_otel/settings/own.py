@@ -57,6 +57,8 @@ class Settings(Source):
     """What shows itself as begun with a marker span."""
     exit_timeout: float = Field(default=2.0, ge=0)
     """Seconds that the end of a job waits for delivery, at most."""
+    host_providers: Literal["only", "also", "not"] = "only"
+    """Where what a job records goes if the host has set OpenTelemetry's providers: to them only, also, or not."""
     stall_timeout: PositiveFloat = 300.0
     """Seconds without progress and records after which a job that lives counts as stalled."""
     journal_total_budget: ByteSize = ByteSize(8 << 30)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
 
 from synapse_otel._version import __version__
 from synapse_otel.journal.state import Progress, ProgressSlot, SlotKind, StateBlock
-from synapse_otel.otel_seam import Logger, NoOpLogger, SeverityNumber, get_logger, get_logger_provider, unset_providers
+from synapse_otel.otel_seam import Logger, NoOpLogger, SeverityNumber, get_logger_provider, unset_providers
 from synapse_otel.signals import semconv
 from synapse_otel.signals.readings import COUNTERS, PROGRESS, slot_attributes
 
@@ -34,16 +34,16 @@ class Instruments:
     """What a job records with. Signals without a provider get OpenTelemetry's no-op, never a proxy."""
 
     def __init__(self) -> None:
-        unset = unset_providers()
-        self.tracer = trace.NoOpTracer() if "traces" in unset else trace.get_tracer(semconv.SCOPE_NAME, __version__)
-        logger = NoOpLogger(semconv.SCOPE_NAME) if "logs" in unset else get_logger(semconv.SCOPE_NAME, __version__)
+        scope = semconv.SCOPE_NAME, __version__
+        unset = unset_providers() - set(_BESIDE)
+        tracers, meters, loggers = _providers()
+        self.tracer = trace.NoOpTracer() if "traces" in unset else tracers.get_tracer(*scope)
+        logger = NoOpLogger(semconv.SCOPE_NAME) if "logs" in unset else loggers.get_logger(*scope)
         self.emit: Emit = getattr(logger, "append_record", None) or emit_through(logger)
         self.template: Callable[..., Any] | None = getattr(logger, "template", None)
         """Makes what appends log records that have much in common; None where the logger is not our recorder's."""
         self.forget_template: Callable[[Any], None] = getattr(logger, "forget_template", _ignore)
-        meter: Meter = (
-            NoOpMeter(semconv.SCOPE_NAME) if "metrics" in unset else metrics.get_meter(semconv.SCOPE_NAME, __version__)
-        )
+        meter: Meter = NoOpMeter(semconv.SCOPE_NAME) if "metrics" in unset else meters.get_meter(*scope)
         gauge, active = semconv.JOB_METRIC, semconv.JOB_ACTIVE
         self.samples = Samples(meter.create_gauge(gauge.name, gauge.unit, gauge.description))
         self.active = meter.create_up_down_counter(active.name, active.unit, active.description)
@@ -173,12 +173,32 @@ def _counter_callback(kind: SlotKind, label: str) -> Callable[[CallbackOptions],
     return observe
 
 
+_BESIDE: Final[dict[str, Any]] = {}
+"""By signal: what stands in for the provider of the process."""
+
+
+def record_with(providers: Mapping[str, Any]) -> None:
+    """Have the context API use providers that are not set for the process; by ``traces``, ``metrics``, ``logs``."""
+    _BESIDE.clear()
+    _BESIDE.update(providers)
+
+
+def _providers() -> tuple[Any, Any, Any]:
+    tracers = _BESIDE.get("traces") or trace.get_tracer_provider()
+    return tracers, _BESIDE.get("metrics") or metrics.get_meter_provider(), logger_provider()
+
+
+def logger_provider() -> Any:
+    """Return the provider of the loggers that records of this process are emitted through."""
+    return _BESIDE.get("logs") or get_logger_provider()
+
+
 _made: list[tuple[tuple[object, ...], Instruments]] = []
 
 
 def instruments() -> Instruments:
     """Return the instruments of the providers that are set now."""
-    providers = (trace.get_tracer_provider(), metrics.get_meter_provider(), get_logger_provider())
+    providers = _providers()
     if not _made or any(old is not new for old, new in zip(_made[-1][0], providers, strict=True)):
         _made[:] = [(providers, Instruments())]
     return _made[-1][1]

@@ -6,10 +6,11 @@ import logging
 from typing import Any, Final
 
 from synapse_otel.contained import contain
-from synapse_otel.otel_seam import SeverityNumber, get_logger
+from synapse_otel.otel_seam import SeverityNumber
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import scope_or_none
 from synapse_otel.signals.exceptions import exception_attributes
+from synapse_otel.signals.instruments import logger_provider
 from synapse_otel.signals.values import ATTRIBUTE_LIMIT, cut, described, key_text, readable
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -50,7 +51,7 @@ class RecordingHandler(logging.Handler):
         attributes.update((key_text(key), readable(value)) for key, value in extra)
         if record.exc_info and record.exc_info[1] is not None:
             attributes.update(exception_attributes(record.exc_info[1]))
-        get_logger(record.name).emit(
+        logger_provider().get_logger(record.name).emit(
             timestamp=int(record.created * 1e9),
             context=scope.context if scope is not None else None,
             severity_number=_severity(record.levelno),

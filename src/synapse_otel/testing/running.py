@@ -59,7 +59,7 @@ def recording_into(folder: Path) -> Iterator[Running]:
     Raises:
         RuntimeError: OpenTelemetry's providers are set, and are not ours.
     """
-    settings = load_settings(journal_dir=folder, shipper="off")
+    settings = load_settings(journal_dir=folder, shipper="off", host_providers="only")
     if settings.sdk_disabled:
         msg = "OTEL_SDK_DISABLED is set: nothing can be recorded; unset it for tests that look at what was"
         raise RuntimeError(msg)
