@@ -41,8 +41,9 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": {"account", "journal", "recorder", "settings", "shipper", "shipping", "signals"},
     "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
     "environment": {"lifecycle", "plugins", "settings", "signals"},
-    "integrations": {"pipeline", "plugins", "signals"},
+    "integrations": {"environment", "lifecycle", "pipeline", "plugins", "settings", "signals"},
     "testing": {
+        "integrations",
         "journal",
         "lifecycle",
         "loggers",
