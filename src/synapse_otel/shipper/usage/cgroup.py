@@ -1,0 +1,114 @@
+"""The cgroup of a job (Linux): what it may use, and whether the kernel has killed in it for want of memory.
+
+Version 2 and version 1. A limit of any cgroup above counts, too, as far as it is to be seen: in a container, the
+container's own stands at the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from synapse_otel.shipper.usage.proc_tree import PROC, read_file
+
+CGROUPS: Final = Path("/sys/fs/cgroup")
+_UNIFIED: Final = "unified"
+"""Where version 2 stands beside version 1."""
+_NO_LIMIT: Final = 1 << 60
+"""Version 1 says so, or more, where there is none."""
+
+
+class Cgroup:
+    """Of one process."""
+
+    def __init__(self, pid: int, root: Path = CGROUPS, proc: Path = PROC) -> None:
+        """Find it.
+
+        Args:
+            pid: of the process.
+            root: where the cgroups' file systems are mounted.
+            proc: where the system's files stand.
+        """
+        self._root = root
+        try:
+            lines = read_file(f"{proc}/{pid}/cgroup").decode("utf-8", "replace").splitlines()
+        except OSError:
+            lines = []
+        paths = {name: path for _, names, path in (line.split(":", 2) for line in lines) for name in names.split(",")}
+        self.memory = self._find(paths, "memory", ("memory.max", "memory.limit_in_bytes"))
+        """Folder of the cgroup that accounts the memory; None where there is none."""
+        self._cpu = self._find(paths, "cpu", ("cpu.max", "cpu.cfs_quota_us"))
+
+    def _find(self, paths: dict[str, str], controller: str, files: tuple[str, str]) -> Path | None:
+        """Return the folder of a controller: of version 1, where it is one, else of version 2."""
+        if controller in paths:
+            mounts, path = [self._root / controller, self._root / "cpu,cpuacct"], paths[controller]
+        else:
+            mounts, path = [self._root, self._root / _UNIFIED], paths.get("", "/")
+        for mount in mounts:
+            whole = mount / path.lstrip("/")
+            # In a container the path may be the host's, while what is mounted begins with the container's own.
+            for folder in (whole, mount):
+                if ".." not in folder.parts and any((folder / file).exists() for file in files):
+                    return folder
+        # The root of version 2 has no limits, but its children count.
+        found = mounts[0] / path.lstrip("/")
+        return found if (found / "memory.events").exists() else None
+
+    def memory_limit(self) -> int:
+        """Return how many bytes it may use; 0 where there is no limit."""
+        return int(self._lowest(self.memory, _memory_limit))
+
+    def cpu_limit(self) -> float:
+        """Return how many CPUs it may use; 0 where there is no limit."""
+        return self._lowest(self._cpu, _cpu_limit)
+
+    def _lowest(self, folder: Path | None, read: Callable[[Path], float]) -> float:
+        found = [read(each) for each in self._upwards(folder)]
+        return min((limit for limit in found if limit), default=0)
+
+    def _upwards(self, folder: Path | None) -> Iterator[Path]:
+        while folder is not None and folder != self._root.parent and self._root in (folder, *folder.parents):
+            yield folder
+            folder = folder.parent
+
+
+def oom_kills(memory: Path | None) -> int | None:
+    """Return how many processes of a cgroup the kernel has killed for want of memory; None where it does not tell.
+
+    Args:
+        memory: its folder, as `Cgroup.memory`.
+    """
+    for name in ("memory.events", "memory.oom_control") if memory is not None else ():
+        try:
+            for line in read_file(f"{memory}/{name}").splitlines():
+                key, _, value = line.partition(b" ")
+                if key == b"oom_kill":
+                    return int(value)
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _memory_limit(folder: Path) -> int:
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        try:
+            text = read_file(f"{folder}/{name}").strip()
+            return int(text) if text != b"max" and int(text) < _NO_LIMIT else 0
+        except (OSError, ValueError):
+            continue
+    return 0
+
+
+def _cpu_limit(folder: Path) -> float:
+    try:
+        quota, period = read_file(f"{folder}/cpu.max").split()
+        return int(quota) / int(period) if quota != b"max" else 0
+    except (OSError, ValueError):
+        pass
+    try:
+        limit = int(read_file(f"{folder}/cpu.cfs_quota_us")) / int(read_file(f"{folder}/cpu.cfs_period_us"))
+    except (OSError, ValueError, ZeroDivisionError):
+        return 0
+    return max(limit, 0)
