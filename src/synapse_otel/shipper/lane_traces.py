@@ -17,7 +17,9 @@ from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_attributes
 from synapse_otel.signals import semconv
 
+_ALWAYS: Final = (1 << 63) - 1
 _LATE_NS: Final = 1_000_000_000
+"""The sample that was taken when a job's end had been read is the job's, too."""
 _FIRST: Final = 40
 _LAST: Final = 80
 
@@ -28,6 +30,8 @@ class TracesLane(Lane):
     signal = Signal.TRACES
     usage: JournalUsage | None = None
     """What the journal's process uses, where that is sampled."""
+    _until = 0
+    """Unix time in ns up to which samples belong to the span that has just been read."""
 
     def take(self, frame: Frame, structure: Span) -> list[Item]:
         """Encode a span that has ended."""
@@ -35,6 +39,8 @@ class TracesLane(Lane):
         self.last_time = max(self.last_time, structure.end)
         if self.usage is not None and _has_used(structure):
             self.usage.refresh()
+            latest = self.usage.latest
+            self._until = latest.time if latest is not None and latest.time < structure.end + _LATE_NS else 0
         return [self._item(structure, frame.count)]
 
     def _is_due(self, batch: Batch) -> bool:
@@ -42,13 +48,10 @@ class TracesLane(Lane):
 
     def _item(self, span: Span, count: int) -> Item:
         if _has_used(span):
-            span.attributes |= self._used(span)
+            # Of a killed process the journal knows less long than its samples; of another the last one is taken now.
+            until = max(span.end, self._until) if count else _ALWAYS
+            span.attributes |= usage_attributes(read_usage(self.folder), span.start, until)
         return Item(span.scope, encode_span(redacted(span)), count, span.span_id.hex())
-
-    def _used(self, span: Span) -> dict[str, Any]:
-        # The last sample of a job is taken when its end has been read.
-        end = self.usage.latest.time if self.usage is not None and self.usage.latest is not None else 0
-        return usage_attributes(read_usage(self.folder), span.start, max(span.end, min(end, span.end + _LATE_NS)))
 
     def closing(self, *, killed: bool) -> list[Item]:
         """End the spans that a killed process left open at the last thing that its journal knows."""

@@ -24,7 +24,7 @@ class PsutilTree:
 
     def read(self) -> TreeReading | None:
         """Return what they use; None when the root is gone."""
-        if not self._root.is_running():  # also False where another process has its number
+        if not self._lives():
             return None
         user = system = 0.0
         memory = 0
@@ -46,6 +46,13 @@ class PsutilTree:
             return None
         read, written = disk or (None, None)
         return TreeReading(user, system, memory, memory, frozenset(pids), read, written)
+
+    def _lives(self) -> bool:
+        try:
+            # Running, says psutil, is also what has ended and was not waited for; not what only has its number.
+            return bool(self._root.is_running() and self._root.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
 
     def _below(self) -> list[Any]:
         try:
