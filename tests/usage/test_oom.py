@@ -55,7 +55,9 @@ class Cgroups:
 
     def kills(self, count: int) -> None:
         if self.version == 2:
-            (self.memory / "memory.events").write_text(f"low 0\nhigh 0\nmax 7\noom 9\noom_kill {count}\noom_group_kill 0\n")
+            (self.memory / "memory.events").write_text(
+                f"low 0\nhigh 0\nmax 7\noom 9\noom_kill {count}\noom_group_kill 0\n"
+            )
         else:
             (self.memory / "memory.oom_control").write_text(f"oom_kill_disable 0\nunder_oom 0\noom_kill {count}\n")
 

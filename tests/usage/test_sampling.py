@@ -23,7 +23,9 @@ MEBIBYTE = 1 << 20
 
 def span_of(sink, job="job-1", name="train yolo"):
     return sink.wait(
-        lambda: next((one for one in sink.spans() if one.name == name and attributes(one)["synapse.job.id"] == job), None)
+        lambda: next(
+            (one for one in sink.spans() if one.name == name and attributes(one)["synapse.job.id"] == job), None
+        )
     )
 
 

@@ -144,11 +144,6 @@ class Usage:
                 case OomKill():
                     self.oom_kill = found
 
-    def during(self, start: int, end: int) -> list[UsageSample]:
-        """Return the samples of a time, with the last one before it, which counters are counted from."""
-        before = [sample for sample in self.samples if sample.time < start][-1:]
-        return before + [sample for sample in self.samples if start <= sample.time <= end]
-
 
 def read_usage(folder: Path) -> Usage:
     """Return what a journal's process used; nothing where nobody has sampled it. What is damaged is left out."""
@@ -157,6 +152,14 @@ def read_usage(folder: Path) -> Usage:
     except OSError:
         return Usage()
     return Usage(_structures(data))
+
+
+def usage_written(folder: Path) -> int:
+    """Return when the file was written to last, as Unix time in ns; 0 where there is none."""
+    try:
+        return (folder / USAGE_FILE).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 class UsageWriter:

@@ -21,7 +21,6 @@ from synapse_otel.recording.entries import CategoryProgress
 from synapse_otel.recording.state import RunState, classify, is_alive, joined_state, run_state
 from synapse_otel.signals import semconv
 
-
 _KILL: Final = "SIGKILL"
 
 

@@ -403,7 +403,11 @@ PROCESS_MEMORY_USAGE: Final = Metric(
     "process.memory.usage", "updowncounter", "By", "Memory (RSS) of the job's processes together.", _JOB
 )
 PROCESS_DISK_IO: Final = Metric(
-    "process.disk.io", "counter", "By", "Bytes that the job's processes moved from and to disks.", (*_JOB, DISK_DIRECTION)
+    "process.disk.io",
+    "counter",
+    "By",
+    "Bytes that the job's processes moved from and to disks.",
+    (*_JOB, DISK_DIRECTION),
 )
 JOB_PROCESSES: Final = Metric(
     "synapse.job.processes", "updowncounter", "{process}", "Processes of the job that live.", _JOB

@@ -113,9 +113,7 @@ class JournalUsage:
         changed, self.source, self.latest = source != self.source, source, sample
         self._writer.append(*([source] if changed else []), sample)
 
-    def _sampled(
-        self, reading: TreeReading, machine: Machine, kills: int | None, gpus: list[GpuSample]
-    ) -> UsageSample:
+    def _sampled(self, reading: TreeReading, machine: Machine, kills: int | None, gpus: list[GpuSample]) -> UsageSample:
         now = time.time_ns()
         totals = self._totals
         user, system = totals["cpu_user"].of(reading.user), totals["cpu_system"].of(reading.system)

@@ -147,5 +147,3 @@ def _sees_all(proc: Path) -> bool:
 def _text(value: str | bytes) -> str:
     """Return a text of the library, which older ones give as bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
-from synapse_otel.journal.usage import Gpu, GpuSample, Usage, UsageSample, UsageSource, most
+from synapse_otel.journal.usage import Gpu, GpuSample, Usage, UsageSample, UsageSource
+from synapse_otel.journal.usage_totals import usage_totals
 from synapse_otel.shipper.encode_metrics import gauge_points, metric, sum_point
 from synapse_otel.signals import semconv
 
@@ -68,40 +69,27 @@ def _encoded(what: semconv.Metric, attributes: dict[str, Any], value: float, sta
 
 def usage_attributes(usage: Usage, start: int, end: int) -> dict[str, Any]:
     """Return what a span tells of what was used from its beginning to its end; nothing where nobody has sampled it."""
-    samples = usage.during(start, end)
-    if not samples or samples[-1].time < start or usage.source is None:
+    totals = usage_totals(usage, start, end)
+    if totals is None:
         return {}
-    first, last = (samples[0] if samples[0].time < start else None), samples[-1]
-    within = samples[1:] if first is not None else samples
-    source = usage.source
-    found: dict[str, float | None] = {
-        semconv.USAGE_MEMORY_PEAK: max(sample.memory_peak for sample in within),
-        semconv.USAGE_MEMORY_LIMIT: source.memory_limit or None,
-        semconv.USAGE_CPU_TIME: _grown(first, last, "cpu_user", "cpu_system"),
-        semconv.USAGE_CPU_PEAK: most(*(sample.cpus for sample in within)),
-        semconv.USAGE_CPU_LIMIT: source.cpus,
-        semconv.USAGE_PROCESSES_PEAK: max(sample.processes for sample in within),
-        semconv.USAGE_DISK_READ: _grown(first, last, "disk_read"),
-        semconv.USAGE_DISK_WRITE: _grown(first, last, "disk_written"),
-        # The namespace had counted before the job began.
-        semconv.USAGE_NETWORK_RECEIVE: _grown(first or within[0], last, "received"),
-        semconv.USAGE_NETWORK_TRANSMIT: _grown(first or within[0], last, "sent"),
-        semconv.USAGE_GPU_UTILIZATION_PEAK: most(*(gpu.utilization for sample in within for gpu in sample.gpus)),
-        semconv.USAGE_GPU_MEMORY_PEAK: most(*(_together(sample, "memory") for sample in within)),
-        semconv.USAGE_GPU_POWER_PEAK: most(*(_together(sample, "power") for sample in within)),
-    }
-    return {key: round(value, 3) for key, value in found.items() if value is not None}
+    found = zip(_ATTRIBUTES, totals, strict=True)
+    return {key: round(value, _DIGITS) for key, value in found if value is not None}
 
 
-def _grown(first: UsageSample | None, last: UsageSample, *counters: str) -> float | None:
-    """Return by how much counters have grown together; None where they are not known."""
-    values = [getattr(last, counter) for counter in counters]
-    before = [getattr(first, counter) for counter in counters] if first is not None else [0]
-    if None in values or None in before:
-        return None
-    return max(sum(values) - sum(before), 0)
-
-
-def _together(sample: UsageSample, what: str) -> float | None:
-    values = [value for gpu in sample.gpus if (value := getattr(gpu, what)) is not None]
-    return sum(values) if values else None
+_DIGITS: Final = 3
+_ATTRIBUTES: Final = (
+    semconv.USAGE_MEMORY_PEAK,
+    semconv.USAGE_MEMORY_LIMIT,
+    semconv.USAGE_CPU_TIME,
+    semconv.USAGE_CPU_PEAK,
+    semconv.USAGE_CPU_LIMIT,
+    semconv.USAGE_PROCESSES_PEAK,
+    semconv.USAGE_DISK_READ,
+    semconv.USAGE_DISK_WRITE,
+    semconv.USAGE_NETWORK_RECEIVE,
+    semconv.USAGE_NETWORK_TRANSMIT,
+    semconv.USAGE_GPU_UTILIZATION_PEAK,
+    semconv.USAGE_GPU_MEMORY_PEAK,
+    semconv.USAGE_GPU_POWER_PEAK,
+)
+"""In the order of `UsageTotals`."""
