@@ -45,7 +45,7 @@ def gpu(busy=0, memory=0, power=100, pids=()):
 
 
 def test_the_gpu_that_a_jobs_process_computes_on_is_told_of_and_no_other(
-    sink, place, shipping, start_job, nvml, tmp_path
+    sink, place, shipping, start_job, *, nvml, tmp_path
 ):
     nvml(gpu(90, 1 << 30), gpu(80, 1 << 31, pids=[os.getpid()]))
     started = shipping(driver=[tmp_path])
@@ -77,7 +77,7 @@ def test_the_gpu_that_a_jobs_process_computes_on_is_told_of_and_no_other(
     assert (tmp_path / "nvml" / "shut").exists()
 
 
-def test_a_gpu_that_is_lost_is_said_once_and_holds_up_nothing(sink, place, shipping, start_job, nvml, tmp_path):
+def test_a_gpu_that_is_lost_is_said_once_and_holds_up_nothing(sink, place, shipping, start_job, *, nvml, tmp_path):
     nvml(gpu(90))
     started = shipping(driver=[tmp_path])
     job = start_job("wait")

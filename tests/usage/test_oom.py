@@ -123,7 +123,7 @@ def beside(tmp_path: Path, pid: int) -> tuple[Cgroups, dict[str, Path]]:
     ],
 )
 def test_a_kill_is_for_want_of_memory_if_the_cgroup_counts_one(
-    kills, exit_word, error_type, sink, place, shipping, start_job, tmp_path
+    kills, exit_word, error_type, *, sink, place, shipping, start_job, tmp_path
 ):
     made, options = beside(tmp_path, os.getpid())
     started = shipping(**options)

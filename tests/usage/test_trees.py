@@ -39,7 +39,7 @@ for line in sys.stdin:
         thread.start()
         started.wait()
     elif word == "orphan":  # a grandchild whose parent is gone
-        code = "import subprocess,sys; p=subprocess.Popen([sys.executable,'-c','input()'],stdin=0); input(); print(p.pid)"
+        code = "import subprocess,sys; p=subprocess.Popen([sys.executable,'-c','input()'],stdin=0); input()"
         children.append(subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE))
     elif word == "end":
         child = children.pop()

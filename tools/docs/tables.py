@@ -42,6 +42,11 @@ def self_metrics() -> str:
     return _metrics(semconv.SELF_METRICS)
 
 
+def usage_metrics() -> str:
+    """Return every metric of what jobs use."""
+    return _metrics(semconv.USAGE_METRICS)
+
+
 def _metrics(found: Iterable[semconv.Metric]) -> str:
     rows = [
         (

@@ -7,13 +7,13 @@ from typing import Final
 
 from rich.text import Text
 
-from synapse_otel.recording import RunUsage, UsageChart
+from synapse_otel.recording import RunUsage, UsageChart, UsageLine
 from synapse_otel.report.curves import sparkline
-from synapse_otel.report.page import Lines, Page, heading
+from synapse_otel.report.page import Lines, Page, hanging, heading
 from synapse_otel.report.words import duration, number, size
 
-_LABEL: Final = 12
-_TEXT: Final = 38
+_LABEL: Final = 16
+_TEXT: Final = 28
 _LEAST_CURVE: Final = 8
 _MOST_CURVE: Final = 48
 _LINES: Final = 24
@@ -36,15 +36,20 @@ def usage(page: Page) -> Lines:
     room = min(max(page.width - _LABEL - _TEXT - 4, _LEAST_CURVE), _MOST_CURVE)
     for chart, line in lines[:_LINES]:
         told = _told(chart, max(line.values))
-        label = f"{chart.name if chart.name != 'gpu' else ''} {line.label}".strip()
-        row = Text.assemble("  ", (f"{label:<{_LABEL + 4}} ", "cyan"))
+        row = Text.assemble("  ", (f"{_label(chart, line):<{_LABEL}} ", "cyan"))
         drawn = sparkline(line.values, room, page.glyphs.spark)
         row.append(drawn.ljust(room), "blue")
         row.append(f"  {told}")
         yield row
     if len(lines) > _LINES:
         yield page.more(len(lines) - _LINES, "curves")
-    yield Text(f"  {_sums(used, page)}", style="dim")
+    yield from hanging(Text("  "), Text(_sums(used, page), style="dim"), page)
+
+
+def _label(chart: UsageChart, line: UsageLine) -> str:
+    if chart.name.startswith("gpu"):
+        return f"{line.label}{chart.name.removeprefix('gpu')}"
+    return f"{chart.name} {line.label}".strip()
 
 
 def _told(chart: UsageChart, peak: float) -> str:
@@ -64,7 +69,7 @@ def _sums(used: RunUsage, page: Page) -> str:
             parts.append(f"{word} {size(sum(value or 0 for value in values))}")
     parts.append(f"at most {sum(one.processes_peak for one in used.totals):,} processes")
     if used.gpus_by == "all":
-        parts.append("all GPUs of the machine: nothing tells which were its own")
+        parts.append("all GPUs of the machine")
     if used.oom_killed:
         parts.append("killed for want of memory")
     return page.glyphs.dot.join(parts)

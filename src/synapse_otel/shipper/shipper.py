@@ -113,8 +113,7 @@ class Shipper:
                     stirred = now
                 scanned = now
             in_hand = self._journals.in_hand
-            if self._sampler is not None:
-                self._sampler.look(in_hand)
+            self._sample(in_hand)
             with self.pace.turn():
                 stirs = any(journal.stirs() for journal in in_hand)
             if stirs:
@@ -217,6 +216,10 @@ class Shipper:
         finally:
             journal.close()
         return True
+
+    def _sample(self, in_hand: list[TrackedJournal]) -> None:
+        if self._sampler is not None:
+            self._sampler.look(in_hand)
 
     # --- looking after the journals -----------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Stands in for nvidia-ml-py: two GPUs, as a file says that stands beside this one's copy."""
 
+# ruff: noqa: N802 - the names are those of the library
 from __future__ import annotations
 
 import json

@@ -60,11 +60,14 @@ class Gpus:
             self._library = pynvml
             for index in range(pynvml.nvmlDeviceGetCount()):
                 handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-                known = self._ask(lambda handle=handle: pynvml.nvmlDeviceGetMemoryInfo(handle).total)
-                identity, model = pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)
-                self._handles.append((handle, Gpu(index, _text(identity), _text(model), known or 0)))
+                self._handles.append((handle, self._gpu(pynvml, index, handle)))
         except Exception as error:  # noqa: BLE001 - whatever a library for some hardware raises
             self._say(f"no GPUs are sampled: {type(error).__name__}: {error}")
+
+    def _gpu(self, library: Any, index: int, handle: Any) -> Gpu:
+        memory = self._ask(lambda: library.nvmlDeviceGetMemoryInfo(handle).total)
+        identity, model = library.nvmlDeviceGetUUID(handle), library.nvmlDeviceGetName(handle)
+        return Gpu(index, _text(identity), _text(model), memory or 0)
 
     def read(self) -> list[Device]:
         """Return what they are at."""

@@ -56,7 +56,7 @@ class PsutilTree:
 
     def _below(self) -> list[Any]:
         try:
-            return self._root.children(recursive=True)
+            return list(self._root.children(recursive=True))
         except psutil.Error:
             return []
 
