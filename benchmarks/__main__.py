@@ -24,6 +24,7 @@ BENCHMARKS = {
     "threads": "threads:threads",
     "outage": "outages:outage",
     "view": "viewing:viewing",
+    "usage": "using:using",
     "day": "days:day",
 }
 OPTIONAL = {"day"}

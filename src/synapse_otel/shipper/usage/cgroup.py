@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 from synapse_otel.shipper.usage.proc_tree import PROC, read_file
 
@@ -74,13 +74,35 @@ class Cgroup:
             folder = folder.parent
 
 
-def oom_kills(memory: Path | None) -> int | None:
+class Confines(NamedTuple):
+    """What a process may use at most, and where its cgroup tells of kills."""
+
+    cpus: float
+    """0 where there is no limit."""
+    memory: int
+    """Bytes; 0 where there is no limit."""
+    cgroup: str
+    """Folder of the cgroup that accounts its memory; empty where there is none."""
+
+    @classmethod
+    def of(cls, pid: int, root: Path = CGROUPS) -> Self:
+        """Return those of a process.
+
+        Args:
+            pid: of the process.
+            root: where the cgroups' file systems are mounted.
+        """
+        found = Cgroup(pid, root)
+        return cls(found.cpu_limit(), found.memory_limit(), str(found.memory or ""))
+
+
+def oom_kills(memory: Path | str | None) -> int | None:
     """Return how many processes of a cgroup the kernel has killed for want of memory; None where it does not tell.
 
     Args:
         memory: its folder, as `Cgroup.memory`.
     """
-    for name in ("memory.events", "memory.oom_control") if memory is not None else ():
+    for name in ("memory.events", "memory.oom_control") if memory else ():
         try:
             for line in read_file(f"{memory}/{name}").splitlines():
                 key, _, value = line.partition(b" ")

@@ -13,7 +13,7 @@ from typing import Final
 from synapse_otel.journal.folder import ALIVE_LOCK, Run
 from synapse_otel.journal.locks import holder, is_locked
 from synapse_otel.journal.usage import GpuSample, OomKill, UsageSample, UsageSource, UsageWriter, read_usage
-from synapse_otel.shipper.usage.cgroup import CGROUPS, Cgroup, oom_kills
+from synapse_otel.shipper.usage.cgroup import CGROUPS, Confines, oom_kills
 from synapse_otel.shipper.usage.gpus import Device, of_job
 from synapse_otel.shipper.usage.host import HostReading
 from synapse_otel.shipper.usage.reading import Total, Tree, TreeReading
@@ -21,6 +21,7 @@ from synapse_otel.shipper.usage.reading import Total, Tree, TreeReading
 _RECENT_NS: Final = 30_000_000_000
 """A death is put down to want of memory only where the process was sampled so shortly before."""
 _SOON_NS: Final = 50_000_000
+_CONFINES_SECONDS: Final = 60.0
 _MEASURED_SECONDS: Final = 0.5
 """A share of a shorter time says nothing: the kernel counts in hundredths of a second."""
 
@@ -61,6 +62,8 @@ class JournalUsage:
         self.refresh: Callable[[], None] = lambda: None
         """Samples at once, unless that was done just now: a job has ended, and its process may be gone in a moment."""
         self._cgroups = cgroups
+        self._confines: Confines | None = None
+        self._looked = 0.0
         self._writer: UsageWriter | None = None
         self._totals: dict[str, Total] = {}
 
@@ -106,9 +109,9 @@ class JournalUsage:
             self.over = True
             return
         devices, by = of_job(machine.devices, reading.pids, self.tree.root)
-        cgroup = Cgroup(self.tree.root, self._cgroups)
-        source = self._source(self.tree, machine.host, cgroup, devices, by)
-        sample = self._sampled(reading, machine, oom_kills(cgroup.memory), [device.sample for device in devices])
+        confines = self._look_at_confines(self.tree.root, machine.host)
+        source = self._source(self.tree, machine.host, confines, devices, by)
+        sample = self._sampled(reading, machine, oom_kills(confines.cgroup), [device.sample for device in devices])
         # The latest first: it is told though the disk be full.
         changed, self.source, self.latest = source != self.source, source, sample
         self._writer.append(*([source] if changed else []), sample)
@@ -141,16 +144,27 @@ class JournalUsage:
             gpus=gpus,
         )
 
+    def _look_at_confines(self, pid: int, host: HostReading) -> Confines:
+        """Return what it may use, which hardly ever changes."""
+        now = time.monotonic()
+        if self._confines is None or now - self._looked >= _CONFINES_SECONDS:
+            self._looked = now
+            found = Confines.of(pid, self._cgroups)
+            cpus = min(_affinity(pid, host.cpus), found.cpus or host.cpus)
+            # More than there is, is no limit.
+            memory = found.memory if found.memory < (host.memory_limit or found.memory + 1) else 0
+            self._confines = Confines(cpus, memory, found.cgroup)
+        return self._confines
+
     @staticmethod
-    def _source(tree: Tree, host: HostReading, cgroup: Cgroup, devices: list[Device], by: str) -> UsageSource:
-        limit = cgroup.memory_limit()
+    def _source(tree: Tree, host: HostReading, confines: Confines, devices: list[Device], by: str) -> UsageSource:
         return UsageSource(
             started=tree.started,
-            cpus=min(_affinity(tree.root, host.cpus), cgroup.cpu_limit() or host.cpus),
-            memory_limit=limit if limit < (host.memory_limit or limit + 1) else 0,
+            cpus=confines.cpus,
+            memory_limit=confines.memory,
             host_cpus=host.cpus,
             host_memory=host.memory_limit,
-            cgroup=str(cgroup.memory or ""),
+            cgroup=confines.cgroup,
             gpus=[device.gpu for device in devices],
             gpus_by=by,
         )
@@ -171,7 +185,7 @@ def note_oom_kill(folder: Path) -> None:
     before, last = usage.samples[-2:][0], usage.samples[-1]
     now = time.time_ns()
     recent = max(_RECENT_NS, 3 * (last.time - before.time))
-    kills = oom_kills(Path(usage.source.cgroup))
+    kills = oom_kills(usage.source.cgroup)
     if before.oom_kills is not None and kills is not None and kills > before.oom_kills and now - last.time < recent:
         UsageWriter(folder).append(OomKill(now))
 

@@ -37,9 +37,12 @@ class ProcHost:
     def __init__(self, proc: Path = PROC) -> None:
         self._proc = proc
         self._busy, self._all = self._times()
+        self._moved: dict[int, tuple[int, int] | None] = {}
+        """By network namespace, the bytes that were received and sent when it was looked at last."""
 
     def read(self) -> HostReading:
         """Return what it is at."""
+        self._moved.clear()
         busy, whole = self._times()
         cpu = (busy - self._busy) / (whole - self._all) if whole >= self._all + _LEAST_TICKS else None
         if cpu is not None:
@@ -67,6 +70,15 @@ class ProcHost:
 
     def network(self, pid: int) -> tuple[int, int] | None:
         """Return the bytes that were received and sent in the network namespace of a process; None: not to be had."""
+        try:
+            namespace = os.stat(f"{self._proc}/{pid}/ns/net").st_ino
+        except OSError:
+            return self._network(pid)
+        if namespace not in self._moved:
+            self._moved[namespace] = self._network(pid)
+        return self._moved[namespace]
+
+    def _network(self, pid: int) -> tuple[int, int] | None:
         received = sent = 0
         try:
             for line in read_file(f"{self._proc}/{pid}/net/dev").split(b"\n")[2:]:

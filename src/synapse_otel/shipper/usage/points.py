@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from synapse_otel.journal.usage import Gpu, GpuSample, Usage, UsageSample, UsageSource
 from synapse_otel.journal.usage_totals import usage_totals
-from synapse_otel.shipper.encode_metrics import gauge_points, metric, sum_point
+from synapse_otel.shipper.encode_metrics import points_of
 from synapse_otel.signals import semconv
 
 _Value = tuple[semconv.Metric, dict[str, Any], float | None]
@@ -21,8 +22,10 @@ def usage_points(source: UsageSource, sample: UsageSample, job: dict[str, Any]) 
         sample: the sample.
         job: attributes of the job's metrics.
     """
+    of_job = tuple(job.items())
+    start, now = min(source.started, sample.time), sample.time
     return [
-        _encoded(what, {**job, **own}, value, source.started, sample.time)
+        _series(what, of_job, tuple(own.items()))(start, now, value)
         for what, own, value in _values(source, sample)
         if value is not None
     ]
@@ -59,12 +62,11 @@ def _gpu_values(gpu: Gpu, sample: GpuSample) -> Iterator[_Value]:
     yield semconv.HW_POWER, {**own, semconv.HW_TYPE: "gpu"}, sample.power
 
 
-def _encoded(what: semconv.Metric, attributes: dict[str, Any], value: float, start: int, time: int) -> bytes:
-    if what.instrument == "gauge":
-        point = gauge_points(attributes, [(time, value)])
-    else:
-        point = sum_point(attributes, min(start, time), time, value)
-    return metric(what.instrument, what.name, what.unit, what.description, [point])
+@lru_cache(maxsize=1_000)
+def _series(
+    what: semconv.Metric, job: tuple[tuple[str, Any], ...], own: tuple[tuple[str, Any], ...]
+) -> Callable[[int, int, float], bytes]:
+    return points_of(what.instrument, what.name, what.unit, what.description, dict(job + own))
 
 
 def usage_attributes(usage: Usage, start: int, end: int) -> dict[str, Any]:

@@ -123,14 +123,9 @@ class ProcTree:
 
     def _memory(self, pid: int) -> tuple[int, int]:
         """Return what a process holds in memory, and the most it ever did."""
-        resident = highest = 0
-        for line in read_file(f"{self._proc}/{pid}/status").split(b"\n"):
-            if line.startswith(b"VmHWM:"):
-                highest = int(line.split()[1]) * _KIBIBYTE
-            elif line.startswith(b"VmRSS:"):
-                resident = int(line.split()[1]) * _KIBIBYTE
-                break
-        return resident, max(highest, resident)
+        status = read_file(f"{self._proc}/{pid}/status")
+        resident = _number(status, b"\nVmRSS:") * _KIBIBYTE
+        return resident, max(_number(status, b"\nVmHWM:") * _KIBIBYTE, resident)
 
     def _children(self, pid: int, threads: int) -> list[int]:
         if threads == 1:
@@ -144,10 +139,10 @@ class ProcTree:
     def _moved(self, pid: int) -> tuple[int, int] | None:
         """Return the bytes that a process has read from and written to disks; None where one may not know."""
         try:
-            lines = dict(line.split(b": ") for line in read_file(f"{self._proc}/{pid}/io").splitlines())
-            return int(lines[b"read_bytes"]), int(lines[b"write_bytes"])
-        except (OSError, ValueError, KeyError):
+            told = read_file(f"{self._proc}/{pid}/io")
+        except OSError:
             return None
+        return _number(told, b"\nread_bytes:"), _number(told, b"\nwrite_bytes:")
 
 
 def tells_children(proc: Path = PROC) -> bool:
@@ -184,6 +179,12 @@ def read_file(path: str) -> bytes:
         os.close(descriptor)
 
 
+def _number(text: bytes, key: bytes) -> int:
+    """Return the number behind a key at the beginning of a line; 0 where the key is not there."""
+    at = text.find(key)
+    return int(text[at + len(key) : at + len(key) + _DIGITS].split(None, 1)[0]) if at >= 0 else 0
+
+
 def _numbers(path: str) -> list[int]:
     try:
         return [int(number) for number in read_file(path).split()]
@@ -198,3 +199,4 @@ def _uptime(proc: Path) -> float:
 
 
 _DEEPEST: Final = 64
+_DIGITS: Final = 40
