@@ -37,9 +37,9 @@ def usage(page: Page) -> Lines:
     for chart, line in lines[:_LINES]:
         told = _told(chart, max(line.values))
         row = Text.assemble("  ", (f"{_label(chart, line):<{_LABEL}} ", "cyan"))
-        drawn = sparkline(line.values, room, page.glyphs.spark)
-        row.append(drawn.ljust(room), "blue")
-        row.append(f"  {told}")
+        if not page.narrow:
+            row.append(f"{sparkline(line.values, room, page.glyphs.spark).ljust(room)}  ", "blue")
+        row.append(told)
         yield row
     if len(lines) > _LINES:
         yield page.more(len(lines) - _LINES, "curves")
