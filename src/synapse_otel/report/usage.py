@@ -36,7 +36,7 @@ def usage(page: Page) -> Lines:
     room = min(max(page.width - _LABEL - _TEXT - 4, _LEAST_CURVE), _MOST_CURVE)
     for chart, line in lines[:_LINES]:
         told = _told(chart, max(line.values))
-        row = Text.assemble("  ", (f"{_label(chart, line):<{_LABEL}} ", "cyan"))
+        row = Text.assemble("  ", (f"{_label(chart, line):<{0 if page.narrow else _LABEL}} ", "cyan"))
         if not page.narrow:
             row.append(f"{sparkline(line.values, room, page.glyphs.spark).ljust(room)}  ", "blue")
         row.append(told)
