@@ -30,8 +30,6 @@ class TracesLane(Lane):
     signal = Signal.TRACES
     usage: JournalUsage | None = None
     """What the journal's process uses, where that is sampled."""
-    _until = 0
-    """Unix time in ns up to which samples belong to the span that has just been read."""
 
     def take(self, frame: Frame, structure: Span) -> list[Item]:
         """Encode a span that has ended."""
@@ -39,8 +37,6 @@ class TracesLane(Lane):
         self.last_time = max(self.last_time, structure.end)
         if self.usage is not None and _has_used(structure):
             self.usage.refresh()
-            latest = self.usage.latest
-            self._until = latest.time if latest is not None and latest.time < structure.end + _LATE_NS else 0
         return [self._item(structure, frame.count)]
 
     def _is_due(self, batch: Batch) -> bool:
@@ -48,8 +44,8 @@ class TracesLane(Lane):
 
     def _item(self, span: Span, count: int) -> Item:
         if _has_used(span):
-            # Of a killed process the journal knows less long than its samples; of another the last one is taken now.
-            until = max(span.end, self._until) if count else _ALWAYS
+            # A killed process was seen longer than its journal tells; of another the last sample was taken just now.
+            until = span.end + _LATE_NS if count else _ALWAYS
             span.attributes |= usage_attributes(read_usage(self.folder), span.start, until)
         return Item(span.scope, encode_span(redacted(span)), count, span.span_id.hex())
 
