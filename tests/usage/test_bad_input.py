@@ -34,7 +34,7 @@ def whole(sink, job):
 
 
 @pytest.mark.parametrize("hidden", ["the lock's holder", "the process' files"])
-def test_a_process_that_is_not_to_be_seen_is_said_once(hidden, sink, place, shipping, start_job, monkeypatch):
+def test_a_process_that_is_not_to_be_seen_is_said_once(hidden, sink, place, shipping, *, start_job, monkeypatch):
     if hidden == "the lock's holder":  # in another namespace of process ids
         monkeypatch.setattr(JournalUsage, "find", lambda _self: None)
     else:  # hidepid
