@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from rich.text import Text
 
-from synapse_otel.recording import RunUsage, UsageChart, UsageLine
+from synapse_otel.recording import RunUsage
 from synapse_otel.report.curves import sparkline
-from synapse_otel.report.page import Lines, Page, hanging, heading
+from synapse_otel.report.glyphs import Glyphs
+from synapse_otel.report.page import NARROW, Lines, Page, hanging, heading
 from synapse_otel.report.words import duration, number, size
 
 _LABEL: Final = 16
@@ -33,30 +34,37 @@ def usage(page: Page) -> Lines:
         return
     yield heading("Used")
     lines = [(chart, line) for chart in used.charts for line in chart.lines]
-    room = min(max(page.width - _LABEL - _TEXT - 4, _LEAST_CURVE), _MOST_CURVE)
     for chart, line in lines[:_LINES]:
-        told = _told(chart, max(line.values))
-        row = Text.assemble("  ", (f"{_label(chart, line):<{0 if page.narrow else _LABEL}} ", "cyan"))
-        if not page.narrow:
-            row.append(f"{sparkline(line.values, room, page.glyphs.spark).ljust(room)}  ", "blue")
-        row.append(told)
-        yield row
+        curve = used_curve(chart.name, line.label, line.values, page.width - 2, page.glyphs)
+        yield Text("  ").append_text(curve).append(peak(chart.unit, chart.limit, line.values))
     if len(lines) > _LINES:
         yield page.more(len(lines) - _LINES, "curves")
     yield from hanging(Text("  "), Text(_sums(used, page), style="dim"), page)
 
 
-def _label(chart: UsageChart, line: UsageLine) -> str:
-    if chart.name.startswith("gpu"):
-        return f"{line.label}{chart.name.removeprefix('gpu')}"
-    return f"{chart.name} {line.label}".strip()
+def used_curve(chart: str, label: str, values: Sequence[float], width: int, glyphs: Glyphs) -> Text:
+    """Return what stands before a curve's peak: its name, and itself where there is room.
+
+    Args:
+        chart: name of what it belongs to.
+        label: of the curve.
+        values: of the curve.
+        width: cells there are for the whole line.
+        glyphs: the characters.
+    """
+    name = f"{label}{chart.removeprefix('gpu')}" if chart.startswith("gpu") else f"{chart} {label}".strip()
+    if width < NARROW - 2:
+        return Text(f"{name} ", "cyan")
+    room = min(max(width - _LABEL - _TEXT, _LEAST_CURVE), _MOST_CURVE)
+    drawn = sparkline(values, room, glyphs.spark)
+    return Text.assemble((f"{name:<{_LABEL}} ", "cyan"), (f"{drawn.ljust(room)}  ", "blue"))
 
 
-def _told(chart: UsageChart, peak: float) -> str:
-    """Return the peak, and what it could have been."""
-    shown = _UNITS.get(chart.unit, number)
-    limit = f" of {shown(chart.limit)}" if chart.limit is not None and chart.unit != "1" else ""
-    return f"peak {shown(peak)}{limit}"
+def peak(unit: str, limit: float | None, values: Sequence[float]) -> str:
+    """Return the highest value, and what it could have been."""
+    shown = _UNITS.get(unit, number)
+    most = f" of {shown(limit)}" if limit is not None and unit != "1" else ""
+    return f"peak {shown(max(values))}{most}"
 
 
 def _sums(used: RunUsage, page: Page) -> str:
