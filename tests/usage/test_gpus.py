@@ -57,6 +57,8 @@ def test_the_gpu_that_a_jobs_process_computes_on_is_told_of_and_no_other(
     sink.wait(lambda: sink.last("hw.gpu.utilization") == 0.4)
     nvml(gpu(90, 1 << 30), gpu(70, 1 << 31, None, [job.pid]))
     sink.wait(lambda: sink.last("hw.gpu.utilization") == 0.7)
+    nvml(gpu(90, 1 << 30), gpu(70, 1 << 31))
+    eventually(lambda: not samples(folder)[-1].gpus)
     job.communicate("\n", timeout=20)
     found = attributes(span_of(sink))
     assert found[semconv.USAGE_GPU_UTILIZATION_PEAK] == 0.7
@@ -72,6 +74,7 @@ def test_the_gpu_that_a_jobs_process_computes_on_is_told_of_and_no_other(
     assert {point.value for point in sink.points("hw.gpu.memory.utilization")} == {1 / 4, 1 / 8}
     assert {point.value for point in sink.points("hw.power")} == {250}, "what it does not tell is left out"
     assert read_usage(folder).source.gpus_by == "processes"
+    assert [known.id for known in read_usage(folder).source.gpus] == ["GPU-1111"], "also when it is let go of"
     assert started.said == []
     started.stop()
     assert (tmp_path / "nvml" / "shut").exists()

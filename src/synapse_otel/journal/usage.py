@@ -178,7 +178,9 @@ class UsageWriter:
         known = read_usage(folder)
         self._count = len(known.samples)
         self.last = known.samples[-1] if known.samples else None
-        """The last sample that was there."""
+        """The last sample that was there..."""
+        self.source = known.source
+        """... and what it was of."""
 
     def append(self, *structures: _Payload) -> None:
         """Append what was found.

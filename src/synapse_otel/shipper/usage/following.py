@@ -12,7 +12,7 @@ from typing import Final
 
 from synapse_otel.journal.folder import ALIVE_LOCK, Run
 from synapse_otel.journal.locks import holder, is_locked
-from synapse_otel.journal.usage import GpuSample, OomKill, UsageSample, UsageSource, UsageWriter, read_usage
+from synapse_otel.journal.usage import Gpu, GpuSample, OomKill, UsageSample, UsageSource, UsageWriter, read_usage
 from synapse_otel.shipper.usage.cgroup import CGROUPS, Confines, oom_kills
 from synapse_otel.shipper.usage.gpus import Device, of_job
 from synapse_otel.shipper.usage.host import HostReading
@@ -66,6 +66,8 @@ class JournalUsage:
         self._looked = 0.0
         self._writer: UsageWriter | None = None
         self._totals: dict[str, Total] = {}
+        self._gpus: dict[int, Gpu] = {}
+        """All that have been its own."""
 
     def find(self) -> int | None:
         """Return the process that writes the journal: whoever holds its lock; None where it is not to be seen here."""
@@ -82,7 +84,8 @@ class JournalUsage:
         """Sample a process and what it has begun from now on."""
         self.tree = tree
         self._writer = UsageWriter(self.folder)
-        last = self._writer.last
+        last, source = self._writer.last, self._writer.source
+        self._gpus = {gpu.index: gpu for gpu in source.gpus} if source is not None else {}
         for name in ("cpu_user", "cpu_system", "disk_read", "disk_written"):
             self._totals[name] = Total(getattr(last, name) if last is not None else None)
 
@@ -110,7 +113,8 @@ class JournalUsage:
             return
         devices, by = of_job(machine.devices, reading.pids, self.tree.root)
         confines = self._look_at_confines(self.tree.root, machine.host)
-        source = self._source(self.tree, machine.host, confines, devices, by)
+        self._gpus |= {device.gpu.index: device.gpu for device in devices}
+        source = self._source(self.tree, machine.host, confines, by)
         sample = self._sampled(reading, machine, oom_kills(confines.cgroup), [device.sample for device in devices])
         # The latest first: it is told though the disk be full.
         changed, self.source, self.latest = source != self.source, source, sample
@@ -156,8 +160,7 @@ class JournalUsage:
             self._confines = Confines(cpus, memory, found.cgroup)
         return self._confines
 
-    @staticmethod
-    def _source(tree: Tree, host: HostReading, confines: Confines, devices: list[Device], by: str) -> UsageSource:
+    def _source(self, tree: Tree, host: HostReading, confines: Confines, by: str) -> UsageSource:
         return UsageSource(
             started=tree.started,
             cpus=confines.cpus,
@@ -165,7 +168,7 @@ class JournalUsage:
             host_cpus=host.cpus,
             host_memory=host.memory_limit,
             cgroup=confines.cgroup,
-            gpus=[device.gpu for device in devices],
+            gpus=list(self._gpus.values()),
             gpus_by=by,
         )
 
