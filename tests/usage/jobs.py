@@ -42,7 +42,7 @@ def children(megabytes: str) -> None:
     """A child that computes, one that writes to the disk, and one that lives on; all but the last are waited for."""
     with begin():
         ready()
-        subprocess.run([sys.executable, "-c", BUSY.format(20_000_000)], check=True)
+        subprocess.run([sys.executable, "-c", BUSY.format(5_000_000)], check=True)
         path = Path(os.environ["SYNAPSE_OTEL_JOURNAL_DIR"]).with_name("written")
         code = f"import os\nf=open({str(path)!r}, 'wb')\nf.write(bytes({megabytes} << 20))\nf.flush()\nos.fsync(f)"
         subprocess.run([sys.executable, "-c", code], check=True)

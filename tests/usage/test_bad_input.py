@@ -25,7 +25,7 @@ UNSEEN = "the process of a job is not to be seen from here, and what such jobs u
 
 def whole(sink, job):
     """End a job, and see that it is delivered without what it used."""
-    job.communicate("\n", timeout=20)
+    job.communicate("\n", timeout=60)
     assert job.returncode == 0
     found = attributes(span_of(sink))
     assert found["synapse.job.result"] == "success"
@@ -41,8 +41,8 @@ def test_a_process_that_is_not_to_be_seen_is_said_once(hidden, sink, place, ship
         monkeypatch.setattr(ProcTree, "_stat", _refuse)
     started = shipping()
     jobs = [start_job("wait"), start_job("wait")]
-    sink.wait(lambda: sink.last("synapse.job.heartbeat.time"))
-    eventually(lambda: started.said)
+    sink.wait(lambda: sink.last("synapse.job.heartbeat.time"), within=60)
+    eventually(lambda: started.said, within=60)
     for job in jobs:
         whole(sink, job)
     assert len(started.said) == 1
@@ -59,7 +59,7 @@ def test_psutil_that_is_absent_where_it_is_needed_is_said_once(sink, shipping, s
     monkeypatch.setitem(sys.modules, "psutil", None)
     started = shipping()
     job = start_job("wait")
-    eventually(lambda: started.said)
+    eventually(lambda: started.said, within=60)
     whole(sink, job)
     assert len(started.said) == 1
     assert started.said[0].startswith("what jobs use cannot be sampled: ModuleNotFoundError")
@@ -70,8 +70,8 @@ def test_where_the_kernel_does_not_tell_of_children_psutil_does(sink, place, shi
     started = shipping()
     job = start_job("children", 1)
     go_on(job)
-    sink.wait(lambda: sink.last("synapse.job.processes") == 2)
-    job.communicate("\n", timeout=20)
+    sink.wait(lambda: sink.last("synapse.job.processes") == 2, within=60)
+    job.communicate("\n", timeout=60)
     assert attributes(span_of(sink))["synapse.usage.processes.peak"] == 2
     assert started.said == []
 
@@ -81,10 +81,10 @@ def test_a_job_that_dies_between_two_looks_is_no_failure(sink, place, shipping, 
     for number in range(3):
         job = start_job("wait")
         (folder,) = (one for one in place.folders() if not samples(one) or number == 0)
-        eventually(lambda folder=folder: samples(folder))
+        eventually(lambda folder=folder: samples(folder), within=60)
         os.kill(job.pid, signal.SIGKILL)
-        job.communicate(timeout=20)
-    sink.wait(lambda: len([one for one in sink.spans() if one.name == "train yolo"]) == 3)
+        job.communicate(timeout=60)
+    sink.wait(lambda: len([one for one in sink.spans() if one.name == "train yolo"]) == 3, within=60)
     assert started.said == []
 
 
@@ -92,14 +92,14 @@ def test_a_file_that_cannot_be_written_costs_the_curves_and_nothing_else(sink, p
     started = shipping()
     job = start_job("wait")
     (folder,) = place.folders()
-    eventually(lambda: samples(folder))
+    eventually(lambda: samples(folder), within=60)
     with suppress(FileNotFoundError):
         (folder / "usage").unlink()
     (folder / "usage").mkdir()  # no disk is full for root: what stands in the way is a folder
-    sink.wait(lambda: started.said)
+    sink.wait(lambda: started.said, within=60)
     count = len(sink.points("process.memory.usage"))
-    sink.wait(lambda: len(sink.points("process.memory.usage")) > count + 2)
-    job.communicate("\n", timeout=20)
+    sink.wait(lambda: len(sink.points("process.memory.usage")) > count + 2, within=60)
+    job.communicate("\n", timeout=60)
     assert attributes(span_of(sink))["synapse.job.result"] == "success"
     assert len(started.said) == 1
     assert started.said[0].startswith("what jobs use cannot be sampled: IsADirectoryError")

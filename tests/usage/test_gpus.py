@@ -51,15 +51,15 @@ def test_the_gpu_that_a_jobs_process_computes_on_is_told_of_and_no_other(
     started = shipping(driver=[tmp_path])
     job = start_job("wait")
     (folder,) = place.folders()
-    eventually(lambda: samples(folder))
+    eventually(lambda: samples(folder), within=60)
     assert not samples(folder)[-1].gpus, "it computes on none yet"
     nvml(gpu(90, 1 << 30), gpu(40, 1 << 32, 250, [1, job.pid]))
-    sink.wait(lambda: sink.last("hw.gpu.utilization") == 0.4)
+    sink.wait(lambda: sink.last("hw.gpu.utilization") == 0.4, within=60)
     nvml(gpu(90, 1 << 30), gpu(70, 1 << 31, None, [job.pid]))
-    sink.wait(lambda: sink.last("hw.gpu.utilization") == 0.7)
+    sink.wait(lambda: sink.last("hw.gpu.utilization") == 0.7, within=60)
     nvml(gpu(90, 1 << 30), gpu(70, 1 << 31))
-    eventually(lambda: not samples(folder)[-1].gpus)
-    job.communicate("\n", timeout=20)
+    eventually(lambda: not samples(folder)[-1].gpus, within=60)
+    job.communicate("\n", timeout=60)
     found = attributes(span_of(sink))
     assert found[semconv.USAGE_GPU_UTILIZATION_PEAK] == 0.7
     assert found[semconv.USAGE_GPU_MEMORY_PEAK] == 1 << 32
@@ -85,11 +85,11 @@ def test_a_gpu_that_is_lost_is_said_once_and_holds_up_nothing(sink, place, shipp
     started = shipping(driver=[tmp_path])
     job = start_job("wait")
     (folder,) = place.folders()
-    eventually(lambda: samples(folder))
+    eventually(lambda: samples(folder), within=60)
     nvml("lost")
     count = len(samples(folder))
-    eventually(lambda: len(samples(folder)) > count + 2)
-    job.communicate("\n", timeout=20)
+    eventually(lambda: len(samples(folder)) > count + 2, within=60)
+    job.communicate("\n", timeout=60)
     span_of(sink)
     assert started.said == ["a GPU cannot be sampled: NVMLError: GPU is lost"]
 
@@ -98,8 +98,8 @@ def test_a_library_that_fails_is_said_once_and_the_rest_is_sampled(place, shippi
     nvml(broken=True)
     started = shipping(driver=[tmp_path])
     job = start_job("wait")
-    eventually(lambda: samples(place.folders()[0]))
-    job.communicate("\n", timeout=20)
+    eventually(lambda: samples(place.folders()[0]), within=60)
+    job.communicate("\n", timeout=60)
     assert started.said == ["no GPUs are sampled: NVMLError: Driver/library version mismatch"]
 
 

@@ -129,19 +129,19 @@ def test_a_kill_is_for_want_of_memory_if_the_cgroup_counts_one(
     started = shipping(**options)
     job = start_job("wait")
     (folder,) = place.folders()
-    sink.wait(lambda: len(samples(folder)) > 1)
-    assert sink.wait(lambda: sink.last("synapse.job.memory.limit")) == LIMIT
+    sink.wait(lambda: len(samples(folder)) > 1, within=60)
+    assert sink.wait(lambda: sink.last("synapse.job.memory.limit"), within=60) == LIMIT
     if exit_word is not None:
         write_exit(folder, exit_word)
     made.kills(kills)
     os.kill(job.pid, signal.SIGKILL)
-    job.communicate(timeout=20)
+    job.communicate(timeout=60)
     found = attributes(span_of(sink))
     assert found["error.type"] == error_type
     assert found[semconv.USAGE_MEMORY_LIMIT] == LIMIT
-    ended = sink.wait(lambda: [one for one in sink.logs() if one.event_name == "synapse.job.finished"])
+    ended = sink.wait(lambda: [one for one in sink.logs() if one.event_name == "synapse.job.finished"], within=60)
     assert attributes(ended[0])["error.type"] == error_type
-    assert sink.wait(lambda: sink.last("synapse.job.crashes", error_type=error_type)) == 1
+    assert sink.wait(lambda: sink.last("synapse.job.crashes", error_type=error_type), within=60) == 1
     assert Overview.read([folder]).job.error_type == error_type
     assert started.said == []
 
@@ -154,9 +154,9 @@ def test_a_job_that_the_kernel_really_killed_is_called_so(sink, place, shipping,
         shipping()
         job = start_job("confined", group, LIMIT // MEBIBYTE + 200)
         (folder,) = place.folders()
-        assert sink.wait(lambda: sink.last("synapse.job.memory.limit")) == LIMIT
+        assert sink.wait(lambda: sink.last("synapse.job.memory.limit"), within=60) == LIMIT
         assert go_on(job) == ""
-        job.communicate(timeout=20)
+        job.communicate(timeout=60)
         assert job.returncode == -signal.SIGKILL
         found = attributes(span_of(sink))
         assert found["error.type"] == "oom_killed"
@@ -165,7 +165,7 @@ def test_a_job_that_the_kernel_really_killed_is_called_so(sink, place, shipping,
         assert Overview.read([folder]).job.error_type == "oom_killed"
         assert read_usage(folder).oom_kill is not None
     finally:
-        eventually(lambda: not (group / "cgroup.procs").read_text())
+        eventually(lambda: not (group / "cgroup.procs").read_text(), within=60)
         group.rmdir()
 
 

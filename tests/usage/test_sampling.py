@@ -37,11 +37,11 @@ def test_memory_that_was_held_for_a_moment_is_the_peak(sink, place, shipping, st
     shipping()
     job = start_job("memory", 300)
     (folder,) = place.folders()
-    before = eventually(lambda: samples(folder))[0].memory
+    before = eventually(lambda: samples(folder), within=60)[0].memory
     go_on(job)
     count = len(samples(folder))
-    eventually(lambda: len(samples(folder)) > count)
-    job.communicate("\n", timeout=20)
+    eventually(lambda: len(samples(folder)) > count, within=60)
+    job.communicate("\n", timeout=60)
     found = attributes(span_of(sink))
     assert 300 * MEBIBYTE <= found[semconv.USAGE_MEMORY_PEAK] < before + 310 * MEBIBYTE
     assert found[semconv.USAGE_CPU_LIMIT] <= os.cpu_count()
@@ -51,14 +51,14 @@ def test_children_count_also_when_they_have_ended(sink, place, shipping, start_j
     shipping()
     job = start_job("children", 8)
     (folder,) = place.folders()
-    eventually(lambda: samples(folder))
+    eventually(lambda: samples(folder), within=60)
     assert go_on(job).startswith("ready ")
-    sink.wait(lambda: sink.last("synapse.job.processes") == 2)
-    job.communicate("\n", timeout=20)
+    sink.wait(lambda: sink.last("synapse.job.processes") == 2, within=60)
+    job.communicate("\n", timeout=60)
     found = attributes(span_of(sink))
     last = samples(folder)[-1]
     used = float(subprocess.run([sys.executable, "-c", TIMED], capture_output=True, check=True).stdout)
-    assert last.cpu_user + last.cpu_system >= used / 3, "a child's twenty million rounds"
+    assert last.cpu_user + last.cpu_system >= used / 3, "a child's five million rounds"
     assert found[semconv.USAGE_CPU_TIME] == pytest.approx(last.cpu_user + last.cpu_system, abs=0.01)
     assert found[semconv.USAGE_DISK_WRITE] >= 8 * MEBIBYTE
     assert found[semconv.USAGE_PROCESSES_PEAK] == 2
@@ -72,7 +72,7 @@ def test_children_count_also_when_they_have_ended(sink, place, shipping, start_j
 TIMED = """
 import resource
 total = 0
-for i in range(20_000_000): total += i
+for i in range(5_000_000): total += i
 print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
 """
 
@@ -82,15 +82,15 @@ def test_every_metric_arrives_as_it_is_defined_and_stops_with_the_job(sink, plac
     job = start_job("wait")
     wanted = {one.name: one for one in semconv.USAGE_METRICS if not one.name.startswith("hw.")}
     wanted.pop(semconv.JOB_MEMORY_LIMIT.name)
-    sink.wait(lambda: all(sink.points(name) for name in wanted))
+    sink.wait(lambda: all(sink.points(name) for name in wanted), within=60)
     for name, metric in wanted.items():
         for point in sink.points(name):
             assert set(point.attributes) == set(metric.attributes), name
             assert point.attributes[semconv.JOB_ID] == "job-1"
-    job.communicate("\n", timeout=20)
+    job.communicate("\n", timeout=60)
     span_of(sink)
     (folder,) = place.folders()
-    eventually((folder / "summary.json").exists)
+    eventually((folder / "summary.json").exists, within=60)
     count = len(sink.points("process.memory.usage"))
     time.sleep(1.0)  # the interval is 0.6 s
     assert len(sink.points("process.memory.usage")) == count
@@ -102,12 +102,12 @@ def test_a_killed_job_has_its_peaks_too(sink, place, shipping, start_job):
     shipping()
     job = start_job("memory", 200)
     (folder,) = place.folders()
-    eventually(lambda: samples(folder))
+    eventually(lambda: samples(folder), within=60)
     go_on(job)
     count = len(samples(folder))
-    eventually(lambda: len(samples(folder)) > count)
+    eventually(lambda: len(samples(folder)) > count, within=60)
     os.kill(job.pid, signal.SIGKILL)
-    job.communicate(timeout=20)
+    job.communicate(timeout=60)
     found = attributes(span_of(sink))
     assert (found["error.type"], found["synapse.job.result"]) == ("killed", "error")
     assert found[semconv.USAGE_MEMORY_PEAK] >= 200 * MEBIBYTE
@@ -117,10 +117,10 @@ def test_a_killed_job_has_its_peaks_too(sink, place, shipping, start_job):
 def test_what_a_worker_uses_is_counted_once(sink, place, shipping, start_job):
     shipping()
     job = start_job("worker")
-    folders = eventually(lambda: len(found := place.folders()) == 2 and found)
-    sink.wait(lambda: sink.last("synapse.job.processes") == 2)
-    sink.wait(lambda: any("of the worker" in str(record.body) for record in sink.logs()))
-    job.communicate("\n", timeout=20)
+    folders = eventually(lambda: len(found := place.folders()) == 2 and found, within=60)
+    sink.wait(lambda: sink.last("synapse.job.processes") == 2, within=60)
+    sink.wait(lambda: any("of the worker" in str(record.body) for record in sink.logs()), within=60)
+    job.communicate("\n", timeout=60)
     span_of(sink)
     sampled = [folder for folder in folders if samples(folder)]
     assert len(sampled) == 1
@@ -130,10 +130,10 @@ def test_what_a_worker_uses_is_counted_once(sink, place, shipping, start_job):
 def test_each_job_of_a_process_has_what_was_used_in_its_time(sink, place, shipping, start_job):
     shipping()
     job = start_job("in_a_row", 2)
-    eventually(lambda: samples(place.folders()[0]))
+    eventually(lambda: samples(place.folders()[0]), within=60)
     go_on(job)
-    sink.wait(lambda: sink.last("process.memory.usage", synapse_job_id="job-1"))
-    job.communicate("\n", timeout=20)
+    sink.wait(lambda: sink.last("process.memory.usage", synapse_job_id="job-1"), within=60)
+    job.communicate("\n", timeout=60)
     first, second = (attributes(span_of(sink, name)) for name in ("job-0", "job-1"))
     assert first[semconv.USAGE_MEMORY_PEAK] > 0
     assert second[semconv.USAGE_MEMORY_PEAK] > 0
@@ -145,12 +145,12 @@ def test_a_shipper_that_goes_on_for_a_killed_one_goes_on_counting(sink, place, s
     job = start_job("children", 4)
     (folder,) = place.folders()
     go_on(job)
-    eventually(lambda: samples(folder) and samples(folder)[-1].processes == 2)
+    eventually(lambda: samples(folder) and samples(folder)[-1].processes == 2, within=60)
     one.stop()
     before = samples(folder)
     shipping()
-    eventually(lambda: len(samples(folder)) > len(before) + 1)
-    job.communicate("\n", timeout=20)
+    eventually(lambda: len(samples(folder)) > len(before) + 1, within=60)
+    job.communicate("\n", timeout=60)
     span_of(sink)
     used = [each.cpu_user + each.cpu_system for each in samples(folder)]
     written = [each.disk_written for each in samples(folder)]
@@ -162,9 +162,9 @@ def test_by_default_a_job_is_sampled_by_its_shippers_process_and_by_the_setting_
         place.variables = {"SYNAPSE_OTEL_USAGE_INTERVAL": interval, "SYNAPSE_OTEL_EXIT_TIMEOUT": "20"}
         job = start_job("wait")
         folder = place.folders()[-1]
-        sink.wait(lambda folder=folder: sink.last("synapse.job.heartbeat.time"))
+        sink.wait(lambda folder=folder: sink.last("synapse.job.heartbeat.time"), within=60)
         if not interval:
-            sink.wait(lambda folder=folder: samples(folder))
+            sink.wait(lambda folder=folder: samples(folder), within=60)
         job.communicate("\n", timeout=30)
         assert bool(samples(folder)) == (not interval)
         place.kill_shipper()

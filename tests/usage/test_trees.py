@@ -109,11 +109,11 @@ def test_memory_held_between_two_looks_is_known(process):
 def test_a_process_whose_parent_has_ended_belongs_to_it_still(process):
     tree = ProcTree(process.pid)
     process.tell("orphan")
-    found = eventually(lambda: len(pids := tree.read().pids) == 3 and pids)
+    found = eventually(lambda: len(pids := tree.read().pids) == 3 and pids, within=60)
     (middle,) = (pid for pid in found if parents(pid)[0] == process.pid)
     os.kill(middle, signal.SIGKILL)
     (orphan,) = found - {process.pid, middle}
-    eventually(lambda: process.pid not in parents(orphan))
+    eventually(lambda: process.pid not in parents(orphan), within=60)
     assert orphan in tree.read().pids
     os.kill(orphan, signal.SIGKILL)
 
@@ -126,7 +126,7 @@ def test_another_process_with_the_same_number_is_not_taken_for_it(process):
 
 def test_a_process_that_is_gone_or_was_not_waited_for_has_no_reading(tree, process):
     process.popen.kill()
-    eventually(lambda: tree.read() is None)
+    eventually(lambda: tree.read() is None, within=60)
     process.popen.wait()
     assert tree.read() is None
 
@@ -140,7 +140,7 @@ def test_a_process_of_many_threads_is_looked_through_by_turns(process, monkeypat
     monkeypatch.setattr("synapse_otel.shipper.usage.proc_tree.MOST_THREADS", 2)
     tree = ProcTree(process.pid)
     children = {process.tell("thread") for _ in range(6)}
-    eventually(lambda: tree.read().pids == {process.pid} | children)
+    eventually(lambda: tree.read().pids == {process.pid} | children, within=60)
 
 
 @pytest.mark.parametrize(
