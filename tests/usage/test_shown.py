@@ -11,7 +11,7 @@ import pytest
 from synapse_otel.journal.usage import UsageWriter
 from synapse_otel.recording import Recording, run_usage
 from synapse_otel.view.gathering import Gathered
-from tests.reading.runs import command, run
+from tests.reading.runs import command, run, start
 from tests.reading.test_report import line_with, shown
 from tests.usage.used import GIBIBYTE, sample, write
 from tests.view.conftest import only
@@ -69,6 +69,17 @@ def test_the_report_has_a_curve_each_with_its_peak_and_limit(width, folder):
     assert "peak 2.0 GiB of 8.0 GiB" in line_with(text, "GPU 1 memory")
     assert "CPU time 55.0 s" in re.sub(r"\s+", " ", text)
     assert "all GPUs of the machine" in re.sub(r"\s+", " ", text)
+
+
+def test_a_run_that_was_killed_for_want_of_memory_says_so(tmp_path):
+    with start(tmp_path, "stay") as process:
+        process.communicate("die\n", timeout=60)
+    found = only(tmp_path)
+    write(found, Recording.read(found).job.start, oom=True)
+    assert "killed for want of memory, last seen after" in shown(found)
+    (row,) = client_of(tmp_path).get("/api/runs").json()
+    assert row["error"] == "oom_killed"
+    assert "oom_killed" in command(tmp_path, "jobs").stdout
 
 
 def test_the_pages_server_tells_it_and_hears_of_more(folder):
