@@ -15,6 +15,8 @@ from synapse_otel.shipper.usage.proc_tree import PROC, read_file
 CGROUPS: Final = Path("/sys/fs/cgroup")
 _UNIFIED: Final = "unified"
 """Where version 2 stands beside version 1."""
+_KILLS: Final = ("memory.events", "memory.oom_control")
+"""Files that tell of kills: of version 2, of version 1."""
 _NO_LIMIT: Final = 1 << 60
 """Version 1 says so, or more, where there is none."""
 
@@ -83,6 +85,8 @@ class Confines(NamedTuple):
     """Bytes; 0 where there is no limit."""
     cgroup: str
     """Folder of the cgroup that accounts its memory; empty where there is none."""
+    kills: str
+    """File in it that tells of kills for want of memory; empty where none does."""
 
     @classmethod
     def of(cls, pid: int, root: Path = CGROUPS) -> Self:
@@ -93,7 +97,13 @@ class Confines(NamedTuple):
             root: where the cgroups' file systems are mounted.
         """
         found = Cgroup(pid, root)
-        return cls(found.cpu_limit(), found.memory_limit(), str(found.memory or ""))
+        files = (f"{found.memory}/{name}" for name in _KILLS)
+        kills = next((path for path in files if _counted(path) is not None), "")
+        return cls(found.cpu_limit(), found.memory_limit(), str(found.memory or ""), kills)
+
+    def oom_kills(self) -> int | None:
+        """Return what `oom_kills` returns of its cgroup."""
+        return _counted(self.kills) if self.kills else None
 
 
 def oom_kills(memory: Path | str | None) -> int | None:
@@ -102,14 +112,16 @@ def oom_kills(memory: Path | str | None) -> int | None:
     Args:
         memory: its folder, as `Cgroup.memory`.
     """
-    for name in ("memory.events", "memory.oom_control") if memory else ():
-        try:
-            for line in read_file(f"{memory}/{name}").splitlines():
-                key, _, value = line.partition(b" ")
-                if key == b"oom_kill":
-                    return int(value)
-        except (OSError, ValueError):
-            continue
+    return next((count for name in _KILLS if (count := _counted(f"{memory}/{name}")) is not None), None)
+
+
+def _counted(path: str) -> int | None:
+    try:
+        for line in read_file(path).splitlines():
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    except (OSError, ValueError):
+        pass
     return None
 
 

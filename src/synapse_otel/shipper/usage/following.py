@@ -115,7 +115,7 @@ class JournalUsage:
         confines = self._look_at_confines(self.tree.root, machine.host)
         self._gpus |= {device.gpu.index: device.gpu for device in devices}
         source = self._source(self.tree, machine.host, confines, by)
-        sample = self._sampled(reading, machine, oom_kills(confines.cgroup), [device.sample for device in devices])
+        sample = self._sampled(reading, machine, confines.oom_kills(), [device.sample for device in devices])
         # The latest first: it is told though the disk be full.
         changed, self.source, self.latest = source != self.source, source, sample
         self._writer.append(*([source] if changed else []), sample)
@@ -157,7 +157,7 @@ class JournalUsage:
             cpus = min(_affinity(pid, host.cpus), found.cpus or host.cpus)
             # More than there is, is no limit.
             memory = found.memory if found.memory < (host.memory_limit or found.memory + 1) else 0
-            self._confines = Confines(cpus, memory, found.cgroup)
+            self._confines = found._replace(cpus=cpus, memory=memory)
         return self._confines
 
     def _source(self, tree: Tree, host: HostReading, confines: Confines, by: str) -> UsageSource:

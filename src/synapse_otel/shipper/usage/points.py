@@ -22,13 +22,17 @@ def usage_points(source: UsageSource, sample: UsageSample, job: dict[str, Any]) 
         sample: the sample.
         job: attributes of the job's metrics.
     """
-    of_job = tuple(job.items())
+    known = _encoders(tuple(job.items()))
     start, now = min(source.started, sample.time), sample.time
-    return [
-        _series(what, of_job, tuple(own.items()))(start, now, value)
-        for what, own, value in _values(source, sample)
-        if value is not None
-    ]
+    found = []
+    for what, own, value in _values(source, sample):
+        if value is not None:
+            key = (what.name, *own.values())
+            if key not in known:
+                given = what.instrument, what.name, what.unit, what.description
+                known[key] = points_of(*given, {**job, **own})
+            found.append(known[key](start, now, value))
+    return found
 
 
 def _values(source: UsageSource, sample: UsageSample) -> Iterator[_Value]:
@@ -62,11 +66,13 @@ def _gpu_values(gpu: Gpu, sample: GpuSample) -> Iterator[_Value]:
     yield semconv.HW_POWER, {**own, semconv.HW_TYPE: "gpu"}, sample.power
 
 
-@lru_cache(maxsize=1_000)
-def _series(
-    what: semconv.Metric, job: tuple[tuple[str, Any], ...], own: tuple[tuple[str, Any], ...]
-) -> Callable[[int, int, float], bytes]:
-    return points_of(what.instrument, what.name, what.unit, what.description, dict(job + own))
+_Encoder = Callable[[int, int, float], bytes]
+
+
+@lru_cache(maxsize=64)
+def _encoders(_job: tuple[tuple[str, Any], ...]) -> dict[tuple[str, ...], _Encoder]:
+    """Return what encodes the points of a job's series, by the metric's name and its own attributes' values."""
+    return {}
 
 
 def usage_attributes(usage: Usage, start: int, end: int) -> dict[str, Any]:
