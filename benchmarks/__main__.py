@@ -25,6 +25,7 @@ BENCHMARKS = {
     "outage": "outages:outage",
     "view": "viewing:viewing",
     "sdk": "sdk:sdk",
+    "usage": "using:using",
     "day": "days:day",
 }
 OPTIONAL = {"day"}

@@ -162,6 +162,8 @@ def users(prefix: str) -> set[str]:
         ("ssl", {"shipper"}),
         ("mmap", {"journal"}),
         ("fcntl", {"journal", "plugins"}),
+        ("psutil", {"shipper"}),
+        ("pynvml", {"shipper"}),
         ("subprocess", {"cli", "shipper", "recorder"}),
         ("pydantic", {"settings"}),
         ("pydantic_settings", {"settings"}),
@@ -289,16 +291,19 @@ def test_every_metric_that_is_sent_is_as_it_is_defined(sent):
     assert set(defined) - seen == never, "a scenario is missing, or a metric is never sent"
 
 
-@pytest.mark.parametrize("metric", [*semconv.METRICS, *semconv.SELF_METRICS], ids=lambda metric: metric.name)
+EVERY_METRIC = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS)
+
+
+@pytest.mark.parametrize("metric", EVERY_METRIC, ids=lambda metric: metric.name)
 def test_names_of_metrics_survive_in_prometheus(metric):
-    assert re.fullmatch(r"(synapse|otel\.sdk)\.[a-z._]+[a-z]", metric.name)
+    assert re.fullmatch(r"(synapse|otel\.sdk|process|system|hw)\.[a-z._]+[a-z]", metric.name)
     assert not metric.name.endswith("total")
     assert metric.description.endswith(".")
     assert "job" not in metric.attributes
 
 
 def test_every_name_is_defined_once():
-    for names in (semconv.ATTRIBUTES, (*semconv.METRICS, *semconv.SELF_METRICS), semconv.EVENTS):
+    for names in (semconv.ATTRIBUTES, EVERY_METRIC, semconv.EVENTS):
         keys = [entry[0] for entry in names]
         assert len(keys) == len(set(keys))
     constants = {value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str)}

@@ -62,6 +62,13 @@ def outage(seconds: int, rate: int, times_faster: float) -> dict[str, Any]:
     return {"before": before, "after": after, "seconds": lasted, "records": seconds * rate}
 
 
+def waiting() -> dict[str, Any]:
+    """Live, and record nothing."""
+    with synapse():
+        go_on()
+    return {}
+
+
 def _recorder(ctx: Any, rate: int) -> Callable[[int], None]:
     """Return what makes the records of one second: nine in ten are log records, the others samples."""
     samples = rate // 10 // len(METRICS)

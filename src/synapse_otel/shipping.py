@@ -29,6 +29,7 @@ def make_orders(settings: Settings, destination: Destination, key: str, home: Pa
         kept_runs=settings.journal_retention_runs,
         kept_seconds=settings.journal_retention_age,
         total_bytes=int(settings.journal_total_budget),  # no subclass: it is encoded
+        usage_seconds=settings.usage_interval,
     )
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ from pathlib import Path
 
 import yaml
 
+from synapse_otel.journal.frames import Scope
+from synapse_otel.shipper import encode_values
+from synapse_otel.shipper.encode_metrics import points_of
+from synapse_otel.shipper.encode_request import Group, request
+from synapse_otel.signals import semconv
 from tests.collector.prometheuses import COLLECTOR, Prometheus
 from tools.stack.stack import Stack
 
@@ -84,6 +90,26 @@ class Demo:
             self.jobs[name].process.wait(ENDED_SECONDS)
         self.start("running", "ticking", "2.0.0")
 
+    def tell_of_what_is_not_here(self) -> None:
+        """Tell of a GPU and a limit of memory of the job that runs, as its shipper would where there are some."""
+        now = time.time_ns()
+        job = {semconv.JOB_ID: self.jobs["running"].job_id, semconv.ACTION: "train", semconv.PLUGIN_NAME: self.plugin}
+        gpu = {**job, semconv.HW_ID: "GPU-1", semconv.HW_NAME: "GPU 0", semconv.HW_MODEL: "NVIDIA Test"}
+        points = [
+            points_of(what.instrument, what.name, what.unit, what.description, own)(now, now, value)
+            for what, own, value in (
+                (semconv.JOB_MEMORY_LIMIT, job, 1 << 30),
+                (semconv.HW_GPU_UTILIZATION, gpu, 0.75),
+                (semconv.HW_GPU_MEMORY_USAGE, gpu, 1 << 29),
+                (semconv.HW_GPU_MEMORY_LIMIT, gpu, 1 << 31),
+                (semconv.HW_POWER, {**gpu, semconv.HW_TYPE: "gpu"}, 200.0),
+            )
+        ]
+        resource = encode_values.resource({semconv.SERVICE_NAME: self.plugin, semconv.TENANT: "demo"})
+        body = request(resource, [Group(encode_values.scope(Scope(0, semconv.SCOPE_NAME)), points)])
+        asked = urllib.request.Request(f"{self.otlp}/v1/metrics", body, {"content-type": "application/x-protobuf"})
+        urllib.request.urlopen(asked, timeout=30).close()
+
     def end(self) -> None:
         """Kill what still runs."""
         for job in self.jobs.values():
@@ -120,6 +146,7 @@ def demo(folder: Path) -> Iterator[Demo]:
         running = Demo(prometheus.url, stack.loki, stack.jaeger, stack.otlp_http, folder / "state", time.time())
         try:
             running.run()
+            running.tell_of_what_is_not_here()
             yield running
         finally:
             running.end()

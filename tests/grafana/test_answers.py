@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -156,6 +157,29 @@ def test_no_query_names_a_series_that_the_server_has_not(fleet: Demo) -> None:
     }
     assert len(asked) > 30
     assert {name for name in asked - has if not ONLY_AFTER_A_FAILURE.fullmatch(name)} == set()
+
+
+# --- what a job used --------------------------------------------------------------------------------------
+
+
+def test_what_a_job_used_is_shown_with_its_limits(fleet: Demo) -> None:
+    busy, cpus = of_job(fleet, "running", "CPUs kept busy")
+    assert 0 <= busy.number <= cpus.number == len(os.sched_getaffinity(0))
+    used, limit = of_job(fleet, "running", "Memory")
+    assert 10 << 20 < used.number < limit.number == 1 << 30
+    (disk,) = of_job(fleet, "running", "Disk")
+    assert disk.by("disk_io_direction").keys() == {("read",), ("write",)}
+    (network,) = of_job(fleet, "running", "Network")
+    assert network.by("network_io_direction").keys() == {("receive",), ("transmit",)}
+    (utilisation,) = of_job(fleet, "running", "GPU utilisation")
+    assert utilisation.by("hw_name") == {("GPU 0",): 0.75}
+    memory, most = of_job(fleet, "running", "GPU memory")
+    assert (memory.by("hw_name"), most.number) == ({("GPU 0",): 1 << 29}, 1 << 31)
+    (power,) = of_job(fleet, "running", "GPU power")
+    assert power.by("hw_name") == {("GPU 0",): 200}
+    cpu, full = of_job(fleet, "running", "Its host")
+    assert 0 < cpu.number <= 1
+    assert 0 < full.number < 1
 
 
 # --- Jobs ------------------------------------------------------------------------------------------------

@@ -212,7 +212,8 @@ def test_the_way_to_a_trace_is_a_query_of_jaeger() -> None:
 @every_board
 def test_names_follow_from_the_code_and_the_rules(name: str) -> None:
     text = "\n".join(expressions(read(name)))
-    metrics = {one for metric in (*semconv.METRICS, *semconv.SELF_METRICS) for one in series(metric)}
+    every = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS)
+    metrics = {one for metric in every for one in series(metric)}
     labels = {label(attribute.key) for attribute in semconv.ATTRIBUTES}
     asked = set(re.findall(r"(?<![:\w.])(?:synapse|otel_sdk|otel_component)_\w+", text))
     assert asked - metrics - labels == set()

@@ -12,10 +12,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, expect
 
 from synapse_otel.journal.folder import run_folders
+from synapse_otel.journal.usage import OomKill, UsageWriter
 from synapse_otel.recording import Recording
 from tests.eventually import eventually
-from tests.reading.runs import command
-from tests.view.conftest import record, tell
+from tests.reading.runs import command, run
+from tests.usage.used import write as write_usage
+from tests.view.conftest import only, record, tell
 from tools.chromium import chromium
 
 pytestmark = [
@@ -241,6 +243,32 @@ def test_texts_of_a_run_are_never_run_and_break_nothing(page, address, shelf_roo
     assert ended.returncode == 0, ended.stderr
     page.goto((tmp_path / "evil.html").as_uri())
     expect(page.locator("h1")).to_contain_text("<script>window.hacked = 1</script>")
+
+
+def test_what_a_run_used_is_drawn_beside_its_metrics_with_its_limits(page, served, tmp_path):
+    assert run(tmp_path, "success") == 0
+    folder = only(tmp_path)
+    begin = Recording.read(folder).job.start
+    write_usage(folder, begin, gpus=2)
+    page.goto(served(tmp_path))
+    page.locator(".run-row[data-run]").get_by_role("link").click()
+    used = page.locator("#usage")
+    expect(used.locator("[data-usage]")).to_have_count(7)
+    expect(used.locator('[data-usage="memory"]')).to_contain_text("peak 1.5 GiB of 2 GiB")
+    expect(used.locator('[data-usage="cpu"]')).to_contain_text("peak 1.9 of 2")
+    expect(used.locator('[data-usage="gpu memory"]')).to_contain_text("GPU 1 2 GiB")
+    expect(used).to_contain_text("CPU time 55.0 s")
+    memory = used.get_by_role("img", name=re.compile("Curve of Memory"))
+    drawn = memory.locator("canvas").screenshot()
+    memory.focus()
+    page.keyboard.press("+")
+    expect(used.get_by_role("button", name="Show all")).to_be_visible()
+    assert memory.locator("canvas").screenshot() != drawn
+    page.keyboard.press("0")
+    expect(used.get_by_role("button", name="Show all")).to_have_count(0)
+    UsageWriter(folder).append(OomKill(begin))
+    page.reload()
+    expect(used.get_by_role("alert")).to_contain_text("for want of memory")
 
 
 def test_an_exported_page_does_all_that_needs_no_server(page, shelf_root, tmp_path):

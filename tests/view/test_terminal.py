@@ -31,6 +31,7 @@ from synapse_otel.view.terminal.plot import AXIS, Plot
 from tests.eventually import eventually
 from tests.reading.runs import TOKEN as CREDENTIAL
 from tests.reading.runs import command, environment
+from tests.usage.used import write as write_usage
 from tests.view.conftest import _SERVE, record, tell
 
 pytestmark = pytest.mark.once
@@ -234,6 +235,18 @@ def test_environment_parameters_products_and_account_stand_under_about(shelf_roo
         await terminal.shows("emitted", "logs", "epochs", "model_path", "service.name", "job-4711")
 
     watch(shelf_root, scenario, run=run_of(shelf_root, "yolo", "success"), size=(110, 50))
+
+
+def test_what_a_run_used_stands_under_about(root):
+    (folder,) = (one for one in run_folders(root) if one.name == run_of(root, "yolo", "success"))
+    write_usage(folder, Recording.read(folder).job.start, oom=True)
+
+    async def scenario(terminal: Terminal) -> None:
+        await terminal.shows("4 about")
+        await terminal.press("4")
+        await terminal.shows("peak 1.9 of 2", "peak 1.5 GiB of 2.0 GiB", "for want of memory")
+
+    watch(root, scenario, run=folder.name, size=(110, 50))
 
 
 def test_what_happens_is_seen_while_it_happens(steered):

@@ -28,7 +28,7 @@ def written(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def known(folder: Path) -> set[str]:
     """Return every name of semconv, as OpenTelemetry and as Prometheus and Loki have it, and every recorded series."""
-    metrics = (*semconv.METRICS, *semconv.SELF_METRICS)
+    metrics = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS)
     dotted = {one.key for one in semconv.ATTRIBUTES} | {one.name for one in metrics}
     dotted |= {one.name for one in semconv.EVENTS}
     stored = {label(name) for name in dotted} | {name for one in metrics for name in series(one)}

@@ -8,7 +8,7 @@ from typing import Final
 from synapse_otel.signals.semconv import Metric
 
 _NOT_A_NAME: Final = re.compile(r"[^a-zA-Z0-9]+")
-_UNITS: Final = {"s": "seconds", "ms": "milliseconds", "By": "bytes"}
+_UNITS: Final = {"s": "seconds", "ms": "milliseconds", "By": "bytes", "W": "watts"}
 
 
 def label(attribute: str) -> str:

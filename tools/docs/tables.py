@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from synapse_otel.journal import folder, frames, state
+from synapse_otel.journal import folder, frames, state, usage
 from synapse_otel.signals import events as span_events
 from synapse_otel.signals import exceptions, job, semconv, values
 from synapse_otel.signals import metrics as metric_series
@@ -40,6 +40,11 @@ def metrics() -> str:
 def self_metrics() -> str:
     """Return every metric of the shipper itself."""
     return _metrics(semconv.SELF_METRICS)
+
+
+def usage_metrics() -> str:
+    """Return every metric of what jobs use."""
+    return _metrics(semconv.USAGE_METRICS)
 
 
 def _metrics(found: Iterable[semconv.Metric]) -> str:
@@ -114,7 +119,10 @@ def _structure(kind: frames.Kind) -> str:
 
 def structures() -> str:
     """Return the fields of every payload, by their place in the array."""
-    found: list[Any] = [*dict.fromkeys(frames.STRUCTURES.values()), frames.SpanEvent, frames.Link]
+    return _fields([*dict.fromkeys(frames.STRUCTURES.values()), frames.SpanEvent, frames.Link])
+
+
+def _fields(found: Iterable[Any]) -> str:
     parts = []
     for structure in found:
         docs = attribute_docs(structure)
@@ -122,6 +130,15 @@ def structures() -> str:
         rows = [(str(at), code(name), code(kind), docs.get(name, "")) for at, (name, kind) in enumerate(fields)]
         parts += [f"`{structure.__name__}`: {prose(structure.__doc__)}", table(("place", "field", "type", ""), rows)]
     return "\n\n".join(parts)
+
+
+def usage_frames() -> str:
+    """Return the kinds of frames in the file of samples, and their fields."""
+    found = {usage.UsageKind.SOURCE: usage.UsageSource, usage.UsageKind.SAMPLE: usage.UsageSample}
+    found |= {usage.UsageKind.OOM_KILL: usage.OomKill}
+    rows = [(str(kind.value), code(kind.name), code(structure.__name__)) for kind, structure in found.items()]
+    fields = _fields([*found.values(), usage.Gpu, usage.GpuSample])
+    return "\n\n".join([table(("kind", "name", "payload"), rows), fields])
 
 
 def slots() -> str:
@@ -149,6 +166,8 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "settings": own_settings,
     "slot-kinds": slots,
     "slot-layout": lambda: literal_block(state),
+    "usage-frames": usage_frames,
+    "usage-metrics": usage_metrics,
     **dashboards.blocks(),
     **{f"options-{name}": partial(commands.options, name) for name in commands.COMMANDS},
 }

@@ -12,6 +12,7 @@ from tools.grafana.boards import Section, board
 from tools.grafana.links import JOB
 from tools.grafana.queries import (
     ONE_JOB,
+    RATE,
     counted_logs,
     field,
     grown,
@@ -61,7 +62,7 @@ def dashboard() -> Dashboard:
             variables.service(ONE_JOB),
             variables.run(),
         ],
-        [_where(), _numbers(), _said(), _steps(), _delivery()],
+        [_where(), _numbers(), _used(), _said(), _steps(), _delivery()],
         marks=[marks.alerts(ONE_JOB), marks.warnings(OF_JOB), marks.events(OF_JOB)],
         since="now-6h",
         refresh="10s",
@@ -210,6 +211,88 @@ def _numbers() -> Section:
         .height(10)
         .span(16),
         panel,
+    ]
+
+
+def _used() -> Section:
+    def summed(metric: semconv.Metric) -> str:
+        return total("", _of(metric))
+
+    def by(metric: semconv.Metric, label: str) -> str:
+        return f"max by ({label}) ({_of(metric)})"
+
+    gpu = shown(names.GPU)
+    disk, network = names.DISK_DIRECTION, names.NETWORK_DIRECTION
+    received = f"max by ({network}) (rate({_of(semconv.SYSTEM_NETWORK_IO)}[{RATE}]))"
+    return "What it used", [
+        panels.curves(
+            "CPUs kept busy",
+            "By the job's processes, children included, and how many it may use: its cgroup's quota or its affinity. "
+            "At the limit it would be faster with more; far below it, it waits for something else.",
+            [
+                over_time(rate("", _of(semconv.PROCESS_CPU_TIME)), "busy"),
+                over_time(summed(semconv.JOB_CPU_LIMIT), "limit", "B"),
+            ],
+            unit="none",
+        ).override_by_name("limit", looks.LIMIT_LINE),
+        panels.curves(
+            "Memory",
+            "Resident memory of the job's processes together, and the limit of its cgroup where it has one: there the "
+            "kernel kills it. What forked processes share is counted for each.",
+            [
+                over_time(summed(semconv.PROCESS_MEMORY_USAGE), "used"),
+                over_time(f"max({_of(semconv.JOB_MEMORY_LIMIT)})", "limit", "B"),
+            ],
+            unit="bytes",
+        ).override_by_name("limit", looks.LIMIT_LINE),
+        panels.curves(
+            "Disk",
+            "Bytes a second that the job's processes moved from and to disks. What comes out of the page cache is not "
+            "among it.",
+            [over_time(rate(disk, _of(semconv.PROCESS_DISK_IO)), shown(disk))],
+            unit="Bps",
+        ),
+        panels.curves(
+            "Network",
+            "Bytes a second over the interfaces of the job's network namespace: in a container the container's, else "
+            "the whole host's, whoever sent them.",
+            [over_time(received, shown(network))],
+            unit="Bps",
+        ),
+        panels.curves(
+            "GPU utilisation",
+            "Share of the time in which each GPU of the job was at work, whoever used it. Low while the job trains: "
+            "it waits for its data.",
+            [over_time(by(semconv.HW_GPU_UTILIZATION, names.GPU), gpu)],
+            unit="percentunit",
+        ).max(1),
+        panels.curves(
+            "GPU memory",
+            "Memory in use on each GPU of the job, and how much the smallest of them has.",
+            [
+                over_time(by(semconv.HW_GPU_MEMORY_USAGE, names.GPU), gpu),
+                over_time(f"min({_of(semconv.HW_GPU_MEMORY_LIMIT)})", "limit", "B"),
+            ],
+            unit="bytes",
+        ).override_by_name("limit", looks.LIMIT_LINE),
+        panels.curves(
+            "GPU power",
+            "Power that each GPU of the job draws. It falls where a GPU is throttled, or waits.",
+            [over_time(by(semconv.HW_POWER, names.GPU), gpu)],
+            unit="watt",
+        ),
+        panels.curves(
+            "Its host",
+            "How busy the host's CPUs are and how full its memory is, with all that runs there. A job slows down "
+            "beside others when these are at 100 %.",
+            [
+                over_time(f"max({_of(semconv.SYSTEM_CPU_UTILIZATION)})", "CPUs"),
+                over_time(
+                    f"max({_of(semconv.SYSTEM_MEMORY_USAGE)}) / max({_of(semconv.SYSTEM_MEMORY_LIMIT)})", "memory", "B"
+                ),
+            ],
+            unit="percentunit",
+        ).max(1),
     ]
 
 

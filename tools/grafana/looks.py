@@ -51,6 +51,14 @@ ITEMS_A_SECOND: Final = "suffix: items/s"
 NO_THRESHOLDS: Final[Steps] = ((None, GREEN),)
 
 
+LIMIT_LINE: Final = [
+    DynamicConfigValue(id_val="color", value={"fixedColor": RED, "mode": FieldColorModeId.FIXED.value}),
+    DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [10, 10]}),
+    DynamicConfigValue(id_val="custom.fillOpacity", value=0),
+]
+"""How a line looks that the others cannot pass."""
+
+
 def levels(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
     """Return thresholds."""
     listed = [Threshold(value=value, color=colour) for value, colour in steps]

@@ -35,6 +35,9 @@ ERROR: Final = label(semconv.ERROR_TYPE)
 EXCEPTION: Final = label(semconv.EXCEPTION_TYPE)
 EXCEPTION_MESSAGE: Final = label(semconv.EXCEPTION_MESSAGE)
 STACK: Final = label(semconv.EXCEPTION_STACKTRACE)
+GPU: Final = label(semconv.HW_NAME)
+DISK_DIRECTION: Final = label(semconv.DISK_DIRECTION)
+NETWORK_DIRECTION: Final = label(semconv.NETWORK_DIRECTION)
 
 INSTANCE: Final = "instance"
 """Prometheus' label for `service.instance.id`: the run."""

@@ -24,6 +24,14 @@ export interface ChartProps {
   height: number;
   label: string;
   onRange: (range: [number, number] | null) => void;
+  /** How values are shown; as numbers if not given. */
+  show?: (value: number) => string;
+  /** What the vertical axis shows in any case. */
+  least?: number;
+  /** A line at the most there may be. */
+  limit?: number | null;
+  /** Marks at multiples of powers of two, as for bytes. */
+  binary?: boolean;
 }
 
 const SYNC = "metrics";
@@ -50,6 +58,8 @@ function colours(): { lines: string[]; grid: string; text: string; bad: string }
   return found;
 }
 
+const BINARY = Array.from({ length: 50 }, (_, at) => 2 ** at);
+
 const faint = (colour: string) => colour.replace(/^rgb\((.*)\)$/, "rgb($1 / 0.33)").replace(/,/g, " ");
 
 /** Curves over one axis; uPlot draws, this holds it in step with what is wanted. */
@@ -59,7 +69,8 @@ export function Chart(props: ChartProps) {
   const plot = useRef<uPlot | null>(null);
   const now = useRef(props);
   now.current = props;
-  const shape = [props.lines.map((line) => `${line.label}\t${line.colour}\t${line.smooth ? 1 : 0}`).join("\n"), props.axis, props.log, props.height].join("\u0000");
+  const bounds = `${props.least ?? ""} ${props.limit ?? ""}`;
+  const shape = [bounds, props.lines.map((line) => `${line.label}\t${line.colour}\t${line.smooth ? 1 : 0}`).join("\n"), props.axis, props.log, props.height].join("\u0000");
 
   useEffect(() => {
     const element = box.current!;
@@ -142,11 +153,11 @@ function options(element: HTMLElement, tip: HTMLElement, props: { current: Chart
     padding: [8, 8, 0, 0],
     scales: {
       x: { time: false, range: (_u, min, max) => props.current.range ?? (min === max ? [min - 1, max + 1] : [min, max]) },
-      y: log ? { distr: 3 } : { range: (_u, min, max) => (min === null || max === null ? [0, 1] : uPlot.rangeNum(min, max, 0.1, true)) },
+      y: log ? { distr: 3 } : { range: (_u, min, max) => (min === null || max === null ? [0, 1] : uPlot.rangeNum(Math.min(min, props.current.least ?? min), Math.max(max, props.current.limit ?? max), 0.1, true)) },
     },
     axes: [
       { ...axisOf, values, size: 28, ...(axis === "n" ? {} : { incrs: STEPS }), space: axis === "clock" ? 70 : 55 },
-      { ...axisOf, size: 56, space: 32, values: (_: uPlot, splits: (number | null)[]) => splits.map((value) => (value === null ? "" : number(value))) },
+      { ...axisOf, size: props.current.show ? 66 : 56, space: 32, ...(props.current.binary ? { incrs: BINARY } : {}), values: (_: uPlot, splits: (number | null)[]) => splits.map((value) => (value === null ? "" : (props.current.show ?? number)(value))) },
     ],
     cursor: {
       sync: { key: SYNC },
@@ -169,7 +180,7 @@ function options(element: HTMLElement, tip: HTMLElement, props: { current: Chart
         (u) => u.over.addEventListener("dblclick", () => props.current.onRange(null)),
         (u) => followFingers(u, (range) => props.current.onRange(range)),
       ],
-      draw: [(u) => drawMarks(u, props.current.marks, look.bad)],
+      draw: [(u) => drawMarks(u, props.current.marks, look.bad), (u) => drawLimit(u, props.current.limit ?? null, look.bad)],
       setCursor: [(u) => showTip(u, tip, props.current, look.lines)],
     },
   };
@@ -193,6 +204,22 @@ function drawMarks(u: uPlot, marks: number[], colour: string): void {
   ctx.restore();
 }
 
+/** A line that the curve cannot pass. */
+function drawLimit(u: uPlot, limit: number | null, colour: string): void {
+  if (limit === null) return;
+  const { ctx } = u;
+  const at = Math.round(u.valToPos(limit, "y", true)) + 0.5;
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.setLineDash([6, 4]);
+  ctx.lineWidth = devicePixelRatio;
+  ctx.beginPath();
+  ctx.moveTo(u.bbox.left, at);
+  ctx.lineTo(u.bbox.left + u.bbox.width, at);
+  ctx.stroke();
+  ctx.restore();
+}
+
 function showTip(u: uPlot, tip: HTMLElement, props: ChartProps, look: string[]): void {
   const { idx, left, top } = u.cursor;
   if (idx == null || left == null || top == null || left < 0 || !u.over.matches(":hover")) {
@@ -209,7 +236,8 @@ function showTip(u: uPlot, tip: HTMLElement, props: ChartProps, look: string[]):
     const swatch = document.createElement("i");
     swatch.style.background = look[line.colour % look.length]!;
     const text = document.createElement("span");
-    text.textContent = number(nearest(from.x, from.y, x));
+    const value = nearest(from.x, from.y, x);
+    text.textContent = value !== null && props.show ? props.show(value) : number(value);
     row.append(swatch, text);
     if (props.lines.length > 1) {
       const name = document.createElement("span");

@@ -17,7 +17,7 @@ export function Failure({ details, onRecord }: { details: Details; onRecord: (n:
         <div class="failure-head">
           <Icon name="cross" />
           <div>
-            <h2>The process was killed{exit?.signal ? ` by ${exit.signal}` : exit?.code != null ? `: exit status ${exit.code}` : ""}</h2>
+            <h2>The process was killed{row.error === "oom_killed" ? " for want of memory" : exit?.signal ? ` by ${exit.signal}` : exit?.code != null ? `: exit status ${exit.code}` : ""}</h2>
             <p>
               Last sign of life {offset(details.last - details.begin)} ({clock(details.last)})
               {open && <>, in <strong>{open.name}</strong></>}. What it had recorded until then is complete.

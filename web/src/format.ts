@@ -65,6 +65,17 @@ export function count(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+/** A number of bytes, also one between two marks of an axis. */
+export function bytes(value: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let at = 0;
+  while (Math.abs(value) >= 1024 && at < units.length - 1) {
+    value /= 1024;
+    at += 1;
+  }
+  return `${at && value < 100 ? Number(value.toFixed(1)) : Math.round(value)} ${units[at]}`;
+}
+
 export function plural(value: number, word: string): string {
   return `${count(value)} ${word}${value === 1 ? "" : "s"}`;
 }

@@ -7,6 +7,7 @@ import { Bar, Copied, Icon, lasted, Pairs, remaining, Section, StatePill, title,
 import { ProgressList } from "./progress";
 import { Records } from "./records";
 import type { Details, Source } from "./types";
+import { hasUsage, Usage } from "./usage";
 import { Waterfall } from "./waterfall";
 
 export function RunPage({ source, id }: { source: Source; id: string }) {
@@ -60,7 +61,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
       <Figures details={details} now={now} />
       <Failure details={details} onRecord={goTo} />
       <nav class="sections" aria-label="Parts of this page">
-        {[["steps", "Steps"], ["metrics", `Metrics ${details.series.length || ""}`], ["messages", `Messages ${count(details.logs.total)}`], ["about", "About"]].map(([target, word]) => (
+        {[["steps", "Steps"], ["metrics", `Metrics ${details.series.length || ""}`], ...(hasUsage(details) ? [["usage", "Used"]] : []), ["messages", `Messages ${count(details.logs.total)}`], ["about", "About"]].map(([target, word]) => (
           <a key={target} href={`#${target}`} onClick={(event) => { event.preventDefault(); document.getElementById(target!)?.scrollIntoView(); }}>{word}</a>
         ))}
       </nav>
@@ -71,6 +72,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
       <Section id="metrics" title="Metrics" note={details.series.length > 0 && <span class="muted small"><span class="by-mouse">Drag to zoom, double click</span><span class="by-touch">Pinch to zoom, double tap</span> to show all</span>}>
         <Metrics source={source} runs={shown} />
       </Section>
+      {hasUsage(details) && <Section id="usage" title="What it used"><Usage details={details} /></Section>}
       <Section id="messages" title="Messages and events">
         <Records source={source} details={details} at={at} />
       </Section>

@@ -74,6 +74,21 @@ export interface Series {
   max: number;
 }
 
+export interface UsageChart {
+  name: string;
+  unit: string;
+  limit: number | null;
+  lines: { label: string; t: number[]; v: number[] }[];
+}
+
+export interface Usage {
+  charts: UsageChart[];
+  totals: { cpu_seconds: number; processes_peak: number; disk_read: number | null; disk_written: number | null }[];
+  /** How its GPUs were told: `processes`, `CUDA_VISIBLE_DEVICES`, or `all`. */
+  gpus_by: string;
+  oom_killed: boolean;
+}
+
 export interface Exception {
   n: number;
   time: number;
@@ -115,6 +130,7 @@ export interface Details {
   spans: Span[];
   spans_left_out: number;
   series: Series[];
+  usage: Usage;
   logs: { total: number; least: Record<string, number>; developer: number; user: number; categories: string[] };
   exceptions: Exception[];
   /** Of a killed run: what it said to users last, and what it warned of. */

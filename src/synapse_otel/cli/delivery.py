@@ -117,7 +117,14 @@ class Delivery:
 
         orders = self._orders
         roots = [Path(root) for root in orders.roots]
-        shipper = Shipper(roots, self._destination, orders.key, interval_seconds=orders.interval_seconds, say=self._say)
+        shipper = Shipper(
+            roots,
+            self._destination,
+            orders.key,
+            interval_seconds=orders.interval_seconds,
+            say=self._say,
+            usage_seconds=orders.usage_seconds,
+        )
         running = Thread(target=shipper.run, kwargs={"idle_seconds": None}, name="shipper", daemon=True)
         running.start()
         self._over.wait()

@@ -11,6 +11,7 @@
                  quarantine.jsonl    records that the server calls invalid
                  exit.json           how the process ended (`Exit`), where a parent saw it
                  summary.json        what the segments told of its jobs, when they are delivered and deleted
+                 usage               what its processes used (`UsageSample`), where a shipper has sampled them
 
 Folders are 0700, files 0600. A folder whose name begins with a dot is being made, and none of a reader's business.
 """

@@ -26,6 +26,7 @@ from synapse_otel.recording.runs import (
     same_run,
 )
 from synapse_otel.recording.state import RunState, emitted_records, run_state
+from synapse_otel.recording.usage import RunUsage, UsageChart, UsageLine, run_usage
 
 __all__ = [
     "CategoryProgress",
@@ -40,9 +41,12 @@ __all__ = [
     "Role",
     "RunNotFoundError",
     "RunState",
+    "RunUsage",
     "Series",
     "Span",
     "SpanEvent",
+    "UsageChart",
+    "UsageLine",
     "emitted_records",
     "find_run",
     "grouped",
@@ -50,5 +54,6 @@ __all__ = [
     "run_groups",
     "run_name",
     "run_state",
+    "run_usage",
     "same_run",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import time_ns
-from typing import Self
+from typing import Final, Self
 
 from synapse_otel.account import Account, account_of, cursors_of
 from synapse_otel.journal.cursor import read_cursor
@@ -16,9 +16,12 @@ from synapse_otel.journal.folder import STATE_FILE, Exit, Run, read_exit, read_r
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.state import BLOCK_SIZE, Progress, read_block
 from synapse_otel.journal.summary import JobSummary, Summary, read_summary, summarise
+from synapse_otel.journal.usage import read_usage
 from synapse_otel.recording.entries import CategoryProgress
 from synapse_otel.recording.state import RunState, classify, is_alive, joined_state, run_state
 from synapse_otel.signals import semconv
+
+_KILL: Final = "SIGKILL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,10 @@ class Overview:
         found_exit = next((found for folder in reversed(folders) if (found := read_exit(folder))), None)
         silent_seconds = (time_ns() - last) / 1e9
         judge = partial(classify, alive=state.lives, silent_seconds=silent_seconds, stall_seconds=stall_seconds)
-        jobs = _jobs(summaries, judge, None if state.lives else _Death.of(found_exit, last))
+        cut_off = not state.lives and any(not job.end for one in summaries for job in one.jobs.values())
+        oom_killed = cut_off and any(read_usage(folder).oom_kill for folder in folders)
+        death = None if state.lives else _Death.of(found_exit, last, oom_killed=oom_killed)
+        jobs = _jobs(summaries, judge, death)
         if any(job.state is RunState.STALLED for job in jobs):
             state = RunState.STALLED
         emitted = [_emitted(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
@@ -153,7 +159,9 @@ class _Death:
     time: int
 
     @classmethod
-    def of(cls, ended: Exit | None, last: int) -> Self:
+    def of(cls, ended: Exit | None, last: int, *, oom_killed: bool) -> Self:
+        if oom_killed and (ended is None or ended.signal == _KILL):
+            return cls(semconv.ERROR_TYPE_OOM, last)
         return cls((ended.error_type if ended else "") or semconv.ERROR_TYPE_KILLED, last)
 
 

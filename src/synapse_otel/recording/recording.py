@@ -16,6 +16,7 @@ from synapse_otel.journal.state import BLOCK_SIZE, Progress, SlotValue, read_blo
 from synapse_otel.recording.contents import Contents
 from synapse_otel.recording.entries import CategoryProgress, Count, LogEntry, LogKind, Role, Series, Span
 from synapse_otel.recording.state import RunState, emitted_records, is_alive, joined_state, run_state, stalled
+from synapse_otel.recording.usage import RunUsage, run_usage
 from synapse_otel.signals import semconv
 
 
@@ -160,6 +161,11 @@ class Recording:
     def exceptions(self) -> list[LogEntry]:
         """The exceptions that left a job or step."""
         return [entry for entry in self.logs if entry.kind is LogKind.EXCEPTION]
+
+    @property
+    def usage(self) -> RunUsage:
+        """What its processes used, read from beside its journals; empty in memory, or where nobody has sampled them."""
+        return run_usage(self.folders)
 
     def progress_of(self, category: str | None = None) -> Progress | None:
         """Return the last progress of a category; None: of the job as a whole."""

@@ -13,6 +13,7 @@ from synapse_otel.report.messages import messages
 from synapse_otel.report.page import Page
 from synapse_otel.report.progress import progress
 from synapse_otel.report.summary import foot, head
+from synapse_otel.report.usage import usage
 from synapse_otel.report.waterfall import waterfall
 
 
@@ -30,7 +31,7 @@ class Report:
         """Yield the sections, each only if there is something in it."""
         page = Page(self._recording, options.max_width, ASCII if options.ascii_only else UNICODE)
         first = True
-        for section in (head, waterfall, progress, curves, messages, failures, foot):
+        for section in (head, waterfall, progress, curves, usage, messages, failures, foot):
             lines = list(section(page))
             if lines and not first:
                 yield Text("")

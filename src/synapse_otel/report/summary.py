@@ -58,7 +58,8 @@ def _outcome(page: Page, job: Span) -> tuple[str, str, str]:
     took = duration((page.recording.end_of(job) - job.start) / 1e9)
     glyphs = page.glyphs
     if page.killed(job):
-        return glyphs.failure, f"killed, last seen after {took}", "bold red"
+        why = " for want of memory" if page.recording.usage.oom_killed else ""
+        return glyphs.failure, f"killed{why}, last seen after {took}", "bold red"
     if job.is_open and page.recording.state is RunState.STALLED:
         silent = duration((page.recording.read_at - page.recording.last_time) / 1e9)
         return glyphs.running, f"stalled, silent for {silent}", "bold yellow"

@@ -67,6 +67,8 @@ class Settings(Source):
     """How many delivered runs are kept, the newest; only what tells of them, unless ``journal_keep`` is set."""
     journal_retention_age: PositiveFloat = 30 * 86_400.0
     """Seconds that a delivered run is kept at most."""
+    usage_interval: float = Field(default=5.0, ge=0, allow_inf_nan=False)
+    """Seconds between two samples of what a job's processes use, taken by its shipper; 0: none."""
     self_telemetry: bool = True
     """Whether what was recorded, delivered, pending and dropped is told as metrics too."""
     watched_by: str | None = None

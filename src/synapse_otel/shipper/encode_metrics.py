@@ -7,7 +7,7 @@ See `opentelemetry/proto/metrics/v1/metrics.proto`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from struct import Struct as Packing
 from typing import Any, Final, NamedTuple
 
@@ -99,6 +99,33 @@ def metric(instrument: str, name: str, unit: str, description: str, points: Iter
     return head + delimited(field, b"".join(points) + properties)
 
 
+def points_of(
+    instrument: str, name: str, unit: str, description: str, values: Mapping[str, Any]
+) -> Callable[[int, int, float], bytes]:
+    """Return what makes the body of a ``Metric`` with one point of one series: the rest of it is encoded only once.
+
+    Args:
+        instrument: ``gauge``, ``counter`` or ``updowncounter``.
+        name: Of the instrument.
+        unit: In UCUM's words.
+        description: For readers.
+        values: Attributes of the series.
+
+    """
+    field, properties = _INSTRUMENTS[instrument]
+    head = text(_NAME, name) + text(_DESCRIPTION, description) + text(_UNIT, unit)
+    own = attributes(_NUMBER_ATTRIBUTES, values)
+
+    def encoded(start: int, time: int, value: float) -> bytes:
+        if instrument == "gauge":
+            point = _SAMPLE.pack(_TIME, unsigned64(time), _AS_DOUBLE, value)
+        else:
+            point = _number(unsigned64(start), unsigned64(time), value)
+        return head + delimited(field, delimited(_POINTS, own + point) + properties)
+
+    return encoded
+
+
 def gauge_points(values: Mapping[str, Any], samples: Iterable[tuple[int, float]]) -> bytes:
     """Return the points of a gauge's series: all its samples, each a time and a value.
 
@@ -115,12 +142,14 @@ def gauge_points(values: Mapping[str, Any], samples: Iterable[tuple[int, float]]
 
 def sum_point(values: Mapping[str, Any], start: int, time: int, value: float) -> bytes:
     """Return the point of a counter's or up-down counter's series; a whole number is sent as an integer."""
-    start, time = unsigned64(start), unsigned64(time)
-    if float(value).is_integer() and -(1 << 63) <= value < 1 << 63:
-        point = _PACK_INT_POINT(_START, start, _TIME, time, _AS_INT, int(value))
-    else:
-        point = _PACK_DOUBLE_POINT(_START, start, _TIME, time, _AS_DOUBLE, value)
+    point = _number(unsigned64(start), unsigned64(time), value)
     return delimited(_POINTS, attributes(_NUMBER_ATTRIBUTES, values) + point)
+
+
+def _number(start: int, time: int, value: float) -> bytes:
+    if float(value).is_integer() and -(1 << 63) <= value < 1 << 63:
+        return _PACK_INT_POINT(_START, start, _TIME, time, _AS_INT, int(value))
+    return _PACK_DOUBLE_POINT(_START, start, _TIME, time, _AS_DOUBLE, value)
 
 
 def histogram_point(values: Mapping[str, Any], start: int, time: int, counted: Distribution) -> bytes:

@@ -54,12 +54,19 @@ class Death:
     """How a process ended that did not close its journal."""
 
     error_type: str
-    """Name of the signal, ``exit_`` and the status, or ``killed`` where nobody saw it."""
+    """`oom_killed`, name of the signal, ``exit_`` and the status, or ``killed`` where nobody saw it."""
     words: str
 
     @classmethod
-    def of(cls, ended: Exit | None) -> Death:
-        """Return what is known from the parent's word, None if there is none."""
+    def of(cls, ended: Exit | None, *, oom_killed: bool = False) -> Death:
+        """Return what is known.
+
+        Args:
+            ended: The parent's word; None if there is none.
+            oom_killed: The kernel killed for want of memory in the process' cgroup as it died.
+        """
+        if oom_killed and killed_by_kernel(ended):
+            return cls(semconv.ERROR_TYPE_OOM, "the process was killed for want of memory")
         if ended is None or not ended.error_type:
             return cls(semconv.ERROR_TYPE_KILLED, "the process was killed")
         if ended.signal:
@@ -70,6 +77,11 @@ class Death:
     def told(self, start: int, end: int) -> str:
         """Return what is said of a job that began and ended so; ``start`` and ``end`` are Unix times in ns."""
         return f"job ended: {self.words}, last seen after {(end - start) / 1e9:.3f} s"
+
+
+def killed_by_kernel(ended: Exit | None) -> bool:
+    """Say whether it may have been the kernel that killed a process; ``ended``: its parent's word, if there is one."""
+    return ended is None or ended.signal == _KILL
 
 
 def is_job(span: Span) -> bool:
@@ -118,6 +130,7 @@ def killed(span: Span, end: int, death: Death) -> Span:
     )
 
 
+_KILL = "SIGKILL"
 _UNSET = 0
 _ERROR = 2
 """Codes of a span's status, as OTLP has them."""

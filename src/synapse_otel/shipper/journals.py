@@ -33,8 +33,26 @@ class Journals:
     """The journals of one destination, and which of them are in hand."""
 
     def __init__(
-        self, roots: Iterable[Path], key: str, *, interval_seconds: float, report: Report, pace: Pace = AT_ONCE
+        self,
+        roots: Iterable[Path],
+        key: str,
+        *,
+        interval_seconds: float,
+        report: Report,
+        pace: Pace = AT_ONCE,
+        taken: Callable[[TrackedJournal], None] | None = None,
     ) -> None:
+        """Begin with none in hand.
+
+        Args:
+            roots: the folders in which journals may stand.
+            key: what names the destination in the journals.
+            interval_seconds: between two exports of the progress.
+            report: takes what has failed, and for which journal.
+            pace: how the process is shared with a job.
+            taken: hears of each journal that is taken in hand.
+        """
+        self._taken = taken
         self.roots = list(dict.fromkeys(roots))
         self.complete: set[Path] = set()
         """Folders of runs that are delivered."""
@@ -153,6 +171,8 @@ class Journals:
             return
         for lane in journal.lanes.values():
             lane.pace = self._pace
+        if self._taken is not None:
+            self._taken(journal)
         with self._lock:
             self._in_hand[folder] = journal
 

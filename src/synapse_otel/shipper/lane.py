@@ -20,6 +20,7 @@ from synapse_otel.journal.folder import STATE_FILE, read_exit
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.reader import Frame, JournalReader, Position
 from synapse_otel.journal.state import BLOCK_SIZE, Progress, SlotValue, read_block
+from synapse_otel.journal.usage import read_usage
 from synapse_otel.shipper import encode_values
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.cursor_file import CursorFile
@@ -383,7 +384,7 @@ class Lane(ABC):
 
     def death(self) -> Death:
         """Return how the process of a journal that nobody closed came to its end, as far as it is known."""
-        return Death.of(read_exit(self.folder))
+        return Death.of(read_exit(self.folder), oom_killed=read_usage(self.folder).oom_kill is not None)
 
     def slots(self) -> list[SlotValue]:
         """Return what the state block of the journal holds."""

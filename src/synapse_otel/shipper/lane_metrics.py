@@ -22,6 +22,8 @@ from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.self_telemetry import OWN_SCOPE, OwnAccount
 from synapse_otel.shipper.spacing import Spacing
 from synapse_otel.shipper.sums import Sums
+from synapse_otel.shipper.usage.following import JournalUsage
+from synapse_otel.shipper.usage.points import usage_points
 from synapse_otel.signals import semconv
 from synapse_otel.signals.readings import COUNTERS, PROGRESS, slot_attributes
 
@@ -61,6 +63,8 @@ class MetricsLane(Lane):
     """Metrics. What it adds on its own (progress, sums, heartbeat) is made when a request is: always the latest."""
 
     signal = Signal.METRICS
+    usage: JournalUsage | None = None
+    """What the journal's process uses, where that is sampled."""
 
     def __init__(self, folder: Path, interval_seconds: float, *, self_telemetry: bool = True) -> None:
         self._interval = interval_seconds
@@ -154,6 +158,11 @@ class MetricsLane(Lane):
         sample = self._newest[key] = _Sample(series, placed, value)
         return [Item(series.scope, sample)]
 
+    @property
+    def runs_job(self) -> bool:
+        """Whether a job runs, as far as the journal was read; asked from another thread, too."""
+        return any(not job.ended for job in list(self._jobs.values()))
+
     # --- what the lane keeps ------------------------------------------------------------------------
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -180,7 +189,7 @@ class MetricsLane(Lane):
         """Ask for a request when the interval has passed and a job lives, or at once when a job began or ended."""
         self._alive = alive
         now = time.monotonic()
-        live = any(not job.ended for job in self._jobs.values())
+        live = self.runs_job
         if self._changed or (live and now >= self._due):
             self._changed = False
             self._due = now + self._interval
@@ -190,7 +199,7 @@ class MetricsLane(Lane):
 
     def due_in_seconds(self) -> float:
         """Return after how long the progress and the heartbeat are sent again."""
-        live = self._alive and any(not job.ended for job in self._jobs.values())
+        live = self._alive and self.runs_job
         return max(self._due - time.monotonic(), 0.0) if live else inf
 
     def closing(self, *, killed: bool) -> list[Item]:
@@ -284,6 +293,7 @@ class MetricsLane(Lane):
         for job in self._jobs.values():
             if not job.told:
                 found += [(job.scope, encoded) for encoded in self._job_metrics(job, start, now, last)]
+                found += [(job.scope, encoded) for encoded in self._used(job)]
         return found + self._running_steps(now)
 
     def _account_of_own(self, items: list[Item]) -> list[tuple[int, bytes]]:
@@ -322,6 +332,12 @@ class MetricsLane(Lane):
             if job.own:
                 found.append(_point(semconv.JOB_HEARTBEAT_TIME, job.attributes, start, now, now / 1e9))
         return found
+
+    def _used(self, job: _Job) -> list[bytes]:
+        usage = self.usage
+        if usage is None or usage.latest is None or usage.source is None or usage.is_covered:
+            return []
+        return usage_points(usage.source, usage.latest, job.attributes)
 
     def _running_steps(self, now: int) -> list[tuple[int, bytes]]:
         found = []

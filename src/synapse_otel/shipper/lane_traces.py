@@ -7,13 +7,19 @@ from typing import Any, Final
 
 from synapse_otel.journal.frames import Log, Signal, Span, SpanEvent
 from synapse_otel.journal.reader import Frame, read_all
+from synapse_otel.journal.usage import read_usage
 from synapse_otel.redaction import redact_values
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.encode_spans import span as encode_span
-from synapse_otel.shipper.jobs import Death, is_job, killed
+from synapse_otel.shipper.jobs import Death, is_job, is_worker, killed
 from synapse_otel.shipper.lane import Lane
+from synapse_otel.shipper.usage.following import JournalUsage
+from synapse_otel.shipper.usage.points import usage_attributes
 from synapse_otel.signals import semconv
 
+_ALWAYS: Final = (1 << 63) - 1
+_LATE_NS: Final = 1_000_000_000
+"""The sample that was taken when a job's end had been read is the job's, too."""
 _FIRST: Final = 40
 _LAST: Final = 80
 
@@ -22,17 +28,25 @@ class TracesLane(Lane):
     """Spans, sent as soon as they are read: they are few, and somebody is waiting to see them."""
 
     signal = Signal.TRACES
+    usage: JournalUsage | None = None
+    """What the journal's process uses, where that is sampled."""
 
     def take(self, frame: Frame, structure: Span) -> list[Item]:
         """Encode a span that has ended."""
         self.open.take(structure, whole=True)
         self.last_time = max(self.last_time, structure.end)
+        if self.usage is not None and _has_used(structure):
+            self.usage.refresh()
         return [self._item(structure, frame.count)]
 
     def _is_due(self, batch: Batch) -> bool:
         return bool(batch.items) or super()._is_due(batch)
 
     def _item(self, span: Span, count: int) -> Item:
+        if _has_used(span):
+            # A killed process was seen longer than its journal tells; of another the last sample was taken just now.
+            until = span.end + _LATE_NS if count else _ALWAYS
+            span.attributes |= usage_attributes(read_usage(self.folder), span.start, until)
         return Item(span.scope, encode_span(redacted(span)), count, span.span_id.hex())
 
     def closing(self, *, killed: bool) -> list[Item]:
@@ -59,6 +73,11 @@ class TracesLane(Lane):
             if isinstance(log, Log) and log.span[16:24] in found:
                 found[log.span[16:24]].add(log)
         return found
+
+
+def _has_used(span: Span) -> bool:
+    """Say whether a span tells of what was used: that of a job, or of a process that worked for one."""
+    return is_job(span) or (is_worker(span) and semconv.SPAN_MARKER not in span.attributes)
 
 
 class _Events:

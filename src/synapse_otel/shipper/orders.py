@@ -17,6 +17,7 @@ finds what waits."""
 KEPT_RUNS: Final = 100
 KEPT_SECONDS: Final = 30 * 86_400.0
 TOTAL_BYTES: Final = 8 << 30
+USAGE_SECONDS: Final = 5.0
 
 
 class Limits(NamedTuple):
@@ -47,6 +48,8 @@ class Orders(msgspec.Struct, frozen=True):
     """Time that a delivered run is kept at most."""
     total_bytes: int = TOTAL_BYTES
     """What the segments of all journals may take on the disk together."""
+    usage_seconds: float = USAGE_SECONDS
+    """Between two samples of what jobs use; 0: none are taken."""
 
     @property
     def limits(self) -> Limits:

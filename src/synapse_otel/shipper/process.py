@@ -64,6 +64,7 @@ def make_shipper(orders: Orders, say: Say) -> Shipper:
         say=say,
         limits=orders.limits,
         pace=SPARING if orders.destination.speaks_grpc else AT_ONCE,
+        usage_seconds=orders.usage_seconds,
     )
 
 

@@ -17,6 +17,7 @@ from synapse_otel.shipper.pace import AT_ONCE, Pace
 from synapse_otel.shipper.retention import Retention
 from synapse_otel.shipper.signal_sender import Say, SignalSender
 from synapse_otel.shipper.tracked import TrackedJournal
+from synapse_otel.shipper.usage.sampler import Sampler
 
 POLL_SECONDS: Final = 0.05
 QUIET_POLL_SECONDS: Final = 0.2
@@ -55,12 +56,29 @@ class Shipper:
         say: Say,
         limits: Limits = Limits(),  # noqa: B008 - immutable
         pace: Pace = AT_ONCE,
+        usage_seconds: float = 0,
     ) -> None:
+        """Begin.
+
+        Args:
+            roots: the folders.
+            destination: where to.
+            key: what names it in the journals.
+            interval_seconds: between two exports of the progress.
+            say: takes a line.
+            limits: how much is kept.
+            pace: how it shares its process with a job.
+            usage_seconds: between two samples of what jobs use; 0: none are taken.
+        """
+        self._sampler = Sampler(usage_seconds, say) if usage_seconds else None
         self._deaths: Deaths | None = None
         self._interval = interval_seconds
         self._say = say
         self.pace = pace
-        self._journals = Journals(roots, key, interval_seconds=interval_seconds, report=self._report, pace=pace)
+        taken = self._sampler.attach if self._sampler is not None else None
+        self._journals = Journals(
+            roots, key, interval_seconds=interval_seconds, report=self._report, pace=pace, taken=taken
+        )
         self._retention = Retention(self._journals.roots, key, limits, say)
         self._failures: dict[tuple[Path, Signal], tuple[int, float]] = {}
         """Errors in a row of a journal's lane, and the time before which it is left alone."""
@@ -95,6 +113,7 @@ class Shipper:
                     stirred = now
                 scanned = now
             in_hand = self._journals.in_hand
+            self._sample(in_hand)
             with self.pace.turn():
                 stirs = any(journal.stirs() for journal in in_hand)
             if stirs:
@@ -147,6 +166,8 @@ class Shipper:
         for sender in self._senders.values():
             sender.close()
         self._journals.release()
+        if self._sampler is not None:
+            self._sampler.close()
         deaths, self._deaths = self._deaths, None
         if deaths is not None:
             deaths.close()
@@ -195,6 +216,10 @@ class Shipper:
         finally:
             journal.close()
         return True
+
+    def _sample(self, in_hand: list[TrackedJournal]) -> None:
+        if self._sampler is not None:
+            self._sampler.look(in_hand)
 
     # --- looking after the journals -----------------------------------------------------------------
 

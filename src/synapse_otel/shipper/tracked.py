@@ -31,6 +31,7 @@ from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.lane_logs import LogsLane
 from synapse_otel.shipper.lane_metrics import MetricsLane
 from synapse_otel.shipper.lane_traces import TracesLane
+from synapse_otel.shipper.usage.following import JournalUsage, note_oom_kill
 
 _WATCH_SECONDS: Final = 0.02
 """Three threads look; one look is enough for all of them."""
@@ -48,10 +49,12 @@ class TrackedJournal:
         self._keep = run.keep if run else True
         self._watched_by = run.watched if run else ""
         self._gone: float | None = None
+        self._metrics = MetricsLane(folder, interval_seconds, self_telemetry=run.self_telemetry if run else True)
+        self._traces = TracesLane(folder)
         self.lanes: dict[Signal, Lane] = {
             Signal.LOGS: LogsLane(folder),
-            Signal.METRICS: MetricsLane(folder, interval_seconds, self_telemetry=run.self_telemetry if run else True),
-            Signal.TRACES: TracesLane(folder),
+            Signal.METRICS: self._metrics,
+            Signal.TRACES: self._traces,
         }
         self.ended = False
         self._told = False
@@ -61,6 +64,8 @@ class TrackedJournal:
         self.has_moved = False
         self._hands = {signal: Lock() for signal in Signal}
         """Held by whoever works on a lane: only then may it be let go of."""
+        self.usage: JournalUsage | None = None
+        """What its process uses, where that is sampled."""
         self._closed = False
         self._watched = 0.0
         self._cleaned: tuple[int, bool] | None = None
@@ -92,10 +97,19 @@ class TrackedJournal:
             lock.release()
             raise
 
+    def follow(self, usage: JournalUsage) -> None:
+        """Have it told what the journal's process uses."""
+        self.usage = self._metrics.usage = self._traces.usage = usage
+
     @property
     def complete(self) -> bool:
         """Whether the journal has ended and all of it is delivered."""
         return all(lane.cursor.complete for lane in self.lanes.values())
+
+    @property
+    def runs_job(self) -> bool:
+        """Whether a job runs, as far as the journal was read."""
+        return self._metrics.runs_job
 
     @property
     def saved(self) -> bool:
@@ -128,6 +142,8 @@ class TrackedJournal:
         except FileNotFoundError:
             ended = True
         if ended and not self._awaits_exit(now):
+            with suppress(OSError):  # a full disk: then it was killed, for all that is known
+                note_oom_kill(self.folder)
             for lane in self.lanes.values():
                 lane.awaited = True
             self.ended = True

@@ -90,6 +90,29 @@ SIGNAL: Final = "synapse.signal"
 COMPONENT_TYPE: Final = "otel.component.type"
 COMPONENT_NAME: Final = "otel.component.name"
 LOSS_REASON: Final = "synapse.platform.loss.reason"
+CPU_MODE: Final = "cpu.mode"
+DISK_DIRECTION: Final = "disk.io.direction"
+NETWORK_DIRECTION: Final = "network.io.direction"
+MEMORY_STATE: Final = "system.memory.state"
+HW_ID: Final = "hw.id"
+HW_NAME: Final = "hw.name"
+HW_MODEL: Final = "hw.model"
+HW_TYPE: Final = "hw.type"
+USAGE_MEMORY_PEAK: Final = "synapse.usage.memory.peak"
+USAGE_MEMORY_LIMIT: Final = "synapse.usage.memory.limit"
+USAGE_CPU_TIME: Final = "synapse.usage.cpu.time"
+USAGE_CPU_PEAK: Final = "synapse.usage.cpu.peak"
+USAGE_CPU_LIMIT: Final = "synapse.usage.cpu.limit"
+USAGE_PROCESSES_PEAK: Final = "synapse.usage.processes.peak"
+USAGE_DISK_READ: Final = "synapse.usage.disk.read"
+USAGE_DISK_WRITE: Final = "synapse.usage.disk.write"
+USAGE_NETWORK_RECEIVE: Final = "synapse.usage.network.receive"
+USAGE_NETWORK_TRANSMIT: Final = "synapse.usage.network.transmit"
+USAGE_GPU_UTILIZATION_PEAK: Final = "synapse.usage.gpu.utilization.peak"
+USAGE_GPU_MEMORY_PEAK: Final = "synapse.usage.gpu.memory.peak"
+USAGE_GPU_POWER_PEAK: Final = "synapse.usage.gpu.power.peak"
+
+_USED: Final = "job span, worker span"
 
 ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(SERVICE_NAME, "string", "Name of the plugin, unless OTEL_SERVICE_NAME is set.", "resource"),
@@ -160,7 +183,7 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(
         ERROR_TYPE,
         "string",
-        "Class of the exception, name of the signal, or `killed`.",
+        "Class of the exception, name of the signal, `oom_killed` where the cgroup tells, or `killed`.",
         "span, job finished event, crashes",
     ),
     Attribute(EXCEPTION_TYPE, "string", "Class of the exception.", "exception"),
@@ -180,6 +203,27 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         "synapse.platform.log.lost",
     ),
     Attribute(COMPONENT_NAME, "string", "Type and signal: `otlp_http_exporter/logs`.", "self-telemetry"),
+    Attribute(CPU_MODE, "string", "`user` or `system`.", "process.cpu.time"),
+    Attribute(DISK_DIRECTION, "string", "`read` or `write`.", "process.disk.io"),
+    Attribute(NETWORK_DIRECTION, "string", "`receive` or `transmit`.", "system.network.io"),
+    Attribute(MEMORY_STATE, "string", "`used`.", "system.memory.usage"),
+    Attribute(HW_ID, "string", "UUID of a GPU.", "hw.*"),
+    Attribute(HW_NAME, "string", "Its number as the driver counts: `GPU 0`.", "hw.*"),
+    Attribute(HW_MODEL, "string", "Its model.", "hw.*"),
+    Attribute(HW_TYPE, "string", "`gpu`.", "hw.power"),
+    Attribute(USAGE_MEMORY_PEAK, "int", "Most memory (RSS, bytes) that the processes held at once.", _USED),
+    Attribute(USAGE_MEMORY_LIMIT, "int", "Memory limit (bytes) of the cgroup, where it has one.", _USED),
+    Attribute(USAGE_CPU_TIME, "double", "CPU time (seconds) of all processes, also of those that have ended.", _USED),
+    Attribute(USAGE_CPU_PEAK, "double", "Most CPUs that were kept busy at once.", _USED),
+    Attribute(USAGE_CPU_LIMIT, "double", "CPUs that the job may use: cgroup quota and affinity.", _USED),
+    Attribute(USAGE_PROCESSES_PEAK, "int", "Most processes at once.", _USED),
+    Attribute(USAGE_DISK_READ, "int", "Bytes read from disks.", _USED),
+    Attribute(USAGE_DISK_WRITE, "int", "Bytes written to disks.", _USED),
+    Attribute(USAGE_NETWORK_RECEIVE, "int", "Bytes that the job's network namespace received meanwhile.", _USED),
+    Attribute(USAGE_NETWORK_TRANSMIT, "int", "Bytes that the job's network namespace sent meanwhile.", _USED),
+    Attribute(USAGE_GPU_UTILIZATION_PEAK, "double", "Highest utilisation of a GPU of the job, 0 to 1.", _USED),
+    Attribute(USAGE_GPU_MEMORY_PEAK, "int", "Most memory (bytes) in use on the job's GPUs together.", _USED),
+    Attribute(USAGE_GPU_POWER_PEAK, "double", "Most power (watts) that the job's GPUs drew together.", _USED),
 )
 
 # --- values -----------------------------------------------------------------------------------------
@@ -191,6 +235,7 @@ RESULT_TIMEOUT: Final = "timeout"
 RESULT_CANCELLATION: Final = "cancellation"
 RESULT_SKIP: Final = "skip"
 ERROR_TYPE_KILLED: Final = "killed"
+ERROR_TYPE_OOM: Final = "oom_killed"
 PHASE_ROLLBACK: Final = "rollback"
 PHASE_WORKER: Final = "worker"
 AUDIENCE_DEVELOPER: Final = "developer"
@@ -372,6 +417,77 @@ SELF_METRICS: Final[tuple[Metric, ...]] = (
     SHIPPER_RETRIES,
     SHIPPER_SENT,
     SHIPPER_QUEUE_AGE,
+)
+
+# What the job used: sampled by the shipper. OpenTelemetry's own names, of the job's process tree, its host, its GPUs.
+_GPU = (*_JOB, HW_ID, HW_NAME, HW_MODEL)
+
+PROCESS_CPU_TIME: Final = Metric(
+    "process.cpu.time", "counter", "s", "CPU time of the job's processes.", (*_JOB, CPU_MODE)
+)
+PROCESS_CPU_UTILIZATION: Final = Metric(
+    "process.cpu.utilization", "gauge", "1", "Share of the CPUs that the job may use which its processes used.", _JOB
+)
+PROCESS_MEMORY_USAGE: Final = Metric(
+    "process.memory.usage", "updowncounter", "By", "Memory (RSS) of the job's processes together.", _JOB
+)
+PROCESS_DISK_IO: Final = Metric(
+    "process.disk.io",
+    "counter",
+    "By",
+    "Bytes that the job's processes moved from and to disks.",
+    (*_JOB, DISK_DIRECTION),
+)
+JOB_PROCESSES: Final = Metric(
+    "synapse.job.processes", "updowncounter", "{process}", "Processes of the job that live.", _JOB
+)
+JOB_CPU_LIMIT: Final = Metric(
+    "synapse.job.cpu.limit", "updowncounter", "{cpu}", "CPUs that the job may use: cgroup quota and affinity.", _JOB
+)
+JOB_MEMORY_LIMIT: Final = Metric(
+    "synapse.job.memory.limit", "updowncounter", "By", "Memory limit of the job's cgroup, where it has one.", _JOB
+)
+SYSTEM_NETWORK_IO: Final = Metric(
+    "system.network.io",
+    "counter",
+    "By",
+    "Bytes over the interfaces of the job's network namespace, loopback and virtual ones left out.",
+    (*_JOB, NETWORK_DIRECTION),
+)
+SYSTEM_CPU_UTILIZATION: Final = Metric(
+    "system.cpu.utilization", "gauge", "1", "Share of all CPUs of the host that was busy, whoever used them.", _JOB
+)
+SYSTEM_MEMORY_USAGE: Final = Metric(
+    "system.memory.usage", "updowncounter", "By", "Memory of the host that is in use.", (*_JOB, MEMORY_STATE)
+)
+SYSTEM_MEMORY_LIMIT: Final = Metric("system.memory.limit", "updowncounter", "By", "Memory that the host has.", _JOB)
+HW_GPU_UTILIZATION: Final = Metric(
+    "hw.gpu.utilization", "gauge", "1", "Share of the time in which the GPU was at work.", _GPU
+)
+HW_GPU_MEMORY_USAGE: Final = Metric("hw.gpu.memory.usage", "updowncounter", "By", "Memory of the GPU in use.", _GPU)
+HW_GPU_MEMORY_LIMIT: Final = Metric("hw.gpu.memory.limit", "updowncounter", "By", "Memory that the GPU has.", _GPU)
+HW_GPU_MEMORY_UTILIZATION: Final = Metric(
+    "hw.gpu.memory.utilization", "gauge", "1", "Share of the GPU's memory in use.", _GPU
+)
+HW_POWER: Final = Metric("hw.power", "gauge", "W", "Power that the GPU draws.", (*_GPU, HW_TYPE))
+
+USAGE_METRICS: Final[tuple[Metric, ...]] = (
+    PROCESS_CPU_TIME,
+    PROCESS_CPU_UTILIZATION,
+    PROCESS_MEMORY_USAGE,
+    PROCESS_DISK_IO,
+    JOB_PROCESSES,
+    JOB_CPU_LIMIT,
+    JOB_MEMORY_LIMIT,
+    SYSTEM_NETWORK_IO,
+    SYSTEM_CPU_UTILIZATION,
+    SYSTEM_MEMORY_USAGE,
+    SYSTEM_MEMORY_LIMIT,
+    HW_GPU_UTILIZATION,
+    HW_GPU_MEMORY_USAGE,
+    HW_GPU_MEMORY_LIMIT,
+    HW_GPU_MEMORY_UTILIZATION,
+    HW_POWER,
 )
 
 EXPORT_BUCKETS: Final[tuple[float, ...]] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)

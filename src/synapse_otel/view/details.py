@@ -7,7 +7,7 @@ from time import time_ns
 from typing import Any, Final
 
 from synapse_otel.journal.folder import QUARANTINE_FILE
-from synapse_otel.recording import LogKind, Overview, Role, RunState, Span
+from synapse_otel.recording import LogKind, Overview, Role, RunState, Span, run_usage
 from synapse_otel.redaction import redact_text
 from synapse_otel.signals import semconv
 from synapse_otel.view.filtering import counts_of
@@ -51,6 +51,7 @@ def details(one: Shelved, found: Gathered, *, jaeger_url: str | None = None) -> 
         "spans": shown,
         "spans_left_out": left_out,
         "series": _series(found),
+        "usage": _usage(found),
         "logs": counts_of(found.logs),
         "exceptions": [_exception(found, at) for at in found.exceptions],
         "last_words": _last_words(found) if overview is not None and overview.state is RunState.CRASHED else [],
@@ -182,6 +183,32 @@ def _series(found: Gathered) -> list[Json]:
     return [{key: finite(value) if isinstance(value, float) else value for key, value in one.items()} for one in told][
         :SERIES
     ]
+
+
+def _usage(found: Gathered) -> Json:
+    """Return what the run's processes used, as curves and in numbers."""
+    used = run_usage(found.folders)
+    return {
+        "charts": [
+            {
+                "name": chart.name,
+                "unit": chart.unit,
+                "limit": chart.limit,
+                "lines": [
+                    {
+                        "label": line.label,
+                        "t": [milliseconds(time) for time in line.times],
+                        "v": [float(f"{value:.6g}") for value in line.values],
+                    }
+                    for line in chart.lines
+                ],
+            }
+            for chart in used.charts
+        ],
+        "totals": [one._asdict() for one in used.totals],
+        "gpus_by": used.gpus_by,
+        "oom_killed": used.oom_killed,
+    }
 
 
 def _exception(found: Gathered, at: int) -> Json:

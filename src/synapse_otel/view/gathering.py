@@ -13,6 +13,7 @@ from synapse_otel.journal.folder import STATE_FILE, folder_size, segment_numbers
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.journal.reader import Frame, JournalReader
 from synapse_otel.journal.state import BLOCK_SIZE
+from synapse_otel.journal.usage import usage_written
 from synapse_otel.recording import LogKind, Span
 from synapse_otel.recording.contents import Contents
 from synapse_otel.recording.state import is_alive
@@ -196,6 +197,7 @@ class Gathered:
                     data = file.read(BLOCK_SIZE)
             except OSError:
                 continue  # none was made, or the run was deleted in this moment
+            data += str(usage_written(journal.folder)).encode()
             if self._states.get(journal.folder) != data:
                 self._states[journal.folder] = data
                 self.version += 1

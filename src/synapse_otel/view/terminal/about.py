@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from synapse_otel.report.glyphs import Glyphs
+from synapse_otel.report.usage import peak, used_curve
 from synapse_otel.report.words import clock, fitted, path, printable
 from synapse_otel.view.rows import Json
 from synapse_otel.view.terminal.overview import heading
@@ -29,7 +30,7 @@ def about(told: Json, width: int, glyphs: Glyphs) -> list[Text]:
         **(links if told["jaeger"] else {}),
         **{f"folder{'' if not at else f' {at + 1}'}": path(one) for at, one in enumerate(told["folders"])},
     }
-    lines = [*_account(told), *_pairs("This run", run, width, glyphs)]
+    lines = [*_account(told), *_used(told, width, glyphs), *_pairs("This run", run, width, glyphs)]
     lines += _pairs("Parameters", job["params"], width, glyphs)
     lines += _pairs("Made", job["products"], width, glyphs)
     lines += _pairs("Environment", told["resource"], width, glyphs)
@@ -53,6 +54,20 @@ def _account(told: Json) -> Iterator[Text]:
         yield Text(printable(failure), "yellow")
     if told["row"] and told["row"]["pending"] and not told["lives"]:
         yield Text("`synapse-otel sync` delivers what is pending.", "dim")
+    yield Text()
+
+
+def _used(told: Json, width: int, glyphs: Glyphs) -> Iterator[Text]:
+    charts = told["usage"]["charts"]
+    if not charts:
+        return
+    yield heading("Used")
+    for chart in charts:
+        for line in chart["lines"]:
+            curve = used_curve(chart["name"], line["label"], line["v"], width, glyphs)
+            yield curve.append(peak(chart["unit"], chart["limit"], line["v"]))
+    if told["usage"]["oom_killed"]:
+        yield Text("The kernel killed for want of memory when this run ended.", "red")
     yield Text()
 
 

@@ -76,7 +76,9 @@ def _failure(told: Json, *, whole_stack: bool) -> Iterator[Text]:
 def _killed(told: Json) -> Iterator[Text]:
     ended = told["exit"] or {}
     how = ""
-    if ended.get("signal"):
+    if (told["row"] or {}).get("error") == semconv.ERROR_TYPE_OOM:
+        how = " for want of memory"
+    elif ended.get("signal"):
         how = f" by {ended['signal']}"
     elif ended.get("code") is not None:
         how = f": exit status {ended['code']}"

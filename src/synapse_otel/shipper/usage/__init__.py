@@ -1,0 +1,1 @@
+"""What jobs use: sampled by the shipper, kept beside the journal, told as metrics."""

@@ -1,0 +1,148 @@
+"""The cgroup of a job (Linux): what it may use, and whether the kernel has killed in it for want of memory.
+
+Version 2 and version 1. A limit of any cgroup above counts, too, as far as it is to be seen: in a container, the
+container's own stands at the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from synapse_otel.shipper.usage.proc_tree import PROC, read_file
+
+CGROUPS: Final = Path("/sys/fs/cgroup")
+_UNIFIED: Final = "unified"
+"""Where version 2 stands beside version 1."""
+_KILLS: Final = ("memory.events", "memory.oom_control")
+"""Files that tell of kills: of version 2, of version 1."""
+_NO_LIMIT: Final = 1 << 60
+"""Version 1 says so, or more, where there is none."""
+
+
+class Cgroup:
+    """Of one process."""
+
+    def __init__(self, pid: int, root: Path = CGROUPS, proc: Path = PROC) -> None:
+        """Find it.
+
+        Args:
+            pid: of the process.
+            root: where the cgroups' file systems are mounted.
+            proc: where the system's files stand.
+        """
+        self._root = root
+        try:
+            lines = read_file(f"{proc}/{pid}/cgroup").decode("utf-8", "replace").splitlines()
+        except OSError:
+            lines = []
+        paths = {name: path for _, names, path in (line.split(":", 2) for line in lines) for name in names.split(",")}
+        self.memory = self._find(paths, "memory", ("memory.max", "memory.limit_in_bytes"))
+        """Folder of the cgroup that accounts the memory; None where there is none."""
+        self._cpu = self._find(paths, "cpu", ("cpu.max", "cpu.cfs_quota_us"))
+
+    def _find(self, paths: dict[str, str], controller: str, files: tuple[str, str]) -> Path | None:
+        """Return the folder of a controller: of version 1, where it is one, else of version 2."""
+        if controller in paths:
+            mounts, path = [self._root / controller, self._root / "cpu,cpuacct"], paths[controller]
+        else:
+            mounts, path = [self._root, self._root / _UNIFIED], paths.get("", "/")
+        for mount in mounts:
+            whole = mount / path.lstrip("/")
+            # In a container the path may be the host's, while what is mounted begins with the container's own.
+            for folder in (whole, mount):
+                if ".." not in folder.parts and any((folder / file).exists() for file in files):
+                    return folder
+        # The root of version 2 has no limits, but its children count.
+        found = mounts[0] / path.lstrip("/")
+        return found if (found / "memory.events").exists() else None
+
+    def memory_limit(self) -> int:
+        """Return how many bytes it may use; 0 where there is no limit."""
+        return int(self._lowest(self.memory, _memory_limit))
+
+    def cpu_limit(self) -> float:
+        """Return how many CPUs it may use; 0 where there is no limit."""
+        return self._lowest(self._cpu, _cpu_limit)
+
+    def _lowest(self, folder: Path | None, read: Callable[[Path], float]) -> float:
+        found = [read(each) for each in self._upwards(folder)]
+        return min((limit for limit in found if limit), default=0)
+
+    def _upwards(self, folder: Path | None) -> Iterator[Path]:
+        while folder is not None and folder != self._root.parent and self._root in (folder, *folder.parents):
+            yield folder
+            folder = folder.parent
+
+
+class Confines(NamedTuple):
+    """What a process may use at most, and where its cgroup tells of kills."""
+
+    cpus: float
+    """0 where there is no limit."""
+    memory: int
+    """Bytes; 0 where there is no limit."""
+    cgroup: str
+    """Folder of the cgroup that accounts its memory; empty where there is none."""
+    kills: str
+    """File in it that tells of kills for want of memory; empty where none does."""
+
+    @classmethod
+    def of(cls, pid: int, root: Path = CGROUPS) -> Self:
+        """Return those of a process.
+
+        Args:
+            pid: of the process.
+            root: where the cgroups' file systems are mounted.
+        """
+        found = Cgroup(pid, root)
+        files = (f"{found.memory}/{name}" for name in _KILLS)
+        kills = next((path for path in files if _counted(path) is not None), "")
+        return cls(found.cpu_limit(), found.memory_limit(), str(found.memory or ""), kills)
+
+    def oom_kills(self) -> int | None:
+        """Return what `oom_kills` returns of its cgroup."""
+        return _counted(self.kills) if self.kills else None
+
+
+def oom_kills(memory: Path | str | None) -> int | None:
+    """Return how many processes of a cgroup the kernel has killed for want of memory; None where it does not tell.
+
+    Args:
+        memory: its folder, as `Cgroup.memory`.
+    """
+    return next((count for name in _KILLS if (count := _counted(f"{memory}/{name}")) is not None), None)
+
+
+def _counted(path: str) -> int | None:
+    try:
+        for line in read_file(path).splitlines():
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _memory_limit(folder: Path) -> int:
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        try:
+            text = read_file(f"{folder}/{name}").strip()
+            return int(text) if text != b"max" and int(text) < _NO_LIMIT else 0
+        except (OSError, ValueError):
+            continue
+    return 0
+
+
+def _cpu_limit(folder: Path) -> float:
+    try:
+        quota, period = read_file(f"{folder}/cpu.max").split()
+        return int(quota) / int(period) if quota != b"max" else 0
+    except (OSError, ValueError):
+        pass
+    try:
+        limit = int(read_file(f"{folder}/cpu.cfs_quota_us")) / int(read_file(f"{folder}/cpu.cfs_period_us"))
+    except (OSError, ValueError, ZeroDivisionError):
+        return 0
+    return max(limit, 0)
