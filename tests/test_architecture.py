@@ -34,11 +34,12 @@ ALLOWED: dict[str, set[str]] = {
     "loggers": {"plugins"},
     "recorder": {"journal", "signals.semconv"},
     "shipper": {"journal", "signals.semconv", "signals.readings"},
-    "recording": {"journal", "account", "signals.semconv"},
+    "recording": {"journal", "account", "signals.semconv", "signals.readings"},
     "report": {"recording", "signals.semconv"},
     "settings": {"shipper.destination"},
     "shipping": {"journal", "settings", "shipper"},
     "pipeline": {"account", "journal", "recorder", "settings", "shipper", "shipping", "signals"},
+    "integrations": {"plugins", "signals"},
     "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
     "testing": {
         "journal",

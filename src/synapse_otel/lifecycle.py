@@ -138,6 +138,7 @@ def job(
     """
     from synapse_otel.loggers import ConsoleLogger
     from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
+    from synapse_otel.settings.travelling import packed
 
     pipeline = _pipeline()
     check_job(
@@ -166,7 +167,7 @@ def job(
             params=params,
             live_spans=pipeline.settings.live_spans,
             parent=pipeline.parent(),
-            set_up=(_join, (pipeline.handed_settings(), *run, pipeline.journal_id)),
+            set_up=(_join, (packed(pipeline.handed_settings()), *run, pipeline.journal_id)),
         )
         _live().append(started)
     started.flush = pipeline.flush
@@ -203,13 +204,29 @@ def _join(
 
     Return what flushes it.
     """
-    from synapse_otel.settings import load_settings
-
     with _lock:
-        pipeline: Pipeline = _state.get("pipeline") or _set_up(load_settings(**settings))
+        pipeline: Pipeline | None = _state.get("pipeline") or _set_up_worker(settings)
+        if pipeline is None:
+            return lambda: None
         if not _live():
             pipeline.join_run(name, attributes, journal)
     return pipeline.flush
+
+
+def _set_up_worker(settings: Mapping[str, Any]) -> Pipeline | None:
+    """Set up a process with the settings of another; None where they do not work here, which is said once."""
+    from synapse_otel.pipeline import say
+    from synapse_otel.settings import SettingsError, load_settings
+    from synapse_otel.settings.travelling import unpacked
+
+    if "refused" in _state:
+        return None
+    try:
+        return _set_up(load_settings(**unpacked(settings)))
+    except SettingsError as error:
+        _state["refused"] = error
+        say(f"this worker records nothing: {error}; {explained_by(Check.SETTINGS)}")
+        return None
 
 
 def _end_received() -> None:

@@ -26,6 +26,7 @@ from synapse_otel.recording.runs import (
     same_run,
 )
 from synapse_otel.recording.state import RunState, emitted_records, run_state
+from synapse_otel.recording.workers import shown_workers
 
 __all__ = [
     "CategoryProgress",
@@ -51,4 +52,5 @@ __all__ = [
     "run_name",
     "run_state",
     "same_run",
+    "shown_workers",
 ]

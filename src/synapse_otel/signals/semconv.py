@@ -89,6 +89,17 @@ MESSAGE: Final = "message"
 SIGNAL: Final = "synapse.signal"
 COMPONENT_TYPE: Final = "otel.component.type"
 COMPONENT_NAME: Final = "otel.component.name"
+WORKER_ID: Final = "synapse.worker.id"
+WORKER_PID: Final = "synapse.worker.pid"
+WORKER_HOST: Final = "synapse.worker.host"
+HOST_NAME: Final = "host.name"
+PROCESS_PID: Final = "process.pid"
+RAY_ACTOR_ID: Final = "ray.actor_id"
+RAY_TASK_ID: Final = "ray.task_id"
+RAY_WORKER_ID: Final = "ray.worker_id"
+RAY_NODE_ID: Final = "ray.node_id"
+RAY_JOB_ID: Final = "ray.job_id"
+"""Of Ray: named as its own tracing names them."""
 
 ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(SERVICE_NAME, "string", "Name of the plugin, unless OTEL_SERVICE_NAME is set.", "resource"),
@@ -129,6 +140,21 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         "`rollback` for the span of a rollback, `worker` for that of another process at work on a step.",
         "rollback span, worker span",
     ),
+    Attribute(
+        WORKER_ID,
+        "string",
+        "What tells the workers of a job apart: Ray's id of the actor, else of its worker; elsewhere host and process.",
+        "worker span; progress and counters of a worker; exception that tells of its end",
+    ),
+    Attribute(WORKER_PID, "int", "Process id of the worker that an exception tells of.", "exception"),
+    Attribute(WORKER_HOST, "string", "Its host, as Ray calls it.", "exception"),
+    Attribute(HOST_NAME, "string", "Host of the worker.", "worker span"),
+    Attribute(PROCESS_PID, "int", "Process id of the worker.", "worker span"),
+    Attribute(RAY_ACTOR_ID, "string", "Ray's id of the actor.", "worker span in Ray, exception that tells of its end"),
+    Attribute(RAY_TASK_ID, "string", "Ray's id of the task that was handed the context first.", "worker span in Ray"),
+    Attribute(RAY_WORKER_ID, "string", "Ray's id of the process.", "worker span in Ray"),
+    Attribute(RAY_NODE_ID, "string", "Ray's id of the node.", "worker span in Ray, exception that tells of its end"),
+    Attribute(RAY_JOB_ID, "string", "Ray's id of what one driver runs.", "worker span in Ray"),
     Attribute(SPAN_MARKER, "boolean", "True on the zero-length span that shows a job or step as begun.", "marker span"),
     Attribute(METRIC_NAME, "string", "The plugin's own name of the metric.", "synapse.job.metric"),
     Attribute(
@@ -362,6 +388,7 @@ EVENT_DEVELOPER: Final = "synapse.dev_event"
 EVENT_METRIC_NONFINITE: Final = "synapse.metric.nonfinite"
 EVENT_METRIC_TEXT: Final = "synapse.metric.text"
 EVENT_EXCEPTION: Final = "exception"
+EVENT_WORKER_KILLED: Final = "synapse.worker.killed"
 PROBE: Final = "synapse.doctor.probe"
 """What `synapse-otel doctor` sends: the name of its log record's event, of its gauge and of its span."""
 OTHER: Final = "_other"
@@ -375,6 +402,7 @@ EVENTS: Final[tuple[Event, ...]] = (
     Event(EVENT_METRIC_NONFINITE, "WARN", "A reported value was NaN or infinite."),
     Event(EVENT_METRIC_TEXT, "INFO", "A reported value was text."),
     Event(EVENT_EXCEPTION, "ERROR", "An exception left a job or step."),
+    Event(EVENT_WORKER_KILLED, "span event", "A worker was killed in the middle of a task; on its span only."),
     Event(PROBE, "INFO", "`synapse-otel doctor` has tried the way; a gauge and a span have the same name."),
     Event("<name>", "INFO, or as said", "`log`: the plugin's own event name."),
 )

@@ -1,0 +1,1 @@
+"""Where synapse-otel meets other libraries. Nothing here loads one that the host has not loaded."""
