@@ -79,7 +79,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
             text=True,
         )
         place.processes.append(process)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=600)
         assert process.returncode == 0, err[-5000:]
         told = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
         eventually(lambda: all_complete(place), within=SECONDS)

@@ -15,13 +15,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-FOLDER = Path(sys.argv[1])
-JOBS_OWN = {name: value for name, value in os.environ.items() if name.startswith(("OTEL_", "SYNAPSE_"))}
-for variable in JOBS_OWN:
-    del os.environ[variable]
-HEALTH = {"initial_delay_ms": 0, "period_ms": 500, "failure_threshold": 6}
-os.environ.update({f"RAY_health_check_{name}": str(value) for name, value in HEALTH.items()})
-
 import ray
 import synapse_otel
 from ray.cluster_utils import Cluster
@@ -29,15 +22,24 @@ from synapse_otel.integrations.ray import worker_attributes, working
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.plugins.steps import BaseStep, BaseStepContext, Orchestrator, StepRegistry, StepResult
 
+FOLDER = Path(sys.argv[1])
+JOBS_OWN = {name: value for name, value in os.environ.items() if name.startswith(("OTEL_", "SYNAPSE_"))}
+HEALTH = {"initial_delay_ms": 0, "period_ms": 500, "failure_threshold": 6}
 SMALL = {"include_dashboard": False, "object_store_memory": 80 << 20}
+HERE = {"num_cpus": 0, "resources": {"here": 0.01}}
 SECOND = {"num_cpus": 0, "resources": {"second": 0.1}}
 
 
 def start_cluster():
+    for variable in JOBS_OWN:
+        del os.environ[variable]
+    os.environ.update({f"RAY_health_check_{name}": str(value) for name, value in HEALTH.items()})
     # The driver is connected while there is no other node: they all have one address, and it would take any.
-    cluster = Cluster(initialize_head=True, connect=True, head_node_args={"num_cpus": 2, **SMALL})
+    cluster = Cluster(
+        initialize_head=True, connect=True, head_node_args={"num_cpus": 2, "resources": {"here": 1}, **SMALL}
+    )
     own = {"SYNAPSE_OTEL_JOURNAL_DIR": str(FOLDER / "second"), "SYNAPSE_OTEL_SHIPPER": "off"}
-    second = cluster.add_node(num_cpus=1, resources={"second": 1}, object_store_memory=80 << 20, env_vars=own)
+    second = cluster.add_node(num_cpus=0, resources={"second": 1}, object_store_memory=80 << 20, env_vars=own)
     os.environ.update(JOBS_OWN)
     return cluster, second
 
@@ -132,12 +134,13 @@ class Threaded:
 class Async:
     def __init__(self, ctx):
         self.ctx = ctx
-        self.there = 0
+        self.here, self.both = 0, asyncio.Event()
 
     async def work(self, number):
-        self.there += 1
-        while self.there < 2:  # both are there at a time
-            await asyncio.sleep(0.001)
+        self.here += 1
+        if self.here == 2:
+            self.both.set()
+        await self.both.wait()
         self.ctx.log_message(f"task {number}")
 
 
@@ -192,8 +195,8 @@ def generator(ctx):
 
 
 def actors(ctx):
-    keeper = Keeper.options(name="the keeper", num_cpus=0).remote(ctx)
-    threaded, asynchronous = Threaded.options(num_cpus=0).remote(ctx), Async.options(num_cpus=0).remote(ctx)
+    keeper = Keeper.options(name="the keeper", **HERE).remote(ctx)
+    threaded, asynchronous = Threaded.options(**HERE).remote(ctx), Async.options(**HERE).remote(ctx)
     ids = {ray.get(keeper.work.remote(number)) for number in (1, 2)}
     ray.get([threaded.work.remote(number) for number in (1, 2)])
     ray.get([asynchronous.work.remote(number) for number in (1, 2)])
@@ -201,7 +204,7 @@ def actors(ctx):
 
 
 def killed_actor(ctx):
-    keeper = Keeper.options(num_cpus=0).remote(ctx)
+    keeper = Keeper.options(**HERE).remote(ctx)
     found = {"actor": ray.get(keeper.work.remote(1))}
     print(json.dumps({"name": "killed_actor_id", **found}), flush=True)
     ray.kill(keeper)
@@ -209,13 +212,13 @@ def killed_actor(ctx):
 
 
 def terminated(ctx):
-    keeper = Keeper.options(num_cpus=0).remote(ctx)
+    keeper = Keeper.options(**HERE).remote(ctx)
     ray.get(keeper.work.remote(1))
     keeper.__ray_terminate__.remote()
 
 
 def train(ctx):
-    group = [Trainer.options(num_cpus=0).remote(ctx, rank) for rank in range(2)]
+    group = [Trainer.options(**HERE).remote(ctx, rank) for rank in range(2)]
     ray.get([trainer.train.remote(4, FOLDER / "trainer") for trainer in group])
 
 
@@ -284,11 +287,24 @@ def run(work, **more):
 
 def reused():
     """One actor works for two jobs, one after the other."""
-    actor = Reused.options(num_cpus=0).remote()
+    actor = Reused.options(**HERE).remote()
     for name in ("reused_1", "reused_2"):
         with synapse_otel.job("train", plugin="ray", job_id=name, logger=NoOpLogger()) as ctx:
             for number in (1, 2):
                 ray.get(actor.work.remote(ctx, f"{name} call {number}"))
+
+
+def at_a_time():
+    """One actor works for two jobs at a time."""
+    actor = Reused.options(**HERE).remote()
+    options = {"plugin": "ray", "logger": NoOpLogger()}
+    with (
+        synapse_otel.job("train", job_id="outer", **options) as outer,
+        synapse_otel.job("train", job_id="inner", **options) as inner,
+    ):
+        for number in (1, 2):
+            ray.get(actor.work.remote(outer, f"outer {number}"))
+            ray.get(actor.work.remote(inner, f"inner {number}"))
 
 
 def processes_of_the_second():
@@ -319,6 +335,7 @@ def main():
         for work in (tasks, step_context, generator, actors, train, retried, own_word, terminated):
             run(work)
         reused()
+        at_a_time()
         for work in (killed_actor, crashed, failed, unpicklable, unwritable, badly_set):
             run(work)
         lost_node(second)

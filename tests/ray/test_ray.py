@@ -72,6 +72,13 @@ def test_an_actor_that_works_for_one_job_after_the_other_has_a_span_in_each(ran:
     assert said(worker) == [f"{job} call 1", f"{job} call 2"]
 
 
+@pytest.mark.parametrize("job", ["outer", "inner"])
+def test_an_actor_that_works_for_two_jobs_at_a_time_has_a_span_in_each(ran: Ran, job):
+    (worker,) = ran.workers(job)
+    assert worker.parent_span_id == ran.spans(job, "train ray")[0].span_id
+    assert said(worker) == [f"{job} 1", f"{job} 2"]
+
+
 # --- settings -------------------------------------------------------------------------------------------
 
 
