@@ -362,7 +362,8 @@ def _slot_metrics(slot: SlotValue, job: dict[str, Any], start: int, now: int, *,
     attributes = slot_attributes(job, semconv.CATEGORY, slot.text)
     if undone and slot.value.ratio < 1:
         return [
-            _point(what, attributes, start, now, 0) for what in (semconv.JOB_PROGRESS_CURRENT, semconv.JOB_PROGRESS_LIMIT)
+            _point(what, attributes, start, now, 0)
+            for what in (semconv.JOB_PROGRESS_CURRENT, semconv.JOB_PROGRESS_LIMIT)
         ]
     values = ((what, read(slot.value)) for what, read in PROGRESS.items())
     return [_point(what, attributes, start, now, value) for what, value in values if value is not None]
