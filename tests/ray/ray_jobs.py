@@ -217,6 +217,12 @@ def terminated(ctx):
     keeper.__ray_terminate__.remote()
 
 
+def sigterm(ctx):
+    keeper = Keeper.options(**HERE).remote(ctx)
+    ray.get(keeper.work.remote(1))
+    ray.get(keeper.terminate.remote())
+
+
 def train(ctx):
     group = [Trainer.options(**HERE).remote(ctx, rank) for rank in range(2)]
     ray.get([trainer.train.remote(4, FOLDER / "trainer") for trainer in group])
@@ -336,7 +342,7 @@ def main():
             run(work)
         reused()
         at_a_time()
-        for work in (killed_actor, crashed, failed, unpicklable, unwritable, badly_set):
+        for work in (killed_actor, sigterm, crashed, failed, unpicklable, unwritable, badly_set):
             run(work)
         lost_node(second)
     finally:

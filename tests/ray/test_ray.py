@@ -124,8 +124,8 @@ def test_where_the_driver_tells_of_a_category_it_has_the_word(ran: Ran):
 
 @pytest.mark.parametrize(("job", "category", "items"), [("train", "epochs", 8), ("retried", "retried", 5)])
 def test_what_was_begun_by_a_worker_that_was_killed_is_not_counted_twice(ran: Ran, job, category, items):
-    found = ran.progress(job, category).progress
-    assert (found.current, found.limit) == (items, items)
+    found = ran.progress(job, category)
+    assert (found.progress.current, found.progress.limit) == (items, items), found
     latest: dict[str, tuple[int, float]] = {}
     for point in ran.sink.points("synapse.job.progress.limit"):
         if of(point, job, category):
@@ -195,8 +195,10 @@ def test_workers_that_ray_ends_when_nobody_needs_them_are_no_error(ran: Ran):
         assert {span.status.code for span in ran.workers(job)} == {0}, job
 
 
-def test_an_actor_that_is_asked_to_end_closes_its_journal(ran: Ran):
-    driver, actor = ran.runs()["terminated"]
+@pytest.mark.parametrize("job", ["terminated", "sigterm"])
+def test_an_actor_that_is_asked_to_end_closes_its_journal(ran: Ran, job):
+    driver, actor = ran.runs()[job]
+    assert ran.workers(job)[0].status.code == 0
     assert read_run(actor).parent == read_run(driver).journal
     assert not read_cursor(actor, Signal.LOGS).killed
 

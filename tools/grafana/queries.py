@@ -89,7 +89,9 @@ def progress(by: str, metric: semconv.Metric, *matchers: str, latest: bool = Tru
         return f"{said} or {of_workers(by, metric, *matchers, latest=latest)}"
     done = of_workers(by, semconv.JOB_PROGRESS_CURRENT, *matchers, latest=latest)
     limit = of_workers(by, semconv.JOB_PROGRESS_LIMIT, *matchers, latest=latest)
-    return f"{said} or ({done} / ({limit} > 0))"
+    share = series(names.name(metric), *matchers, f'{names.WORKER}!=""')
+    farthest = f"max by ({by}) ({last(share) if latest else share})"  # where all were killed, as with their driver
+    return f"{said} or ({done} / ({limit} > 0)) or {farthest}"
 
 
 def items_rate(by: str, each: str, *matchers: str) -> str:
