@@ -217,6 +217,7 @@ def running_job(
         SettingsError: a setting is wrong.
     """
     from synapse_otel.settings import handed_settings
+    from synapse_otel.settings.travelling import packed
 
     pipeline = _pipeline()
     check_job(
@@ -241,7 +242,7 @@ def running_job(
             params=params,
             live_spans=pipeline.settings.live_spans,
             parent=parent if parent is not None else pipeline.parent(),
-            set_up=(_join, (handed_settings(pipeline.settings), *run, pipeline.journal_id)),
+            set_up=(_join, (packed(handed_settings(pipeline.settings)), *run, pipeline.journal_id)),
         )
         _live().append(started)
     started.flush = pipeline.flush
@@ -279,17 +280,9 @@ def _join(
 
     Return what flushes it.
     """
-    from synapse_otel.pipeline import say
-    from synapse_otel.settings import SettingsError, load_settings
-
     with _lock:
-        try:
-            pipeline: Pipeline = _state.get("pipeline") or _set_up(load_settings(**settings))
-        except SettingsError as error:  # of this process alone: what it does for the job is to go on
-            if error.args not in _state.setdefault("said", []):
-                _state["said"].append(error.args)
-                text = f"{error}: what this process does for the job is not recorded"
-                say(f"{text}; {explained_by(Check.SETTINGS)}")
+        pipeline: Pipeline | None = _state.get("pipeline") or _set_up_worker(settings)
+        if pipeline is None:
             return _record_nothing
         if not _live():
             pipeline.join_run(name, attributes, journal)
@@ -298,6 +291,22 @@ def _join(
 
 def _record_nothing() -> None:
     """Stand in for the flush of a process that could not be set up."""
+
+
+def _set_up_worker(settings: Mapping[str, Any]) -> Pipeline | None:
+    """Set up a process with the settings of another; None where they do not work here, which is said once."""
+    from synapse_otel.pipeline import say
+    from synapse_otel.settings import SettingsError, load_settings
+    from synapse_otel.settings.travelling import unpacked
+
+    if "refused" in _state:
+        return None
+    try:
+        return _set_up(load_settings(**unpacked(settings)))
+    except SettingsError as error:
+        _state["refused"] = error
+        say(f"{error}: what this process does for the job is not recorded; {explained_by(Check.SETTINGS)}")
+        return None
 
 
 def _end_received() -> None:

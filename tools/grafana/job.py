@@ -16,10 +16,11 @@ from tools.grafana.queries import (
     counted_logs,
     field,
     grown,
+    items_rate,
     last,
     logs,
     or_none,
-    rate,
+    progress,
     running,
     series,
     shown,
@@ -101,7 +102,7 @@ def _where() -> Section:
         panels.number(
             "Progress",
             "Share of the whole that is done; that of the steps by their weights, where the job has steps.",
-            at_the_end(f"max({last(_of(semconv.JOB_PROGRESS, WHOLE))})"),
+            at_the_end(f"max({progress(names.JOB, semconv.JOB_PROGRESS, ONE_JOB, WHOLE)})"),
             unit="percentunit",
             none="tells none",
         ),
@@ -129,13 +130,13 @@ def _where() -> Section:
         panels.curves(
             "Progress, by category",
             "Share done of each category. A flat line of a running job is a stall, a fall a new pass.",
-            [over_time(f"max by ({names.CATEGORY}) ({_of(semconv.JOB_PROGRESS, STEPS)})", IN_CATEGORY)],
+            [over_time(progress(names.CATEGORY, semconv.JOB_PROGRESS, ONE_JOB, STEPS, latest=False), IN_CATEGORY)],
             unit="percentunit",
         ).max(1),
         panels.curves(
             "Items a second, by category",
             "How fast it goes. Zero while the job runs: look at what it said last, under Messages and events.",
-            [over_time(rate(names.CATEGORY, _of(semconv.JOB_ITEMS, STEPS)), IN_CATEGORY)],
+            [over_time(items_rate(names.CATEGORY, names.CATEGORY, ONE_JOB, STEPS), IN_CATEGORY)],
             unit=looks.ITEMS_A_SECOND,
         ),
     ]
@@ -151,9 +152,9 @@ def _categories() -> Table:
         "The last that each category told; times only while the job runs. Long unchanged and not complete: there it "
         "hangs.",
         [
-            as_table(f"max by ({by}) ({last(_of(semconv.JOB_PROGRESS, STEPS))})", "A"),
-            as_table(f"max by ({by}) ({last(_of(current, STEPS))})", "B"),
-            as_table(f"max by ({by}) ({last(_of(limit, STEPS))})", "C"),
+            as_table(progress(by, semconv.JOB_PROGRESS, ONE_JOB, STEPS), "A"),
+            as_table(progress(by, current, ONE_JOB, STEPS), "B"),
+            as_table(progress(by, limit, ONE_JOB, STEPS), "C"),
             as_table(f"max by ({by}) ({_of(semconv.JOB_ETA, STEPS)}) {runs}", "D"),
             as_table(f"({changed}) {runs}", "E"),
         ],

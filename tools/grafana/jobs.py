@@ -17,11 +17,11 @@ from tools.grafana.queries import (
     failure_share,
     finished,
     grown,
+    items_rate,
     last,
     mean,
     or_none,
     quantile,
-    rate,
     running,
     series,
     shown,
@@ -103,7 +103,12 @@ def _now() -> Section:
         panels.curves(
             "Throughput, by plugin",
             "Items that jobs complete in a second, as their progress tells. Zero under a running job is a stall.",
-            [over_time(rate(names.PLUGIN, series(names.name(semconv.JOB_ITEMS), FLEET)), shown(names.PLUGIN))],
+            [
+                over_time(
+                    items_rate(names.PLUGIN, f"{names.PLUGIN}, {names.JOB}, {names.CATEGORY}", FLEET),
+                    shown(names.PLUGIN),
+                )
+            ],
             unit=looks.ITEMS_A_SECOND,
         ),
     ]

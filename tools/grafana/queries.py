@@ -67,6 +67,46 @@ def running(expression: str, by: str, *matchers: str) -> str:
     return f"{expression} {on} (max by ({by}) ({active}) > 0)"
 
 
+def of_workers(by: str, metric: semconv.Metric, *matchers: str, latest: bool = True) -> str:
+    """Return the sum by labels of what each worker has told last: one that Ray started again is the same worker."""
+    told = series(names.name(metric), *matchers, f'{names.WORKER}!=""')
+    each = f"max by ({by}, {names.WORKER}) ({last(told) if latest else told})"
+    return total(by, each)
+
+
+def progress(by: str, metric: semconv.Metric, *matchers: str, latest: bool = True) -> str:
+    """Return what a job has come to: as its own process says, else its workers together.
+
+    Args:
+        by: labels that tell apart what is counted each on its own.
+        metric: share, items done, or items there are.
+        *matchers: which series.
+        latest: the last value in the time range, also of a series that has ended.
+    """
+    own = series(names.name(metric), *matchers, f'{names.WORKER}=""')
+    said = f"max by ({by}) ({last(own) if latest else own})"
+    if metric is not semconv.JOB_PROGRESS:
+        return f"{said} or {of_workers(by, metric, *matchers, latest=latest)}"
+    done = of_workers(by, semconv.JOB_PROGRESS_CURRENT, *matchers, latest=latest)
+    limit = of_workers(by, semconv.JOB_PROGRESS_LIMIT, *matchers, latest=latest)
+    share = series(names.name(metric), *matchers, f'{names.WORKER}!=""')
+    farthest = f"max by ({by}) ({last(share) if latest else share})"  # where all were killed, as with their driver
+    return f"{said} or ({done} / ({limit} > 0)) or {farthest}"
+
+
+def items_rate(by: str, each: str, *matchers: str) -> str:
+    """Return how many items are done a second: of a category that a job's own process tells of, as that says.
+
+    Args:
+        by: labels to sum by.
+        each: labels that tell one category of one job from others.
+        *matchers: which series.
+    """
+    name = names.name(semconv.JOB_ITEMS)
+    own, workers = (rate(each, series(name, *matchers, f'{names.WORKER}{is_own}""')) for is_own in ("=", "!="))
+    return f"{own} or {workers}" if by == each else total(by, f"{own} or {workers}")
+
+
 def mean(metric: semconv.Metric, by: str, *matchers: str) -> str:
     """Return the mean of what a histogram has counted in the time range."""
     summed = total(by, grown(series(names.total(metric), *matchers)))

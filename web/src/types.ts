@@ -4,6 +4,8 @@ export type State = "live" | "stalled" | "crashed" | "done" | "unreadable";
 
 export interface Progress {
   category: string;
+  /** Id of the worker, of whose part in the category this tells; empty for the category as a whole. */
+  worker: string;
   current: number | null;
   limit: number | null;
   ratio: number | null;

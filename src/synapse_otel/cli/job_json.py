@@ -67,6 +67,10 @@ def _progress(one: CategoryProgress) -> dict[str, Any]:
         "limit": one.progress.limit,
         "time": _time(one.progress.time),
         "eta_seconds": one.progress.eta_seconds,
+        "workers": [
+            {"worker": each.worker, "current": each.progress.current, "limit": each.progress.limit}
+            for each in one.workers
+        ],
     }
 
 

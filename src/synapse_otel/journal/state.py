@@ -49,6 +49,8 @@ class SlotKind(IntEnum):
     EVENTS = 3
     UPDATES = 4
     NONFINITE = 5
+    HELD = 6
+    """How often a worker has the context of a step, which is the text, in hand in a task that has not returned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from synapse_otel.recording.runs import (
 )
 from synapse_otel.recording.state import RunState, emitted_records, run_state
 from synapse_otel.recording.usage import RunUsage, UsageChart, UsageLine, run_usage
+from synapse_otel.recording.workers import shown_workers
 
 __all__ = [
     "CategoryProgress",
@@ -56,4 +57,5 @@ __all__ = [
     "run_state",
     "run_usage",
     "same_run",
+    "shown_workers",
 ]

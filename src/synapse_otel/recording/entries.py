@@ -193,6 +193,15 @@ class CategoryProgress:
     category: str
     """Empty for the job as a whole."""
     progress: Progress
+    worker: str = ""
+    """Its `synapse.worker.id`, where it is what one worker has told."""
+    workers: tuple[CategoryProgress, ...] = ()
+    """What each worker has told of the same category."""
+
+    @property
+    def last_time(self) -> int:
+        """Unix time in ns at which somebody told of it last."""
+        return max(self.progress.time, *(one.progress.time for one in self.workers), 0)
 
 
 @dataclass(frozen=True, slots=True)

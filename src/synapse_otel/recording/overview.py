@@ -12,13 +12,13 @@ from typing import Final, Self
 
 from synapse_otel.account import Account, account_of, cursors_of
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.folder import STATE_FILE, Exit, Run, read_exit, read_run
+from synapse_otel.journal.folder import Exit, Run, read_exit, read_run
 from synapse_otel.journal.frames import Signal
-from synapse_otel.journal.state import BLOCK_SIZE, Progress, read_block
 from synapse_otel.journal.summary import JobSummary, Summary, read_summary, summarise
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.recording.entries import CategoryProgress
 from synapse_otel.recording.state import RunState, classify, is_alive, joined_state, run_state
+from synapse_otel.recording.workers import Told, one_account, slots_of
 from synapse_otel.signals import semconv
 
 _KILL: Final = "SIGKILL"
@@ -118,10 +118,14 @@ class Overview:
         if runs[0] is None:
             raise LookupError(f"{folders[0]} cannot be read as a run")
         summaries = [(summary_of or _summary)(folder) for folder in folders]
-        progress = _progress(folders)
-        last = max([*(one.last for one in summaries), *(one.progress.time for one in progress)])
         states = [_state(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
         state = joined_state(states, runs)
+        told = [
+            Told.of(slots_of(folder), summary, run, its)
+            for folder, summary, run, its in zip(folders, summaries, runs, states, strict=True)
+        ]
+        progress = one_account(told, state)
+        last = max([*(one.last for one in summaries), *(one.last_time for one in progress)])
         found_exit = next((found for folder in reversed(folders) if (found := read_exit(folder))), None)
         silent_seconds = (time_ns() - last) / 1e9
         judge = partial(classify, alive=state.lives, silent_seconds=silent_seconds, stall_seconds=stall_seconds)
@@ -181,21 +185,6 @@ def _jobs(summaries: Iterable[Summary], judge: Callable[..., RunState], death: _
             if job.own and (key not in found or not found[key].end):
                 found[key] = job
     return [JobOverview.of(job, judge, death) for job in sorted(found.values(), key=lambda job: job.start)]
-
-
-def _progress(folders: Iterable[Path]) -> list[CategoryProgress]:
-    found: dict[tuple[str, str], CategoryProgress] = {}
-    for folder in folders:
-        try:
-            data = (folder / STATE_FILE).read_bytes()
-        except FileNotFoundError:
-            continue
-        for slot in read_block(memoryview(data[:BLOCK_SIZE])):
-            if isinstance(slot.value, Progress):
-                key = slot.job.hex(), slot.text
-                if key not in found or found[key].progress.time < slot.value.time:
-                    found[key] = CategoryProgress(*key, slot.value)
-    return sorted(found.values(), key=lambda one: (bool(one.category), one.progress.start_time))
 
 
 def _emitted(folder: Path, summary: Summary) -> list[int]:

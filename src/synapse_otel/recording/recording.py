@@ -10,13 +10,15 @@ from time import time_ns
 from typing import Any, Self
 
 from synapse_otel.account import Account, account_of
-from synapse_otel.journal.folder import STATE_FILE, Run, read_run
+from synapse_otel.journal.folder import Run, read_run
 from synapse_otel.journal.reader import Damage, Frame, JournalReader
-from synapse_otel.journal.state import BLOCK_SIZE, Progress, SlotValue, read_block
+from synapse_otel.journal.state import Progress, SlotKind, SlotValue
+from synapse_otel.journal.summary import read_summary, summarise
 from synapse_otel.recording.contents import Contents
 from synapse_otel.recording.entries import CategoryProgress, Count, LogEntry, LogKind, Role, Series, Span
 from synapse_otel.recording.state import RunState, emitted_records, is_alive, joined_state, run_state, stalled
 from synapse_otel.recording.usage import RunUsage, run_usage
+from synapse_otel.recording.workers import Told, one_account, slots_of
 from synapse_otel.signals import semconv
 
 
@@ -81,7 +83,11 @@ class Recording:
             RunState.LIVE if lives else run_state(each, ended=content.ended)
             for each, lives, content in zip(folders, alive, contents, strict=True)
         ]
-        made = cls._of(contents, [slot for each in folders for slot in _slots(each)], joined_state(states, runs))
+        told = [
+            Told.of(slots_of(each), read_summary(each) or summarise(each), run, state)
+            for each, run, state in zip(folders, runs, states, strict=True)
+        ]
+        made = cls._of(contents, told, joined_state(states, runs))
         if any(job.is_open for job in made.jobs):
             made.state = stalled(made.state, made.last_time, stall_seconds)
         made.run = runs[0]
@@ -101,26 +107,26 @@ class Recording:
             slots: the slots of the state block, as `journal.state.read_block` yields them.
             state: what became of the process that made them.
         """
-        return cls._of([Contents().take_all(found)], slots, state)
+        return cls._of([Contents().take_all(found)], [Told(list(slots), {}, gone=False)], state)
 
     @classmethod
-    def _of(cls, contents: list[Contents], slots: Iterable[SlotValue], state: RunState) -> Self:
+    def _of(cls, contents: list[Contents], told: list[Told], state: RunState) -> Self:
         spans: dict[str, Span] = {}
         for each in contents:
             # A span that a journal left open may have ended in the next one.
             spans |= {key: span for key, span in each.spans.items() if key not in spans or not span.is_open}
-        progress, counts = _sorted_slots(slots)
+        progress = one_account(told, state)
         return cls(
             state=state,
             read_at=time_ns(),
-            last_time=max([each.last_time for each in contents] + [one.progress.time for one in progress]),
+            last_time=max([each.last_time for each in contents] + [one.last_time for one in progress]),
             resource=contents[0].resource,
             spans=_tree([span for span in spans.values() if span.role is not Role.MARKER]),
             markers=[span for span in spans.values() if span.role is Role.MARKER],
             logs=_in_order(contents),
             series=_merged(contents),
             progress=progress,
-            counts=counts,
+            counts=_counts(told),
             missing=sum(count for each in contents for count in each.missing),
             foreign_metrics=sum(each.foreign_metrics for each in contents),
         )
@@ -189,24 +195,13 @@ def _frames(folder: Path, damage: Damage, *, ended: bool) -> Iterator[Frame]:
     damage.places += reader.damage.places
 
 
-def _slots(folder: Path) -> list[SlotValue]:
-    try:
-        data = (folder / STATE_FILE).read_bytes()
-    except FileNotFoundError:
-        return []
-    return list(read_block(memoryview(data[:BLOCK_SIZE])))
-
-
-def _sorted_slots(slots: Iterable[SlotValue]) -> tuple[list[CategoryProgress], list[Count]]:
-    progress: list[CategoryProgress] = []
-    counts: list[Count] = []
-    for slot in slots:
-        if isinstance(slot.value, Progress):
-            progress.append(CategoryProgress(slot.job.hex(), slot.text, slot.value))
-        else:
-            counts.append(Count(slot.job.hex(), slot.kind, slot.text, slot.value))
-    progress.sort(key=lambda one: (bool(one.category), one.progress.start_time))
-    return progress, counts
+def _counts(found: Iterable[Told]) -> list[Count]:
+    return [
+        Count(slot.job.hex(), slot.kind, slot.text, slot.value)
+        for told in found
+        for slot in told.slots
+        if isinstance(slot.value, int) and slot.kind != SlotKind.HELD
+    ]
 
 
 def _tree(spans: list[Span]) -> list[Span]:

@@ -7,9 +7,9 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
-from synapse_otel.recording import CategoryProgress
+from synapse_otel.recording import CategoryProgress, shown_workers
 from synapse_otel.report.page import Lines, Page, heading
-from synapse_otel.report.words import duration, fitted, number, printable
+from synapse_otel.report.words import duration, fitted, number, printable, shortened
 
 ROWS: Final = 24
 _LEAST_BAR: Final = 10
@@ -18,7 +18,7 @@ _MOST_BAR: Final = 40
 
 def progress(page: Page) -> Lines:
     """Yield the lines of the section."""
-    found = page.recording.progress
+    found = [each for one in page.recording.progress for each in (one, *shown_workers(one))]
     if not found:
         return
     rows = found[:ROWS]
@@ -31,7 +31,7 @@ def progress(page: Page) -> Lines:
     yield heading("Progress")
     for one, name, text in zip(rows, names, amounts, strict=True):
         line = Text("  ")
-        line.append(fitted(name, label, page.glyphs), "cyan" if one.category else "bold")
+        line.append(fitted(name, label, page.glyphs), "dim" if one.worker else "cyan" if one.category else "bold")
         line.append(f"  {int(one.progress.ratio * 100):>3}% ")
         line.append_text(_bar(page, one, bar))
         line.append(f" {text:>{amount}}")
@@ -43,6 +43,8 @@ def progress(page: Page) -> Lines:
 
 
 def _name(page: Page, one: CategoryProgress) -> str:
+    if one.worker:
+        return f"  worker {printable(shortened(one.worker))}"
     name = printable(one.category) or "whole job"
     jobs = page.recording.jobs
     if len(jobs) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -107,3 +108,12 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
     return path(value) if isinstance(value, str) else printable(repr(value))
+
+
+def shortened(worker: str) -> str:
+    """Return the id of a worker as one reads it: the first digits of one of Ray's tell it apart from others."""
+    return worker[:_DIGITS] if _HEXADECIMAL.fullmatch(worker) else worker
+
+
+_DIGITS: Final = 8
+_HEXADECIMAL: Final = re.compile(r"[0-9a-f]{16,}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from synapse_otel.journal.folder import Exit
 from synapse_otel.journal.frames import Job, Span
+from synapse_otel.journal.state import SlotKind, SlotValue
 from synapse_otel.signals import semconv
 
 
@@ -103,14 +105,14 @@ def is_worker(span: Span) -> bool:
     return span.attributes.get(semconv.STEP_PHASE) == semconv.PHASE_WORKER
 
 
-def killed(span: Span, end: int, death: Death) -> Span:
+def killed(span: Span, end: int, death: Death, *, at_work: bool = False) -> Span:
     """Return an open span as it is closed for a process that did not do it.
 
-    A worker's is no error: pools kill theirs when there is nothing more to do, and nobody knows whether there was.
+    A worker's is no error unless it was ``at_work``: pools kill theirs when there is nothing more to do.
     """
     result = semconv.JOB_RESULT if is_job(span) else semconv.STEP_RESULT
-    ended = {} if is_worker(span) else {semconv.ERROR_TYPE: death.error_type}
-    if ended and (is_job(span) or semconv.STEP_NAME in span.attributes):
+    ended = {} if is_worker(span) and not at_work else {semconv.ERROR_TYPE: death.error_type}
+    if ended and (is_job(span) or is_worker(span) or semconv.STEP_NAME in span.attributes):
         ended[result] = semconv.RESULT_ERROR
     return Span(
         trace_id=span.trace_id,
@@ -131,6 +133,13 @@ def killed(span: Span, end: int, death: Death) -> Span:
 
 
 _KILL = "SIGKILL"
+
+
+def at_work(slots: Iterable[SlotValue]) -> set[tuple[bytes, str]]:
+    """Return key of the job, and name of the step, of what a worker had in hand when it was last heard of."""
+    return {(slot.job, slot.text) for slot in slots if slot.kind == SlotKind.HELD and slot.value}
+
+
 _UNSET = 0
 _ERROR = 2
 """Codes of a span's status, as OTLP has them."""

@@ -13,11 +13,11 @@ import msgspec
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Samples, Segment, Series, Signal
 from synapse_otel.journal.reader import Frame
-from synapse_otel.journal.state import SlotValue
+from synapse_otel.journal.state import SlotKind, SlotValue
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.delivery import Send
 from synapse_otel.shipper.encode_metrics import Exemplar, gauge_points, metric, sum_point
-from synapse_otel.shipper.jobs import is_step
+from synapse_otel.shipper.jobs import at_work, is_step
 from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.self_telemetry import OWN_SCOPE, OwnAccount
 from synapse_otel.shipper.spacing import Spacing
@@ -25,7 +25,7 @@ from synapse_otel.shipper.sums import Sums
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_points
 from synapse_otel.signals import semconv
-from synapse_otel.signals.readings import COUNTERS, PROGRESS, slot_attributes
+from synapse_otel.signals.readings import COUNTERS, PROGRESS, slot_attributes, unnamed_worker
 
 
 class _Sample(msgspec.Struct):
@@ -77,6 +77,9 @@ class MetricsLane(Lane):
         self._newest: dict[str, _Sample] = {}
         self._keys: dict[int, str] = {}
         self._continues = False
+        self._worker = ""
+        self._undone: set[bytes] = set()
+        """Keys of the jobs for which the process, a worker, was killed in the middle of a task."""
         self._start = 0
         super().__init__(folder)
         self.scopes[OWN_SCOPE.id] = OWN_SCOPE
@@ -99,10 +102,12 @@ class MetricsLane(Lane):
         if self._own is not None:
             self._own.begin(segment)
         self._continues = segment.continues
+        self._worker = unnamed_worker(segment.journal)
 
     def on_job(self, job: frames.Job) -> None:
         """Take note of a job that begins or ends."""
-        known = self._jobs.setdefault(job.key, _Job(job.attributes, job.scope, own=job.own))
+        attributes = job.attributes if job.own else {semconv.WORKER_ID: self._worker, **job.attributes}
+        known = self._jobs.setdefault(job.key, _Job(attributes, job.scope, own=job.own))
         if job.end and not known.ended:
             known.ended = True
             known.told = self.replaying
@@ -205,6 +210,7 @@ class MetricsLane(Lane):
     def closing(self, *, killed: bool) -> list[Item]:
         """Send everything once more; of a killed job also what its process could not count."""
         if killed:
+            self._undone = {key for key, _step in at_work(self.slots())}
             end = self.time_of_death()
             for span in self.open.all():
                 if is_step(span):
@@ -289,7 +295,8 @@ class MetricsLane(Lane):
         for slot in self.slots():
             job = self._jobs.get(slot.job)
             if job is not None and not job.told:
-                found += [(job.scope, encoded) for encoded in _slot_metrics(slot, job.attributes, start, now)]
+                undone = slot.job in self._undone
+                found += [(job.scope, one) for one in _slot_metrics(slot, job.attributes, start, now, undone=undone)]
         for job in self._jobs.values():
             if not job.told:
                 found += [(job.scope, encoded) for encoded in self._job_metrics(job, start, now, last)]
@@ -352,19 +359,28 @@ class MetricsLane(Lane):
 
 def _shared(job: frames.Job | None) -> dict[str, Any]:
     """Return the attributes of a duration: of one kind of job, not of one run."""
-    return {key: value for key, value in job.attributes.items() if key != semconv.JOB_ID} if job else {}
+    own = {semconv.JOB_ID, semconv.WORKER_ID}
+    return {key: value for key, value in job.attributes.items() if key not in own} if job else {}
 
 
 def _seconds(start: int, end: int) -> float:
     return max(end - start, 0) / 1e9
 
 
-def _slot_metrics(slot: SlotValue, job: dict[str, Any], start: int, now: int) -> list[bytes]:
+def _slot_metrics(slot: SlotValue, job: dict[str, Any], start: int, now: int, *, undone: bool) -> list[bytes]:
+    """Return the points of a slot; of what is ``undone``, and is done again by another, there is nothing to add up."""
+    if slot.kind == SlotKind.HELD:
+        return []
     if isinstance(slot.value, int):
         counter, label = COUNTERS[slot.kind]
         attributes = slot_attributes(job, label, slot.text)
         return [_point(counter, attributes, start, now, slot.value)] if slot.value else []
     attributes = slot_attributes(job, semconv.CATEGORY, slot.text)
+    if undone and slot.value.ratio < 1:
+        return [
+            _point(what, attributes, start, now, 0)
+            for what in (semconv.JOB_PROGRESS_CURRENT, semconv.JOB_PROGRESS_LIMIT)
+        ]
     values = ((what, read(slot.value)) for what, read in PROGRESS.items())
     return [_point(what, attributes, start, now, value) for what, value in values if value is not None]
 

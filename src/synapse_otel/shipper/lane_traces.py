@@ -11,7 +11,7 @@ from synapse_otel.journal.usage import read_usage
 from synapse_otel.redaction import redact_values
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.encode_spans import span as encode_span
-from synapse_otel.shipper.jobs import Death, is_job, is_worker, killed
+from synapse_otel.shipper.jobs import Death, at_work, is_job, is_worker, killed
 from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_attributes
@@ -56,14 +56,22 @@ class TracesLane(Lane):
     def _closed(self) -> list[Span]:
         end = self.time_of_death()
         death = self.death()
-        closed = {span.span_id: killed(span, end, death) for span in reversed(self.open.all())}
+        busy = at_work(self.slots())
+        closed = {}
+        for span in reversed(self.open.all()):
+            job = self.jobs.of(span)
+            works = job is not None and (job.key, span.attributes.get(semconv.STEP_NAME, "")) in busy
+            closed[span.span_id] = killed(span, end, death, at_work=works)
         for span_id, events in self._events(set(closed)).items():
             span = closed[span_id]
             span.events = events.kept()
             if events.left_out:
                 span.attributes[semconv.EVENTS_DROPPED] = events.left_out
-        for job in filter(is_job, closed.values()):
-            job.events.append(_end_of(job, death))
+        for one in closed.values():
+            if is_job(one):
+                one.events.append(_end_of(one, death))
+            elif is_worker(one) and semconv.ERROR_TYPE in one.attributes:
+                one.events.append(_end_of_worker(one, death))
         return list(closed.values())
 
     def _events(self, wanted: set[bytes]) -> dict[bytes, _Events]:
@@ -118,6 +126,13 @@ def _end_of(job: Span, death: Death) -> SpanEvent:
     attributes = {key: value for key, value in job.attributes.items() if key in wanted}
     attributes[semconv.MESSAGE] = death.told(job.start, job.end)
     return SpanEvent(job.end, semconv.EVENT_JOB_FINISHED, attributes)
+
+
+def _end_of_worker(worker: Span, death: Death) -> SpanEvent:
+    """Return what is said of a worker that was killed in the middle of its work."""
+    message = f"{death.words} in the middle of a task"
+    attributes = {key: worker.attributes[key] for key in (semconv.WORKER_ID, semconv.ERROR_TYPE)}
+    return SpanEvent(worker.end, semconv.EVENT_WORKER_KILLED, {**attributes, semconv.MESSAGE: message})
 
 
 def redacted(span: Span) -> Span:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from synapse_otel.contained import let_through
 from synapse_otel.signals import semconv
+from synapse_otel.signals.remote import worker_of
 from synapse_otel.signals.values import cut, described
 
 STACK_LIMIT: Final = 16_384
@@ -22,6 +23,7 @@ def exception_attributes(error: BaseException) -> dict[str, Any]:
         semconv.EXCEPTION_TYPE: name,
         semconv.EXCEPTION_MESSAGE: described(error, str),
         semconv.EXCEPTION_STACKTRACE: _stack(error),
+        **worker_of(error),
     }
 
 

@@ -16,8 +16,10 @@ from typing import Any, Final
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 from synapse_otel.journal.state import JobEntry
+from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT, LIVE
 from synapse_otel.signals.current import job_of_context
+from synapse_otel.signals.identity import this_worker
 from synapse_otel.signals.instruments import BLOCK, JOB_ATTRIBUTES
 from synapse_otel.signals.job import Job, SetUp
 from synapse_otel.signals.scope import Scope
@@ -174,10 +176,13 @@ def _made(handed: Handed) -> Job:
     if handed.trace_id:
         flags, state = TraceFlags(handed.trace_flags), TraceState.from_header([handed.trace_state])
         remote = SpanContext(handed.trace_id, handed.span_id, is_remote=True, trace_flags=flags, trace_state=state)
-    JOB_ATTRIBUTES[job.key] = job.attributes
-    if job.key not in BLOCK.jobs:
+    # Progress and counters are each worker's own; what it measures is the job's.
+    attributes = {**job.attributes, semconv.WORKER_ID: this_worker().id}
+    JOB_ATTRIBUTES[job.key] = attributes
+    known = BLOCK.jobs.get(job.key)
+    if known is None or semconv.WORKER_ID not in known.attributes:  # the child of a fork knows its parent's jobs
         entry = JobEntry(
-            job.key, handed.start, job.attributes, job.category or "", handed.trace_id, handed.trace_flags, own=False
+            job.key, handed.start, attributes, job.category or "", handed.trace_id, handed.trace_flags, own=False
         )
         BLOCK.begin(entry)
     job.root = begin_worker(job, handed.step, remote) if remote else Scope(job, None, handed.step, handed.step_start)

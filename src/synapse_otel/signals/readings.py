@@ -30,3 +30,11 @@ PROGRESS: Final[dict[semconv.Metric, Callable[[Progress], float | None]]] = {
 def slot_attributes(job: Mapping[str, Any], label: str, text: str) -> dict[str, Any]:
     """Return the attributes of a slot's points; a slot without text belongs to the job as a whole."""
     return {**job, label: text} if text else dict(job)
+
+
+def unnamed_worker(journal: str) -> str:
+    """Return the `semconv.WORKER_ID` of a process that was handed no context and has none: the child of a fork."""
+    return journal[:_UNNAMED]
+
+
+_UNNAMED: Final = 16

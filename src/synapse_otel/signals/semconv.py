@@ -113,6 +113,17 @@ USAGE_GPU_MEMORY_PEAK: Final = "synapse.usage.gpu.memory.peak"
 USAGE_GPU_POWER_PEAK: Final = "synapse.usage.gpu.power.peak"
 
 _USED: Final = "job span, worker span"
+WORKER_ID: Final = "synapse.worker.id"
+WORKER_PID: Final = "synapse.worker.pid"
+WORKER_HOST: Final = "synapse.worker.host"
+HOST_NAME: Final = "host.name"
+PROCESS_PID: Final = "process.pid"
+RAY_ACTOR_ID: Final = "ray.actor_id"
+RAY_TASK_ID: Final = "ray.task_id"
+RAY_WORKER_ID: Final = "ray.worker_id"
+RAY_NODE_ID: Final = "ray.node_id"
+RAY_JOB_ID: Final = "ray.job_id"
+"""Of Ray: named as its own tracing names them."""
 
 ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(SERVICE_NAME, "string", "Name of the plugin, unless OTEL_SERVICE_NAME is set.", "resource"),
@@ -153,6 +164,21 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         "`rollback` for the span of a rollback, `worker` for that of another process at work on a step.",
         "rollback span, worker span",
     ),
+    Attribute(
+        WORKER_ID,
+        "string",
+        "What tells the workers of a job apart: Ray's id of the actor, else of its worker; elsewhere host and process.",
+        "worker span; progress and counters of a worker; exception that tells of its end",
+    ),
+    Attribute(WORKER_PID, "int", "Process id of the worker that an exception tells of.", "exception"),
+    Attribute(WORKER_HOST, "string", "Its host, as Ray calls it.", "exception"),
+    Attribute(HOST_NAME, "string", "Host of the worker.", "worker span"),
+    Attribute(PROCESS_PID, "int", "Process id of the worker.", "worker span"),
+    Attribute(RAY_ACTOR_ID, "string", "Ray's id of the actor.", "worker span in Ray, exception that tells of its end"),
+    Attribute(RAY_TASK_ID, "string", "Ray's id of the task that was handed the context first.", "worker span in Ray"),
+    Attribute(RAY_WORKER_ID, "string", "Ray's id of the process.", "worker span in Ray"),
+    Attribute(RAY_NODE_ID, "string", "Ray's id of the node.", "worker span in Ray, exception that tells of its end"),
+    Attribute(RAY_JOB_ID, "string", "Ray's id of what one driver runs.", "worker span in Ray"),
     Attribute(SPAN_MARKER, "boolean", "True on the zero-length span that shows a job or step as begun.", "marker span"),
     Attribute(METRIC_NAME, "string", "The plugin's own name of the metric.", "synapse.job.metric"),
     Attribute(
@@ -507,6 +533,8 @@ EVENT_DEVELOPER: Final = "synapse.dev_event"
 EVENT_METRIC_NONFINITE: Final = "synapse.metric.nonfinite"
 EVENT_METRIC_TEXT: Final = "synapse.metric.text"
 EVENT_EXCEPTION: Final = "exception"
+EVENT_WORKER_KILLED: Final = "synapse.worker.killed"
+"""Of a span only: a worker was killed in the middle of a task."""
 PROBE: Final = "synapse.doctor.probe"
 """What `synapse-otel doctor` sends: the name of its log record's event, of its gauge and of its span."""
 OTHER: Final = "_other"

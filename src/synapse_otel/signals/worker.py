@@ -14,6 +14,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, get_current_span, set_span_in_context
 
 from synapse_otel.signals import semconv
+from synapse_otel.signals.identity import this_worker
 from synapse_otel.signals.scope import Scope
 
 if TYPE_CHECKING:
@@ -31,8 +32,14 @@ def begin_worker(job: Job, step: str | None, remote: SpanContext) -> Scope:
     start = time_ns()
     above = NonRecordingSpan(remote)
     whole = f"{job.attributes.get(semconv.ACTION, '')} {job.attributes.get(semconv.PLUGIN_NAME, '')}".strip()
-    name = semconv.WORKER_PREFIX + (step or whole)
-    attributes: dict[str, Any] = {semconv.STEP_PHASE: semconv.PHASE_WORKER, **job.log_attributes}
+    worker = this_worker()
+    name = semconv.WORKER_PREFIX + (step or whole) + (f": {worker.name}" if worker.name else "")
+    attributes: dict[str, Any] = {
+        semconv.STEP_PHASE: semconv.PHASE_WORKER,
+        **job.log_attributes,
+        semconv.WORKER_ID: worker.id,
+        **worker.attributes,
+    }
     if step is not None:
         attributes[semconv.STEP_NAME] = step
     span = job.start_span(name, set_span_in_context(above), attributes, start)

@@ -7,7 +7,7 @@ from time import time_ns
 from typing import Any, Final
 
 from synapse_otel.journal.folder import QUARANTINE_FILE
-from synapse_otel.recording import LogKind, Overview, Role, RunState, Span, run_usage
+from synapse_otel.recording import LogKind, Overview, Role, RunState, Span, run_usage, shown_workers
 from synapse_otel.redaction import redact_text
 from synapse_otel.signals import semconv
 from synapse_otel.view.filtering import counts_of
@@ -67,7 +67,7 @@ def _overviewed(overview: Overview | None, jaeger_url: str | None) -> Json:
         return {"jobs": [], "progress": [], "signals": {}, "exit": None, "folders": [], "jaeger": None}
     return {
         "jobs": [job_of(job) for job in overview.jobs],
-        "progress": [progress_of(each) for each in overview.progress],
+        "progress": [progress_of(each) for one in overview.progress for each in (one, *shown_workers(one))],
         "signals": {
             signal: {
                 "emitted": account.emitted,

@@ -11,40 +11,39 @@ from synapse_otel.signals import semconv
 
 _LATEST: Final = 9e9
 """Times in s beyond it are no 64-bit integers in ns."""
-_GAUGES: Final = frozenset(
+
+_CURRENT, _LIMIT, _TIME, _ETA = (
     one.name
     for one in (semconv.JOB_PROGRESS_CURRENT, semconv.JOB_PROGRESS_LIMIT, semconv.JOB_PROGRESS_TIME, semconv.JOB_ETA)
 )
+_GAUGES: Final = frozenset({_CURRENT, _LIMIT, _TIME, _ETA})
+_Last = dict[str, tuple[int, float]]
+"""By gauge: time and value of its last point."""
 
 
 class SentProgress:
-    """The last progress of each category of each job."""
+    """The last progress of each category of each job: as its own process says, else its workers together."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], dict[str, tuple[int, float]]] = {}
+        self._known: dict[tuple[str, str], dict[str, _Last]] = {}
 
     def take(self, name: str, attributes: Mapping[str, Any], time: int, value: float) -> bool:
         """Take a point of a gauge; say whether it is one of progress. ``time`` is Unix time in ns."""
         if name not in _GAUGES:
             return False
         key = str(attributes.get(semconv.JOB_ID, "")), str(attributes.get(semconv.CATEGORY, ""))
-        known = self._known.setdefault(key, {})
+        of_worker = self._known.setdefault(key, {})
+        known = of_worker.setdefault(str(attributes.get(semconv.WORKER_ID, "")), {})
         known[name] = max(known.get(name, (0, 0.0)), (time, value))
         return True
 
     def block(self, keys: Mapping[str, bytes]) -> bytes:
         """Return a state block; ``keys`` are those of jobs by their ids."""
         block, home = StateBlock(), bytearray(BLOCK_SIZE)
-        for (job, category), known in self._known.items():
-            current, limit, seconds, left = (
-                known.get(one.name, (0, 0.0))[1]
-                for one in (
-                    semconv.JOB_PROGRESS_CURRENT,
-                    semconv.JOB_PROGRESS_LIMIT,
-                    semconv.JOB_PROGRESS_TIME,
-                    semconv.JOB_ETA,
-                )
-            )
+        for (job, category), by_worker in self._known.items():
+            told = [by_worker[""]] if "" in by_worker else list(by_worker.values())
+            current, limit = (sum(_value(one, name) for one in told) for name in (_CURRENT, _LIMIT))
+            seconds, left = (max(_value(one, name) for one in told) for name in (_TIME, _ETA))
             if not (0 < limit < math.inf and math.isfinite(current) and 0 <= seconds < _LATEST and 0 <= left < _LATEST):
                 continue
             time = int(seconds * 1e9)
@@ -54,3 +53,7 @@ class SentProgress:
             slot.set(current, limit, time)
         block.move(memoryview(home))
         return bytes(home)
+
+
+def _value(told: _Last, name: str) -> float:
+    return told.get(name, (0, 0.0))[1]

@@ -118,6 +118,7 @@ def progress_of(one: CategoryProgress) -> Json:
     progress = one.progress
     return {
         "category": redact_text(one.category),
+        "worker": redact_text(one.worker),
         "current": finite(progress.current),
         "limit": finite(progress.limit),
         "ratio": finite(progress.ratio) if progress.limit else None,

@@ -18,6 +18,7 @@ from synapse_otel.plugins.models.logger import LogLevel
 from synapse_otel.signals.active import CURRENT
 from synapse_otel.signals.current import current_scope, job_of_context
 from synapse_otel.signals.handed import job_to_hand_over
+from synapse_otel.signals.holding import hold
 from synapse_otel.signals.inherited import job_outside
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class RuntimeContext:
             self.logger = NoOpLogger()
         if self.env is None:
             self.env = PluginEnvironment.from_environ()
+        hold(self, self._job)
 
     def __copy__(self) -> RuntimeContext:
         """Return a context with the same logger, clients and job."""

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from synapse_otel.report.glyphs import Glyphs
-from synapse_otel.report.words import clock, duration, fitted, number, offset, printable
+from synapse_otel.report.words import clock, duration, fitted, number, offset, printable, shortened
 from synapse_otel.signals import semconv
 from synapse_otel.view.rows import Json
 from synapse_otel.view.terminal.words import STYLES, ago, bar, folded, pace, percent, printable_line, summary
@@ -134,7 +134,7 @@ def _progress(told: Json, now: float, width: int, glyphs: Glyphs) -> Iterator[Te
         return
     yield heading("Progress")
     narrow = width < _NARROW
-    names = [printable(one["category"]) or "whole job" for one in found]
+    names = [_name(one) for one in found]
     label = min(max(map(cell_len, names)), max(width // 4, 10))
     amounts = [f"{number(one['current'] or 0)}/{number(one['limit'] or 0)}" for one in found]
     amount = max(map(len, amounts))
@@ -152,6 +152,12 @@ def _progress(told: Json, now: float, width: int, glyphs: Glyphs) -> Iterator[Te
         line.truncate(width)
         yield line
     yield Text()
+
+
+def _name(one: Json) -> str:
+    if one["worker"]:
+        return f"  worker {printable(shortened(one['worker']))}"
+    return printable(one["category"]) or "whole job"
 
 
 # --- steps ----------------------------------------------------------------------------------------------
