@@ -21,6 +21,7 @@ from tools.grafana.queries import (
     logs,
     or_none,
     progress,
+    rate,
     running,
     series,
     shown,
