@@ -39,7 +39,6 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"shipper.destination"},
     "shipping": {"journal", "settings", "shipper"},
     "pipeline": {"account", "journal", "recorder", "settings", "shipper", "shipping", "signals"},
-    "integrations": {"plugins", "signals"},
     "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
     "environment": {"lifecycle", "plugins", "settings", "signals"},
     "integrations": {"environment", "lifecycle", "pipeline", "plugins", "settings", "signals"},
