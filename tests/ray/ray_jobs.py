@@ -152,7 +152,7 @@ class Reused:
         ctx.log_message(what)
 
 
-@ray.remote(max_restarts=1, max_task_retries=1)
+@ray.remote(max_restarts=-1, max_task_retries=-1)  # on a busy machine Ray needs more than one try
 class Trainer:
     """One of a group that train together."""
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from synapse_otel.plugins.context import RuntimeContext
     from synapse_otel.plugins.steps import BaseStepContext
 
+__all__ = ["worker_attributes", "working"]
+
 
 def worker_attributes() -> dict[str, Any]:
     """Return what tells this worker of Ray apart: host, process, and Ray's ids of actor, task, worker, node and job.

@@ -534,7 +534,6 @@ EVENT_METRIC_NONFINITE: Final = "synapse.metric.nonfinite"
 EVENT_METRIC_TEXT: Final = "synapse.metric.text"
 EVENT_EXCEPTION: Final = "exception"
 EVENT_WORKER_KILLED: Final = "synapse.worker.killed"
-"""Of a span only: a worker was killed in the middle of a task."""
 PROBE: Final = "synapse.doctor.probe"
 """What `synapse-otel doctor` sends: the name of its log record's event, of its gauge and of its span."""
 OTHER: Final = "_other"
@@ -548,6 +547,7 @@ EVENTS: Final[tuple[Event, ...]] = (
     Event(EVENT_METRIC_NONFINITE, "WARN", "A reported value was NaN or infinite."),
     Event(EVENT_METRIC_TEXT, "INFO", "A reported value was text."),
     Event(EVENT_EXCEPTION, "ERROR", "An exception left a job or step."),
+    Event(EVENT_WORKER_KILLED, "no log record", "A worker was killed in the middle of a task; on its span, in Ray."),
     Event(PROBE, "INFO", "`synapse-otel doctor` has tried the way; a gauge and a span have the same name."),
     Event("<name>", "INFO, or as said", "`log`: the plugin's own event name."),
 )
