@@ -21,8 +21,9 @@ OTHERS: Final = {
     "OTEL_ATTRIBUTE_COUNT_LIMIT": "attributes of a span",
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "characters of a span's attribute",
     "OTEL_SPAN_EVENT_COUNT_LIMIT": "events of a span",
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "which instrumentations stay off: `synapse_sdk`, `requests`, `httpx`",
 }
-"""Variables that OpenTelemetry's SDK reads where it is used beneath; nothing of ours looks at them."""
+"""Variables that OpenTelemetry's SDK and launcher read where they are used beneath; ours look at the last alone."""
 NOT_READ: Final = frozenset(
     {
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
