@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
 
-from synapse_otel.journal.folder import Run, read_run, run_folders
+from synapse_otel.journal.folder import Run, read_run, run_folders, spare_roots
 from synapse_otel.recording import Overview, run_groups
 from tests.eventually import eventually
 from tests.faults.running import Place
@@ -85,3 +86,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         eventually(lambda: all_complete(place), within=SECONDS)
         yield Ran(place, folder / "second", sink, {one["name"]: one for one in told}, out, err)
         place.end()
+        ours = {run.journal for run in runs_of(place.root)}
+        for elsewhere in (folder for root in spare_roots() for folder in run_folders(root)):
+            if (run := read_run(elsewhere)) is not None and run.parent in ours:
+                rmtree(elsewhere)  # of the worker that could not write where it was told to

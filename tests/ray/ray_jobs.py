@@ -329,7 +329,8 @@ def lost_node(second):
         wait_for(begun)
         second.kill_raylet()
         for process in processes_of_the_second():
-            os.kill(process, signal.SIGKILL)  # a machine that is gone takes its workers along
+            with suppress(ProcessLookupError):  # it has ended with its raylet
+                os.kill(process, signal.SIGKILL)  # a machine that is gone takes its workers along
         ray.get(reference)
 
     run(on_the_second)
