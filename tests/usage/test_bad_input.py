@@ -7,8 +7,11 @@ import signal
 import sys
 from contextlib import suppress
 
+import msgspec
 import pytest
 
+from synapse_otel.journal.creation import create_journal
+from synapse_otel.journal.folder import read_run
 from synapse_otel.shipper.usage import sampler as sampling
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.host import ProcHost
@@ -124,3 +127,16 @@ def test_what_passes_twice_over_interfaces_is_counted_once(tmp_path):
 
 
 NETWORK = {"lo": 1000, "eth0": 10, "ib0": 20, "docker0": 100, "veth12ab": 100, "br-77": 100, "cali1": 100}
+
+
+def test_where_a_lock_does_not_tell_its_holder_a_younger_process_is_none_of_the_jobs(tmp_path, monkeypatch):
+    journal, _ = create_journal(tmp_path, "run", {}, destination="key", budget=1 << 26)
+    run = read_run(journal.folder)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    try:
+        assert JournalUsage(journal.folder, run).find() == os.getpid()
+        before = msgspec.structs.replace(run, created=1.0)  # when the number was another one's
+        assert JournalUsage(journal.folder, before).find() is None
+    finally:
+        journal.close()
+    assert JournalUsage(journal.folder, run).find() is None, "it has ended"

@@ -112,6 +112,8 @@ class MetricsLane(Lane):
             known.ended = True
             known.told = self.replaying
             self._changed = self._changed or not self.replaying
+            if self.usage is not None and not self.replaying:
+                self.usage.refresh()  # the last that is told of it
         adopted = job.key.hex()
         if self._continues and job.own and not job.end and adopted not in self._adopted:
             # Its beginning was counted in the journal before, which counted it down again when it went on here.

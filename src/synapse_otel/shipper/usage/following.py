@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from synapse_otel.journal.usage import Gpu, GpuSample, OomKill, UsageSample, Usa
 from synapse_otel.shipper.usage.cgroup import CGROUPS, Confines, oom_kills
 from synapse_otel.shipper.usage.gpus import Device, of_job
 from synapse_otel.shipper.usage.host import HostReading
-from synapse_otel.shipper.usage.reading import Total, Tree, TreeReading
+from synapse_otel.shipper.usage.reading import Total, Tree, TreeReading, is_older
 
 _RECENT_NS: Final = 30_000_000_000
 """A death is put down to want of memory only where the process was sampled so shortly before."""
@@ -47,6 +48,7 @@ class JournalUsage:
             cgroups: where the cgroups' file systems are mounted.
         """
         self.folder = folder
+        self._run = run
         self.journal = run.journal if run else ""
         self.parent = run.parent if run and not run.continues else ""
         """The journal of the process that this one works for."""
@@ -71,7 +73,10 @@ class JournalUsage:
 
     def find(self) -> int | None:
         """Return the process that writes the journal: whoever holds its lock; None where it is not to be seen here."""
-        return holder(self.folder / ALIVE_LOCK)
+        if sys.platform == "linux":
+            return holder(self.folder / ALIVE_LOCK)
+        run = self._run
+        return run.process if run is not None and self.lives() and is_older(run.process, run.created) else None
 
     def lives(self) -> bool:
         """Say whether the process lives, be it to be seen or not."""

@@ -32,6 +32,16 @@ class Tree(Protocol):
         """Return what they use; None when the root is gone, or another process has its number."""
 
 
+def is_older(pid: int, seconds: float) -> bool:
+    """Say whether a process began before a Unix time: else it only has the number of one that did."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).create_time() <= seconds)
+    except psutil.Error:
+        return False
+
+
 class Total:
     """A counter over all processes of a job: it never falls, though a process may take its count with it."""
 
