@@ -161,8 +161,9 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(
         STEP_PHASE,
         "string",
-        "`rollback` for the span of a rollback, `worker` for that of another process at work on a step.",
-        "rollback span, worker span",
+        "`rollback` for the span of a rollback, `worker` for that of another process at work on a step, `submit` for "
+        "that of an action of the Synapse SDK that is handed on to Ray.",
+        "rollback span, worker span, submit span",
     ),
     Attribute(
         WORKER_ID,
@@ -264,6 +265,7 @@ ERROR_TYPE_KILLED: Final = "killed"
 ERROR_TYPE_OOM: Final = "oom_killed"
 PHASE_ROLLBACK: Final = "rollback"
 PHASE_WORKER: Final = "worker"
+PHASE_SUBMIT: Final = "submit"
 AUDIENCE_DEVELOPER: Final = "developer"
 MARKER_SUFFIX: Final = " (started)"
 ROLLBACK_PREFIX: Final = "rollback "

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, Final
 
 import wrapt
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # not in __all__
 
 from synapse_otel.integrations.synapse_sdk.containing import report, tell_once
 from synapse_otel.integrations.synapse_sdk.patches import Patches
@@ -49,7 +49,7 @@ HOOKS: Final = (
 )
 
 
-class SynapseInstrumentor(BaseInstrumentor):
+class SynapseInstrumentor(BaseInstrumentor):  # type: ignore[misc] # which mypy therefore does not see
     """Instruments the Synapse SDK, and so every plugin written for it.
 
     Nothing of the SDK is imported for it: each of its modules is followed once the plugin has imported it.
@@ -61,7 +61,7 @@ class SynapseInstrumentor(BaseInstrumentor):
         return ("synapse-sdk >= 2026.1.50",)
 
     def _instrument(self, **_kwargs: Any) -> None:
-        self._patches = Patches()
+        self._patches: Patches | None = Patches()
         for hook in HOOKS:
             self._follow(hook, self._patches)
         wrapt.when_imported(_SDK)(_tell_missing_modules)
@@ -82,7 +82,8 @@ class SynapseInstrumentor(BaseInstrumentor):
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         patches, self._patches = self._patches, None
-        patches.undo()
+        if patches is not None:
+            patches.undo()
 
 
 def _loaded(hook: Hook) -> Callable[[ModuleType, Patches], None]:

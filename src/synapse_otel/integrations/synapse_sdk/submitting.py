@@ -94,7 +94,7 @@ def _begin(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span
 
         identity = _submitted(executor, args[0] if args else next(iter(kwargs.values()), ""), kwargs)
         begin_process(f"submit-{identity.plugin}", plugin=identity.plugin, version=identity.version)
-        attributes = {semconv.ACTION: identity.action, semconv.PLUGIN_NAME: identity.plugin}
+        attributes = {semconv.STEP_PHASE: semconv.PHASE_SUBMIT, semconv.PLUGIN_NAME: identity.plugin}
         tracer = trace.get_tracer(semconv.SCOPE_NAME, __version__)
         name = f"{semconv.SUBMIT_PREFIX}{identity.action} {identity.plugin}"
         return tracer.start_span(name, kind=SpanKind.PRODUCER, attributes=attributes)

@@ -86,7 +86,7 @@ class _Workflow:
         self.whole.progress(percent, PERCENT)
 
 
-class _Registry(wrapt.ObjectProxy):
+class _Registry(wrapt.ObjectProxy):  # type: ignore[type-arg] # generic in its stubs alone
     """A registry whose steps are recorded when they run."""
 
     def __init__(self, registry: Any, workflow: _Workflow) -> None:
@@ -99,7 +99,7 @@ class _Registry(wrapt.ObjectProxy):
         return [_Step(step, order, self._self_workflow) for order, step in enumerate(steps)]
 
 
-class _Step(wrapt.ObjectProxy):
+class _Step(wrapt.ObjectProxy):  # type: ignore[type-arg] # generic in its stubs alone
     """A step that is recorded when it runs, and is the plugin's own in all else."""
 
     def __init__(self, step: Any, order: int, workflow: _Workflow) -> None:
