@@ -38,12 +38,14 @@ class Sdk:
         version: which one.
         how: `bare`; `variables`: instrumented by variables alone; `run`: under `synapse-otel run --`.
         folder: for homes, journals, and all that the processes write.
+        endpoint: where records are delivered to; without one, nobody delivers them.
     """
 
-    def __init__(self, version: str, how: str, folder: Path) -> None:
+    def __init__(self, version: str, how: str, folder: Path, endpoint: str = "") -> None:
         self.version = version
         self.how = how
         self.folder = folder
+        self.endpoint = endpoint
         self.journals = folder / "journals"
         self._bin = TREE / ".venv-sdk" / version / "bin"
         (folder / "home").mkdir(parents=True, exist_ok=True)
@@ -63,14 +65,18 @@ class Sdk:
             **more,
         }
         if self.how != "bare":
-            variables |= {"SYNAPSE_OTEL_JOURNAL_DIR": str(self.journals), "SYNAPSE_OTEL_SHIPPER": "off"}
+            variables["SYNAPSE_OTEL_JOURNAL_DIR"] = str(self.journals)
+            variables |= (
+                {"OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint} if self.endpoint else {"SYNAPSE_OTEL_SHIPPER": "off"}
+            )
         if self.how == "variables":
             variables["SYNAPSE_OTEL_INSTRUMENT"] = "true"
         return variables
 
     def command(self, *arguments: str, folder: Path, **more: str) -> list[str]:
         """Return the command of a process of the SDK's Python, wherever that is, which works in `folder`."""
-        under = [str(self._bin / "synapse-otel"), "run", "--no-ship", "--"] if self.how == "run" else []
+        run = [str(self._bin / "synapse-otel"), "run", *([] if self.endpoint else ["--no-ship"]), "--"]
+        under = run if self.how == "run" else []
         settings = [f"{name}={value}" for name, value in self.variables(**more).items()]
         python313 = ["sh", str(TREE / "tools" / "setup" / "python313.sh")]
         there = ["sh", "-c", 'cd "$0" && exec "$@"', str(folder)]
