@@ -1,4 +1,4 @@
-"""An unmodified plugin by its ordinary command, under `synapse-otel run`: one tree in a real Jaeger, also when killed."""
+"""An unmodified plugin by its ordinary command under `synapse-otel run`: one tree in a real Jaeger, killed or not."""
 
 from __future__ import annotations
 
