@@ -159,5 +159,19 @@ def own_logger() -> None:
     action.dispatch({}, RuntimeContext(logger=Own(), env=PluginEnvironment({}), job_id="job-1"))
 
 
+def without_ray() -> None:
+    """Run an action where there is no Ray."""
+    sys.modules["ray"] = None  # type: ignore[assignment] # an import of it fails
+    from synapse_sdk.plugins.executors.ray.task import RayActorExecutor
+
+    action = _action()
+    action.work = lambda ctx: ctx.log("told", {})
+    action.dispatch({}, _context())
+    try:
+        RayActorExecutor(env={}).execute("plugin.Action", {})
+    except ImportError as error:
+        print(json.dumps(error.name))
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()

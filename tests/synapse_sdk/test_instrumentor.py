@@ -93,6 +93,26 @@ def test_it_can_be_turned_off(variables, tmp_path):
     assert recorded_jobs(sdk.journals, "job-1") == []
 
 
+def test_without_ray_the_rest_works_and_the_sdks_own_error_is_seen(tmp_path):
+    ended, sdk = run("without_ray", tmp_path)
+    assert ended.stdout.splitlines()[-1] == '"ray"', ended.stderr
+    assert [one.events for one in recorded_jobs(sdk.journals, "job-1")] == [["told"]]
+
+
+def test_a_disk_that_cannot_be_written_is_said_and_the_plugin_goes_on(tmp_path):
+    (tmp_path / "file").touch()
+    ended, _sdk = run(
+        "own_logger",
+        tmp_path,
+        how="bare",
+        SYNAPSE_OTEL_INSTRUMENT="true",
+        SYNAPSE_OTEL_SHIPPER="off",
+        SYNAPSE_OTEL_JOURNAL_DIR=str(tmp_path / "file" / "journals"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("cannot write the journal") == 1
+
+
 PLUGIN_TEST = """
 from sample_plugin.training import TrainAction
 
