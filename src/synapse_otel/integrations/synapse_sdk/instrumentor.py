@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # not in __all__
 
 from synapse_otel.integrations.synapse_sdk.containing import report, tell_once
@@ -61,12 +60,16 @@ class SynapseInstrumentor(BaseInstrumentor):  # type: ignore[misc] # which mypy 
         return ("synapse-sdk >= 2026.1.50",)
 
     def _instrument(self, **_kwargs: Any) -> None:
+        import wrapt  # which loads asyncio: whoever only imports this module has no use for it
+
         self._patches: Patches | None = Patches()
         for hook in HOOKS:
             self._follow(hook, self._patches)
         wrapt.when_imported(_SDK)(_tell_missing_modules)
 
     def _follow(self, hook: Hook, patches: Patches) -> None:
+        import wrapt
+
         def imported(module: ModuleType) -> None:
             if getattr(self, "_patches", None) is not patches:
                 return  # put back, or instrumented anew, before the plugin came to it
