@@ -81,7 +81,8 @@ def answer(clean_python: Path) -> dict[str, Any]:
 def test_wheel_holds_the_typed_package_and_nothing_else(built: Built) -> None:
     files = built.wheel_files()
     assert "synapse_otel/py.typed" in files
-    assert {name.split("/")[0] for name in files} == {"synapse_otel", f"synapse_otel-{__version__}.dist-info"}
+    own = {"synapse_otel", "synapse_otel.pth", f"synapse_otel-{__version__}.dist-info"}
+    assert {name.split("/")[0] for name in files} == own
     assert f"synapse_otel-{__version__}.dist-info/licenses/LICENSE" in files
 
 
@@ -105,6 +106,7 @@ def test_installed_package_stands_alone(answer: dict[str, Any], clean_python: Pa
 def test_entry_points_are_installed_and_the_command_loads(answer: dict[str, Any]) -> None:
     assert answer["entry_points"] == [
         ["console_scripts", "synapse-otel", "synapse_otel.cli:main"],
+        ["opentelemetry_instrumentor", "synapse_sdk", "synapse_otel.integrations.synapse_sdk:SynapseInstrumentor"],
         ["pytest11", "synapse_otel", "synapse_otel.testing"],
     ]
     assert answer["commands"] == [True]

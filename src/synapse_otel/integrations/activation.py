@@ -1,19 +1,23 @@
 """What a Python process does when it starts with ``SYNAPSE_OTEL_INSTRUMENT=true``: it instruments the Synapse SDK.
 
-The package's ``.pth`` file imports this module, as nothing else reaches the processes that Ray starts. Nothing but
-hooks is set here; the SDK, requests and httpx are instrumented when somebody imports them.
+The package's ``.pth`` file imports this module, as nothing else reaches the processes that Ray starts. It waits until
+somebody imports the SDK, requests or httpx: a process that does not pays next to nothing.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import entry_points
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 _ON: Final = frozenset({"true", "1", "yes", "on", "t", "y"})  # as pydantic reads it
-_CLIENTS: Final = ("requests", "httpx")
+_SDK: Final = "synapse_sdk"
+_FOLLOWED: Final = (_SDK, "requests", "httpx")
 _GROUP: Final = "opentelemetry_instrumentor"
 _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
@@ -25,13 +29,40 @@ def activate() -> None:
     disabled = {name.strip() for name in _variable(_DISABLED).split(",")}
     if "*" in disabled:
         return
+    wanted = {name for name in _FOLLOWED if name not in disabled}
+    if any(name in sys.modules for name in wanted):
+        _follow(wanted)
+    elif wanted:
+        sys.meta_path.insert(0, _Waiting(wanted))
+
+
+class _Waiting:
+    """A finder of modules that waits for the first import of a package that is followed: following takes its time."""
+
+    def __init__(self, wanted: set[str]) -> None:
+        self._wanted = wanted
+
+    def find_spec(
+        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        """Find nothing; once such a package is looked for, have it followed, and look for it again."""
+        if name not in self._wanted or self not in sys.meta_path:
+            return None
+        from importlib.util import find_spec
+
+        sys.meta_path.remove(self)
+        try:
+            _follow(self._wanted)
+        except Exception as error:  # noqa: BLE001 - whatever becomes of the telemetry, the import goes on
+            sys.stderr.write(f"synapse-otel: {name} is not instrumented: {type(error).__name__}: {error}\n")
+        return find_spec(name)
+
+
+def _follow(wanted: set[str]) -> None:
     import wrapt
 
-    if "synapse_sdk" not in disabled:
-        wrapt.when_imported("synapse_sdk")(_instrument_sdk)
-    for client in _CLIENTS:
-        if client not in disabled:
-            wrapt.when_imported(client)(_instrument_client)
+    for name in wanted:
+        wrapt.when_imported(name)(_instrument_sdk if name == _SDK else _instrument_client)
 
 
 def _variable(name: str) -> str:
@@ -53,6 +84,8 @@ def _instrument_sdk(_package: ModuleType) -> None:
 
 def _instrument_client(package: ModuleType) -> None:
     """Instrument an HTTP client as `opentelemetry-instrument` would, so that a plugin's requests join its trace."""
+    from importlib.metadata import entry_points
+
     for entry in entry_points(group=_GROUP, name=package.__name__):
         instrumentor = entry.load()()
         if not instrumentor.is_instrumented_by_opentelemetry:
