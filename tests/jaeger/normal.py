@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tools.docs.trace_tree import Row, rows
+from tools.docs.trace_tree import Row, is_of_the_machine, rows
 
-_USED = "synapse.usage."
-"""What a job used differs from run to run, and is there only where its process was seen."""
 _ID = re.compile(r"\b[0-9a-f]{16}\b")
 _SECONDS = re.compile(r"\b\d+\.\d{3} s\b")
 _PART = re.compile(r"\bpart \d\b")
@@ -26,7 +24,7 @@ def _lines(row: Row, first: str) -> Iterator[str]:
     notes = [note for note, holds in _notes(row, first).items() if holds]
     yield f"{indent}{row.name} ({', '.join(notes)})" if notes else f"{indent}{row.name}"
     for key, value in sorted(row.tags.items()):
-        if key.startswith(_USED):
+        if is_of_the_machine(key):
             continue
         yield f"{indent}  {key}={normal(value)!r}"
     for event in row.events:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from synapse_otel.signals import semconv
+
+
+def is_of_the_machine(tag: str) -> bool:
+    """Say whether a span's tag differs from run to run: where it ran, and what it used there."""
+    return tag in _PLACES or tag.startswith(_USED)
+
+
+_USED: Final = f"{semconv.PRODUCT_PREFIX}usage."
+_PLACES: Final = frozenset({semconv.HOST_NAME, semconv.PROCESS_PID, semconv.WORKER_ID})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
-from tools.docs.trace_tree import Row, rows
+from tools.docs.trace_tree import Row, is_of_the_machine, rows
 
 WIDTH: Final = 960
 _LABELS: Final = 270
@@ -151,7 +151,7 @@ def _details(row: Row) -> Iterator[tuple[str, str, str]]:
     """Yield the lines below an opened span: class, key and value."""
     yield "head", "Tags", ""
     for key, value in sorted(row.tags.items()):
-        if key not in _HIDDEN:
+        if key not in _HIDDEN and not is_of_the_machine(key):
             red = "red" if key.startswith(("error", "otel.status")) else ""
             yield red, key, _value(value)
     if row.events:
