@@ -16,8 +16,8 @@ from synapse_otel.recording import Recording, run_groups
 from tests.synapse_sdk.fake_platform import running_platform
 
 COUNT = 300_000
-ROUNDS = 3
-DELAY_MS = 20
+ROUNDS = 1
+DELAY_MS = 362
 MOST_WORSE = 0.05
 
 
@@ -55,7 +55,7 @@ def platform() -> Table:
         f"{COUNT:,} `ctx.log` through the real SDK's job logger, the platform {DELAY_MS} ms away",
         ("", "calls, s", "until it is finished, s", "lost"),
         rows,
-        f"Median of {ROUNDS} by turns; lost: the most of any.",
+        "362 ms is what a round trip to the real platform took.",
         [
             Bar("logs of a burst through the real SDK lost in our journal", "0", f"{max(lost):,}", met=not any(lost)),
             Bar(
