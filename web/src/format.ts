@@ -76,8 +76,8 @@ export function bytes(value: number): string {
   return `${at && value < 100 ? Number(value.toFixed(1)) : Math.round(value)} ${units[at]}`;
 }
 
-export function plural(value: number, word: string): string {
-  return `${count(value)} ${word}${value === 1 ? "" : "s"}`;
+export function plural(value: number, word: string, ending = "s"): string {
+  return `${count(value)} ${word}${value === 1 ? "" : ending}`;
 }
 
 export function rate(value: number | null): string {

@@ -93,7 +93,7 @@ function sums({ usage }: Details): string {
   const parts = [
     `CPU time ${duration(sum(usage.totals.map((one) => one.cpu_seconds)) * 1000)}`,
     ...(usage.totals.some((one) => one.disk_read !== null) ? [`read ${bytes(sum(usage.totals.map((one) => one.disk_read)))}`, `written ${bytes(sum(usage.totals.map((one) => one.disk_written)))}`] : []),
-    `at most ${plural(sum(usage.totals.map((one) => one.processes_peak)), "process").replace(/processs$/, "processes")}`,
+    `at most ${plural(sum(usage.totals.map((one) => one.processes_peak)), "process", "es")}`,
     "network: all that its namespace received and sent",
     ...(usage.gpus_by === "all" ? ["GPUs: all of the machine, as nothing tells which were its own"] : []),
     ...(usage.gpus_by === "CUDA_VISIBLE_DEVICES" ? ["GPUs: as CUDA_VISIBLE_DEVICES says"] : []),

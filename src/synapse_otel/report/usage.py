@@ -75,7 +75,8 @@ def _sums(used: RunUsage, page: Page) -> str:
     }.items():
         if None not in values:
             parts.append(f"{word} {size(sum(value or 0 for value in values))}")
-    parts.append(f"at most {sum(one.processes_peak for one in used.totals):,} processes")
+    most = sum(one.processes_peak for one in used.totals)
+    parts.append(f"at most {most:,} process{'' if most == 1 else 'es'}")
     if used.gpus_by == "all":
         parts.append("all GPUs of the machine")
     if used.oom_killed:
