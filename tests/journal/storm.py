@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from synapse_otel.journal import frames, segment, writer
@@ -17,12 +18,51 @@ from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.frames import Kind, Signal
 
 SIGNALS = {"mapped": 1_000, "called": 2_000}
+EVERY = 0.0003
+"""Seconds to the next signal."""
+DEEP = 8
+"""How many signals are handled inside of each other; on a slow machine there would be no end to them."""
 MADE = 5_000
 """How much is written at least, however slow the machine is: it fills some forty segments."""
 
 
 class Stop(BaseException):
     """Raised by the handler."""
+
+
+class Storm:
+    """Signals that come one after the other, and some while another one is handled.
+
+    Args:
+        handle: handles one; what it raises goes through.
+    """
+
+    def __init__(self, handle: Callable[[], None]) -> None:
+        self._handle = handle
+        self._depth = 0
+        self._is_over = False
+        signal.signal(signal.SIGALRM, self._take)
+        self._send()
+
+    def end(self) -> None:
+        """Let none come any more."""
+        self._is_over = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _send(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, EVERY)
+
+    def _take(self, _number: int, _frame: object) -> None:
+        if self._is_over:
+            return
+        self._depth += 1
+        try:
+            if self._depth < DEEP:
+                self._send()
+            self._handle()
+        finally:
+            self._depth -= 1
+            self._send()
 
 
 def main(root: str, way: str, raises: str) -> None:
@@ -35,7 +75,7 @@ def main(root: str, way: str, raises: str) -> None:
     returned: list[int] = []
     armed = False
 
-    def handler(_number, _frame):
+    def handle():
         nonlocal signals, armed
         number = signals  # taken first: another signal may come while this one is handled
         signals += 1
@@ -54,8 +94,7 @@ def main(root: str, way: str, raises: str) -> None:
             journal.append(Kind.LOG, Signal.LOGS, b"made %d " % made + b"x" * (made % 300))
             made += 1
 
-    signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+    storm = Storm(handle)
     while signals < SIGNALS[way] or made < MADE:
         try:
             armed = raises == "raises"
@@ -63,7 +102,7 @@ def main(root: str, way: str, raises: str) -> None:
             armed = False
         except Stop:
             interrupted += 1
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    storm.end()
     journal.close()
     counts = {
         "made": made,
