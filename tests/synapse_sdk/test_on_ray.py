@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,11 +13,11 @@ from tests.synapse_sdk.cases import ON_RAY, VERSIONS, Case
 from tests.synapse_sdk.fake_platform import FakePlatform
 from tests.synapse_sdk.running import Run, Sdk, ray_head
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.timeout(900)]  # the first test of a release runs all of its cases
 
-Runs = Callable[[str], Run]
 NEWEST = VERSIONS[-1]
 MAIN = {"task: train", "task: train raises", "job: train"}
+Runs = Callable[[str], dict[str, Run]]
 
 
 def cases_of(version: str) -> list[Case]:
@@ -25,44 +25,47 @@ def cases_of(version: str) -> list[Case]:
     return [case for case in ON_RAY if version == NEWEST or case.name in MAIN]
 
 
-newest_only = pytest.mark.parametrize("runs", [NEWEST], indirect=True)
+every_version = pytest.mark.parametrize("version", VERSIONS)
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def runs(request: pytest.FixtureRequest, platform: FakePlatform, tmp_path_factory) -> Iterator[Runs]:
-    """All cases on one cluster of a release, run in one way, once for all tests."""
-    version = request.param
-    with (
-        TemporaryDirectory(prefix="ray-") as short,
-        ray_head(version, Path(short)) as ray,
-    ):  # names of sockets are short
+@pytest.fixture(scope="module")
+def runs(platform: FakePlatform, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """All cases of a release on one cluster, bare and instrumented, run once for all tests."""
 
-        @cache
-        def run(how: str) -> Run:
-            sdk = Sdk(version, how, tmp_path_factory.mktemp(f"{how}-{version}"))
-            return Run(sdk, platform, ray).run(cases_of(version))
+    @cache
+    def both(version: str) -> dict[str, Run]:
+        with (
+            TemporaryDirectory(prefix="ray-") as short,  # names of sockets are short
+            ray_head(version, Path(short)) as ray,
+        ):
+            return {
+                how: Run(Sdk(version, how, tmp_path_factory.mktemp(f"{how}-{version}")), platform, ray).run(
+                    cases_of(version)
+                )
+                for how in ("bare", "variables")
+            }
 
-        yield run
+    return both
 
 
 @pytest.mark.parametrize(
-    ("runs", "case"),
-    [(version, case.name) for version in VERSIONS for case in cases_of(version)],
-    indirect=["runs"],
+    ("version", "case"), [(version, case.name) for version in VERSIONS for case in cases_of(version)]
 )
-def test_the_sdk_behaves_exactly_as_without(runs, case):
-    assert runs("variables").outcome(case) == runs("bare").outcome(case)
+def test_the_sdk_behaves_exactly_as_without(runs, version, case):
+    assert runs(version)["variables"].outcome(case) == runs(version)["bare"].outcome(case)
 
 
-def test_a_job_on_ray_gets_to_the_end_of_its_progress(runs):
-    sent = runs("variables").outcome("job: train")["requests"]
+@every_version
+def test_a_job_on_ray_gets_to_the_end_of_its_progress(runs, version):
+    sent = runs(version)["variables"].outcome("job: train")["requests"]
     assert sent["statuses"][-1]["status"] == "SUCCEEDED"
     assert sent["last"]["progress_record"]["current_progress"]["overall"] == 100.0
 
 
 @pytest.mark.parametrize("mode", ["task", "job"])
-def test_a_training_is_one_tree_across_driver_and_worker(runs, mode):
-    run = runs("variables")
+@every_version
+def test_a_training_is_one_tree_across_driver_and_worker(runs, version, mode):
+    run = runs(version)["variables"]
     found = run.job(f"{mode}: train")
     assert (found.job.name, found.job.result) == ("train sample-plugin", "success")
     assert found.steps == [("prepare", "success"), ("learn", "success"), ("save", "success")]
@@ -73,22 +76,21 @@ def test_a_training_is_one_tree_across_driver_and_worker(runs, mode):
     assert submit.start <= found.job.start
 
 
-def test_a_failure_in_a_worker(runs):
-    found = runs("variables").job("task: train raises")
+@every_version
+def test_a_failure_in_a_worker(runs, version):
+    found = runs(version)["variables"].job("task: train raises")
     assert found.job.result == "failure"
     assert found.steps[1] == ("learn", "failure")
     assert "sample_plugin.training.NoSpaceLeftError" in found.exceptions
 
 
-@newest_only
 def test_a_failure_in_a_job_of_rays(runs):
-    found = runs("variables").job("job: train raises")
+    found = runs(NEWEST)["variables"].job("job: train raises")
     assert (found.job.result, found.steps[1]) == ("failure", ("learn", "failure"))
 
 
-@newest_only
 def test_each_call_of_an_actor_is_in_a_trace_of_its_own(runs):
-    run = runs("variables")
+    run = runs(NEWEST)["variables"]
     jobs = [one.job for one in run.jobs("task: one actor twice")]
     assert [job.result for job in jobs] == ["success", "success"]
     submits = {span.span_id for span in run.spans if span.name == "submit plain sample-plugin"}
@@ -96,9 +98,8 @@ def test_each_call_of_an_actor_is_in_a_trace_of_its_own(runs):
     assert {job.parent_id for job in jobs} <= submits
 
 
-@newest_only
 def test_an_actor_that_is_killed_loses_nothing_that_it_told(runs):
-    found = runs("variables").job("task: killed")
+    found = runs(NEWEST)["variables"].job("task: killed")
     assert found.job.is_open  # for the shipper to close
     assert found.events == ["tick"] * 20
     assert found.progress("endless") == (1, 10)
