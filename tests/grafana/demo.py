@@ -64,6 +64,7 @@ class Demo:
             "XDG_STATE_HOME": str(self.state),
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp,
             "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            "SYNAPSE_OTEL_USAGE_INTERVAL": "0.5",  # a rate needs two samples of a job that is short
             "OTEL_RESOURCE_ATTRIBUTES": "synapse.tenant=demo",
         }
         process = subprocess.Popen(
