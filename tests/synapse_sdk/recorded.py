@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +54,23 @@ class Recorded:
         return series.values if series else []
 
 
+@cache
+def _recordings(journals: Path) -> list[Recording]:
+    """Read all runs, once: whoever asks does so when the processes have ended."""
+    return [Recording.read(*(known.folder for known in group)) for group in run_groups([journals])]
+
+
 def recorded_jobs(journals: Path, job_id: str) -> list[Recorded]:
     """Return all jobs of an id, in the order in which they started."""
-    found = []
-    for group in run_groups([journals]):
-        recording = Recording.read(*(known.folder for known in group))
-        found += [Recorded(recording, job) for job in recording.jobs if job.attributes[semconv.JOB_ID] == job_id]
+    found = [
+        Recorded(recording, job)
+        for recording in _recordings(journals)
+        for job in recording.jobs
+        if job.attributes[semconv.JOB_ID] == job_id
+    ]
     return sorted(found, key=lambda one: one.job.start)
 
 
 def recorded_spans(journals: Path) -> list[Span]:
     """Return all spans of all runs."""
-    recordings = (Recording.read(*(known.folder for known in group)) for group in run_groups([journals]))
-    return [span for recording in recordings for _depth, span in recording.walk()]
+    return [span for recording in _recordings(journals) for _depth, span in recording.walk()]
