@@ -56,10 +56,10 @@ def sdk() -> Table:
                 met=most <= MOST_ADDED_US,
             ),
             Bar(
-                "import of the instrumentor, over its base in OpenTelemetry",
+                "import of the instrumentor, its base in OpenTelemetry with it",
                 f"at most {MOST_IMPORT_MS:.0f} ms",
-                f"{imported:.0f} ms",
-                met=imported <= MOST_IMPORT_MS,
+                f"{base + imported:.0f} ms",
+                met=base + imported <= MOST_IMPORT_MS,
             ),
         ],
     )
