@@ -57,13 +57,15 @@ def test_children_count_also_when_they_have_ended(sink, place, shipping, start_j
     job.communicate("\n", timeout=60)
     found = attributes(span_of(sink))
     eventually((folder / "summary.json").exists, within=60)
-    last = samples(folder)[-1]
+    # Each signal is told of the end by itself: whichever came later may have taken one more sample.
+    at_the_end = samples(folder)[-3:]
+    last = at_the_end[-1]
     used = float(subprocess.run([sys.executable, "-c", TIMED], capture_output=True, check=True).stdout)
     assert last.cpu_user + last.cpu_system >= used / 3, "a child's five million rounds"
-    assert found[semconv.USAGE_CPU_TIME] == pytest.approx(last.cpu_user + last.cpu_system, abs=0.01)
+    told = found[semconv.USAGE_CPU_TIME]
+    assert any(told == pytest.approx(one.cpu_user + one.cpu_system, abs=0.01) for one in at_the_end)
     assert found[semconv.USAGE_DISK_WRITE] >= 8 * MEBIBYTE
     assert found[semconv.USAGE_PROCESSES_PEAK] == 2
-    # Each signal is told of the end by itself: the one that came second may have taken one more sample.
     sink.wait(lambda: last.cpu_user - 0.5 < sink.last("process.cpu.time", cpu_mode="user") <= last.cpu_user, within=60)
     assert 8 * MEBIBYTE <= sink.last("process.disk.io", disk_io_direction="write") <= last.disk_written
     starts = {point.start for point in sink.points("process.cpu.time")}
