@@ -13,10 +13,10 @@ from tests.hosts import HEAD, RUN, SDK, python, written
 NOTHING = """
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.plugins.context import RuntimeContext
-from synapse_otel.signals.start import start_job
+from synapse_otel.signals.start import JobSpec, start_job
 
 plugin(RuntimeContext(NoOpLogger(), job_id="alone"))
-job = start_job("train", plugin="yolo", job_id="job-1", params={"a": 1})
+job = start_job(JobSpec(action="train", plugin="yolo", job_id="job-1", params={"a": 1}))
 with job.root.activated():
     ctx = RuntimeContext(NoOpLogger(), job_id="job-1")
     plugin(ctx)
@@ -102,11 +102,11 @@ print(json.dumps([each.get("synapse.job.progress load") for each in found]))
 
 def test_many_ended_jobs_do_not_pile_up(tmp_path):
     script = """
-from synapse_otel.signals.start import start_job
+from synapse_otel.signals.start import JobSpec, start_job
 from synapse_otel.signals import instruments
 trace.set_tracer_provider(traces)
 for number in range(instruments.ENDED_LIMIT + 20):
-    start_job("train", plugin="yolo", live_spans="off").end()
+    start_job(JobSpec(action="train", plugin="yolo"), live_spans="off").end()
 print(len(instruments.JOB_ATTRIBUTES))
 """
     output, _errors = python(HEAD + SDK + script, tmp_path)

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
@@ -16,7 +17,7 @@ from opentelemetry.context import Context
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.signals import semconv
 from synapse_otel.signals.job import Job
-from synapse_otel.signals.start import check_job, start_job
+from synapse_otel.signals.start import JobSpec, start_job
 from synapse_otel.termination import NotLeft, Terminated, ended_by_sigterm
 
 if TYPE_CHECKING:
@@ -151,21 +152,21 @@ def job(
     from synapse_otel.loggers import ConsoleLogger
     from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
 
-    if env is None:
-        env = PluginEnvironment.from_environ()
-    elif not isinstance(env, PluginEnvironment):
-        env = PluginEnvironment(env)
-    console = ConsoleLogger() if logger is None else None
-    with running_job(
-        action,
+    spec = JobSpec(
+        action=action,
         plugin=plugin,
         version=version,
         job_id=job_id,
         category=category,
         checkpoint=checkpoint,
         params=params,
-        at_end=console.finish if console is not None else None,
-    ) as started:
+    )
+    if env is None:
+        env = PluginEnvironment.from_environ()
+    elif not isinstance(env, PluginEnvironment):
+        env = PluginEnvironment(env)
+    console = ConsoleLogger() if logger is None else None
+    with running_job(spec, at_end=console.finish if console is not None else None) as started:
         if console is not None:
             console.open()
         context = RuntimeContext(
@@ -186,14 +187,8 @@ def job(
 
 @contextmanager
 def running_job(
-    action: str,
+    spec: JobSpec,
     *,
-    plugin: str,
-    version: str | None = None,
-    job_id: str | None = None,
-    category: str | None = None,
-    checkpoint: Mapping[str, Any] | None = None,
-    params: Mapping[str, Any] | None = None,
     parent: Context | None = None,
     at_end: Callable[[], None] | None = None,
     is_told: bool = True,
@@ -201,48 +196,35 @@ def running_job(
     """Run a job without a context of ours: what `job` is made of, and the integrations are.
 
     Args:
-        action: as those of `job`, like all that is not named here.
-        plugin: as above.
-        version: as above.
-        job_id: as above.
-        category: as above.
-        checkpoint: as above.
-        params: as above.
+        spec: what the job is.
         parent: trace context that the job belongs to; that of the environment if none is given.
         at_end: called when the job has ended, before its end is told.
         is_told: whether the job's end is told on stderr.
 
     Raises:
-        TypeError, ValueError: an argument is wrong; the message names it.
         SettingsError: a setting is wrong.
     """
     from synapse_otel.settings import handed_settings
     from synapse_otel.settings.travelling import packed
 
     pipeline = _pipeline()
-    check_job(
-        {"action": action, "plugin": plugin},
-        {"version": version, "job_id": job_id, "category": category},
-        {"checkpoint": checkpoint, "params": params},
-    )
+    if spec.job_id is None:
+        spec = replace(spec, job_id=uuid.uuid4().hex)
     with _lock:
         outermost = not _live()
-        of_run = {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version, semconv.ACTION: action}
-        run = f"{action}-{plugin}", of_run
+        of_run = {
+            semconv.SERVICE_NAME: spec.plugin,
+            semconv.SERVICE_VERSION: spec.version,
+            semconv.ACTION: spec.action,
+        }
         if outermost:
             _end_received()
-            pipeline.begin_run(*run)
+            pipeline.begin_run(spec.run_name, of_run)
         started = start_job(
-            action,
-            plugin=plugin,
-            version=version,
-            job_id=job_id if job_id is not None else uuid.uuid4().hex,
-            category=category,
-            checkpoint=checkpoint,
-            params=params,
+            spec,
             live_spans=pipeline.settings.live_spans,
             parent=parent if parent is not None else pipeline.parent(),
-            set_up=(_join, (packed(handed_settings(pipeline.settings)), *run, pipeline.journal_id)),
+            set_up=(_join, (packed(handed_settings(pipeline.settings)), spec.run_name, of_run, pipeline.journal_id)),
         )
         _live().append(started)
     started.flush = pipeline.flush

@@ -16,7 +16,7 @@ from synapse_otel.signals.exceptions import STACK_LIMIT
 from synapse_otel.signals.instruments import BLOCK
 from synapse_otel.signals.job import EVENT_NAME_LIMIT
 from synapse_otel.signals.metrics import SERIES_LIMIT
-from synapse_otel.signals.start import start_job
+from synapse_otel.signals.start import JobSpec, start_job
 from synapse_otel.testing import recorded_job
 
 
@@ -213,7 +213,7 @@ def test_many_threads_lose_nothing(synapse_job):
 
 
 def test_a_job_in_a_job_is_its_child_and_records_its_own(synapse_job):
-    inner = start_job("export", plugin="coco", job_id="inner")
+    inner = start_job(JobSpec(action="export", plugin="coco", job_id="inner"))
     with inner.root.activated():
         scope_or_none().message("inside")
     inner.end()
@@ -230,7 +230,7 @@ def test_two_jobs_in_threads_keep_apart(synapse_job):
     both = threading.Barrier(2)
 
     def run(name):
-        job = start_job("train", plugin=name, job_id=name)
+        job = start_job(JobSpec(action="train", plugin=name, job_id=name))
         with job.root.activated():
             both.wait()
             for _ in range(50):
@@ -251,7 +251,7 @@ def test_two_jobs_in_threads_keep_apart(synapse_job):
 
 
 def test_where_two_jobs_run_a_bare_thread_belongs_to_neither(synapse_job):
-    other = start_job("export", plugin="coco")
+    other = start_job(JobSpec(action="export", plugin="coco"))
     found = []
     run_in_thread(lambda: found.append(scope_or_none()))
     other.end()

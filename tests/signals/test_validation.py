@@ -180,7 +180,7 @@ def test_what_was_recorded_before_is_still_there(shared_job):
     ],
 )
 def test_the_arguments_of_a_job(arguments, error, naming):
-    from synapse_otel.signals.start import start_job
+    from synapse_otel.signals.start import JobSpec
 
     with pytest.raises(error, match=naming):
-        start_job(**{"action": "train", "plugin": "yolo", **arguments})
+        JobSpec(**{"action": "train", "plugin": "yolo", **arguments})

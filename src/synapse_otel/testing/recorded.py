@@ -18,7 +18,7 @@ from synapse_otel.recorder.recorder import Recorder
 from synapse_otel.recording import LogEntry, LogKind, Recording, Span
 from synapse_otel.signals import semconv
 from synapse_otel.signals.job import Job
-from synapse_otel.signals.start import start_job
+from synapse_otel.signals.start import JobSpec, start_job
 from synapse_otel.testing.fixed import Clock, fixed_clock
 from synapse_otel.testing.running import (
     TelemetryError,
@@ -180,6 +180,15 @@ def recorded_job(
     Failures of telemetry that a job would never notice are raised in the calls that they happen in: those of a view
     as they are, those of the journal as `TelemetryError`. What leaves the block ends the job, and goes on unchanged.
     """
+    spec = JobSpec(
+        action=action,
+        plugin=plugin,
+        version=version,
+        job_id=job_id if job_id is not None else "job-1" if fixed else uuid4().hex,
+        category=category,
+        checkpoint=checkpoint,
+        params=params,
+    )
     if env is None:
         env = PluginEnvironment.from_environ()
     elif not isinstance(env, PluginEnvironment):
@@ -192,18 +201,9 @@ def recorded_job(
             around.enter_context(fixed_ids())
             clock = around.enter_context(fixed_clock())
         around.enter_context(contained.raised())
-        running.begin(f"{action}-{plugin}", {"service.name": plugin, "service.version": version}, fixed=fixed)
+        running.begin(spec.run_name, {"service.name": plugin, "service.version": version}, fixed=fixed)
         around.enter_context(recorded_logging(running.settings.logging_level))
-        job = start_job(
-            action,
-            plugin=plugin,
-            version=version,
-            job_id=job_id or ("job-1" if fixed else uuid4().hex),
-            category=category,
-            checkpoint=checkpoint,
-            params=params,
-            live_spans=running.settings.live_spans,
-        )
+        job = start_job(spec, live_spans=running.settings.live_spans)
         around.enter_context(known_to_lifecycle(job))
         ctx = RuntimeContext(
             logger=logger if logger is not None else NoOpLogger(),

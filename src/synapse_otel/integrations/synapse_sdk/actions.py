@@ -89,21 +89,21 @@ class ActionJob:
 
     def _begin(self) -> AbstractContextManager[Job]:
         from synapse_otel.lifecycle import running_job
+        from synapse_otel.signals.start import JobSpec
 
         identity = identify(self._action, getattr(self._context, "env", None))
         job_id = getattr(self._context, "job_id", None)
         checkpoint = getattr(self._context, "checkpoint", None)
-        return running_job(
-            identity.action,
+        spec = JobSpec(
+            action=identity.action,
             plugin=identity.plugin,
             version=identity.version,
             job_id=str(job_id) if job_id else None,
             category=identity.category,
             checkpoint=checkpoint if isinstance(checkpoint, dict) else None,
             params=_as_mapping(self._params),
-            parent=trace_context_of(self._params),
-            is_told=False,
         )
+        return running_job(spec, parent=trace_context_of(self._params), is_told=False)
 
 
 def _as_mapping(params: Any) -> dict[str, Any] | None:
