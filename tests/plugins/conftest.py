@@ -16,7 +16,7 @@ from synapse_otel.loggers import NoOpLogger
 from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.signals import job as job_module
 from synapse_otel.signals.instruments import Instruments, Samples, emit_through
-from synapse_otel.signals.start import start_job
+from synapse_otel.signals.start import JobSpec, start_job
 from tests.plugins.recording import Recorded, SampleList, context_of
 
 
@@ -36,7 +36,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     made.active = meter.create_up_down_counter("active")
     made.job_duration = made.step_duration = meter.create_histogram("duration")
     monkeypatch.setattr(job_module, "instruments", lambda: made)
-    job = start_job("train", plugin="yolo", job_id="job-1")
+    job = start_job(JobSpec(action="train", plugin="yolo", job_id="job-1"))
     result = Recorded(job, spans, logs, gauge)
     job.flush = lambda: result.flushed.append(True)
     with job.root.activated():

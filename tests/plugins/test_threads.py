@@ -11,7 +11,7 @@ import pytest
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.plugins.steps import Orchestrator
 from synapse_otel.signals.active import CURRENT
-from synapse_otel.signals.start import start_job
+from synapse_otel.signals.start import JobSpec, start_job
 from tests.plugins.recording import context_of
 from tests.plugins.workflows import Shared, Step, registry_of
 
@@ -111,7 +111,7 @@ def test_tasks_keep_to_their_own_step(recorded):
 
 
 def test_a_context_of_one_job_used_inside_another_records_in_its_own(ctx, recorded):
-    other = start_job("export", plugin="coco", job_id="job-2")
+    other = start_job(JobSpec(action="export", plugin="coco", job_id="job-2"))
     with other.root.activated():
         ctx.log_message("mine")
         ctx.set_progress(1, 2, "c")
