@@ -34,7 +34,7 @@ _COPY: Final = 64
 _BODY: Final = Struct("<Qddqqdd")
 _CHECKED_SIZE: Final = 8 + _BODY.size
 _pack: Final = _BODY.pack
-_pack_sum: Final = Struct("<Q").pack
+_store: Final = Struct(f"<Q{_BODY.size}s").pack_into
 _U64: Final = Struct("<Q")
 _pack_count: Final = _U64.pack_into
 _LEAST_FALL: Final = 0.5
@@ -147,7 +147,7 @@ class ProgressSlot:
         sequence = self._sequence + 1
         self._sequence = sequence
         body = _pack(sequence, current, limit, now, self._start, self._start_current, self._items)
-        self.buffer[self._copies[sequence & 1]] = _pack_sum(checksum(body)) + body
+        _store(self.buffer, self._copies[sequence & 1], checksum(body), body)
 
     def _begin_pass(self, current: float, now: int) -> None:
         self._items += current
@@ -316,20 +316,19 @@ def _bring(before: memoryview, home: memoryview, slot: ProgressSlot | CounterSlo
     missed = _read_progress(before, slot.offset)
     brought = _read_progress(home, slot.offset)
     if missed is not None and (brought is None or missed[0] > brought[0]):
-        copy = _copies(slot.offset)[missed[0] & 1]
-        home[copy] = before[copy]
+        at = _copies(slot.offset)[missed[0] & 1]
+        home[at : at + _CHECKED_SIZE] = before[at : at + _CHECKED_SIZE]
 
 
-def _copies(offset: int) -> tuple[slice, slice]:
-    """Return where the two copies of a slot's progress stand, checksums included."""
-    first, second = offset + _VALUE, offset + _VALUE + _COPY
-    return slice(first, first + _CHECKED_SIZE), slice(second, second + _CHECKED_SIZE)
+def _copies(offset: int) -> tuple[int, int]:
+    """Return where the two copies of a slot's progress begin, with their checksums."""
+    return offset + _VALUE, offset + _VALUE + _COPY
 
 
 def _read_progress(buffer: memoryview, offset: int) -> tuple[int, Progress] | None:
     best: tuple[int, Progress] | None = None
-    for place in _copies(offset):
-        copy = bytes(buffer[place])
+    for at in _copies(offset):
+        copy = bytes(buffer[at : at + _CHECKED_SIZE])
         if len(copy) == _CHECKED_SIZE and int.from_bytes(copy[:8], "little") == checksum(copy[8:]):
             sequence, *numbers = _BODY.unpack(copy[8:])
             if sequence and (best is None or sequence > best[0]):

@@ -18,6 +18,7 @@ from signal import (
     pthread_sigmask,
     valid_signals,
 )
+from struct import Struct as Packing
 from threading import RLock
 from time import time_ns
 from typing import Any, Final
@@ -38,7 +39,9 @@ from synapse_otel.journal.spare import SpareDescriptors
 
 SEGMENT_SIZE: Final = 4 << 20
 _ALL_SIGNALS: Final = valid_signals() - {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV}
-_pack: Final = frames.HEADER.pack
+_STORES: Final[dict[int, Callable[..., None]]] = {}
+"""By the length of a payload, what stores a frame's header and payload in memory in one call."""
+_LONGEST_KEPT: Final = 4_096
 
 
 class JournalWriter:
@@ -81,13 +84,18 @@ class JournalWriter:
     def append(self, kind: int, signal: int, payload: bytes, count: int = 1) -> None:
         """Append a frame with ``count`` records (1 to 255) of a signal."""
         sequences = self.sequences
-        size = HEADER_SIZE + len(payload)
+        length = len(payload)
+        size = HEADER_SIZE + length
+        try:
+            store = _STORES[length]
+        except KeyError:
+            store = _store_for(length)
         while True:
             sequence = sequences[signal]
             check = checksum(payload, sequence + (kind << 56) + (count << 48))
-            data = _pack(MARK, kind, count, size - HEADER_SIZE, check, sequence) + payload
-            # From here to the copy stands no call: the interpreter changes threads, and runs signal handlers, only
-            # at calls and loops. Who came before has taken the number, and the loop goes round.
+            # From here on stands no call but the one that stores all, and that is one of C: the interpreter changes
+            # threads, and runs signal handlers, only at loops and once a call is over. Who came before has taken the
+            # number, and the loop goes round.
             segment = self._segment
             at = segment.at
             end = at + size
@@ -97,7 +105,7 @@ class JournalWriter:
             if sequences[signal] == sequence:
                 sequences[signal] = sequence + count
                 segment.at = end
-                memory[at:end] = data
+                store(memory, at, MARK, kind, count, length, check, sequence, payload)
                 return None
 
     def _append_slowly(self, kind: int, signal: int, payload: bytes, count: int) -> None:
@@ -350,6 +358,13 @@ class JournalWriter:
             segment, self._segment = self._segment, nothing
             self._finish(segment, continued=True)
             self._successor = self.on_failure(error)
+
+
+def _store_for(length: int) -> Callable[..., None]:
+    store = Packing(f"{frames.HEADER.format}{length}s").pack_into
+    if length <= _LONGEST_KEPT:
+        _STORES[length] = store
+    return store
 
 
 def _discard(segment: Segment | None, *paths: Path) -> None:

@@ -143,8 +143,9 @@ class Scope:
                 append, attributes, counter = self._kinds[event, known.word]
             except KeyError:
                 append, attributes, counter = self._kind(event, known)
-            if append(now, None, data):
-                self.events.add((now, event, attributes, None, data.copy() if data else None), known.important)
+            kept = data.copy() if data else None  # which nobody else can change meanwhile
+            if append(now, None, kept):
+                self.events.add((now, event, attributes, None, kept), known.important)
                 counter.add()
                 return
         attributes = self._base.copy() if category is None else self._attributes(category)
