@@ -1,4 +1,4 @@
-"""What instrumenting the real Synapse SDK costs: a call beside the same call bare, and the import."""
+"""What instrumenting the real Synapse SDK costs: a call beside the same call bare, the import, a plugin's start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.unmeasured import Unmeasured
 TREE = Path(__file__).parents[1]
 VERSION = "2026.2.17"
 PAIRS = 5
-IMPORTS = 9
+STARTS = 9
 MOST_ADDED_US = 1.5
 MOST_IMPORT_MS = 60.0
 _IMPORT = """
@@ -28,6 +28,10 @@ middle = time.process_time()
 SynapseInstrumentor().instrument()
 print((begin - start) * 1000, (middle - begin) * 1000, (time.process_time() - middle) * 1000)
 """
+_START = """
+import time, synapse_sdk.loggers, synapse_sdk.plugins.action, synapse_sdk.plugins.context, synapse_sdk.plugins.steps
+print(time.process_time() * 1000)
+"""
 
 
 def sdk() -> Table:
@@ -36,12 +40,17 @@ def sdk() -> Table:
     rounds = [(_calls(python, instrumented=False), _calls(python, instrumented=True)) for _ in range(PAIRS)]
     bare = {name: min(one[name] for one, _ in rounds) for name in rounds[0][0]}
     ours = {name: min(one[name] for _, one in rounds) for name in bare}
-    starts = [[float(found) for found in _run(python, "-c", _IMPORT).split()] for _ in range(IMPORTS)]
+    starts = [[float(found) for found in _run(python, "-c", _IMPORT).split()] for _ in range(STARTS)]
     base, imported, begun = (median(found) for found in zip(*starts, strict=True))
+    begins = [[_start(python, instrumented=instrumented) for instrumented in (False, True)] for _ in range(STARTS)]
+    bare_start, our_start = (median(found) for found in zip(*begins, strict=True))
     rows = [(f"`{name}`", f"{bare[name]:.2f}", f"{ours[name]:.2f}", f"{ours[name] - bare[name]:.2f}") for name in bare]
     rows.append(("import of OpenTelemetry's own base of instrumentors, ms", "", f"{base:.0f}", ""))
     rows.append(("import of the instrumentor, beyond it, ms", "", f"{imported:.0f}", ""))
     rows.append(("`instrument()`, ms, most of it what the SDK itself loads later", "", f"{begun:.0f}", ""))
+    added = our_start - bare_start
+    start = "a process that imports what a plugin does of the SDK, ms"
+    rows.append((start, f"{bare_start:.0f}", f"{our_start:.0f}", f"{added:.0f}"))
     most = max(ours[name] - bare[name] for name in bare)
     return Table(
         "sdk",
@@ -54,6 +63,12 @@ def sdk() -> Table:
                 f"at most {MOST_ADDED_US} us",
                 f"{most:.2f} us",
                 met=most <= MOST_ADDED_US,
+            ),
+            Bar(
+                "added to a process that imports the SDK",
+                f"at most {MOST_IMPORT_MS:.0f} ms",
+                f"{added:.0f} ms",
+                met=added <= MOST_IMPORT_MS,
             ),
             Bar(
                 "import of the instrumentor, its base in OpenTelemetry with it",
@@ -71,6 +86,10 @@ def sdk_python() -> Path:
     if not python.exists():
         raise Unmeasured("no real SDK: `sh tools/setup/sdk.sh .venv/bin` lays it out")
     return python
+
+
+def _start(python: Path, *, instrumented: bool) -> float:
+    return float(_run(python, "-c", _START, SYNAPSE_OTEL_INSTRUMENT=str(instrumented).lower()))
 
 
 def _calls(python: Path, *, instrumented: bool) -> dict[str, float]:

