@@ -181,8 +181,6 @@ def _as_a_whole(record: Callable[..., Any]) -> Make:
     """Return what makes a method that is recorded when it has returned, and what it calls meanwhile is not."""
 
     def make(original: Any) -> Any:
-        recorded = contained(record)
-
         @functools.wraps(original)
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             if _within():
@@ -192,7 +190,10 @@ def _as_a_whole(record: Callable[..., Any]) -> Make:
                 result = original(self, *args, **kwargs)
             finally:
                 _WITHIN.reset(token)
-            recorded(self, *args, **kwargs)
+            try:
+                record(self, *args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - as above
+                report(error)
             return result
 
         return call
