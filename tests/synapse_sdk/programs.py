@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import sys
 from typing import Any
 
@@ -157,6 +158,15 @@ def own_logger() -> None:
 
     action.work = work
     action.dispatch({}, RuntimeContext(logger=Own(), env=PluginEnvironment({}), job_id="job-1"))
+
+
+def asks_the_platform() -> None:
+    """Ask by the SDK's own client, in an action."""
+    from synapse_sdk.clients.base import BaseClient
+
+    action = _action()
+    action.work = lambda _ctx: BaseClient(os.environ["PLATFORM"])._request("get", "anything")
+    action.dispatch({}, _context())
 
 
 def without_ray() -> None:

@@ -93,6 +93,16 @@ def test_it_can_be_turned_off(variables, tmp_path):
     assert recorded_jobs(sdk.journals, "job-1") == []
 
 
+@pytest.mark.parametrize(("setting", "requests"), [("", []), ("true", ["GET"]), ("perhaps", [])])
+def test_the_sdks_own_requests_make_spans_if_that_is_asked_for(setting, requests, platform, tmp_path):
+    variables = {"SYNAPSE_OTEL_SDK_REQUEST_SPANS": setting, "PLATFORM": platform.url("asked" + setting)}
+    ended, sdk = run("asks_the_platform", tmp_path, **variables)
+    assert ended.returncode == 0, ended.stderr
+    assert len(platform.requests("asked" + setting)) == 1
+    assert ("SYNAPSE_OTEL_SDK_REQUEST_SPANS" in ended.stderr) == (setting == "perhaps")
+    assert [span.name for span in recorded_spans(sdk.journals) if span.scope != "synapse_otel"] == requests
+
+
 def test_without_ray_the_rest_works_and_the_sdks_own_error_is_seen(tmp_path):
     ended, sdk = run("without_ray", tmp_path)
     assert ended.stdout.splitlines()[-1] == '"ray"', ended.stderr

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 _ON: Final = frozenset({"true", "1", "yes", "on", "t", "y"})  # as pydantic reads it
 _SDK: Final = "synapse_sdk"
-_FOLLOWED: Final = (_SDK, "requests", "httpx")
-_GROUP: Final = "opentelemetry_instrumentor"
+_CLIENTS: Final = {
+    "requests": ("opentelemetry.instrumentation.requests", "RequestsInstrumentor"),
+    "httpx": ("opentelemetry.instrumentation.httpx", "HTTPXClientInstrumentor"),
+}
+"""HTTP clients, and what instruments each where it is installed; to look through all entry points takes longer."""
 _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
@@ -29,7 +32,7 @@ def activate() -> None:
     disabled = {name.strip() for name in _variable(_DISABLED).split(",")}
     if "*" in disabled:
         return
-    wanted = {name for name in _FOLLOWED if name not in disabled}
+    wanted = {name for name in (_SDK, *_CLIENTS) if name not in disabled}
     if any(name in sys.modules for name in wanted):
         _follow(wanted)
     elif wanted:
@@ -84,9 +87,12 @@ def _instrument_sdk(_package: ModuleType) -> None:
 
 def _instrument_client(package: ModuleType) -> None:
     """Instrument an HTTP client as `opentelemetry-instrument` would, so that a plugin's requests join its trace."""
-    from importlib.metadata import entry_points
+    from importlib import import_module
+    from importlib.util import find_spec
 
-    for entry in entry_points(group=_GROUP, name=package.__name__):
-        instrumentor = entry.load()()
-        if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument()
+    module, name = _CLIENTS[package.__name__]
+    if find_spec(module) is None:
+        return
+    instrumentor = getattr(import_module(module), name)()
+    if not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument()

@@ -1,4 +1,4 @@
-"""The SDK's own requests to the platform: no spans of them, where HTTP clients are instrumented.
+"""The SDK's own requests to the platform: no spans of them, where HTTP clients are instrumented, unless asked for.
 
 What a plugin requests itself stays in the job's trace.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, Final
 
@@ -19,8 +20,7 @@ _REQUESTING: Final = ("_request", "_request_long_poll")
 
 def suppress_requests(module: ModuleType, patches: Patches) -> None:
     """Make no spans of what the clients of a module request through their own method for it."""
-    if _is_wanted():
-        return
+    patches.on_undo(_spans_are_wanted.cache_clear)
     for owner in _classes_of(module):
         for name in _REQUESTING:
             if name in vars(owner):
@@ -29,8 +29,7 @@ def suppress_requests(module: ModuleType, patches: Patches) -> None:
 
 def suppress_every_request(module: ModuleType, patches: Patches) -> None:
     """Make no spans of what the clients of a module request, whose public methods do it each for itself."""
-    if _is_wanted():
-        return
+    patches.on_undo(_spans_are_wanted.cache_clear)
     for owner in _classes_of(module):
         for name, value in list(vars(owner).items()):
             yields = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
@@ -38,10 +37,19 @@ def suppress_every_request(module: ModuleType, patches: Patches) -> None:
                 patches.replace(owner, name, _suppressed)
 
 
-def _is_wanted() -> bool:
-    from synapse_otel.settings import load_settings
+@functools.cache
+def _spans_are_wanted() -> bool:
+    """Ask the settings, at the first request: reading them takes longer than all that the import does."""
+    from synapse_otel.settings import SettingsError, load_settings
 
-    return load_settings().sdk_request_spans
+    try:
+        return load_settings().sdk_request_spans
+    except SettingsError:
+        return False  # what is wrong is said where the job is set up
+
+
+def _quietly() -> AbstractContextManager[None]:
+    return nullcontext() if _spans_are_wanted() else suppress_http_instrumentation()
 
 
 def _classes_of(module: ModuleType) -> list[type]:
@@ -53,14 +61,14 @@ def _suppressed(original: Any) -> Any:
 
         @functools.wraps(original)
         async def request_later(*args: Any, **kwargs: Any) -> Any:
-            with suppress_http_instrumentation():
+            with _quietly():
                 return await original(*args, **kwargs)
 
         return request_later
 
     @functools.wraps(original)
     def request(*args: Any, **kwargs: Any) -> Any:
-        with suppress_http_instrumentation():
+        with _quietly():
             return original(*args, **kwargs)
 
     return request

@@ -11,11 +11,6 @@ import wrapt
 
 from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.patches import Patches
-from synapse_otel.plugins.actions.export import ExportContext
-from synapse_otel.plugins.actions.inference import DeploymentContext, InferenceContext
-from synapse_otel.plugins.actions.to_task import ToTaskContext
-from synapse_otel.plugins.actions.train import TrainContext
-from synapse_otel.plugins.actions.upload import UploadContext
 from synapse_otel.plugins.steps.products import products_of
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
 from synapse_otel.signals import semconv
@@ -187,18 +182,18 @@ def _word_of(result: Any) -> str:
 
 def _products(context: Any) -> dict[str, Any]:
     """Return what a workflow has produced, by the fields that our own context of the same name tells of."""
-    names = next((PRODUCTS[each.__name__] for each in type(context).__mro__ if each.__name__ in PRODUCTS), ())
+    known = _known_products()
+    names = next((known[each.__name__] for each in type(context).__mro__ if each.__name__ in known), ())
     return products_of(context, names)
 
 
-PRODUCTS: Final[dict[str, tuple[str, ...]]] = {
-    each.__name__: each.PRODUCTS
-    for each in (
-        TrainContext,
-        ExportContext,
-        UploadContext,
-        InferenceContext,
-        DeploymentContext,
-        ToTaskContext,
-    )
-}
+@functools.cache
+def _known_products() -> dict[str, tuple[str, ...]]:
+    from synapse_otel.plugins.actions.export import ExportContext
+    from synapse_otel.plugins.actions.inference import DeploymentContext, InferenceContext
+    from synapse_otel.plugins.actions.to_task import ToTaskContext
+    from synapse_otel.plugins.actions.train import TrainContext
+    from synapse_otel.plugins.actions.upload import UploadContext
+
+    ours = (TrainContext, ExportContext, UploadContext, InferenceContext, DeploymentContext, ToTaskContext)
+    return {each.__name__: each.PRODUCTS for each in ours}
