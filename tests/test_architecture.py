@@ -105,6 +105,13 @@ def room(module: str) -> str:
     return module.removeprefix("synapse_otel").removeprefix(".").partition(".")[0]
 
 
+def catches_all(module: str) -> list[ast.ExceptHandler]:
+    """Return the handlers of a module that catch whatever is raised."""
+    nodes = ast.walk(ast.parse(MODULES[module].read_text()))
+    handlers = [node for node in nodes if isinstance(node, ast.ExceptHandler)]
+    return [one for one in handlers if one.type is None or ast.unparse(one.type) in {"Exception", "BaseException"}]
+
+
 def ours(module: str) -> bool:
     return module.partition(".")[0] == "synapse_otel"
 
@@ -190,7 +197,7 @@ def test_nobody_imports_by_name_what_it_must_not():
     }
     lazy = {"synapse_otel", "synapse_otel.testing", "synapse_otel.testing.fixed"}
     protobuf_on_demand = {"synapse_otel.shipper.answers", "synapse_otel.cli.app"}
-    hooks = {"synapse_otel.integrations.synapse_sdk.instrumentor"}
+    hooks = {"synapse_otel.integrations.activation", "synapse_otel.integrations.synapse_sdk.instrumentor"}
     assert callers <= lazy | protobuf_on_demand | hooks
 
 
@@ -215,6 +222,30 @@ def strings(path: Path) -> Iterator[str]:
 
 
 # --- names -----------------------------------------------------------------------------------------------
+
+
+IN_THE_JOB = {
+    *("journal", "signals", "plugins", "loggers", "recorder"),
+    *("lifecycle", "pipeline", "environment", "integrations"),
+}
+"""Rooms whose code runs in a job's own calls, where the handler of a signal may raise anything at any moment."""
+NOT_OURS = {
+    "synapse_otel.integrations.start_up",  # these two run while Python starts and imports
+    "synapse_otel.integrations.activation",
+    "synapse_otel.plugins.steps.orchestrator",  # what is caught is what a step of the plugin's raises
+}
+LETTING_THROUGH = {"let_through", "contain", "report", "_contain"}
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if room(name) in IN_THE_JOB and name not in NOT_OURS and catches_all(name)]
+)
+def test_whoever_catches_all_lets_through_what_a_signals_handler_raises(module):
+    for handler in catches_all(module):
+        nodes = list(ast.walk(handler))
+        called = {ast.unparse(node.func).rpartition(".")[2] for node in nodes if isinstance(node, ast.Call)}
+        raises = any(isinstance(node, ast.Raise) and node.exc is None for node in nodes)
+        assert raises or called & LETTING_THROUGH, f"{module}:{handler.lineno}"
 
 
 def test_names_of_telemetry_stand_in_semconv_only():

@@ -24,6 +24,8 @@ from typing import Any, Final
 import msgspec
 from xxhash import xxh3_64_intdigest
 
+from synapse_otel.contained import let_through
+
 FORMAT_VERSION: Final = 1
 MARK: Final = 0xC1A7
 MARK_BYTES: Final = MARK.to_bytes(2, "little")
@@ -317,7 +319,8 @@ def shown(value: object, by: Callable[[object], str]) -> str:
     """Return a value as text ``by`` `str` or `repr`, whatever they raise: it is nested too deep, or its class fails."""
     try:
         return by(value)
-    except Exception:  # noqa: BLE001 - of the object's own methods
+    except Exception as error:  # noqa: BLE001 - of the object's own methods
+        let_through(error)
         return f"<{type(value).__name__} that cannot be shown>"
 
 

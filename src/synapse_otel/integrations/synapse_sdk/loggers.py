@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
+from synapse_otel.contained import let_through
 from synapse_otel.integrations.synapse_sdk.containing import contained, report
 from synapse_otel.integrations.synapse_sdk.loss import record_loss
 from synapse_otel.integrations.synapse_sdk.patches import Make, Patches
@@ -123,7 +124,8 @@ def _logging(original: Any) -> Any:
                 if event in _SPECIAL and file is None and _SPECIAL[event](scope, word, data, category or None):
                     return
                 scope.event(event, data, file, category or None, word)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError) as error:
+                let_through(error)
                 _record_odd(level, event, data, file, step if step is not None else self._current_step)
             except Exception as error:  # noqa: BLE001 - as above
                 report(error)
