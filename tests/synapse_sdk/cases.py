@@ -94,12 +94,21 @@ PROCESSES: Final = (
     Case("entrypoint: killed", "entrypoint", "endless", killed=20),
 )
 
+_SEARCH: Final = {
+    "is_tune": True,
+    "num_cpus": 1,
+    "num_gpus": 0,
+    "tune_config": {"num_samples": 1, "metric": "loss", "mode": "min"},
+    "hyperparameters": [{"name": "rate", "type": "grid_search", "options": [0.5, 0.25]}],
+}
+
 ON_RAY: Final = (
     Case("task: train", "task", "train", _train()),
     Case("task: train raises", "task", "train", _train(raise_in="learn")),
     Case("task: one actor twice", "task", "plain", more={"times": 2}),
     Case("task: looks", "task", "look", more={"shutdown": True}),
     Case("task: killed", "task_killed", "endless"),
+    Case("search", "search", "search", _SEARCH, batch="search"),
     Case("job: train", "job", "train", _train(), batch="job"),
     Case("job: train raises", "job", "train", _train(raise_in="learn"), batch="job"),
 )

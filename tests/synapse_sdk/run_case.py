@@ -169,6 +169,13 @@ def _job(case: Case) -> Any:
     return {"submitted": submitted, "status": status, "log": executor.get_logs(submitted)}
 
 
+def _search(case: Case) -> Any:
+    """A search as the SDK makes it, whose trials are workers of Ray Tune's; a plugin is started in its own folder."""
+    os.environ["RAY_ADDRESS"] = case["ray"]["address"]
+    os.chdir(PLUGIN)
+    return _local(case)
+
+
 MODES: dict[str, Callable[[Case], Any]] = {
     "local": _local,
     "direct": _direct,
@@ -178,6 +185,7 @@ MODES: dict[str, Callable[[Case], Any]] = {
     "task": _task,
     "task_killed": _task_killed,
     "job": _job,
+    "search": _search,
 }
 
 

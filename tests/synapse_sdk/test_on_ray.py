@@ -98,6 +98,20 @@ def test_each_call_of_an_actor_is_in_a_trace_of_its_own(runs):
     assert {job.parent_id for job in jobs} <= submits
 
 
+def test_a_search_is_one_tree_with_its_trials(runs):
+    run = runs(NEWEST)["variables"]
+    search, *trials = run.jobs("search")
+    assert run.outcome("search")["returned"]["value"]["best_result"] == {"rate": 0.25}
+    assert [name for name, _result in search.steps] == ["dataset", "trials", "model_upload"]
+    step = next(span for span in search.job.children if span.name == "trials")
+    assert [(one.job.trace_id, one.job.parent_id) for one in trials] == [(step.trace_id, step.span_id)] * 2
+    rates = [one.job.attributes["synapse.params.rate"] for one in trials]
+    assert sorted(rates) == [0.25, 0.5]
+    assert [one.samples("validation", "loss") for one in trials] == [[rate, rate / 2] for rate in rates]
+    assert [one.events for one in trials] == [["epoch_done"] * 2] * 2
+    assert [one.progress() for one in trials] == [None, None], "as the SDK has it: only the search tells how far it is"
+
+
 def test_an_actor_that_is_killed_loses_nothing_that_it_told(runs):
     found = runs(NEWEST)["variables"].job("task: killed")
     assert found.job.is_open  # for the shipper to close
