@@ -26,6 +26,8 @@ from tests.reading.ports import free_port
 from tests.reading.runs import _COMMAND, environment
 from tests.sink import Sink, attributes
 
+pytestmark = pytest.mark.once
+
 
 def test_a_command_that_records_nothing_is_left_alone(tmp_path):
     noise = os.urandom(200_000) + b"no end"

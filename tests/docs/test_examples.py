@@ -17,6 +17,7 @@ pytestmark = pytest.mark.once
 NO_RUN = {
     "README.md": 2,  # `make`, and the import of another library
     "docs/neighbours.md": 5,  # Logfire, MLflow, W&B, and what needs PyTorch
+    "docs/ray.md": 1,  # Ray Tune, Data and Train, which tests/ray/test_libraries.py runs
     "docs/runbook.md": 1,  # Alertmanager's own command
     "docs/synapse-sdk.md": 2,  # the real SDK, which has environments of its own
     "docs/start.md": 3,  # `make`, `pip`, and a page that is served until interrupted

@@ -14,6 +14,8 @@ import pytest
 from synapse_otel.journal.folder import run_folders
 from tests.reading.runs import command
 
+pytestmark = pytest.mark.once
+
 
 def names(address: str) -> set[str]:
     """Return the ids of the runs of a page."""

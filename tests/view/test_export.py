@@ -25,6 +25,8 @@ from tests.reading.runs import command, environment
 from tests.view.conftest import record
 from tests.view.jobs import EVIL
 
+pytestmark = pytest.mark.once
+
 
 def export(root: Path, run: str, kind: str, target: Path) -> None:
     ended = command(root, "export", run, "--format", kind, "--output", str(target))

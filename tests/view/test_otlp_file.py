@@ -20,6 +20,8 @@ from synapse_otel.view.otlp import NotOtlpError, read_otlp_file
 from tests.reading.runs import command, environment
 from tests.view.conftest import _SERVE, record
 
+pytestmark = pytest.mark.once
+
 
 def exported(folders: list[Path], target: Path) -> Path:
     write_otlp_file(folders, target)

@@ -8,6 +8,8 @@ import pytest
 
 from synapse_otel.view.samples import Samples
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def curve():

@@ -19,6 +19,8 @@ from synapse_otel.view.server import PAGES, application
 from synapse_otel.view.shelf import Shelf
 from tests.reading.runs import TOKEN as CREDENTIAL
 
+pytestmark = pytest.mark.once
+
 TOKEN = "the-token"
 
 
