@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -47,8 +48,11 @@ def test_what_the_fuzzer_begins_with_is_no_error(seed):
 
 
 @pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has no wheel for this Python")
-def test_the_fuzzer_finds_nothing_in_a_few_seconds():
+def test_the_fuzzer_finds_nothing_in_a_few_seconds(tmp_path):
     command = [sys.executable, "-m", "tools.fuzz", "--seconds", "5"]
-    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}  # it leaves there what it has tried
+    ended = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     assert "Done " in ended.stderr

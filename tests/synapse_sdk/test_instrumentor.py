@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 
 import pytest
 
+from synapse_otel.journal.folder import run_folders, spare_roots
 from tests.synapse_sdk.cases import VERSIONS
 from tests.synapse_sdk.recorded import recorded_jobs, recorded_spans
 from tests.synapse_sdk.running import HERE, Sdk
@@ -109,6 +111,20 @@ def test_without_ray_the_rest_works_and_the_sdks_own_error_is_seen(tmp_path):
     assert [one.events for one in recorded_jobs(sdk.journals, "job-1")] == [["told"]]
 
 
+@pytest.fixture
+def _nothing_left_in_spare_roots():
+    """Delete the runs of this test's actions from the folders that all jobs share where theirs cannot be written."""
+
+    def found():
+        return {folder for root in spare_roots() for folder in run_folders(root) if "-Action-Action-" in folder.name}
+
+    before = found()
+    yield
+    for folder in found() - before:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.usefixtures("_nothing_left_in_spare_roots")
 def test_a_disk_that_cannot_be_written_is_said_and_the_plugin_goes_on(tmp_path):
     (tmp_path / "file").touch()
     ended, _sdk = run(
