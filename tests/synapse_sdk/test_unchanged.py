@@ -113,6 +113,7 @@ def test_a_step_that_raises(runs, version):
     assert learn.attributes["error.type"] == "NoSpaceLeftError"
     assert "sample_plugin.training.NoSpaceLeftError" in found.exceptions
     assert [link.span_id for link in found.job.children[2].links] == [learn.span_id]
+    assert found.progress() == (90, 100), "of the job: prepare's share is 20, and that of learn, which was done, 70"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
