@@ -107,6 +107,7 @@ ON_RAY: Final = (
     Case("task: train raises", "task", "train", _train(raise_in="learn")),
     Case("task: one actor twice", "task", "plain", more={"times": 2}),
     Case("task: looks", "task", "look", more={"shutdown": True}),
+    Case("task: submitted", "task_submitted", "train", _train()),
     Case("task: killed", "task_killed", "endless"),
     Case("search", "search", "search", _SEARCH, batch="search"),
     Case("job: train", "job", "train", _train(), batch="job"),

@@ -149,6 +149,22 @@ def _task_killed(case: Case) -> Any:
         return call.result()
 
 
+def _task_submitted(case: Case) -> Any:
+    """A Ray actor for one job, by the executor that was there before Ray's own jobs were used."""
+    from synapse_sdk.plugins.discovery import PluginDiscovery
+    from synapse_sdk.plugins.executors.ray.job import RayJobExecutor
+
+    executor = RayJobExecutor(
+        job_id=case["job"],
+        ray_address=case["ray"]["address"],
+        working_dir=PLUGIN,
+        runtime_env={"env_vars": case["tqdm"]},
+    )
+    entrypoint = PluginDiscovery.from_path(PLUGIN).get_action_entrypoint(case["action"])
+    submitted = executor.submit(entrypoint, case["params"])
+    return {"status": executor.wait(submitted), "result": executor.get_result(submitted)}
+
+
 def _job(case: Case) -> Any:
     """A Ray job, by `run_plugin`; what it wrote is taken from its log."""
     from synapse_sdk.plugins.executors.ray.jobs_api import RayJobsApiExecutor
@@ -184,6 +200,7 @@ MODES: dict[str, Callable[[Case], Any]] = {
     "pipeline": _pipeline,
     "task": _task,
     "task_killed": _task_killed,
+    "task_submitted": _task_submitted,
     "job": _job,
     "search": _search,
 }

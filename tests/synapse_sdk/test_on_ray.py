@@ -62,11 +62,13 @@ def test_a_job_on_ray_gets_to_the_end_of_its_progress(runs, version):
     assert sent["last"]["progress_record"]["current_progress"]["overall"] == 100.0
 
 
-@pytest.mark.parametrize("mode", ["task", "job"])
-@every_version
-def test_a_training_is_one_tree_across_driver_and_worker(runs, version, mode):
+@pytest.mark.parametrize(
+    ("version", "case"),
+    [(version, f"{mode}: train") for version in VERSIONS for mode in ("task", "job")] + [(NEWEST, "task: submitted")],
+)
+def test_a_training_is_one_tree_across_driver_and_worker(runs, version, case):
     run = runs(version)["variables"]
-    found = run.job(f"{mode}: train")
+    found = run.job(case)
     assert (found.job.name, found.job.result) == ("train sample-plugin", "success")
     assert found.steps == [("prepare", "success"), ("learn", "success"), ("save", "success")]
     assert found.samples("learn", "loss") == [1, 1 / 2, 1 / 3]
