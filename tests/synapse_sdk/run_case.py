@@ -111,17 +111,22 @@ def _pipeline(case: Case) -> Any:
         return action(action.params_model(**case["params"]), context).run()
 
 
+def _on_cluster(case: Case) -> dict[str, Any]:
+    """Return what an executor of actors is told."""
+    return {
+        "job_id": case["job"],
+        "ray_address": case["ray"]["address"],
+        "working_dir": PLUGIN,
+        "runtime_env": {"env_vars": case["tqdm"]},
+    }
+
+
 def _task(case: Case) -> Any:
     """A Ray actor; `times` calls of one actor, which the executor keeps."""
     from synapse_sdk.plugins.discovery import PluginDiscovery
     from synapse_sdk.plugins.executors.ray.task import RayActorExecutor
 
-    executor = RayActorExecutor(
-        job_id=case["job"],
-        ray_address=case["ray"]["address"],
-        working_dir=PLUGIN,
-        runtime_env={"env_vars": case["tqdm"]},
-    )
+    executor = RayActorExecutor(**_on_cluster(case))
     entrypoint = PluginDiscovery.from_path(PLUGIN).get_action_entrypoint(case["action"])
     results = [executor.execute(entrypoint, case["params"]) for _ in range(case.get("times", 1))]
     if case.get("shutdown"):
@@ -135,12 +140,7 @@ def _task_killed(case: Case) -> Any:
     from synapse_sdk.plugins.executors.ray.task import RayActorExecutor
 
     marker = Path(case["folder"]) / "marker"
-    executor = RayActorExecutor(
-        job_id=case["job"],
-        ray_address=case["ray"]["address"],
-        working_dir=PLUGIN,
-        runtime_env={"env_vars": case["tqdm"]},
-    )
+    executor = RayActorExecutor(**_on_cluster(case))
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(executor.execute, "sample_plugin.ending.EndlessAction", {"marker": str(marker)})
         while not marker.exists() and not call.done():
@@ -154,12 +154,7 @@ def _task_submitted(case: Case) -> Any:
     from synapse_sdk.plugins.discovery import PluginDiscovery
     from synapse_sdk.plugins.executors.ray.job import RayJobExecutor
 
-    executor = RayJobExecutor(
-        job_id=case["job"],
-        ray_address=case["ray"]["address"],
-        working_dir=PLUGIN,
-        runtime_env={"env_vars": case["tqdm"]},
-    )
+    executor = RayJobExecutor(**_on_cluster(case))
     entrypoint = PluginDiscovery.from_path(PLUGIN).get_action_entrypoint(case["action"])
     submitted = executor.submit(entrypoint, case["params"])
     return {"status": executor.wait(submitted), "result": executor.get_result(submitted)}

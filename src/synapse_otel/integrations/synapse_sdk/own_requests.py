@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation
 
+from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.patches import Patches
 
 _REQUESTING: Final = ("_request", "_request_long_poll")
@@ -40,12 +41,13 @@ def suppress_every_request(module: ModuleType, patches: Patches) -> None:
 @functools.cache
 def _spans_are_wanted() -> bool:
     """Ask the settings, at the first request: reading them takes longer than all that the import does."""
-    from synapse_otel.settings import SettingsError, load_settings
-
     try:
+        from synapse_otel.settings import load_settings
+
         return load_settings().sdk_request_spans
-    except SettingsError:
-        return False  # what is wrong is said where the job is set up
+    except Exception as error:  # noqa: BLE001 - nothing of ours ever raises into the SDK
+        report(error)
+        return False
 
 
 def _quietly() -> AbstractContextManager[None]:
