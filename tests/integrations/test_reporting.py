@@ -39,6 +39,14 @@ import synapse_otel.integrations.{module}
     assert said.endswith(f"); pip install 'synapse-otel[{module}]' installs it")
 
 
+def test_where_the_library_lacks_another_one_it_says_that_alone():
+    script = "import synapse_otel.integrations.keras"
+    variables = {"PYTHONPATH": str(SOURCE), "KERAS_BACKEND": "tensorflow"}
+    ended = subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True, check=False)
+    said = ended.stderr.splitlines()[-1]
+    assert said == "ImportError: Keras cannot be imported (No module named 'tensorflow')"
+
+
 def test_every_extra_exists():
     text = (SOURCE.parent / "pyproject.toml").read_text(encoding="utf-8")
     assert [name for name in LIBRARIES if f"\n{name} = [" not in text] == []

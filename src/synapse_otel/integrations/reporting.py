@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -87,8 +88,15 @@ class Reporting:
 
 
 def needs(library: str, extra: str, error: ImportError) -> ImportError:
-    """Return the error of a library that cannot be imported: what it is, and which extra installs it."""
-    return ImportError(f"{library} cannot be imported ({error}); pip install 'synapse-otel[{extra}]' installs it")
+    """Return the error of a library that cannot be imported: what it is, and which extra installs it.
+
+    None does where the library is there, and lacks another one, as Keras does without a backend.
+    """
+    missing = (error.name or extra).partition(".")[0]
+    text = f"{library} cannot be imported ({error})"
+    if missing != extra and find_spec(extra) is not None:
+        return ImportError(text)
+    return ImportError(f"{text}; pip install 'synapse-otel[{extra}]' installs it")
 
 
 def without(name: str, prefixes: tuple[str, ...]) -> str:
