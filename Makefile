@@ -18,7 +18,7 @@ setup: ## Lay out .venv with the pinned packages (every target does)
 demo: setup ## Run a real training and show what was recorded (FAIL=train: a step fails, KILL=1: SIGKILL)
 	@$(BIN)/python examples/digits_demo.py --page $(if $(FAIL),--fail '$(FAIL)') $(if $(KILL),--kill)
 
-stack: setup ## Start the real agent, gateway, Jaeger, Prometheus and Loki; Ctrl-C stops them
+stack: setup ## Start the real agent, gateway, Jaeger, Prometheus and VictoriaLogs; Ctrl-C stops them
 	@$(BIN)/python -m tools.stack up
 
 # The second Python's run leaves out what needs the servers: they are the same processes whoever sends to them.

@@ -133,9 +133,9 @@ def running(**settings: str) -> Iterator[Running]:
     """Start both tiers with further settings, their queues in a temporary folder on this machine's disk."""
     with tempfile.TemporaryDirectory(prefix="synapse-otel-bench-", ignore_cleanup_errors=True) as folder, sink() as far:
         backends = {
-            "COLLECTOR_LOKI_ENDPOINT": f"http://127.0.0.1:{far.http}",
-            "COLLECTOR_PROMETHEUS_ENDPOINT": f"http://127.0.0.1:{far.http}",
-            "COLLECTOR_JAEGER_ENDPOINT": f"127.0.0.1:{far.grpc}",
+            "COLLECTOR_LOGS_ENDPOINT": f"http://127.0.0.1:{far.http}",
+            "COLLECTOR_METRICS_ENDPOINT": f"http://127.0.0.1:{far.http}",
+            "COLLECTOR_TRACES_ENDPOINT": f"127.0.0.1:{far.grpc}",
         }
         environments = {"gateway": backends}
         with Stack(TIERS, directory=Path(folder), environment=settings, environments=environments) as stack:

@@ -55,7 +55,7 @@ def prometheus(tmp_path: Path) -> Iterator[Prometheus]:
 
 @pytest.fixture
 def environment(tmp_path: Path, prometheus: Prometheus) -> Iterator[dict[str, str]]:
-    to = {"gateway": {"COLLECTOR_PROMETHEUS_ENDPOINT": f"{prometheus.url}/api/v1/otlp"}}
+    to = {"gateway": {"COLLECTOR_METRICS_ENDPOINT": f"{prometheus.url}/api/v1/otlp"}}
     with Stack(("agent", "gateway"), directory=tmp_path / "stack", environments=to) as stack:
         yield {
             **os.environ,

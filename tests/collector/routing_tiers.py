@@ -20,7 +20,7 @@ from tools.stack.stack import Stack
 
 ROUTES = CONFIGURATION / "routes.yaml"
 KINDS = {"otlp_http": Sink, "otlp_grpc": GrpcSink}
-_VARIABLE = re.compile(r"\$\{env:([A-Z0-9_]+):-[^}]*\}")
+_VARIABLE = re.compile(r"\$\{env:([A-Z0-9_]+):-.*\}")
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def troubles(tmp_path: Path) -> Iterator[Troubles]:
         "gateway": {"COLLECTOR_QUEUE_BYTES": "1048576"},
     }
     with Sink(lambda _request: Answer(400)) as sink:
-        environments["gateway"]["COLLECTOR_LOKI_ENDPOINT"] = sink.url
+        environments["gateway"]["COLLECTOR_LOGS_ENDPOINT"] = sink.url
         with Stack(("agent", "gateway"), directory=tmp_path / "stack", environments=environments) as stack:
             folder = tmp_path / "prometheus"
             folder.mkdir()

@@ -93,8 +93,8 @@ def test_a_fragment_takes_its_signals_with_a_queue_on_the_disk_and_leaves_the_ot
     assert moved == FRAGMENTS[fragment]
     for name in set(changed["exporters"]) - set(stock["exporters"]):
         exporter = changed["exporters"][name]
-        assert exporter["sending_queue"] == stock["exporters"]["otlp_http/loki"]["sending_queue"]
-        assert exporter["retry_on_failure"] == stock["exporters"]["otlp_http/loki"]["retry_on_failure"]
+        assert exporter["sending_queue"] == stock["exporters"]["otlp_http/victorialogs"]["sending_queue"]
+        assert exporter["retry_on_failure"] == stock["exporters"]["otlp_http/victorialogs"]["retry_on_failure"]
     assert set(stock["service"]["extensions"]) <= set(changed["service"]["extensions"])
 
 

@@ -71,9 +71,9 @@ def set_right(error: str) -> set[str]:
 @pytest.mark.parametrize(
     ("variable", "said"),
     {
-        "COLLECTOR_LOKI_ENDPOINT": "otlp_http/loki: at least one endpoint must be specified",
-        "COLLECTOR_PROMETHEUS_ENDPOINT": "otlp_http/prometheus: at least one endpoint must be specified",
-        "COLLECTOR_JAEGER_ENDPOINT": 'otlp_grpc/jaeger: requires a non-empty "endpoint"',
+        "COLLECTOR_LOGS_ENDPOINT": "otlp_http/victorialogs: at least one endpoint must be specified",
+        "COLLECTOR_METRICS_ENDPOINT": "otlp_http/prometheus: at least one endpoint must be specified",
+        "COLLECTOR_TRACES_ENDPOINT": 'otlp_grpc/jaeger: requires a non-empty "endpoint"',
         "COLLECTOR_ALERTS_ENDPOINT": "otlp_http/alerts: at least one endpoint must be specified",
     }.items(),
 )
@@ -81,7 +81,7 @@ def test_the_gateway_does_not_start_without_the_address_of_a_backend(tmp_path: P
     found = start("gateway", tmp_path, **{variable: ""})
     assert said in found
     sink = variable.removeprefix("COLLECTOR_").removesuffix("_ENDPOINT").lower()
-    assert set_right(found) == {variable} or set_right(found.replace(f"otlp_http/{sink}", "otlp_http/loki"))
+    assert set_right(found) == {variable} or set_right(found.replace(f"otlp_http/{sink}", "otlp_http/victorialogs"))
 
 
 def test_the_agent_does_not_start_without_the_address_of_the_gateway(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_tier_does_not_start_with_a_size_that_is_no_number(tmp_path: Path, var
 def tiers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Sink]]:
     """Run both tiers before a sink."""
     with Sink() as sink:
-        backends = ("COLLECTOR_LOKI_ENDPOINT", "COLLECTOR_PROMETHEUS_ENDPOINT")
+        backends = ("COLLECTOR_LOGS_ENDPOINT", "COLLECTOR_METRICS_ENDPOINT")
         environments = {"gateway": dict.fromkeys(backends, sink.url)}
         size = {"COLLECTOR_QUEUE_BYTES": str(32 * MEBIBYTE)}
         folder = tmp_path_factory.mktemp("tiers")

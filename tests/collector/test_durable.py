@@ -73,7 +73,7 @@ def test_with_tiers_that_keep_nothing_the_sender_hears_what_the_sink_answers(tmp
     keep = {"COLLECTOR_AGENT_QUEUE": "through", "COLLECTOR_GATEWAY_QUEUE": "through"}
     answers = [200, 400, 401, 404, 429, 500, 503]
     with Sink() as sink:
-        to_sink = {"gateway": {"COLLECTOR_LOKI_ENDPOINT": sink.url}}
+        to_sink = {"gateway": {"COLLECTOR_LOGS_ENDPOINT": sink.url}}
         with Stack(("gateway", "agent"), directory=tmp_path, environment=keep, environments=to_sink) as stack:
             heard = []
             for status in answers:

@@ -50,8 +50,8 @@ class Safe:
                 "gateway": {
                     **self.serving("mutual", tokens="agents.tokens"),
                     "COLLECTOR_TLS_CLIENT_CA_FILE": str(self.path("ca.pem")),
-                    "COLLECTOR_LOKI_ENDPOINT": sink.url,
-                    "COLLECTOR_PROMETHEUS_ENDPOINT": sink.url,
+                    "COLLECTOR_LOGS_ENDPOINT": sink.url,
+                    "COLLECTOR_METRICS_ENDPOINT": sink.url,
                 },
             },
         )
@@ -222,7 +222,7 @@ def test_a_token_that_the_gateway_does_not_know_is_refused_and_counted(safe: Saf
 
 def test_a_gateway_whose_certificate_has_expired_gets_nothing(safe: Safe, tmp_path: Path) -> None:
     expired = safe.serving("server", certificate="expired")
-    settings = {"COLLECTOR_LOKI_ENDPOINT": safe.sink.url}
+    settings = {"COLLECTOR_LOGS_ENDPOINT": safe.sink.url}
     with Stack(("gateway",), directory=tmp_path, environments={"gateway": settings | expired}) as gateway:
         address = gateway.gateway_otlp_grpc.removeprefix("http://")
         with agent(safe, tmp_path, safe.sending() | {"COLLECTOR_GATEWAY_ENDPOINT": address}) as stack:

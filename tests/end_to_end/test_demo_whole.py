@@ -12,7 +12,7 @@ from synapse_otel.recording import Recording
 from synapse_otel.recording.entries import LogEntry, Series
 from synapse_otel.signals.semconv import JOB_METRIC
 from tools.stack.polling import eventually
-from tools.stack.query import Span, jaeger_trace, loki_records, prometheus_series
+from tools.stack.query import Span, equal_fields, jaeger_trace, log_records, prometheus_series
 from tools.stack.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -104,14 +104,14 @@ def test_the_last_progress_is_in_prometheus(recording: Recording, stack: Stack) 
         assert last == {one.category: read(one.progress) for one in recording.progress}
 
 
-def test_every_log_record_is_in_loki(recording: Recording, stack: Stack) -> None:
+def test_every_log_record_is_in_victorialogs(recording: Recording, stack: Stack) -> None:
     begun = recording.spans[0].start / 1e9
-    query = f'{{service_name="digits"}} | trace_id="{trace_of(recording)}"'
+    query = equal_fields({"service.name": "digits", "trace_id": trace_of(recording)})
 
     def complete() -> dict[str, LogEntry]:
-        found = loki_records(stack.loki, query, begun - 60, time.time() + 60)
+        found = log_records(stack.victorialogs, query, begun - 60, time.time() + 60)
         assert len(found) >= len(recording.logs)
-        return {record.metadata["log_record_uid"]: record for record in found}
+        return {record.fields["log.record.uid"]: record for record in found}
 
     found = eventually(complete)
     assert found.keys() == {entry.uid for entry in recording.logs}
@@ -119,7 +119,7 @@ def test_every_log_record_is_in_loki(recording: Recording, stack: Stack) -> None
         record = found[entry.uid]
         assert record.time_ns == entry.time
         assert record.body == (entry.body or "")
-        assert record.metadata["severity_number"] == str(entry.severity)
-        assert record.metadata["span_id"] == entry.span_id
-        assert record.metadata.get("event_name", "") == entry.event_name
-        assert record.metadata.get("synapse_category", "") == entry.category
+        assert record.fields["severity_number"] == str(entry.severity)
+        assert record.fields["span_id"] == entry.span_id
+        assert record.fields.get("event_name", "") == entry.event_name
+        assert record.fields.get("synapse.category", "") == entry.category

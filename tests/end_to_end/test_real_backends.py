@@ -1,4 +1,4 @@
-"""A job's records, each found at its destination: Jaeger, Prometheus and Loki behind a real Collector."""
+"""A job's records, each found at its destination: Jaeger, Prometheus and VictoriaLogs behind a real Collector."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tools.stack.polling import eventually
-from tools.stack.query import LogRecord, Span, jaeger_search, jaeger_trace, loki_records, prometheus_series
+from tools.stack.query import LogRecord, Span, equal_fields, jaeger_search, jaeger_trace, log_records, prometheus_series
 from tools.stack.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -56,10 +56,10 @@ class Run:
 
     def records(self, count: int) -> list[LogRecord]:
         """Return the job's log records, by time, once there are ``count``."""
-        query = f'{{service_name="digits"}} | synapse_job_id="{self.job_id}"'
+        query = equal_fields({"service.name": "digits", "synapse.job.id": self.job_id})
 
         def complete() -> list[LogRecord]:
-            found = loki_records(self.stack.loki, query, self.begun - 60, time.time() + 60)
+            found = log_records(self.stack.victorialogs, query, self.begun - 60, time.time() + 60)
             assert len(found) == count, [record.body for record in found]
             return found
 

@@ -140,7 +140,7 @@ def demo(folder: Path) -> Iterator[Demo]:
     stock = yaml.safe_load((COLLECTOR / "prometheus.yaml").read_text(encoding="utf-8"))
     hurried = stock | {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}}
     prometheus = Prometheus(folder / "prometheus", hurried, FLAGS)
-    environments = {"gateway": {"COLLECTOR_PROMETHEUS_ENDPOINT": f"{prometheus.url}/api/v1/otlp"}}
+    environments = {"gateway": {"COLLECTOR_METRICS_ENDPOINT": f"{prometheus.url}/api/v1/otlp"}}
     stack = Stack(("agent", "gateway", "jaeger", "loki"), directory=folder / "stack", environments=environments)
     _lay_out(folder / "prometheus", stack)
     with prometheus, stack:

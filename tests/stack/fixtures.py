@@ -1,4 +1,4 @@
-"""The fixture `stack`: the real Collector, Jaeger, Prometheus and Loki, started once for the whole test session."""
+"""The fixture `stack`: Collector, Jaeger, Prometheus, VictoriaLogs, started once for the whole test session."""
 
 from __future__ import annotations
 

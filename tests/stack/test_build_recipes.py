@@ -50,15 +50,21 @@ def fake_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_there_is_a_recipe_for_each_part() -> None:
-    assert list(recipes()) == ["collector", "jaeger", "prometheus", "loki"]
+    assert list(recipes()) == ["collector", "jaeger", "prometheus", "victorialogs"]
 
 
 def test_the_key_names_part_and_version_and_changes_with_whatever_shapes_the_binary() -> None:
-    recipe = recipes()["loki"]
-    assert re.fullmatch(r"loki-3\.7\.8-[0-9a-f]{12}", recipe.key)
-    for change in ({"version": "3.7.9"}, {"tags": ()}, {"inputs": "x"}, {"method": Method.INSTALL}, {"stamp": None}):
+    recipe = recipes()["victorialogs"]
+    assert re.fullmatch(r"victorialogs-1\.52\.1-[0-9a-f]{12}", recipe.key)
+    for change in (
+        {"version": "1.52.2"},
+        {"tags": ("x",)},
+        {"inputs": "x"},
+        {"method": Method.BUILDER},
+        {"stamp": None},
+    ):
         assert dataclasses.replace(recipe, **change).key != recipe.key
-    assert dataclasses.replace(recipe, minutes=1).key == recipe.key
+    assert dataclasses.replace(recipe, minutes=9).key == recipe.key
 
 
 def test_the_manifest_is_part_of_the_collectors_recipe() -> None:

@@ -16,7 +16,7 @@ import pytest
 from tools.stack.__main__ import main
 from tools.stack.fetch import answers_ok, get_json
 from tools.stack.polling import eventually
-from tools.stack.ports import KNOWN, Ports, is_free
+from tools.stack.ports import KNOWN, Ports, chosen_port, is_free
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,8 +78,8 @@ def is_running(pid: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_everything(up: Up, tmp_path: Path, number: signal.Signals) -> None:
     servers = up.wait_ready()
-    assert [name for name, _pid in servers] == ["jaeger", "loki", "otelcol", "otelcol", "prometheus"]
-    for name in ("otlp_http", "otlp_grpc", "jaeger", "prometheus", "loki"):
+    assert [name for name, _pid in servers] == ["jaeger", "otelcol", "otelcol", "prometheus", "victoria-logs"]
+    for name in ("otlp_http", "otlp_grpc", "jaeger", "prometheus", "victorialogs"):
         assert f"http://127.0.0.1:{up.ports[name]}" in up.said()
         assert not is_free(up.ports[name])
     assert "no web page" in up.said()
@@ -121,26 +121,40 @@ def test_a_taken_port_is_one_line_that_says_what_to_do(
     ports = Ports()
     for name, known in KNOWN.items():
         monkeypatch.setenv(known.variable, str(ports[name]))
-    with socket.create_server(("127.0.0.1", ports["loki"])):
+    with socket.create_server(("127.0.0.1", ports["victorialogs"])):
         assert main(["up"]) == 2
     ports.close()
 
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert f"port {ports['loki']} (Loki) is taken" in said
-    assert "STACK_LOKI_PORT=" in said
+    assert f"port {ports['victorialogs']} (VictoriaLogs) is taken" in said
+    assert "STACK_LOGS_PORT=" in said
 
 
 def test_a_wrong_port_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("STACK_JAEGER_PORT", "99999")
+    monkeypatch.setenv("STACK_TRACES_PORT", "99999")
     assert main(["up"]) == 2
-    assert capsys.readouterr().err == "STACK_JAEGER_PORT='99999' is no port number: 1 to 65535\n"
+    assert capsys.readouterr().err == "STACK_TRACES_PORT='99999' is no port number: 1 to 65535\n"
+
+
+def test_a_port_keeps_to_its_former_name_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STACK_LOKI_PORT", "4")
+    monkeypatch.setenv("STACK_JAEGER_PORT", "5")
+    monkeypatch.setenv("STACK_TRACES_PORT", "6")
+    ports = {name: chosen_port(known) for name, known in KNOWN.items()}
+    assert (ports["victorialogs"], ports["jaeger"]) == (4, 6)
+    assert capsys.readouterr().err.splitlines() == [
+        "STACK_JAEGER_PORT is now called STACK_TRACES_PORT; the old name still works",
+        "STACK_LOKI_PORT is now called STACK_LOGS_PORT; the old name still works",
+    ]
 
 
 def test_an_unknown_program_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["build", "tempo"])
-    assert "no such program: tempo; there are collector, jaeger, prometheus, loki" in capsys.readouterr().err
+    assert "no such program: tempo; there are collector, jaeger, prometheus, victorialogs" in capsys.readouterr().err
 
 
 def test_build_says_where_the_binaries_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
+from tools.collector.inputs import variables
 from tools.stack import versions
 from tools.stack.build import build
-from tools.stack.ports import KNOWN, Ports
+from tools.stack.ports import KNOWN, Known, Ports
 from tools.stack.servers import GARBAGE_PERCENT, SERVERS
 
 ROOT = Path(__file__).parents[2]
 COLLECTOR = ROOT / "collector"
 TIERS = {"agent": ["agent.yaml"], "gateway": ["gateway.yaml", "routes.yaml"]}
+FILES = TIERS | {"jaeger": ["jaeger.yaml"], "prometheus": ["prometheus.yaml"], "victorialogs": []}
+LOGS = "victoriametrics-logs-datasource"
 IMAGES = {
     "agent": f"otel/opentelemetry-collector-contrib:{versions.COLLECTOR}",
     "gateway": f"otel/opentelemetry-collector-contrib:{versions.COLLECTOR}",
@@ -27,7 +30,7 @@ IMAGES = {
     "queue-folders": f"prom/prometheus:v{versions.PROMETHEUS}",
     "jaeger": f"jaegertracing/jaeger:{versions.JAEGER}",
     "prometheus": f"prom/prometheus:v{versions.PROMETHEUS}",
-    "loki": f"grafana/loki:{versions.LOKI}",
+    "victorialogs": f"victoriametrics/victoria-logs:v{versions.VICTORIALOGS}",
     "grafana": f"grafana/grafana:{versions.GRAFANA}",
 }
 
@@ -44,7 +47,7 @@ def test_images_have_the_versions_of_the_stack(services: dict[str, Any]) -> None
 
 def test_what_is_mounted_from_here_exists_and_cannot_be_written(services: dict[str, Any]) -> None:
     mounts = [mount for service in services.values() for mount in service.get("volumes", []) if mount.startswith("./")]
-    assert len(mounts) == 12
+    assert len(mounts) == 11
     for mount in mounts:
         source, _, mode = mount.split(":")
         assert (ROOT / source).exists(), mount
@@ -56,7 +59,7 @@ def test_each_part_reads_its_own_files_of_collector(services: dict[str, Any], pa
     mounted = dict(mount.split(":")[:2] for mount in services[part]["volumes"] if mount.startswith("./collector/"))
     named = [argument.partition("=")[2] for argument in services[part]["command"] if argument.partition("=")[2]]
     files = [source.removeprefix("./collector/") for source, target in mounted.items() if target in named]
-    assert files == TIERS.get(part, [f"{part}.yaml"])
+    assert files == FILES[part]
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -99,8 +102,8 @@ def test_the_agent_sends_to_the_gateway_and_prometheus_asks_both(services: dict[
     assert {target for group in listed for target in group["targets"]} == {f"{tier}:{ports[tier]}" for tier in TIERS}
 
 
-def test_prometheus_and_loki_get_the_flags_of_the_tested_ones(services: dict[str, Any], tmp_path: Path) -> None:
-    for part in ("prometheus", "loki"):
+def test_prometheus_and_victorialogs_get_the_flags_of_the_tested_ones(services: dict[str, Any], tmp_path: Path) -> None:
+    for part in ("prometheus", "victorialogs"):
         ports = Ports()
         tested = SERVERS[part](tmp_path, tmp_path, ports).command[1:]
         ports.close()
@@ -115,14 +118,26 @@ def test_each_variable_is_one_that_the_files_read(services: dict[str, Any]) -> N
 
 def test_every_port_is_published_on_loopback_and_can_be_moved(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
-    wanted = {known.variable: known.port for known in KNOWN.values()} | {"STACK_GRAFANA_PORT": 3000}
-    assert sorted(published) == sorted(f"127.0.0.1:${{{name}:-{port}}}:{port}" for name, port in wanted.items())
+    wanted = [f"127.0.0.1:{_moved(known)}:{known.port}" for known in KNOWN.values()]
+    assert sorted(published) == sorted([*wanted, "127.0.0.1:${STACK_GRAFANA_PORT:-3000}:3000"])
+
+
+def _moved(known: Known) -> str:
+    default = f"${{{known.former}:-{known.port}}}" if known.former else known.port
+    return f"${{{known.variable}:-{default}}}"
+
+
+def test_grafana_has_the_plugin_that_reads_the_log_store(services: dict[str, Any]) -> None:
+    assert services["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_SYNC"] == LOGS
+    path = ROOT / "grafana" / "provisioning" / "datasources" / "datasources.yaml"
+    sources = yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]
+    assert [source["uid"] for source in sources if source["type"] == LOGS] == ["victorialogs"]
 
 
 def test_data_sources_point_at_the_services(services: dict[str, Any]) -> None:
     path = ROOT / "grafana" / "provisioning" / "datasources" / "datasources.yaml"
     sources = yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]
-    assert [source["uid"] for source in sources] == ["prometheus", "loki", "jaeger"]
+    assert [source["uid"] for source in sources] == ["prometheus", "victorialogs", "jaeger"]
     for source in sources:
         port = KNOWN[source["uid"]].port
         assert source["url"] == f"http://{source['uid']}:{port}"
@@ -145,10 +160,9 @@ def test_the_readme_lists_every_variable_of_a_collector_with_its_default(tier: s
     assert listed == set(wanted)
 
 
-@pytest.mark.parametrize("part", ["jaeger", "loki"])
-def test_the_readme_lists_every_variable_of_a_backend_with_its_default(part: str) -> None:
+def test_the_readme_lists_every_variable_of_jaeger_with_its_default() -> None:
     rows = {(row[0], row[1]) for row in _rows(3)}
-    assert {(f"`{name}`", f"`{default}`") for name, default in _defaults(f"{part}.yaml").items()} <= rows
+    assert {(f"`{name}`", f"`{default}`") for name, default in _defaults("jaeger.yaml").items()} <= rows
 
 
 @pytest.mark.stack
@@ -165,7 +179,7 @@ def _flag(text: str) -> str:
 
 def _files(part: str) -> list[str]:
     """Return the files that a part reads, relative to collector/: for a Collector, the fragments that they name too."""
-    files = TIERS.get(part, [f"{part}.yaml"])
+    files = FILES[part]
     fragments = {name for file in files for name in re.findall(r"/fragments/([a-z_]+)", _text(file))}
     wanted = sorted(str(path.relative_to(COLLECTOR)) for path in (COLLECTOR / "fragments").iterdir())
     return files + [path for path in wanted if Path(path).stem.startswith(tuple(fragments))] if fragments else files
@@ -181,7 +195,7 @@ def _variables(file: str) -> set[str]:
 
 def _defaults(file: str) -> dict[str, str]:
     """Return the default of each variable that a file of collector/ reads; there is but one, and each has one."""
-    found = set(re.findall(r"\$\{(?:env:)?([A-Z][A-Z0-9_]+):-([^}]*)\}", _text(file)))
+    found = variables(_text(file))
     defaults = dict(found)
     assert len(defaults) == len(found), file
     assert _variables(file) == set(defaults), file

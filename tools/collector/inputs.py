@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ TIERS: Final = {"agent": ("agent.yaml",), "gateway": ("gateway.yaml", "routes.ya
 """By tier: its values of `--config`, in order."""
 
 Tree = dict[str, Any]
+
+_VARIABLE: Final = re.compile(r"\$\{(?:env:)?([A-Z][A-Z0-9_]+):-([^{}]*)\}")
 
 
 def tier_configuration(tier: str, folder: Path = COLLECTOR) -> Tree:
@@ -29,6 +32,15 @@ def merged(first: Tree, second: Tree) -> Tree:
         before = result.get(key)
         result[key] = merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
     return result
+
+
+def variables(text: str) -> set[tuple[str, str]]:
+    """Return each variable that a text reads, with its default; the default of a variable may be a former one."""
+    found: set[tuple[str, str]] = set()
+    while match := _VARIABLE.search(text):
+        found.add((match[1], match[2]))
+        text = text.replace(match[0], match[2])
+    return found
 
 
 def fragments(folder: Path = COLLECTOR) -> dict[str, str]:

@@ -23,9 +23,9 @@ def running_tiers(folder: Path, queues: Path, *, queue_bytes: int, keep: str = "
             "agent": {"COLLECTOR_STORAGE_PATH": str(queues / "agent")},
             "gateway": {
                 "COLLECTOR_STORAGE_PATH": str(queues / "gateway"),
-                "COLLECTOR_LOKI_ENDPOINT": backend.url,
-                "COLLECTOR_PROMETHEUS_ENDPOINT": backend.url,
-                "COLLECTOR_JAEGER_ENDPOINT": backend.address,
+                "COLLECTOR_LOGS_ENDPOINT": backend.url,
+                "COLLECTOR_METRICS_ENDPOINT": backend.url,
+                "COLLECTOR_TRACES_ENDPOINT": backend.address,
             },
         }
         queue = {

@@ -47,7 +47,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     build_command = commands.add_parser("build", help="build the servers that are absent from the cache")
     known = ", ".join(recipes())
     build_command.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"{known}; all if none is named")
-    commands.add_parser("up", help="run agent, gateway, Jaeger, Prometheus and Loki until Ctrl-C")
+    commands.add_parser("up", help="run agent, gateway, Jaeger, Prometheus and VictoriaLogs until Ctrl-C")
     chosen = parser.parse_args(arguments)
     if unknown := set(getattr(chosen, "programs", ())) - set(recipes()):
         parser.error(f"no such program: {', '.join(sorted(unknown))}; there are {known}")
@@ -64,7 +64,7 @@ def _up() -> None:
     ports = known_ports()
     build(recipes())
     began = time.monotonic()
-    print("starting agent, gateway, Jaeger, Prometheus and Loki", flush=True)
+    print("starting agent, gateway, Jaeger, Prometheus and VictoriaLogs", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="synapse-otel-stack-", ignore_cleanup_errors=True) as directory,
         Stack(directory=Path(directory), ports=ports) as stack,
@@ -81,7 +81,7 @@ def _addresses(stack: Stack, seconds: float) -> str:
         ("OTLP over gRPC", stack.otlp_grpc, ""),
         ("Jaeger", stack.jaeger, "query API only: no web page when built from its module; docker compose has both"),
         ("Prometheus", stack.prometheus, ""),
-        ("Loki", stack.loki, "query API; Grafana, in docker compose, shows it"),
+        ("VictoriaLogs", stack.victorialogs_page, "web page: the log records of your jobs"),
     )
     table = "\n".join(f"  {name:<15} {address:<24} {note}".rstrip() for name, address, note in rows)
     head = f"ready after {seconds:.0f} s; data and logs, until it stops, in {stack.directory}"

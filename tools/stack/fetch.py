@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,31 +15,23 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Loopback is reached directly, whatever proxy the environment names."""
 
 
-def get_json(
-    url: str,
-    parameters: Sequence[tuple[str, str]] = (),
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: float = 10.0,
-) -> Any:
-    """Return the parsed JSON at `url`; `timeout` in seconds.
+def get_json(url: str, parameters: Sequence[tuple[str, str]] = (), *, timeout: float = 10.0) -> Any:
+    """Return the parsed JSON at `url`; `timeout` in seconds. Raises as `get_text`."""
+    return json.loads(get_text(url, parameters, timeout=timeout))
+
+
+def get_text(url: str, parameters: Sequence[tuple[str, str]] = (), *, timeout: float = 10.0) -> str:
+    """Return the text at `url`; `timeout` in seconds.
 
     Raises AnswerError with the server's words where it refuses, OSError where it cannot be reached.
     """
     whole = f"{url}?{urlencode(parameters)}" if parameters else url
     try:
-        request = urllib.request.Request(whole, headers=dict(headers or {}))  # noqa: S310 - the caller's own stack
-        with _DIRECT.open(request, timeout=timeout) as answer:
-            return json.load(answer)
+        with _DIRECT.open(whole, timeout=timeout) as answer:
+            return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         said = error.read().decode(errors="replace").strip()
         raise AnswerError(f"{error.code} from {whole}: {said}") from error
-
-
-def get_text(url: str, timeout: float = 10.0) -> str:
-    """Return the text at `url`; `timeout` in seconds. Raises OSError where it cannot be had."""
-    with _DIRECT.open(url, timeout=timeout) as answer:
-        return str(answer.read().decode())
 
 
 def answers_ok(url: str, timeout: float = 2.0) -> bool:

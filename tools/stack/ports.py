@@ -20,19 +20,20 @@ _BELOW_EPHEMERAL = range(12_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A port at which users look for a server: whose, its number, the variable of the environment that moves it."""
+    """A port at which users look for a server: whose, its number, the variable that moves it, and its former name."""
 
     whose: str
     port: int
     variable: str
+    former: str = ""
 
 
 KNOWN = {
     "otlp_grpc": Known("agent, OTLP over gRPC", 4317, "STACK_OTLP_GRPC_PORT"),
     "otlp_http": Known("agent, OTLP over HTTP", 4318, "STACK_OTLP_HTTP_PORT"),
-    "jaeger": Known("Jaeger", 16686, "STACK_JAEGER_PORT"),
-    "prometheus": Known("Prometheus", 9090, "STACK_PROMETHEUS_PORT"),
-    "loki": Known("Loki", 3100, "STACK_LOKI_PORT"),
+    "jaeger": Known("Jaeger", 16686, "STACK_TRACES_PORT", "STACK_JAEGER_PORT"),
+    "prometheus": Known("Prometheus", 9090, "STACK_METRICS_PORT", "STACK_PROMETHEUS_PORT"),
+    "victorialogs": Known("VictoriaLogs", 9428, "STACK_LOGS_PORT", "STACK_LOKI_PORT"),
 }
 
 
@@ -96,7 +97,7 @@ def known_ports() -> dict[str, int]:
 
     Raises ValueError where a variable is no port number.
     """
-    ports = {name: _known_port(known) for name, known in KNOWN.items()}
+    ports = {name: chosen_port(known) for name, known in KNOWN.items()}
     for name, port in ports.items():
         if not is_free(port):
             known = KNOWN[name]
@@ -105,8 +106,13 @@ def known_ports() -> dict[str, int]:
     return ports
 
 
-def _known_port(known: Known) -> int:
-    text = os.environ.get(known.variable, str(known.port))
+def chosen_port(known: Known) -> int:
+    """Return a known port's number as the environment has it; raises ValueError where that is no port number."""
+    variable = known.variable
+    if known.former in os.environ:
+        print(f"{known.former} is now called {variable}; the old name still works", file=sys.stderr)
+        variable = variable if variable in os.environ else known.former
+    text = os.environ.get(variable) or str(known.port)
     if not text.isdecimal() or int(text) not in _NUMBERS:
-        raise ValueError(f"{known.variable}={text!r} is no port number: {_NUMBERS[0]} to {_NUMBERS[-1]}")
+        raise ValueError(f"{variable}={text!r} is no port number: {_NUMBERS[0]} to {_NUMBERS[-1]}")
     return int(text)

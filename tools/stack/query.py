@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tools.stack.errors import AnswerError
-from tools.stack.fetch import get_json
-
-LOKI_LIMIT = 100_000
-"""Records in one answer: collector/loki.yaml allows as many."""
+from tools.stack.fetch import get_json, get_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +59,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A log record of Loki: Unix time in nanoseconds, its stream's labels and its structured metadata."""
+    """A log record of VictoriaLogs: Unix time in nanoseconds, its body, and every other field as text.
+
+    `fields` holds attributes and the resource's attributes by their own names, and `event_name`, `severity_text`,
+    `severity_number`, `trace_id`, `span_id`, `scope.name`. `stream` holds the fields that make the record's stream.
+    """
 
     time_ns: int
     body: str
-    labels: dict[str, str]
-    metadata: dict[str, str]
+    fields: dict[str, str]
+    stream: str
 
 
 def jaeger_trace(base: str, trace_id: str) -> list[Span]:
@@ -122,34 +124,33 @@ def prometheus_series(base: str, selector: str, start: float, end: float) -> lis
     ]
 
 
-def loki_records(base: str, logql: str, start: float, end: float) -> list[LogRecord]:
-    """Return the records that a LogQL selector matches with `start` <= time < `end`, by time.
+def log_records(base: str, logsql: str, start: float, end: float) -> list[LogRecord]:
+    """Return the records that a LogsQL query matches with `start` <= time < `end`, by time.
 
-    `start` and `end` are Unix times in seconds. Raises AnswerError where there are more than one answer holds,
-    OSError.
+    `start` and `end` are Unix times in seconds. Raises AnswerError, OSError.
     """
-    parameters = [
-        ("query", logql),
-        ("start", str(round(start * 1_000_000_000))),
-        ("end", str(round(end * 1_000_000_000))),
-        ("limit", str(LOKI_LIMIT)),
-        ("direction", "forward"),
-    ]
-    flags = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}  # else metadata is mixed into the labels
-    answer = get_json(f"{base}/loki/api/v1/query_range", parameters, headers=flags, timeout=60)
-    records = [
-        LogRecord(int(time), body, stream["stream"], kinds.get("structuredMetadata", {}))
-        for stream in answer["data"]["result"]
-        for time, body, kinds in stream["values"]
-    ]
-    if len(records) >= LOKI_LIMIT:
-        raise AnswerError(f"{logql} matches {LOKI_LIMIT} records or more: ask for a shorter time")
-    return sorted(records, key=lambda record: record.time_ns)
+    parameters = [("query", logsql), ("start", f"{start:.9f}"), ("end", f"{end:.9f}")]
+    answer = get_text(f"{base}/select/logsql/query", parameters, timeout=60)
+    return sorted(map(_record, answer.splitlines()), key=lambda record: record.time_ns)
 
 
-def loki_selector(**labels: str) -> str:
-    """Return a LogQL stream selector of equal labels, quoted as LogQL wants it."""
-    return "{" + ", ".join(f"{name}={json.dumps(value)}" for name, value in labels.items()) + "}"
+def equal_fields(fields: Mapping[str, str]) -> str:
+    """Return a LogsQL filter for records with these fields, such as `{"service.name": "yolo"}`."""
+    return " ".join(f"{json.dumps(name)}:={json.dumps(value)}" for name, value in fields.items())
+
+
+def _record(line: str) -> LogRecord:
+    fields = json.loads(line)
+    fields.pop("_stream_id")
+    time_ns = _nanoseconds(fields.pop("_time"))
+    return LogRecord(time_ns, fields.pop("_msg", ""), stream=fields.pop("_stream"), fields=fields)
+
+
+def _nanoseconds(text: str) -> int:
+    """Return a time of RFC 3339 in UTC, with up to nine digits of a second, as Unix time in nanoseconds."""
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    seconds = int(datetime.fromisoformat(f"{whole}+00:00").timestamp())
+    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
 
 def _spans(trace: Mapping[str, Any]) -> list[Span]:

@@ -60,7 +60,7 @@ class Recipe:
 
 def recipes() -> dict[str, Recipe]:
     """Every part's recipe, by name, in the order in which they are built."""
-    parts = (_collector(), _jaeger(), _prometheus(), _loki())
+    parts = (_collector(), _jaeger(), _prometheus(), _victorialogs())
     return {recipe.part: recipe for recipe in parts}
 
 
@@ -108,17 +108,15 @@ def _prometheus() -> Recipe:
     )
 
 
-def _loki() -> Recipe:
-    module = "github.com/grafana/loki/v3"
+def _victorialogs() -> Recipe:
     return Recipe(
-        part="loki",
-        version=versions.LOKI,
-        method=Method.OWN_MODULE,
-        module=module,
-        module_version=versions.LOKI_MODULE,
-        packages=("cmd/loki",),
-        binaries=("loki",),
-        stamp=f"{module}/pkg/util/build.Version={versions.LOKI}",
-        tags=("netgo",),
-        minutes=6,
+        part="victorialogs",
+        version=versions.VICTORIALOGS,
+        method=Method.INSTALL,
+        module="github.com/VictoriaMetrics/VictoriaLogs",
+        module_version=f"v{versions.VICTORIALOGS}",
+        packages=("app/victoria-logs",),
+        binaries=("victoria-logs",),
+        stamp=f"github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=victoria-logs-v{versions.VICTORIALOGS}",
+        minutes=1,
     )

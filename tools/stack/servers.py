@@ -67,9 +67,9 @@ def _gateway(binaries: Path, folder: Path, ports: Ports) -> Server:
     server = _collector(binaries, folder, ports, tier="gateway", files=("gateway.yaml", "routes.yaml"))
     server.environment.update(
         {
-            "COLLECTOR_JAEGER_ENDPOINT": _address(ports["jaeger_otlp"]),
-            "COLLECTOR_PROMETHEUS_ENDPOINT": url(ports["prometheus"]) + "/api/v1/otlp",
-            "COLLECTOR_LOKI_ENDPOINT": url(ports["loki"]) + "/otlp",
+            "COLLECTOR_TRACES_ENDPOINT": _address(ports["jaeger_otlp"]),
+            "COLLECTOR_METRICS_ENDPOINT": url(ports["prometheus"]) + "/api/v1/otlp",
+            "COLLECTOR_LOGS_ENDPOINT": url(ports["victorialogs"]) + "/insert/opentelemetry",
         }
     )
     return server
@@ -103,19 +103,20 @@ def _prometheus(binaries: Path, folder: Path, ports: Ports) -> Server:
     )
 
 
-def _loki(binaries: Path, folder: Path, ports: Ports) -> Server:
+def _victorialogs(binaries: Path, folder: Path, ports: Ports) -> Server:
+    """Return the log store; docs/backends.md says what each flag is for."""
     return Server(
         command=(
-            str(binaries / "loki"),
-            f"-config.file={CONFIGURATION / 'loki.yaml'}",
-            "-config.expand-env=true",
+            str(binaries / "victoria-logs"),
+            f"-storageDataPath={folder / 'data'}",
+            f"-httpListenAddr={_address(ports['victorialogs'])}",
+            "-retentionPeriod=100y",
+            "-retention.maxDiskSpaceUsageBytes=8GB",
+            "-storage.minFreeDiskSpaceBytes=256MB",
+            "-inmemoryDataFlushInterval=1s",
+            "-defaultMsgValue=",
         ),
-        environment={
-            "LOKI_HTTP_PORT": str(ports["loki"]),
-            "LOKI_GRPC_PORT": str(ports["loki_grpc"]),
-            "LOKI_DATA_PATH": str(folder / "data"),
-        },
-        ready=(url(ports["loki"]) + "/ready",),
+        ready=(url(ports["victorialogs"]) + "/health",),
     )
 
 
@@ -124,7 +125,7 @@ SERVERS: dict[str, Callable[[Path, Path, Ports], Server]] = {
     "gateway": _gateway,
     "jaeger": _jaeger,
     "prometheus": _prometheus,
-    "loki": _loki,
+    "victorialogs": _victorialogs,
 }
 """By part: a function of the folder with its binaries, the folder for its data, and the ports."""
 

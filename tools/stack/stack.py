@@ -16,7 +16,7 @@ from tools.stack.ports import Ports
 from tools.stack.process import Process
 from tools.stack.servers import PROGRAMS, SERVERS, Server, url
 
-PARTS = ("agent", "gateway", "jaeger", "prometheus", "loki")
+PARTS = ("agent", "gateway", "jaeger", "prometheus", "victorialogs")
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 10.0
@@ -89,9 +89,14 @@ class Stack:
         return url(self._ports["prometheus"])
 
     @property
-    def loki(self) -> str:
-        """Base URL of Loki."""
-        return url(self._ports["loki"])
+    def victorialogs(self) -> str:
+        """Base URL of VictoriaLogs."""
+        return url(self._ports["victorialogs"])
+
+    @property
+    def victorialogs_page(self) -> str:
+        """URL of its web page."""
+        return f"{self.victorialogs}/select/vmui/"
 
     def collector_metrics(self, part: str) -> str:
         """URL of the own metrics of the part `agent` or `gateway`, in Prometheus' text format."""

@@ -14,8 +14,7 @@ PROMETHEUS = "3.16.0"
 PROMETHEUS_MODULE = "v0.316.0"
 """The tag under which the Go module proxy knows Prometheus 3.16.0."""
 
-LOKI = "3.7.8"
-LOKI_MODULE = "v3.7.8"
+VICTORIALOGS = "1.52.1"
 
 GRAFANA = "12.3.1"
 """Only in docker-compose.yml: Grafana cannot be built from a Go module."""
