@@ -86,21 +86,23 @@ def test_what_the_alerts_ask_of_jobs_is_what_jobs_send() -> None:
 
 
 @pytest.mark.stack
-def test_the_stacks_prometheus_has_loaded_the_rules_and_knows_both_tiers(stack: Stack) -> None:
+def test_the_stacks_prometheus_has_loaded_the_rules_and_knows_what_to_scrape(stack: Stack) -> None:
     loaded = [
         rule for group in get_json(f"{stack.prometheus}/api/v1/rules")["data"]["groups"] for rule in group["rules"]
     ]
     assert sorted(rule["name"] for rule in loaded) == sorted(rule.get("alert", rule.get("record")) for rule in rules())
 
-    def both_known() -> bool:
+    def all_known() -> bool:
         targets = get_json(f"{stack.prometheus}/api/v1/targets")["data"]["activeTargets"]
-        assert {target["labels"]["tier"]: target["scrapeUrl"] for target in targets} == {
-            tier: stack.collector_metrics(tier) for tier in ("agent", "gateway")
+        assert {target["labels"].get("tier", "victorialogs"): target["scrapeUrl"] for target in targets} == {
+            "agent": stack.collector_metrics("agent"),
+            "gateway": stack.collector_metrics("gateway"),
+            "victorialogs": f"{stack.victorialogs}/metrics",
         }
         assert "down" not in {target["health"] for target in targets}
         return True
 
-    eventually(both_known, timeout=30)
+    eventually(all_known, timeout=30)
 
 
 class Troubles:
@@ -196,7 +198,7 @@ def test_the_alerts_hear_the_troubles_of_real_tiers_and_jobs(troubles: Troubles)
     jobs = troubles.prometheus.url + "/api/v1/otlp"
     span = Span(trace_id=b"1" * 16, span_id=b"2" * 8, name="x" * 50_000, start_time_unix_nano=now)
 
-    otlp.send(gateway, otlp.logs("yolo", [otlp.record(now, "Loki answers 400")]))
+    otlp.send(gateway, otlp.logs("yolo", [otlp.record(now, "the log store answers 400")]))
     Point(semconv.JOB_METRIC, 1.0, now / 1e9 - 1, "old").send(gateway, now)
     send_until_refused(gateway, otlp.traces("yolo", [span]))
     send_until_refused(agent, otlp.logs("yolo", [otlp.record(now, "no memory")]))

@@ -17,6 +17,7 @@ from tools.collector.__main__ import main
 from tools.collector.inputs import COLLECTOR, TIERS, fragments, variables
 from tools.stack import versions
 from tools.stack.build import build
+from tools.stack.ports import KNOWN
 
 ROOT = COLLECTOR.parent
 OTHER_VALUES = {
@@ -138,12 +139,14 @@ def test_every_fragment_is_used() -> None:
         assert any(re.fullmatch(pattern, name) for pattern in patterns), name
 
 
-def test_prometheus_looks_for_the_collectors_where_the_compose_file_has_them() -> None:
+def test_prometheus_looks_for_its_targets_where_the_compose_file_has_them() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     listed = json.loads((COLLECTOR / "targets" / "collectors.json").read_text(encoding="utf-8"))
     assert {entry["labels"]["tier"]: entry["targets"] for entry in listed} == {
         tier: [f"{tier}:{dict(variables(read_by(tier)))['COLLECTOR_METRICS_PORT']}"] for tier in TIERS
     }
+    log_store = json.loads((COLLECTOR / "targets" / "victorialogs.json").read_text(encoding="utf-8"))
+    assert log_store == [{"targets": [f"victorialogs:{KNOWN['victorialogs'].port}"]}]
     for tier in TIERS:
         assert services[tier]["environment"]["COLLECTOR_METRICS_HOST"] == "0.0.0.0"
         assert "COLLECTOR_METRICS_PORT" not in services[tier]["environment"]

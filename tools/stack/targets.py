@@ -1,4 +1,4 @@
-"""The folder that Prometheus reads: the files of collector/, and where the Collectors of this stack are."""
+"""The folder that Prometheus reads: the files of collector/, and where this stack has what it scrapes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ _TIERS = ("agent", "gateway")
 
 
 def lay_out_prometheus(folder: Path, configuration: Path, ports: Ports) -> Path:
-    """Make `folder` with links to prometheus.yaml and its rules, and a list of targets; return the former's path.
+    """Make `folder` with links to prometheus.yaml and its rules, and lists of targets; return the former's path.
 
-    Prometheus looks for what its configuration names beside it, and expands no variables: the ports of the
-    Collectors' own metrics are in a file of their own.
+    Prometheus looks for what its configuration names beside it, and expands no variables: the ports of those whose own
+    metrics it reads are in files of their own.
     """
     targets = folder / "targets"
     targets.mkdir(parents=True, exist_ok=True)
     listed = [{"targets": [f"{LOOPBACK}:{ports[f'{tier}_metrics']}"], "labels": {"tier": tier}} for tier in _TIERS]
     (targets / "collectors.json").write_text(json.dumps(listed, indent=2), encoding="utf-8")
+    log_store = [{"targets": [f"{LOOPBACK}:{ports['victorialogs']}"]}]
+    (targets / "victorialogs.json").write_text(json.dumps(log_store, indent=2), encoding="utf-8")
     for name in ("prometheus.yaml", "alerts"):
         link = folder / name
         link.unlink(missing_ok=True)
