@@ -1,4 +1,4 @@
-"""Each fragment of backends/ works with the gateway's files; labels and exemplars are what docs/backends.md says."""
+"""Each fragment of backends/ works with the gateway's files; exemplars are what docs/backends.md says."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ BACKENDS = COLLECTOR / "backends"
 FRAGMENTS = {
     "tempo": {"traces"},
     "mimir": {"metrics"},
+    "loki": {"logs"},
     "victoriametrics": {"metrics"},
     "clickhouse": {"logs", "metrics", "traces"},
     "vendor": {"logs", "metrics", "traces"},
 }
 PAGE = (COLLECTOR.parent / "docs" / "backends.md").read_text(encoding="utf-8")
 HOUR_MS = 3_600_000
-LOKI_LABELS = {"service_name", "service_namespace", "synapse_action", "severity_text"}
 
 pytestmark = pytest.mark.once
 
@@ -177,39 +177,48 @@ def test_the_gateway_starts_and_keeps_the_data_while_clickhouse_is_away(tmp_path
 
 
 @pytest.mark.stack
-def test_labels_in_loki_do_not_grow_with_jobs_hosts_or_strange_severities(stack: Stack) -> None:
-    service, now = otlp.new_service(), time.time_ns()
-    for number in range(30):
-        record = otlp.record(now + number, f"line {number}", "synapse.message")
-        record.severity_text = ("INFO", "ERROR", f"strange-{number}")[number % 3]
-        record.trace_id = secrets.token_bytes(16)
-        record.attributes.extend(otlp.attributes({semconv.JOB_ID: f"job-{number}", semconv.CATEGORY: f"c{number}"}))
-        request = otlp.logs(service, [record])
-        extra = {
-            semconv.ACTION: ("train", "export")[number % 2],
-            semconv.SERVICE_INSTANCE_ID: f"run-{number}",
-            semconv.TENANT: f"tenant-{number}",
-            "host.name": f"host-{number}",
-            "k8s.pod.name": f"pod-{number}",
+def test_logs_reach_loki_with_the_name_of_their_event_and_few_severities(tmp_path: Path) -> None:
+    with Sink() as sink:
+        environment = {"COLLECTOR_LOKI_ENDPOINT": sink.url, "COLLECTOR_LOKI_ORG": "jobs"}
+        chosen = {"gateway": configs("loki")}
+        with Stack(("gateway",), directory=tmp_path, environment=environment, configs=chosen) as stack:
+            event, strange = (otlp.record(time.time_ns(), name, name) for name in ("event", ""))
+            strange.severity_text = "strange-7"
+            otlp.send(stack.gateway_otlp_http, otlp.logs("yolo", [event, strange]))
+            sink.wait(lambda: len(sink.logs()) == 2)
+            assert "is now called" not in stack.log("gateway"), "with this file it is no former name"
+        assert {request.headers["x-scope-orgid"] for request in sink.requests} == {"jobs"}
+        texts = {record.body.string_value: record for record in sink.logs()}
+        assert {each.key: each.value.string_value for each in texts["event"].attributes} == {"event.name": "event"}
+        assert (texts["event"].severity_text, texts[""].severity_text) == ("INFO", "OTHER")
+
+
+FORMER = {
+    "COLLECTOR_JAEGER_ENDPOINT": ("COLLECTOR_TRACES_ENDPOINT", "otlp_grpc/jaeger"),
+    "COLLECTOR_PROMETHEUS_ENDPOINT": ("COLLECTOR_METRICS_ENDPOINT", "otlp_http/prometheus"),
+    "COLLECTOR_LOKI_ENDPOINT": ("COLLECTOR_LOGS_ENDPOINT", "otlp_http/victorialogs"),
+}
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("former", FORMER)
+def test_the_former_name_of_a_sink_still_works(former: str) -> None:
+    now, exporter = FORMER[former]
+    chosen = {former: "http://former.test:1", now: "http://now.test:1"}
+    for environment, address in (({former: chosen[former]}, chosen[former]), (chosen, chosen[now])):
+        found = resolved(files("gateway"), environment)
+        assert found["exporters"][exporter]["endpoint"] == address
+        assert {name for name, value in found["service"]["telemetry"]["resource"].items() if value} == {
+            f"{former} is now called {now}"
         }
-        request.resource_logs[0].resource.attributes.extend(otlp.attributes(extra))
-        otlp.send(stack.otlp_http, request)
 
-    logql = query.loki_selector(service_name=service)
 
-    def all_lines() -> list[query.LogRecord]:
-        records = query.loki_records(stack.loki, logql, now / 1e9 - 60, now / 1e9 + 60)
-        assert len(records) == 30
-        return records
-
-    records = eventually(all_lines, timeout=30)
-    assert {frozenset(record.labels) for record in records} == {frozenset(LOKI_LABELS)}
-    assert {record.labels["severity_text"] for record in records} == {"INFO", "ERROR", "OTHER"}
-    assert len({tuple(sorted(record.labels.items())) for record in records}) == 6
-    assert {record.metadata["synapse_job_id"] for record in records} == {f"job-{number}" for number in range(30)}
-    assert len({record.metadata["trace_id"] for record in records}) == 30
-    for name in LOKI_LABELS | {"deployment_environment_name"}:
-        assert f"| `{name}` |" in PAGE
+@pytest.mark.stack
+def test_the_gateways_log_says_how_a_setting_is_called_now(tmp_path: Path) -> None:
+    environments = {"gateway": {"COLLECTOR_LOKI_ENDPOINT": "http://loki.test"}}
+    with Stack(("gateway",), directory=tmp_path, environments=environments) as stack:
+        assert "COLLECTOR_LOKI_ENDPOINT is now called COLLECTOR_LOGS_ENDPOINT" in stack.log("gateway")
+        assert "COLLECTOR_JAEGER_ENDPOINT" not in stack.log("gateway")
 
 
 @pytest.mark.stack

@@ -19,7 +19,7 @@ from tests.stack import otlp
 pytestmark = [pytest.mark.stack, pytest.mark.once]
 
 TENANTS = ("acme", "globex")
-DEFAULT = ("loki", "prometheus", "jaeger")
+DEFAULT = ("victorialogs", "prometheus", "jaeger")
 OFF = dict.fromkeys((f"COLLECTOR_{sink}_ENDPOINT" for sink in ("ALERTS", "END_USERS", "TRAINING", "ANNOTATION")), "off")
 TENANT = "synapse.tenant"
 

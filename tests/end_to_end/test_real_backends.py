@@ -205,7 +205,7 @@ def test_the_durations_of_a_good_job(good: Run) -> None:
 
 def test_the_log_records_of_a_good_job(good: Run) -> None:
     records = good.records(9)
-    seen = [(record.metadata.get("event_name"), record.labels["severity_text"], record.body) for record in records]
+    seen = [(record.fields.get("event_name"), record.fields["severity_text"], record.body) for record in records]
     assert seen == [
         ("synapse.job.started", "INFO", "train digits started"),
         ("synapse.message", "INFO", "training begins"),
@@ -218,17 +218,17 @@ def test_the_log_records_of_a_good_job(good: Run) -> None:
         ("synapse.job.finished", "INFO", records[-1].body),
     ]
     spans = good.spans(7)
-    assert {record.metadata["trace_id"] for record in records} == {good.trace_id}
+    assert {record.fields["trace_id"] for record in records} == {good.trace_id}
     inside = ["train digits"] * 2 + ["load"] * 2 + ["train"] * 3 + ["train digits"] * 2
-    assert [record.metadata["span_id"] for record in records] == [spans[name].span_id for name in inside]
-    assert len({record.metadata["log_record_uid"] for record in records}) == len(records)
-    contexts = [record.metadata.get("synapse_message_context") for record in records]
+    assert [record.fields["span_id"] for record in records] == [spans[name].span_id for name in inside]
+    assert len({record.fields["log.record.uid"] for record in records}) == len(records)
+    contexts = [record.fields.get("synapse.message.context") for record in records]
     assert contexts == [None, "info", None, "success", "warning", None, None, "info", None]
     developer = records[5]
-    assert developer.metadata["synapse_audience"] == "developer"
-    assert developer.metadata["synapse_data_api_key"] == "[redacted]"
-    assert developer.metadata["synapse_data_norm"] == "0.5"
-    assert records[6].metadata["scope_name"] == "plugin.trainer"
+    assert developer.fields["synapse.audience"] == "developer"
+    assert developer.fields["synapse.data.api_key"] == "[redacted]"
+    assert developer.fields["synapse.data.norm"] == "0.5"
+    assert records[6].fields["scope.name"] == "plugin.trainer"
 
 
 def test_a_failing_job_and_its_rollbacks(start) -> None:
@@ -253,8 +253,8 @@ def test_a_failing_job_and_its_rollbacks(start) -> None:
     for rollback in rollbacks:
         assert rollback.attributes["synapse.step.phase"] == "rollback"
         assert rollback.links == ((run.trace_id, train.span_id),)
-    exceptions_logged = [record for record in run.records(11) if record.metadata.get("event_name") == "exception"]
-    assert [record.metadata["exception_type"] for record in exceptions_logged] == ["ValueError"]
+    exceptions_logged = [record for record in run.records(11) if record.fields.get("event_name") == "exception"]
+    assert [record.fields["exception.type"] for record in exceptions_logged] == ["ValueError"]
 
 
 def test_a_job_is_seen_while_it_runs_and_whole_after_it_was_killed(start) -> None:
@@ -281,6 +281,6 @@ def test_a_job_is_seen_while_it_runs_and_whole_after_it_was_killed(start) -> Non
         assert values(run.series("synapse_job_metric", synapse_metric_name=name)) == run.samples[name]
     assert run.series("synapse_job_progress_current", synapse_category="train")[-1][1] == EPOCHS // 2 + 1
     last = run.records(8)[-1]
-    assert last.metadata["event_name"] == "synapse.job.finished"
-    assert last.metadata["synapse_job_result"] == "error"
-    assert last.metadata["error_type"] == "killed"
+    assert last.fields["event_name"] == "synapse.job.finished"
+    assert last.fields["synapse.job.result"] == "error"
+    assert last.fields["error.type"] == "killed"

@@ -35,12 +35,16 @@ def merged(first: Tree, second: Tree) -> Tree:
 
 
 def variables(text: str) -> set[tuple[str, str]]:
-    """Return each variable that a text reads, with its default; the default of a variable may be a former one."""
+    """Return each variable that a text reads, with its default.
+
+    A default may be another variable, a former name; where that is only asked whether it is set, its default is empty.
+    """
     found: set[tuple[str, str]] = set()
     while match := _VARIABLE.search(text):
         found.add((match[1], match[2]))
         text = text.replace(match[0], match[2])
-    return found
+    told = {name for name, default in found if default}
+    return {(name, default) for name, default in found if default or name not in told}
 
 
 def fragments(folder: Path = COLLECTOR) -> dict[str, str]:
