@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,15 +79,11 @@ class Running:
             Unmeasured: log records are missing at the end.
         """
         port = int(self._stack.otlp_http.rpartition(":")[2])
-        orders = Orders(port, jobs, seconds, connections, kind, rate)
-        command = [sys.executable, "-m", "benchmarks.collector.generator", json.dumps(asdict(orders))]
-        with subprocess.Popen(command, cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as generator:
-            if generator.stdout is None or generator.stdout.readline() != "ready\n":
-                raise Unmeasured("the generator did not start")
+        with generating(Orders(port, jobs, seconds, connections, kind, rate)) as send:
             before = self._far.counts()
             used = self._used()
             began, busy = time.monotonic(), _busy_seconds()
-            sent = Sent(**json.loads(generator.communicate("\n")[0]))
+            sent = send()
         delays = list[float]()
         over = time.monotonic()
         while True:
@@ -114,6 +110,20 @@ class Running:
 
     def _used(self) -> dict[str, float]:
         return {tier: cpu_seconds(self._stack.pid(tier)) for tier in TIERS}
+
+
+@contextmanager
+def generating(orders: Orders) -> Iterator[Callable[[], Sent]]:
+    """Start the generator; what it yields has it send, and returns what it has sent.
+
+    Raises:
+        Unmeasured: it did not start.
+    """
+    command = [sys.executable, "-m", "benchmarks.collector.generator", json.dumps(asdict(orders))]
+    with subprocess.Popen(command, cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as generator:
+        if generator.stdout is None or generator.stdout.readline() != "ready\n":
+            raise Unmeasured("the generator did not start")
+        yield lambda: Sent(**json.loads(generator.communicate("\n")[0]))
 
 
 def _busy_seconds() -> float:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from benchmarks.collector.generator import Orders
 from benchmarks.collector.plan import plan
 from benchmarks.collector.requests import Request, SimulatedJob
-from benchmarks.collector.running import running
+from benchmarks.collector.running import generating, running
 from benchmarks.report import Table
-from tests.sink import attributes, body
+from tests.sink import Sink, attributes, body
+from tools.stack.fetch import get_json
+from tools.stack.polling import eventually
+from tools.stack.stack import Stack
 
 
 def content(request: Request) -> bytes:
@@ -65,6 +70,29 @@ def test_all_that_is_accepted_is_counted_at_the_far_side(queue: str) -> None:
     assert load.sent.refused == {}
     assert 0 < load.delay(0.5) <= load.delay(0.99)
     assert all(load.cpu_seconds.values())
+
+
+@pytest.mark.stack
+@pytest.mark.once
+@pytest.mark.parametrize("queue", ["disk", "through"])
+def test_all_log_records_that_are_accepted_are_in_the_log_store_once(queue: str, tmp_path: Path) -> None:
+    with Sink() as rest:
+        own = {"COLLECTOR_GATEWAY_QUEUE": queue, "COLLECTOR_AGENT_QUEUE": queue, "COLLECTOR_METRICS_ENDPOINT": rest.url}
+        parts = ("agent", "gateway", "victorialogs", "jaeger")
+        with Stack(parts, directory=tmp_path, environment=own) as stack:
+            port = int(stack.otlp_http.rpartition(":")[2])
+            with generating(Orders(port, jobs=50, seconds=1.0, connections=5, kind="mix", rate=200)) as send:
+                sent = send()
+            counts = 'count() records, count_uniq("log.record.uid") uids'
+
+            def stored() -> dict[str, int]:
+                found = get_json(f"{stack.victorialogs}/select/logsql/query", [("query", f"* | stats {counts}")])
+                return {name: int(count) for name, count in found.items()}
+
+            eventually(lambda: stored()["uids"] >= sent.log_records, timeout=60)
+            assert stored() == {"records": sent.log_records, "uids": sent.log_records}
+    assert sent.refused == {}
+    assert sent.log_records > 0
 
 
 def test_the_plan_is_the_product_of_what_was_measured() -> None:

@@ -1,6 +1,6 @@
-"""The backends behind the gateway: OTLP over HTTP for logs and metrics, over gRPC for traces; may go away and return.
+"""What counts behind the gateway: OTLP over HTTP for metrics, over gRPC for traces; may go away and return.
 
-Keeps, by job, which numbers arrived of what `tools.pull_plug.job` has recorded, and under which uids.
+Keeps, by job, what arrived of what `tools.pull_plug.job` has recorded. Its log records are in a real log store.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import grpc  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from synapse_otel.signals.semconv import JOB_ID, JOB_METRIC, LOG_RECORD_UID, METRIC_NAME
-from tools.pull_plug.job import EVENT, NUMBER, SAMPLE
+from synapse_otel.signals.semconv import JOB_ID, JOB_METRIC, METRIC_NAME
+from tools.pull_plug.job import SAMPLE
 from tools.receiving import Receiving
 
 
@@ -26,8 +25,6 @@ from tools.receiving import Receiving
 class Arrived:
     """What arrived of one job."""
 
-    numbers: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """By a record's number: its uids, and how often each came."""
     samples: Counter[float] = field(default_factory=Counter)
     spans: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     """By span id: the contents that came under it."""
@@ -35,7 +32,7 @@ class Arrived:
 
 
 class Backend:
-    """All backends in one; a context manager that begins open."""
+    """Both in one; a context manager that begins open."""
 
     def __init__(self) -> None:
         """Take two ports for good."""
@@ -48,7 +45,7 @@ class Backend:
 
     @property
     def url(self) -> str:
-        """Where logs and metrics are taken."""
+        """Where metrics are taken."""
         return f"http://127.0.0.1:{self._ports[0]}"
 
     @property
@@ -89,19 +86,10 @@ class Backend:
         with self.lock:
             self.requests += 1
             match kind:
-                case "logs":
-                    self._take_logs(ExportLogsServiceRequest.FromString(body))
                 case "metrics":
                     self._take_metrics(ExportMetricsServiceRequest.FromString(body))
                 case _:
                     self._take_traces(ExportTraceServiceRequest.FromString(body))
-
-    def _take_logs(self, request: Any) -> None:
-        for record in _records(request, "resource_logs", "scope_logs", "log_records"):
-            found = {pair.key: pair.value for pair in record.attributes}
-            if record.event_name == EVENT:
-                job = self.jobs[found[JOB_ID].string_value]
-                job.numbers[found[NUMBER].int_value][found[LOG_RECORD_UID].string_value] += 1
 
     def _take_metrics(self, request: Any) -> None:
         for metric in _records(request, "resource_metrics", "scope_metrics", "metrics"):

@@ -24,9 +24,9 @@ def nothing(_tiers: Tiers, seconds: float) -> None:
 
 def backend_away(tiers: Tiers, seconds: float) -> None:
     """Have the backends go away, and come back."""
-    tiers.backend.close()
+    tiers.backends_go()
     time.sleep(seconds)
-    tiers.backend.open()
+    tiers.backends_return()
 
 
 def agent_killed(tiers: Tiers, seconds: float) -> None:
@@ -52,12 +52,12 @@ def both_killed(tiers: Tiers, seconds: float) -> None:
 
 def both_killed_backend_away(tiers: Tiers, seconds: float) -> None:
     """Kill both while the backends are away and the queues hold work; start the gateway first."""
-    tiers.backend.close()
+    tiers.backends_go()
     time.sleep(seconds / 2)
     tiers.kill("gateway", "agent")
     time.sleep(seconds / 2)
     tiers.start("gateway", "agent")
-    tiers.backend.open()
+    tiers.backends_return()
 
 
 def both_killed_again_and_again(tiers: Tiers, seconds: float) -> None:
@@ -73,11 +73,11 @@ def both_killed_again_and_again(tiers: Tiers, seconds: float) -> None:
 
 def queues_full(tiers: Tiers, seconds: float) -> None:
     """Have the backends away for so long that every queue is full and refuses; then the gateway is killed too."""
-    tiers.backend.close()
+    tiers.backends_go()
     time.sleep(seconds)
     tiers.kill("gateway")
     tiers.start("gateway")
-    tiers.backend.open()
+    tiers.backends_return()
 
 
 def disk_full(tiers: Tiers, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The real tiers with backends that count, their queues on a small file system of their own where that can be had."""
+"""The real tiers before a real log store and what counts the rest; their queues on a small disk, if one can be had."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ def running_tiers(folder: Path, queues: Path, *, queue_bytes: int, keep: str = "
             "agent": {"COLLECTOR_STORAGE_PATH": str(queues / "agent")},
             "gateway": {
                 "COLLECTOR_STORAGE_PATH": str(queues / "gateway"),
-                "COLLECTOR_LOGS_ENDPOINT": backend.url,
                 "COLLECTOR_METRICS_ENDPOINT": backend.url,
                 "COLLECTOR_TRACES_ENDPOINT": backend.address,
             },
@@ -33,7 +32,9 @@ def running_tiers(folder: Path, queues: Path, *, queue_bytes: int, keep: str = "
             "COLLECTOR_AGENT_QUEUE": keep,
             "COLLECTOR_GATEWAY_QUEUE": keep,
         }
-        with Stack(("gateway", "agent"), directory=folder, environment=queue, environments=environments) as stack:
+        with Stack(
+            ("victorialogs", "gateway", "agent"), directory=folder, environment=queue, environments=environments
+        ) as stack:
             yield Tiers(stack, backend, folder / "journals", queues)
 
 

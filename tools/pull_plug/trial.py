@@ -14,10 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from synapse_otel.signals.semconv import JOB_ID, LOG_RECORD_UID
 from tools.pull_plug.backend import Arrived, Backend
+from tools.pull_plug.job import EVENT, NUMBER
+from tools.stack.fetch import get_json
+from tools.stack.query import equal_fields
 from tools.stack.stack import Stack
 
 _POLL_SECONDS: Final = 0.05
+_QUERY_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Outcome:
 
 @dataclass
 class Tiers:
-    """The agent and the gateway, and the backends behind them."""
+    """The agent and the gateway, and the log store and the backends behind them."""
 
     stack: Stack
     backend: Backend
@@ -48,6 +53,16 @@ class Tiers:
     """For the jobs' journals."""
     queues: Path
     """Where the tiers' queues are: a file system of its own where one can be mounted."""
+
+    def backends_go(self) -> None:
+        """Have all backends go away, the log store by SIGTERM: a kill would lose what it has answered 200 for."""
+        self.stack.kill("victorialogs", signal.SIGTERM)
+        self.backend.close()
+
+    def backends_return(self) -> None:
+        """Have them come back, with what they had."""
+        self.backend.open()
+        self.stack.restart("victorialogs")
 
     def kill(self, *parts: str) -> None:
         """Kill parts at once, then wait for each."""
@@ -91,11 +106,11 @@ def trial(name: str, tiers: Tiers, fault: Callable[[Tiers, float], None], *, sec
         raise RuntimeError(f"the job failed:\n{err[-3000:]}")
     made: dict[str, int] = json.loads(out.splitlines()[-1])
     over = time.monotonic()
-    while time.monotonic() - over < _patience(seconds) and not _complete(tiers.backend, job_id, made):
+    while time.monotonic() - over < _patience(seconds) and not _complete(tiers, job_id, made):
         tiers.stack.check()
         time.sleep(_POLL_SECONDS)
     now = time.monotonic()
-    return _outcome(name, tiers.backend, job_id, made, seconds=now - begin, recovery=now - over)
+    return _outcome(name, tiers, job_id, made, seconds=now - begin, recovery=now - over)
 
 
 def _patience(seconds: float) -> float:
@@ -130,27 +145,43 @@ def _job(job_id: str, rate: int, tiers: Tiers) -> Iterator[subprocess.Popen[str]
         job.wait()
 
 
-def _complete(backend: Backend, job_id: str, made: dict[str, int]) -> bool:
-    with backend.lock:
-        found = backend.jobs[job_id]
-        counts = (len(found.numbers), len(found.samples), len(_SPANS & found.span_names.keys()))
-    return counts == (made["records"], made["samples"], len(_SPANS))
+def _complete(tiers: Tiers, job_id: str, made: dict[str, int]) -> bool:
+    with tiers.backend.lock:
+        found = tiers.backend.jobs[job_id]
+        counts = (len(found.samples), len(_SPANS & found.span_names.keys()))
+    return counts == (made["samples"], len(_SPANS)) and _stored(tiers, job_id).numbers == made["records"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """How many log records of a job the log store has, how many numbers and uids they have."""
+
+    records: int
+    numbers: int
+    uids: int
+
+
+def _stored(tiers: Tiers, job_id: str) -> _Stored:
+    which = equal_fields({JOB_ID: job_id, "event_name": EVENT})
+    counts = f'count() records, count_uniq("{NUMBER}") numbers, count_uniq("{LOG_RECORD_UID}") uids'
+    address = f"{tiers.stack.victorialogs}/select/logsql/query"
+    found = get_json(address, [("query", f"{which} | stats {counts}")], timeout=_QUERY_SECONDS)
+    return _Stored(**{name: int(count) for name, count in found.items()})
 
 
 _SPANS: Final = {"train plug", "train"}
 """Of the job and its step, each with a marker besides."""
 
 
-def _outcome(
-    name: str, backend: Backend, job_id: str, made: dict[str, int], *, seconds: float, recovery: float
-) -> Outcome:
-    with backend.lock:
-        found = backend.jobs.pop(job_id, Arrived())
-    missing = made["records"] - len(found.numbers), made["samples"] - len(found.samples)
+def _outcome(name: str, tiers: Tiers, job_id: str, made: dict[str, int], *, seconds: float, recovery: float) -> Outcome:
+    with tiers.backend.lock:
+        found = tiers.backend.jobs.pop(job_id, Arrived())
+    stored = _stored(tiers, job_id)
+    missing = made["records"] - stored.numbers, made["samples"] - len(found.samples)
     spans = len(_SPANS - found.span_names.keys())
     wrong = [f"{sum(missing) + spans} lost: {missing[0]} log records, {missing[1]} samples, {spans} spans"]
     wrong = wrong if sum(missing) + spans else []
-    if torn := sum(len(uids) > 1 for uids in found.numbers.values()):
+    if torn := stored.uids - stored.numbers:
         wrong.append(f"{torn} log records came under more than one uid")
     if torn := sum(len(contents) > 1 for contents in found.spans.values()):
         wrong.append(f"{torn} span ids came with more than one content")
@@ -158,7 +189,7 @@ def _outcome(
         fault=name,
         made=made["records"] + made["samples"] + len(_SPANS),
         lost=sum(missing) + spans,
-        repeated=sum(uids.total() for uids in found.numbers.values()) - len(found.numbers),
+        repeated=stored.records - stored.uids,
         seconds=seconds,
         recovery_seconds=recovery,
         wrong=wrong,
