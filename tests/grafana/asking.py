@@ -37,9 +37,9 @@ class Every(str):
 BUILT_IN: dict[str, Chosen] = {"__range": f"{RANGE_SECONDS}s", "__interval": INTERVAL, "__rate_interval": "60s"}
 
 
-def read(name: str) -> dict[str, Any]:
+def read(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     """Return a dashboard's JSON."""
-    board: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    board: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     return board
 
 

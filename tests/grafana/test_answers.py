@@ -246,6 +246,19 @@ def test_the_table_of_ended_jobs_has_its_columns_and_leads_to_the_traces(fleet: 
     assert (killed["synapse.job.result"], killed["error.type"]) == ("error", "killed")
 
 
+@pytest.mark.parametrize("name", ["tenant", "action", "plugin"])
+def test_a_part_of_a_value_is_not_the_value(fleet: Demo, name: str) -> None:
+    chosen = {"tenant": "demo", "action": "train", "plugin": fleet.plugin}
+
+    def found(value: str) -> list[int]:
+        asker = Asker(fleet, read("jobs"), chosen | {name: value})
+        return [len(answer.result) for title in ("Ended jobs", "Ended, by result") for answer in asker.panel(title)]
+
+    assert found(chosen[name]) == [len(ENDINGS), 3]
+    for other in (chosen[name][1:], chosen[name][:-1], "." * len(chosen[name])):
+        assert found(other) == [0, 0], other
+
+
 # --- Job -------------------------------------------------------------------------------------------------
 
 
