@@ -46,6 +46,10 @@ def is_settled(fleet: Demo) -> bool:
     for state in ("done", "crashed"):  # what a job's end says arrives with the last of its metrics
         assert (fleet.jobs["running"].job_id, state) not in states
     assert len(ask.prometheus(f"last_over_time(synapse_job_duration_seconds_count{{{of_plugin}}}[1h])").result) == 4
+    steps = ask.prometheus(f"last_over_time(synapse_step_duration_seconds_count{{{of_plugin}}}[1h])")
+    assert len(steps.result) == len(fleet.jobs) + len(ENDINGS), "each has loaded, and four have ended their training"
+    elapsed = ask.prometheus(f"synapse_step_elapsed_seconds{{{of_plugin}}}").by("synapse_job_id", "synapse_step_name")
+    assert elapsed.keys() == {(fleet.jobs["running"].job_id, "train")}
     alerts = ask.prometheus(f'ALERTS{{alertname="SynapseMetricNonFinite", alertstate="firing", {of_plugin}}}')
     assert len(alerts.result) == len(fleet.jobs)
     finished = f'service.name:="{fleet.plugin}" event_name:="synapse.job.finished"'
