@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import time
@@ -12,21 +13,33 @@ from pathlib import Path
 from typing import Any
 
 from tests.grafana.demo import Demo
-from tools.stack.fetch import get_json
+from tools.stack.fetch import get_json, get_text
 
 FOLDER = Path(__file__).parents[2] / "grafana" / "dashboards"
 NAMES = tuple(path.stem for path in sorted(FOLDER.glob("*.json")))
-VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::\w+)?\}|(?P<bare>\w+))")
+VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::(?P<format>\w+))?\}|(?P<bare>\w+))")
 
 RANGE_SECONDS = 900
+LINES = 1000
+"""Log records that the data source asks for at most."""
 INTERVAL = "15s"
 """What Grafana makes of this range and a panel of some hundred pixels, with the data source's least step."""
-BUILT_IN = {"__range": f"{RANGE_SECONDS}s", "__interval": INTERVAL, "__rate_interval": "60s"}
+Chosen = str | tuple[str, ...]
+"""One value of a variable, or several."""
 
 
-def read(name: str) -> dict[str, Any]:
+class Every(str):
+    """The value of `All`: Grafana gives it no format."""
+
+    __slots__ = ()
+
+
+BUILT_IN: dict[str, Chosen] = {"__range": f"{RANGE_SECONDS}s", "__interval": INTERVAL, "__rate_interval": "60s"}
+
+
+def read(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     """Return a dashboard's JSON."""
-    board: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    board: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     return board
 
 
@@ -41,9 +54,27 @@ def used(text: str) -> set[str]:
     return {name for name in found if not name.startswith("__")}
 
 
+SPECIAL = re.compile(r"[\\^$*+?.()|\[\]{}/]")
+
+
+def formatted(chosen: Chosen, form: str) -> str:
+    """Return what Grafana puts in for a variable; without a format, as its Prometheus has it."""
+    if isinstance(chosen, Every) or form == "raw":
+        return str(chosen)
+    several = (chosen,) if isinstance(chosen, str) else chosen
+    if form == "doublequote":
+        return ",".join('"' + value.replace('"', '\\"') + '"' for value in several)
+    assert form in {"", "regex"}, form
+    if form == "regex":
+        several = tuple(SPECIAL.sub(r"\\\g<0>", value) for value in several)
+    elif isinstance(chosen, tuple):  # inside double quotes
+        several = tuple(SPECIAL.sub(r"\\\\\g<0>", value) for value in several)
+    return several[0] if len(several) == 1 else f"({'|'.join(several)})"
+
+
 @dataclass
 class Answer:
-    """What a query returned: for Prometheus' and Loki's, series by labels; for Jaeger's, traces."""
+    """What a query returned: series by labels, log records by their fields, or traces of Jaeger."""
 
     target: dict[str, Any]
     query: str
@@ -54,6 +85,11 @@ class Answer:
         found = {tuple(series["metric"].get(label, "") for label in labels): _last(series) for series in self.result}
         assert len(found) == len(self.result), f"{labels} do not tell the series apart"
         return found
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the text of each log record."""
+        return [record.get("_msg", "") for record in self.result]
 
     @property
     def number(self) -> float:
@@ -69,19 +105,19 @@ def _last(series: Mapping[str, Any]) -> float:
 class Asker:
     """Asks the servers of a demo, with variables chosen as a user would, in the quarter of an hour up to now."""
 
-    def __init__(self, demo: Demo, board: Mapping[str, Any], chosen: Mapping[str, str]) -> None:
+    def __init__(self, demo: Demo, board: Mapping[str, Any], chosen: Mapping[str, Chosen]) -> None:
         self.demo = demo
         self.board = board
         self.variables = {each["name"]: each for each in board["templating"]["list"]} if "templating" in board else {}
-        self.chosen = dict(chosen)
+        self.chosen: dict[str, Chosen] = dict(chosen)
         self.end = time.time()
         for name in self.variables:  # a hidden one takes its first value, or all
             self.chosen.setdefault(name, self._default(name))
 
-    def _default(self, name: str) -> str:
+    def _default(self, name: str) -> Chosen:
         variable = self.variables[name]
         if variable.get("includeAll"):
-            return str(variable.get("allValue") or f"({'|'.join(self.options(name))})")
+            return Every(variable["allValue"]) if "allValue" in variable else tuple(self.options(name))
         if variable["type"] in {"custom", "textbox"}:
             return str(variable["current"]["value"])
         options = self.options(name)
@@ -92,7 +128,9 @@ class Asker:
         known = self.chosen | BUILT_IN
 
         def value(match: re.Match[str]) -> str:
-            return self.substitute(known[match["braced"] or match["bare"]])
+            chosen = known[match["braced"] or match["bare"]]
+            text = formatted(chosen, match["format"] or "")
+            return text if match["format"] else self.substitute(text)
 
         return VARIABLE.sub(value, text)
 
@@ -118,9 +156,8 @@ class Asker:
         kind = target["datasource"]["uid"]
         if kind == "prometheus":
             answer = self.prometheus(self.substitute(target["expr"]), step=INTERVAL if target.get("range") else "")
-        elif kind == "loki":
-            step = "" if target["queryType"] == "instant" else INTERVAL
-            answer = self.loki(self.substitute(target["expr"]), step=step, lines=target.get("maxLines", 100))
+        elif kind == "victorialogs":
+            answer = self.victorialogs(self.substitute(target["expr"]), target["queryType"], target.get("maxLines", 0))
         else:
             answer = self._jaeger(target)
         return Answer(target, answer.query, answer.result)
@@ -140,11 +177,21 @@ class Asker:
         answer = get_json(f"{self.demo.prometheus}/api/v1/query_exemplars", parameters)
         return [exemplar for series in answer["data"] for exemplar in series["exemplars"]]
 
-    def loki(self, query: str, *, step: str = INTERVAL, lines: int = 100) -> Answer:
-        """Return the same of Loki; without a step, for the end of the range."""
-        path, when = ("query_range", [*self._span(), ("step", step)]) if step else ("query", [("time", self._end())])
-        parameters = [("query", query), ("limit", str(lines)), *when]
-        answer = get_json(f"{self.demo.loki}/loki/api/v1/{path}", parameters)
+    def victorialogs(self, query: str, kind: str = "instant", lines: int = 0) -> Answer:
+        """Return the answer to a query of a kind, asked as Grafana's data source does: in whole seconds."""
+        start, end = str(math.floor(self.end) - RANGE_SECONDS), str(math.floor(self.end))
+        base = f"{self.demo.victorialogs}/select/logsql"
+        if kind == "instant":
+            asked = [("query", query), ("limit", str(lines or LINES)), ("start", start), ("end", end)]
+            records = get_text(f"{base}/query", asked)
+            return Answer({}, query, [json.loads(line) for line in records.splitlines()])
+        if kind == "stats":
+            query = f"_time:[{start}, {end}] {query}"
+            answer = get_json(f"{base}/stats_query", [("query", query), ("time", end)])
+        else:
+            assert kind == "statsRange", kind
+            asked = [("query", query), ("start", start), ("end", end), ("step", INTERVAL)]
+            answer = get_json(f"{base}/stats_query_range", asked)
         return Answer({}, query, answer["data"]["result"])
 
     def _end(self) -> str:

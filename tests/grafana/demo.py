@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -28,6 +30,7 @@ from tools.stack.stack import Stack
 
 SCRIPT = Path(__file__).with_name("demo_job.py")
 ENDED_SECONDS = 120
+SCRAPED = ("otelcol", "victorialogs")
 FLAGS = ("--web.enable-otlp-receiver", "--enable-feature=exemplar-storage")
 
 
@@ -45,7 +48,7 @@ class Demo:
     """Where the servers are, what the plugin is called, and its jobs by what became of them."""
 
     prometheus: str
-    loki: str
+    victorialogs: str
     jaeger: str
     otlp: str
     state: Path
@@ -118,14 +121,21 @@ class Demo:
             job.process.communicate()
 
 
-def _lay_out(folder: Path, stack: Stack) -> None:
-    """Write beside prometheus.yaml where the tiers are, and the rules, looked at each second."""
-    (folder / "targets").mkdir(parents=True)
-    targets = [
-        {"targets": [stack.collector_metrics(tier).split("/")[2]], "labels": {"tier": tier}}
+def _scraped(stack: Stack) -> dict[str, list[dict[str, Any]]]:
+    """Return by the jobs of prometheus.yaml which servers of the stack they scrape."""
+    tiers = [
+        {"targets": [urlsplit(stack.collector_metrics(tier)).netloc], "labels": {"tier": tier}}
         for tier in ("agent", "gateway")
     ]
-    (folder / "targets" / "collectors.json").write_text(json.dumps(targets), encoding="utf-8")
+    log_store = [{"targets": [urlsplit(stack.victorialogs).netloc]}]
+    return dict(zip(SCRAPED, (tiers, log_store), strict=True))
+
+
+def _lay_out(folder: Path, stack: Stack) -> None:
+    """Write beside prometheus.yaml where the servers are, and the rules, looked at each second."""
+    (folder / "targets").mkdir(parents=True)
+    for job, targets in _scraped(stack).items():
+        (folder / "targets" / f"{job}.json").write_text(json.dumps(targets), encoding="utf-8")
     shutil.copytree(COLLECTOR / "alerts", folder / "alerts")
     for path in (folder / "alerts").glob("*.rules.yaml"):
         rules = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -138,13 +148,18 @@ def _lay_out(folder: Path, stack: Stack) -> None:
 def demo(folder: Path) -> Iterator[Demo]:
     """Start the servers and the jobs; both end with the context."""
     stock = yaml.safe_load((COLLECTOR / "prometheus.yaml").read_text(encoding="utf-8"))
-    hurried = stock | {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}}
+    hurried = stock | {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "scrape_configs": [
+            {"job_name": job, "file_sd_configs": [{"files": [f"targets/{job}.json"]}]} for job in SCRAPED
+        ],
+    }
     prometheus = Prometheus(folder / "prometheus", hurried, FLAGS)
     environments = {"gateway": {"COLLECTOR_METRICS_ENDPOINT": f"{prometheus.url}/api/v1/otlp"}}
-    stack = Stack(("agent", "gateway", "jaeger", "loki"), directory=folder / "stack", environments=environments)
+    stack = Stack(("agent", "gateway", "jaeger", "victorialogs"), directory=folder / "stack", environments=environments)
     _lay_out(folder / "prometheus", stack)
     with prometheus, stack:
-        running = Demo(prometheus.url, stack.loki, stack.jaeger, stack.otlp_http, folder / "state", time.time())
+        running = Demo(prometheus.url, stack.victorialogs, stack.jaeger, stack.otlp_http, folder / "state", time.time())
         try:
             running.run()
             running.tell_of_what_is_not_here()

@@ -12,6 +12,7 @@ from tests.grafana.asking import FOLDER
 
 ROOT = FOLDER.parents[1]
 PROVISIONING = ROOT / "grafana" / "provisioning"
+LOKI_PROVISIONING = ROOT / "grafana" / "loki" / "provisioning"
 
 
 def loaded(path: Path) -> dict[str, Any]:
@@ -19,10 +20,14 @@ def loaded(path: Path) -> dict[str, Any]:
     return content
 
 
-def source(uid: str) -> dict[str, Any]:
-    sources = loaded(PROVISIONING / "datasources" / "datasources.yaml")["datasources"]
-    (found,) = [each for each in sources if each["uid"] == uid]
-    return dict(found["jsonData"])
+def sources(provisioning: Path = PROVISIONING) -> dict[str, dict[str, Any]]:
+    """Return the data sources by their uid."""
+    declared = loaded(provisioning / "datasources" / "datasources.yaml")["datasources"]
+    return {each["uid"]: each for each in declared}
+
+
+def source(uid: str, provisioning: Path = PROVISIONING) -> dict[str, Any]:
+    return dict(sources(provisioning)[uid]["jsonData"])
 
 
 def plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Every query of every panel, asked of the real Prometheus, Loki and Jaeger that hold real jobs."""
+"""Every query of every panel, asked of the real Prometheus, VictoriaLogs and Jaeger that hold real jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.grafana.asking import NAMES, Asker, panels, read
+from tests.grafana.asking import INTERVAL, NAMES, Asker, Chosen, panels, read
 from tests.grafana.demo import Demo, demo
 from tests.grafana.demo_job import EPOCHS, IMAGES
 from tests.grafana.provisioning import plain, source
@@ -46,10 +46,14 @@ def is_settled(fleet: Demo) -> bool:
     for state in ("done", "crashed"):  # what a job's end says arrives with the last of its metrics
         assert (fleet.jobs["running"].job_id, state) not in states
     assert len(ask.prometheus(f"last_over_time(synapse_job_duration_seconds_count{{{of_plugin}}}[1h])").result) == 4
+    steps = ask.prometheus(f"last_over_time(synapse_step_duration_seconds_count{{{of_plugin}}}[1h])")
+    assert len(steps.result) == len(fleet.jobs) + len(ENDINGS), "each has loaded, and four have ended their training"
+    elapsed = ask.prometheus(f"synapse_step_elapsed_seconds{{{of_plugin}}}").by("synapse_job_id", "synapse_step_name")
+    assert elapsed.keys() == {(fleet.jobs["running"].job_id, "train")}
     alerts = ask.prometheus(f'ALERTS{{alertname="SynapseMetricNonFinite", alertstate="firing", {of_plugin}}}')
     assert len(alerts.result) == len(fleet.jobs)
-    finished = f'{{service_name="{fleet.plugin}"}} | event_name="synapse.job.finished"'
-    assert len(ask.loki(finished).result) == len(ENDINGS)
+    finished = f'service.name:="{fleet.plugin}" event_name:="synapse.job.finished"'
+    assert len(ask.victorialogs(finished).result) == len(ENDINGS)
     for name in ENDINGS:
         spans = jaeger_trace(fleet.jaeger, fleet.jobs[name].trace_id)
         assert [span.name for span in spans if span.parent_span_id is None] == [f"train {fleet.plugin}"], name
@@ -119,12 +123,13 @@ def test_marks_stand_at_what_a_job_said(fleet: Demo) -> None:
     asker = Asker(fleet, read("job"), {"plugin": fleet.plugin, "job": fleet.jobs["failing"].job_id})
     said = {}
     for mark in asker.board["annotations"]["list"]:
-        target = {"expr": mark["expr"], "queryType": "range", "range": True, "datasource": mark["datasource"]}
-        (answer,) = asker.answers({"targets": [target]})
-        said[mark["name"]] = sorted(line for stream in answer.result for _time, line in stream["values"])
         if mark["name"] == "Alerts":
-            assert {series["metric"]["alertname"] for series in answer.result} == {"SynapseMetricNonFinite"}
-    assert set(said) == {"Alerts", "Events", "Warnings and errors"}
+            firing = asker.prometheus(asker.substitute(mark["expr"]), step=INTERVAL)
+            assert {series["metric"]["alertname"] for series in firing.result} == {"SynapseMetricNonFinite"}
+        else:
+            (answer,) = asker.answers({"targets": [mark["target"]]})
+            said[mark["name"]] = sorted(answer.lines)
+    assert set(said) == {"Events", "Warnings and errors"}
     assert said["Events"] == ["dataset"]
     assert {line.partition(":")[0] for line in said["Warnings and errors"]} >= {"ValueError", "the loss falls slowly"}
 
@@ -133,10 +138,9 @@ def test_from_a_span_to_its_log_records_and_metrics(fleet: Demo) -> None:
     job = fleet.jobs["failing"]
     ask = Asker(fleet, {}, {})
     ways = source("jaeger")
-    records = ask.loki(plain(ways["tracesToLogsV2"]["query"]).replace("${__span.traceId}", job.trace_id))
-    said = [line for stream in records.result for _time, line in stream["values"]]
-    assert "the loss falls slowly" in said
-    assert {stream["stream"]["synapse_job_id"] for stream in records.result} == {job.job_id}
+    records = ask.victorialogs(plain(ways["tracesToLogsV2"]["query"]).replace("${__span.traceId}", job.trace_id))
+    assert "the loss falls slowly" in records.lines
+    assert {record["synapse.job.id"] for record in records.result} == {job.job_id}
     ((tag,),) = [ways["tracesToMetrics"]["tags"]]
     for span in jaeger_trace(fleet.jaeger, job.trace_id):
         assert span.attributes[tag["key"]] == job.job_id, "without it there would be no link"
@@ -194,7 +198,7 @@ def test_jobs_are_counted_by_what_became_of_them(fleet: Demo) -> None:
 
 def test_the_bars_of_results_add_up_to_the_jobs_that_ended(fleet: Demo) -> None:
     (bars,) = of_fleet(fleet, "Ended, by result")
-    interval = {series["metric"]["synapse_job_result"]: series["values"] for series in bars.result}
+    interval = {series["metric"]["synapse.job.result"]: series["values"] for series in bars.result}
     # A bar holds what ended since the bar before it, and a job ended in one of them.
     assert {result: sum(float(value) for _time, value in values) for result, values in interval.items()} == {
         "success": 2,
@@ -234,7 +238,8 @@ def test_the_table_of_jobs_tells_state_cause_and_progress(fleet: Demo) -> None:
 
 def test_the_table_of_ended_jobs_has_its_columns_and_leads_to_the_traces(fleet: Demo) -> None:
     (answer,) = of_fleet(fleet, "Ended jobs")
-    rows = {stream["stream"]["synapse_job_id"]: stream["stream"] for stream in answer.result}
+    rows = {record["synapse.job.id"]: record for record in answer.result}
+    assert len(rows) == len(answer.result) == len(ENDINGS)
     assert {rows[job.job_id]["trace_id"] for name, job in fleet.jobs.items() if name in ENDINGS} == {
         job.trace_id for name, job in fleet.jobs.items() if name in ENDINGS
     }
@@ -242,7 +247,20 @@ def test_the_table_of_ended_jobs_has_its_columns_and_leads_to_the_traces(fleet: 
     (panel,) = [panel for panel in panels(read("jobs")) if panel["title"] == "Ended jobs"]
     (kept,) = [each["options"] for each in panel["transformations"] if each["id"] == "filterFieldsByName"]
     assert set(kept["include"]["names"]) - {"Time", "Line"} <= set(killed)
-    assert (killed["synapse_job_result"], killed["error_type"]) == ("error", "killed")
+    assert (killed["synapse.job.result"], killed["error.type"]) == ("error", "killed")
+
+
+@pytest.mark.parametrize("name", ["tenant", "action", "plugin"])
+def test_a_part_of_a_value_is_not_the_value(fleet: Demo, name: str) -> None:
+    chosen = {"tenant": "demo", "action": "train", "plugin": fleet.plugin}
+
+    def found(value: str) -> list[int]:
+        asker = Asker(fleet, read("jobs"), chosen | {name: value})
+        return [len(answer.result) for title in ("Ended jobs", "Ended, by result") for answer in asker.panel(title)]
+
+    assert found(chosen[name]) == [len(ENDINGS), 3]
+    for other in (chosen[name][1:], chosen[name][:-1], "." * len(chosen[name])):
+        assert found(other) == [0, 0], other
 
 
 # --- Job -------------------------------------------------------------------------------------------------
@@ -261,7 +279,7 @@ def test_a_job_is_where_it_is(
     fleet: Demo, name: str, *, state: str, result: str | None, progress: float | None, epochs: int
 ) -> None:
     assert set(of_job(fleet, name, "State")[0].by("state")) == {(state,)}
-    assert set(of_job(fleet, name, "Result")[0].by("synapse_job_result")) == ({(result,)} if result else set())
+    assert set(of_job(fleet, name, "Result")[0].by("synapse.job.result")) == ({(result,)} if result else set())
     done, items, limit, to_go, unchanged = of_job(fleet, name, "Progress and time to go, by category")
     for times in (to_go, unchanged):
         assert set(times.by("synapse_category")) == ({("load",), ("train",)} if name == "running" else set())
@@ -305,22 +323,21 @@ def test_a_job_leads_to_its_trace_and_says_what_it_said(fleet: Demo) -> None:
         (found,) = of_job(fleet, name, "Trace")
         assert [trace["traceID"] for trace in found.result] == [job.trace_id], name
     (told,) = of_job(fleet, "failing", "Exceptions")
-    ((_time, line),) = told.result[0]["values"]
+    (line,) = told.lines
     assert line.startswith("ValueError: the loss is not finite\nTraceback")
     assert 'raise ValueError("the loss is not finite")' in line
     (messages,) = of_job(fleet, "good", "Messages and events")
-    lines = [line for stream in messages.result for _time, line in stream["values"]]
-    assert {"dataset", "all images are loaded", "the loss falls slowly"} <= set(lines)
-    assert "" not in lines, "an event without a text shows its name"
+    assert {"dataset", "all images are loaded", "the loss falls slowly"} <= set(messages.lines)
+    assert "" not in messages.lines, "an event without a text shows its name"
 
 
 def test_messages_are_chosen_by_level_and_words(fleet: Demo) -> None:
-    def lines(**chosen: str) -> set[str]:
+    def lines(**chosen: Chosen) -> set[str]:
         asker = Asker(fleet, read("job"), {"plugin": fleet.plugin, "job": fleet.jobs["failing"].job_id, **chosen})
         (found,) = asker.panel("Messages and events")
-        return {line.partition(":")[0] for stream in found.result for _time, line in stream["values"]}
+        return {line.partition(":")[0] for line in found.lines}
 
-    assert lines(level="(WARN|FATAL)") == {"the loss falls slowly", "not finite"}
+    assert lines(level=("WARN", "FATAL")) == {"the loss falls slowly", "not finite"}
     assert lines(level="ERROR") == {"ValueError", "job ended"}
     assert lines(search="LOSS FALLS") == {"the loss falls slowly"}
     assert lines(search="dataset") == {"dataset"}, "an event is found by its name"
@@ -329,8 +346,7 @@ def test_messages_are_chosen_by_level_and_words(fleet: Demo) -> None:
 def test_the_delivery_of_a_job_is_its_own(fleet: Demo) -> None:
     recorded, waiting, age = of_job(fleet, "good", "Delivery of its records")
     (messages,) = of_job(fleet, "good", "Messages and events")
-    count = sum(len(stream["values"]) for stream in messages.result)
-    assert recorded.by("synapse_signal")[("logs",)] == count
+    assert recorded.by("synapse_signal")[("logs",)] == len(messages.result)
     assert set(waiting.by("synapse_signal").values()) == {0}
     assert set(age.by("synapse_signal").values()) == {0}
 
@@ -352,7 +368,7 @@ def test_versions_are_compared(fleet: Demo) -> None:
         ("train", "2.0.0"): 0.5,
     }
     (errors,) = of_plugin(fleet, "Errors, by type and version")
-    assert errors.by("error_type", "service_version") == {("ValueError", "1.0.0"): 1, ("killed", "2.0.0"): 1}
+    assert errors.by("error.type", "service.version") == {("ValueError", "1.0.0"): 1, ("killed", "2.0.0"): 1}
     (reached,) = of_plugin(fleet, "Metrics at the end, by version")
     assert reached.by("synapse_metric_name", "service_version") == {
         (metric, version): pytest.approx(value)
@@ -379,7 +395,7 @@ def test_durations_lead_to_the_traces_of_their_jobs(fleet: Demo) -> None:
 def test_a_version_that_is_not_chosen_is_not_shown(fleet: Demo) -> None:
     asker = Asker(fleet, read("plugin"), {"plugin": fleet.plugin, "version": "2.0.0"})
     assert set(asker.panel("Versions compared")[0].by("service_version")) == {("2.0.0",)}
-    assert set(asker.panel("Errors, by type and version")[0].by("error_type")) == {("killed",)}
+    assert set(asker.panel("Errors, by type and version")[0].by("error.type")) == {("killed",)}
 
 
 # --- Pipeline health -------------------------------------------------------------------------------------
@@ -393,7 +409,7 @@ def test_the_pipeline_of_the_demo_is_well(fleet: Demo) -> None:
     assert asker.panel("Why records were lost")[0].by("error_type") == {("none",): 0}
     assert asker.panel("Samples that Prometheus would refuse")[0].number == 0
     logs, samples, spans = asker.panel("Delivered to each backend")
-    assert set(logs.by("exporter")) == {("otlp_http/loki",)}
+    assert set(logs.by("exporter")) == {("otlp_http/victorialogs",)}
     assert set(samples.by("exporter")) == {("otlp_http/prometheus",)}
     assert set(spans.by("exporter")) == {("otlp_grpc/jaeger",)}
     for title in ("Taken in", "Fullest queue", "Restarts"):

@@ -7,12 +7,36 @@ from pathlib import Path
 
 import pytest
 
+from synapse_otel.signals import semconv
+from synapse_otel.signals.levels import LEVELS
 from tests.grafana.asking import FOLDER, read
-from tests.grafana.provisioning import PROVISIONING, ROOT, loaded, plain, source
+from tests.grafana.provisioning import LOKI_PROVISIONING, PROVISIONING, ROOT, loaded, plain, source, sources
 from tools.collector.names import known
 from tools.grafana.links import JOB
+from tools.grafana.log_store import SEVERITY_NUMBER, TRACE, LogStore
+from tools.grafana.loki import LOKI
+from tools.grafana.victorialogs import VICTORIALOGS
 
 pytestmark = pytest.mark.once
+
+RECORDS_OF_A_TRACE = {
+    "victorialogs": 'trace_id:="${__span.traceId}" | sort by (_time) desc',
+    "loki": '{service_namespace="synapse"} | trace_id="${__span.traceId}"',
+}
+GRAFANAS = {
+    "TRACE": "trace",
+    "DEBUG": "debug",
+    "INFO": "info",
+    "WARN": "warning",
+    "ERROR": "error",
+    "FATAL": "critical",
+}
+"""Levels of Grafana's log lines by severity."""
+every_log_store = pytest.mark.parametrize(
+    ("store", "provisioning"),
+    [(VICTORIALOGS, PROVISIONING), (LOKI, LOKI_PROVISIONING)],
+    ids=["victorialogs", "loki"],
+)
 
 
 def test_the_dashboards_are_where_the_provider_looks() -> None:
@@ -26,26 +50,52 @@ def test_the_dashboards_are_where_the_provider_looks() -> None:
     assert (FOLDER / home.name).exists()
 
 
-def test_a_log_line_leads_to_its_trace_and_to_its_job() -> None:
-    trace, job = source("loki")["derivedFields"]
-    assert (trace["matcherType"], trace["matcherRegex"]) == ("label", "trace_id")
+@every_log_store
+def test_a_log_line_leads_to_its_trace_and_to_its_job(store: LogStore, provisioning: Path) -> None:
+    trace, job = source(store.source.uid, provisioning)["derivedFields"]
+    assert (trace["matcherType"], trace["matcherRegex"]) == ("label", TRACE)
     assert (plain(trace["url"]), trace["datasourceUid"]) == ("${__value.raw}", "jaeger")
-    assert (job["matcherType"], job["matcherRegex"]) == ("label", "synapse_job_id")
+    assert (job["matcherType"], job["matcherRegex"]) == ("label", store.name(semconv.JOB_ID))
     assert plain(job["url"]) == f"/d/{JOB}?var-job=${{__value.raw}}"
     assert read("job")["uid"] == JOB
 
 
-def test_a_span_leads_to_its_log_records_and_metrics() -> None:
-    logs, metrics = (source("jaeger")[key] for key in ("tracesToLogsV2", "tracesToMetrics"))
-    assert logs["datasourceUid"] == "loki"
+@every_log_store
+def test_a_span_leads_to_its_log_records_and_metrics(store: LogStore, provisioning: Path) -> None:
+    logs, metrics = (source("jaeger", provisioning)[key] for key in ("tracesToLogsV2", "tracesToMetrics"))
+    assert logs["datasourceUid"] == store.source.uid
     assert logs["customQuery"] is True
-    assert plain(logs["query"]) == '{service_namespace="synapse"} | trace_id="${__span.traceId}"'
+    assert plain(logs["query"]) == RECORDS_OF_A_TRACE[store.source.uid]
     assert metrics["datasourceUid"] == "prometheus"
     assert metrics["tags"] == [{"key": "synapse.job.id", "value": "synapse_job_id"}]
     names = known(ROOT / "collector")
     for query in metrics["queries"]:
         assert "{$__tags}" in plain(query["query"])
         assert set(re.findall(r"synapse_\w+", query["query"])) <= names
+
+
+def test_the_data_sources_with_loki_differ_in_the_log_store_alone() -> None:
+    stock, with_loki = sources(), sources(LOKI_PROVISIONING)
+    assert stock.keys() - with_loki.keys() == {VICTORIALOGS.source.uid}
+    assert with_loki.keys() - stock.keys() == {LOKI.source.uid}
+    for declared in (stock, with_loki):
+        for key in ("datasourceUid", "query"):
+            del declared["jaeger"]["jsonData"]["tracesToLogsV2"][key]
+    assert [stock[uid] for uid in ("prometheus", "jaeger")] == [with_loki[uid] for uid in ("prometheus", "jaeger")]
+
+
+def test_a_log_line_has_the_colour_of_its_severity() -> None:
+    rules = source(VICTORIALOGS.source.uid)["logLevelRules"]
+    assert {(rule["enabled"], rule["field"], rule["operator"]) for rule in rules} == {
+        (True, SEVERITY_NUMBER, "greaterThan")
+    }
+    assert sorted((rule["value"] for rule in rules), reverse=True) == [rule["value"] for rule in rules]
+
+    def colour(number: int) -> str:
+        return next(str(rule["level"]) for rule in rules if number > rule["value"])
+
+    for level in LEVELS.values():
+        assert colour(level.severity.value) == GRAFANAS[level.text], level
 
 
 def test_an_exemplar_leads_to_its_trace() -> None:

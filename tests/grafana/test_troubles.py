@@ -76,23 +76,30 @@ def long_ago() -> ExportMetricsServiceRequest:
 
 def gateway() -> ExportMetricsServiceRequest:
     """Return what a gateway says whose backends have refused records for good."""
-    loki, other = {"exporter": "otlp_http/loki"}, {"exporter": "otlp_http/other"}
+    logs, other = {"exporter": "otlp_http/victorialogs"}, {"exporter": "otlp_http/other"}
     return request(
         "otelcol",
         "gateway-1",
-        counter("otelcol_exporter_sent_log_records", point(90, loki), point(90, other)),
-        counter("otelcol_exporter_send_failed_log_records", point(4, loki), point(1, other)),
+        counter("otelcol_exporter_sent_log_records", point(90, logs), point(90, other)),
+        counter("otelcol_exporter_send_failed_log_records", point(4, logs), point(1, other)),
         counter("otelcol_exporter_sent_metric_points", point(60, other)),
         counter("otelcol_exporter_sent_spans", point(60, other)),
         counter("otelcol_exporter_send_failed_spans", point(2, other)),
     )
 
 
+def log_store() -> ExportMetricsServiceRequest:
+    """Return what VictoriaLogs says that has left out records, five of them before the time range began."""
+    few, old = {"reason": "too_many_fields"}, {"reason": "too_small_timestamp"}
+    before = point(5, few, RANGE_SECONDS + 300)
+    return request("victorialogs", "logs-1", counter("vl_rows_dropped", before, point(5 + 3, few), point(0, old)))
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("troubles")
     with Prometheus(folder, {"global": {"scrape_interval": "15s"}}, FLAGS) as prometheus:
-        for sent in (long_ago(), run("run-1"), run("run-2"), gateway()):
+        for sent in (long_ago(), run("run-1"), run("run-2"), log_store(), gateway()):
             otlp.send(prometheus.url + "/api/v1/otlp", sent)
         demo = Demo(prometheus.url, "", "", "", Path(), time.time())
         eventually(partial(has_all, demo))
@@ -119,8 +126,9 @@ def test_what_waits_is_counted_and_the_oldest_is_told(told: Demo) -> None:
 
 
 def test_what_a_backend_refused_is_told_of_that_backend(told: Demo) -> None:
-    assert panel(told, "Refused by a backend for good")[0].number == 4 + 1 + 2
-    logs, samples, spans = panel(told, "Refused for good")
-    assert logs.by("exporter") == {("otlp_http/loki",): 4, ("otlp_http/other",): 1}
+    assert panel(told, "Refused by a backend for good")[0].number == 4 + 1 + 2 + 3
+    logs, samples, spans, left_out = panel(told, "Refused for good")
+    assert left_out.by("reason") == {("too_many_fields",): 3, ("too_small_timestamp",): 0}
+    assert logs.by("exporter") == {("otlp_http/victorialogs",): 4, ("otlp_http/other",): 1}
     assert samples.by("exporter") == {("otlp_http/other",): 0}
     assert spans.by("exporter") == {("otlp_http/other",): 2}

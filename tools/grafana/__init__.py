@@ -1,4 +1,4 @@
-"""Grafana's dashboards as code: what this makes stands in grafana/dashboards/, and in a table of docs/dashboards.md."""
+"""Grafana's dashboards as code: what this makes stands in grafana/, and in a table of docs/dashboards.md."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""`python -m tools.grafana`: write the dashboards of grafana/dashboards/; `--check`: say which differ."""
+"""`python -m tools.grafana`: write the dashboards into their folders; `--check`: say which differ."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from tools import generated
-from tools.grafana.files import FOLDER, texts
+from tools.grafana.files import FOLDERS, texts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check = parser.parse_args(arguments).check
     wanted = texts()
     status = generated.write(wanted.items(), check=check)
-    for path in sorted(set(FOLDER.glob("*.json")) - wanted.keys()):
+    there = {path for folder in FOLDERS for path in folder.glob("*.json")}
+    for path in sorted(there - wanted.keys()):
         if check:
             print(f"{path}: no dashboard of tools/grafana; `make docs` deletes it")
             status = 1

@@ -10,6 +10,8 @@ TIER: Final = "tier"
 """Label of collector/targets/: agent or gateway."""
 EXPORTER: Final = "exporter"
 QUEUE_SIGNAL: Final = "data_type"
+REASON: Final = "reason"
+"""Label that says why the log store left a record out."""
 
 RECORDS: Final = {"logs": "log_records", "metrics": "metric_points", "traces": "spans"}
 """By signal: how the Collector's own metrics call its records."""

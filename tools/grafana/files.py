@@ -1,4 +1,4 @@
-"""The dashboards, and each as the text of its file."""
+"""The dashboards, for each log store, and each as the text of its file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from tools.grafana.job import dashboard as job
 from tools.grafana.jobs import dashboard as jobs
+from tools.grafana.log_store import LogStore
+from tools.grafana.loki import LOKI
 from tools.grafana.pipeline import dashboard as pipeline
 from tools.grafana.plugin import dashboard as plugin
+from tools.grafana.victorialogs import VICTORIALOGS
 
-FOLDER: Final = Path(__file__).parents[2] / "grafana" / "dashboards"
+_GRAFANA: Final = Path(__file__).parents[2] / "grafana"
 
-DASHBOARDS: Final[dict[str, Callable[[], Dashboard]]] = {
+FOLDERS: Final[dict[Path, LogStore]] = {
+    _GRAFANA / "dashboards": VICTORIALOGS,
+    _GRAFANA / "loki" / "dashboards": LOKI,
+}
+"""By the folder of the files: the log store that they ask."""
+
+DASHBOARDS: Final[dict[str, Callable[[LogStore], Dashboard]]] = {
     "jobs": jobs,
     "job": job,
     "plugin": plugin,
@@ -35,7 +44,11 @@ def read_back(text: str) -> str:
 
 def texts() -> dict[Path, str]:
     """Return each dashboard's file and its text."""
-    return {FOLDER / f"{name}.json": _text(make()) for name, make in DASHBOARDS.items()}
+    return {
+        folder / f"{name}.json": _text(make(store))
+        for folder, store in FOLDERS.items()
+        for name, make in DASHBOARDS.items()
+    }
 
 
 def _text(dashboard: Dashboard) -> str:

@@ -10,15 +10,13 @@ from synapse_otel.signals.levels import LEVELS
 from tools.grafana import looks, marks, names, panels, tables, variables
 from tools.grafana.boards import Section, board
 from tools.grafana.links import JOB
+from tools.grafana.log_store import SEVERITY, LogStore
 from tools.grafana.queries import (
     ONE_JOB,
     RATE,
-    counted_logs,
-    field,
     grown,
     items_rate,
     last,
-    logs,
     or_none,
     progress,
     rate,
@@ -26,28 +24,19 @@ from tools.grafana.queries import (
     series,
     shown,
     total,
-    written,
 )
-from tools.grafana.sources import (
-    LOKI,
-    as_table,
-    at_the_end,
-    log_lines,
-    logs_at_the_end,
-    over_time,
-    traces,
-)
+from tools.grafana.sources import as_table, at_the_end, over_time, traces
 
 RUN = f'{names.INSTANCE}=~"$run"'
 STEPS = f'{names.CATEGORY}!=""'
 WHOLE = f'{names.CATEGORY}=""'
 CHOSEN = f'{names.METRIC}=~"$metric"'
 IN_CATEGORY = shown(names.CATEGORY)
-OF_JOB = field(names.JOB, "$job")
 
 
-def dashboard() -> Dashboard:
+def dashboard(store: LogStore) -> Dashboard:
     """Return the dashboard."""
+    of_job = store.chosen(semconv.JOB_ID, "job")
     return board(
         JOB,
         "Synapse: job",
@@ -64,8 +53,8 @@ def dashboard() -> Dashboard:
             variables.service(ONE_JOB),
             variables.run(),
         ],
-        [_where(), _numbers(), _used(), _said(), _steps(), _delivery()],
-        marks=[marks.alerts(ONE_JOB), marks.warnings(OF_JOB), marks.events(OF_JOB)],
+        [_where(store, of_job), _numbers(), _used(), _said(store, of_job), _steps(), _delivery()],
+        marks=[marks.alerts(ONE_JOB), marks.warnings(store, of_job), marks.events(store, of_job)],
         since="now-6h",
         refresh="10s",
     )
@@ -75,8 +64,8 @@ def _of(metric: semconv.Metric, *matchers: str) -> str:
     return series(names.name(metric), ONE_JOB, *matchers)
 
 
-def _where() -> Section:
-    finished = logs(field(names.EVENT_FIELD, semconv.EVENT_JOB_FINISHED), OF_JOB)
+def _where(store: LogStore, of_job: str) -> Section:
+    finished = store.records(store.event(semconv.EVENT_JOB_FINISHED), of_job)
     words = "|".join(level.word for level in LEVELS.values() if level.important)
     problems = f'{names.CONTEXT}=~"{words}"'
     return "Where it is", [
@@ -95,10 +84,10 @@ def _where() -> Section:
             "Result",
             "How it ended, as it or the shipper said. Failure: the work failed, see Exceptions; error: the system "
             "ended it, a kill included.",
-            logs_at_the_end(counted_logs(names.RESULT, finished, "$__range"), shown(names.RESULT)),
+            store.at_the_end(finished, semconv.JOB_RESULT),
             looks.RESULT_COLOURS,
             none="has not ended",
-            source=LOKI,
+            source=store.source,
         ),
         panels.number(
             "Progress",
@@ -298,28 +287,28 @@ def _used() -> Section:
     ]
 
 
-def _said() -> Section:
-    lines = f"{{{{if __line__}}}}{{{{__line__}}}}{{{{else}}}}{written(names.EVENT_FIELD)}{{{{end}}}}"
-    told = f"{written(names.EXCEPTION)}: {written(names.EXCEPTION_MESSAGE)}\n{written(names.STACK)}"
-    chosen = field(names.SEVERITY, "$level", "=~")
-    exceptions = logs(OF_JOB, field(names.EVENT_FIELD, semconv.EVENT_EXCEPTION), f"line_format {_quoted(told)}")
+def _said(store: LogStore, of_job: str) -> Section:
+    kind, message, stack = map(
+        store.written, (semconv.EXCEPTION_TYPE, semconv.EXCEPTION_MESSAGE, semconv.EXCEPTION_STACKTRACE)
+    )
+    exceptions = store.records(of_job, store.event(semconv.EVENT_EXCEPTION), store.line(f"{kind}: {message}\n{stack}"))
+    level = store.among(SEVERITY, "level")
+    messages = store.records(of_job, level, store.text_or_event(), store.search("search"))
     return "What it said", [
         panels.lines(
             "Exceptions",
             "What left the job or a step, with its stack. Empty is good; a killed job has none either, see Result.",
-            log_lines(exceptions),
+            store.lines(exceptions),
+            store.source,
         ).height(8),
         panels.lines(
             "Messages and events",
             "The log records of the job, the newest first: of the levels and with the words that are chosen above. "
             "Open one for its data; its link leads to the trace.",
-            log_lines(f'{logs(OF_JOB, chosen, f"line_format {_quoted(lines)}")} |~ "(?i)$search"'),
+            store.lines(messages),
+            store.source,
         ).height(12),
     ]
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\n", "\\n") + '"'
 
 
 def _steps() -> Section:

@@ -10,12 +10,11 @@ from synapse_otel.signals import semconv
 from tools.grafana import looks, names, panels, tables, variables
 from tools.grafana.boards import Section, board
 from tools.grafana.links import JOBS, TO_JOB, TO_PLUGIN, TO_TRACE
+from tools.grafana.log_store import TRACE, LogStore, finished
 from tools.grafana.queries import (
     FLEET,
-    counted_logs,
     ended,
     failure_share,
-    finished,
     grown,
     items_rate,
     last,
@@ -27,20 +26,20 @@ from tools.grafana.queries import (
     shown,
     total,
 )
-from tools.grafana.sources import LOKI, as_buckets, as_table, at_the_end, log_lines, logs_over_time, over_time
+from tools.grafana.sources import as_buckets, as_table, at_the_end, over_time
 
 STATE = names.recorded("synapse:job_state")
 KIND = f"{names.PLUGIN}, {names.ACTION}"
 
 
-def dashboard() -> Dashboard:
+def dashboard(store: LogStore) -> Dashboard:
     """Return the dashboard."""
     return board(
         JOBS,
         "Synapse: jobs",
         "All jobs of the chosen tenants, actions and plugins: what runs now, what is in trouble, how jobs ended.",
         [variables.tenant(), variables.action(), variables.plugins()],
-        [_now(), _ended(), _which()],
+        [_now(), _ended(store), _which(store)],
         since="now-6h",
         refresh="30s",
     )
@@ -114,12 +113,13 @@ def _now() -> Section:
     ]
 
 
-def _ended() -> Section:
+def _ended(store: LogStore) -> Section:
     buckets = grown(series(names.buckets(semconv.JOB_DURATION), FLEET))
     return "Ended in the time range", [
         panels.results(
             "Jobs at the time they ended. Failure: the work failed; error: the system ended it, a kill included.",
-            logs_over_time(counted_logs(names.RESULT, finished()), shown(names.RESULT)),
+            store.over_time(_finished(store), semconv.JOB_RESULT),
+            store.source,
         ),
         panels.gauges(
             "Durations, in seconds",
@@ -162,8 +162,12 @@ def _results() -> Table:
     return tables.column(panel, "Nine of ten took up to", unit="s")
 
 
-def _which() -> Section:
-    return "Which jobs", [_states(), _endings()]
+def _finished(store: LogStore) -> str:
+    return finished(store, store.among(semconv.PLUGIN_NAME, "plugin"))
+
+
+def _which(store: LogStore) -> Section:
+    return "Which jobs", [_states(), _endings(store)]
 
 
 def _states() -> Table:
@@ -202,24 +206,24 @@ def _states() -> Table:
     return tables.column(panel, "Silent for", unit="s")
 
 
-def _endings() -> Table:
+def _endings(store: LogStore) -> Table:
     panel = tables.rows(
         "Ended jobs",
         "The newest of the jobs that ended within the time range. Click a job to see into it, a trace for its "
         "steps as a waterfall.",
-        [log_lines(finished())],
-        LOKI,
+        [store.lines(_finished(store))],
+        store.source,
     )
     panel = tables.transformed(panel, "extractFields", {"source": "labels", "format": "json"})
     titles = {
         "Time": "Ended at",
-        names.RESULT: "Result",
-        names.JOB: "Job",
-        names.PLUGIN: "Plugin",
-        names.VERSION: "Version",
-        names.ERROR: "Error",
+        store.name(semconv.JOB_RESULT): "Result",
+        store.name(semconv.JOB_ID): "Job",
+        store.name(semconv.PLUGIN_NAME): "Plugin",
+        store.name(semconv.SERVICE_VERSION): "Version",
+        store.name(semconv.ERROR_TYPE): "Error",
         "Line": "What it said",
-        names.TRACE_FIELD: "Trace",
+        TRACE: "Trace",
     }
     panel = tables.chosen(panel, titles)
     panel = tables.column(panel, "Ended at", unit="dateTimeAsLocal", width=180)

@@ -7,24 +7,24 @@ from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
 from synapse_otel.signals import semconv
 from synapse_otel.signals.levels import LEVELS
 from tools.grafana import looks, names
-from tools.grafana.queries import field, logs, series, shown, written
-from tools.grafana.sources import LOKI, PROMETHEUS
+from tools.grafana.log_store import EVENT, SEVERITY_NUMBER, LogStore
+from tools.grafana.queries import series, shown
+from tools.grafana.sources import PROMETHEUS
 
 _WARN = LEVELS["warning"].severity.value
 
 
-def warnings(of_job: str) -> AnnotationQuery:
+def warnings(store: LogStore, of_job: str) -> AnnotationQuery:
     """Return marks for what warns or worse."""
-    return _marks(
-        "Warnings and errors", logs(of_job, f"{names.SEVERITY_NUMBER} >= {_WARN}"), looks.ORANGE, enabled=True
-    )
+    warned = store.records(of_job, store.at_least(SEVERITY_NUMBER, _WARN))
+    return _named(store.marks(warned), "Warnings and errors", looks.ORANGE, enabled=True)
 
 
-def events(of_job: str) -> AnnotationQuery:
+def events(store: LogStore, of_job: str) -> AnnotationQuery:
     """Return marks for the plugin's own events; a user switches them on."""
-    ours = "|".join(event.name for event in semconv.EVENTS if "<" not in event.name)
-    own = logs(of_job, field(names.EVENT_FIELD, "", "!="), field(names.EVENT_FIELD, ours, "!~"))
-    return _marks("Events", f'{own} | line_format "{written(names.EVENT_FIELD)}"', looks.BLUE, enabled=False)
+    ours = [event.name for event in semconv.EVENTS if "<" not in event.name]
+    own = store.records(of_job, store.present(EVENT), store.none_of(EVENT, ours), store.line(store.written(EVENT)))
+    return _named(store.marks(own), "Events", looks.BLUE, enabled=False)
 
 
 def alerts(matcher: str) -> AnnotationQuery:
@@ -43,13 +43,5 @@ def alerts(matcher: str) -> AnnotationQuery:
     )
 
 
-def _marks(name: str, expression: str, colour: str, *, enabled: bool) -> AnnotationQuery:
-    return (
-        AnnotationQuery()
-        .name(name)
-        .datasource(LOKI)
-        .expr(expression)
-        .icon_color(colour)
-        .enable(enabled)
-        .hide(looks.OFF)
-    )
+def _named(marks: AnnotationQuery, name: str, colour: str, *, enabled: bool) -> AnnotationQuery:
+    return marks.name(name).icon_color(colour).enable(enabled).hide(looks.OFF)

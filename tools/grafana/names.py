@@ -1,4 +1,4 @@
-"""What the queries ask for, as the backends call it: series, recorded series, labels, fields. None is made up here.
+"""What the queries ask Prometheus for: series, recorded series, labels. None is made up here.
 
 Each name follows from `semconv`, or stands in the recording rules of collector/alerts/.
 """
@@ -50,14 +50,6 @@ STATE: Final = "state"
 """Label of `synapse:job_state`, of the words of `recording.RunState`."""
 CAUSE: Final = "cause"
 """Its label that says of what a job crashed."""
-EVENT_FIELD: Final = "event_name"
-"""Loki's field for a record's event name: collector/routes.yaml."""
-TRACE_FIELD: Final = "trace_id"
-"""Loki's field for a record's trace id."""
-SEVERITY: Final = "severity_text"
-"""Loki's label for a record's severity."""
-SEVERITY_NUMBER: Final = "severity_number"
-"""Loki's field for a record's severity as a number."""
 
 
 def name(metric: semconv.Metric) -> str:

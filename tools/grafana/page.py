@@ -9,8 +9,10 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from tools.docs.markdown import table
 from tools.grafana.boards import panels_of
 from tools.grafana.files import DASHBOARDS
+from tools.grafana.log_store import LogStore
+from tools.grafana.victorialogs import VICTORIALOGS
 
-_SOURCES = {"prometheus": "Prometheus", "loki": "Loki", "jaeger": "Jaeger"}
+_SOURCES = {"prometheus": "Prometheus", VICTORIALOGS.source.uid: VICTORIALOGS.title, "jaeger": "Jaeger"}
 
 
 def blocks() -> dict[str, Callable[[], str]]:
@@ -18,8 +20,8 @@ def blocks() -> dict[str, Callable[[], str]]:
     return {f"dashboard-{name}": _block(make) for name, make in DASHBOARDS.items()}
 
 
-def _block(make: Callable[[], Dashboard]) -> Callable[[], str]:
-    return lambda: _panels(make())
+def _block(make: Callable[[LogStore], Dashboard]) -> Callable[[], str]:
+    return lambda: _panels(make(VICTORIALOGS))
 
 
 def _panels(dashboard: Dashboard) -> str:

@@ -29,7 +29,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from tools.grafana.looks import NO_THRESHOLDS, OFF, ON, RESULT_COLOURS, WIDTH, Steps, colour, fixed, levels
-from tools.grafana.sources import LOKI, PROMETHEUS, Query
+from tools.grafana.sources import PROMETHEUS, Query
 
 
 def number(
@@ -113,9 +113,9 @@ def bars(panel: timeseries.Panel) -> timeseries.Panel:
     return stacked(panel).draw_style(GraphDrawStyle.BARS).fill_opacity(80).line_width(0)
 
 
-def results(description: str, query: Query) -> timeseries.Panel:
+def results(description: str, query: Query, source: DataSourceRef) -> timeseries.Panel:
     """Return bars of ended jobs in the colours of their results, at the times they ended."""
-    panel = bars(curves("Ended, by result", description, [query])).datasource(LOKI).interval("30s").decimals(0)
+    panel = bars(curves("Ended, by result", description, [query])).datasource(source).interval("30s").decimals(0)
     for result, properties in fixed(RESULT_COLOURS):
         panel = panel.override_by_name(result, properties)
     return panel
@@ -151,13 +151,13 @@ def gauges(
     )
 
 
-def lines(title: str, description: str, query: Query) -> logs.Panel:
+def lines(title: str, description: str, query: Query, source: DataSourceRef) -> logs.Panel:
     """Return log records, the newest first."""
     return (
         logs.Panel()
         .title(title)
         .description(description)
-        .datasource(LOKI)
+        .datasource(source)
         .with_target(query)
         .show_time(ON)
         .wrap_log_message(ON)

@@ -11,6 +11,7 @@ from tools.grafana import collectors, looks, names, panels
 from tools.grafana.boards import Section, board
 from tools.grafana.collectors import EXPORTER, OURS, QUEUE_SIGNAL, TIER
 from tools.grafana.links import PIPELINE
+from tools.grafana.log_store import LogStore
 from tools.grafana.queries import RANGE, RATE, grown, labelled, or_none, rate, series, shown, total
 from tools.grafana.sources import Query, at_the_end, over_time
 
@@ -26,14 +27,14 @@ DROPPED = f'{names.ERROR}!~"|merged"'
 SIGNAL = shown(names.SIGNAL)
 
 
-def dashboard() -> Dashboard:
+def dashboard(store: LogStore) -> Dashboard:
     """Return the dashboard."""
     return board(
         PIPELINE,
         "Synapse: pipeline health",
         "Whether what jobs record arrives: the runs' own account, the agents, the gateway, and each backend.",
         [],
-        [_whole(), _runs(), _tiers(), _backends()],
+        [_whole(store), _runs(), _tiers(), _backends(store)],
         since="now-1h",
         refresh="30s",
     )
@@ -61,7 +62,8 @@ def _none(label: str) -> str:
     return labelled("vector(0)", label, "none")
 
 
-def _whole() -> Section:
+def _whole(store: LogStore) -> Section:
+    given_up = _of_each(lambda signal: _failed(signal, EXPORTER))
     alerts = series(names.ALERTS, f'{names.ALERT}=~"Synapse.+"', names.FIRING)
     up = series(collectors.UP, OURS)
     waiting = series(names.name(semconv.SHIPPER_PENDING))
@@ -99,8 +101,9 @@ def _whole() -> Section:
         ),
         panels.number(
             "Refused by a backend for good",
-            "Records that a Collector had to give up within the time range, because a backend called them invalid.",
-            at_the_end(total("", _of_each(lambda signal: _failed(signal, EXPORTER)))),
+            "Records that a Collector had to give up within the time range, because a backend called them invalid, and "
+            "what the log store left out of what it took.",
+            at_the_end(total("", f"{given_up} or {_left_out(store)}" if store.dropped else given_up)),
             steps=((None, looks.GREEN), (1, looks.RED)),
         ),
         panels.gauges(
@@ -241,7 +244,22 @@ def _failed(signal: str, by: str) -> str:
     return f"({total(by, grown(series(collectors.failed(signal), OURS)))} or {none})"
 
 
-def _backends() -> Section:
+def _left_out(store: LogStore) -> str:
+    """Return what the log store took and then left out in the time range, by the reason."""
+    return total(collectors.REASON, grown(series(store.dropped)))
+
+
+def _refused(store: LogStore) -> list[Query]:
+    refused = [
+        at_the_end(_failed(signal, EXPORTER), f"{shown(EXPORTER)} {signal}", ref)
+        for signal, ref in zip(collectors.RECORDS, "ABC", strict=True)
+    ]
+    if store.dropped:
+        refused.append(at_the_end(_left_out(store), f"left out by {store.title}: {shown(collectors.REASON)}", "D"))
+    return refused
+
+
+def _backends(store: LogStore) -> Section:
     gateway = f'{TIER}="gateway"'
     size, capacity = (series(name, OURS, gateway) for name in (collectors.QUEUE_SIZE, collectors.QUEUE_CAPACITY))
     exporter = shown(EXPORTER)
@@ -249,8 +267,8 @@ def _backends() -> Section:
     return "Backends, as the gateway sees them", [
         panels.curves(
             "Delivered to each backend",
-            "Records that a backend has accepted: logs to Loki, samples to Prometheus, spans to Jaeger, and what the "
-            "routes send elsewhere. One that falls to zero alone is away.",
+            "Records that a backend has accepted: logs to the log store, samples to Prometheus, spans to Jaeger, and "
+            "what the routes send elsewhere. One that falls to zero alone is away.",
             _lines(
                 lambda signal: f"{rate(EXPORTER, series(collectors.sent(signal), OURS, gateway))}",
                 exporter + " {signal}",
@@ -273,11 +291,8 @@ def _backends() -> Section:
         panels.gauges(
             "Refused for good",
             "Records that a backend called invalid within the time range; they are lost to it. The gateway's log has "
-            "the answer of the backend.",
-            [
-                at_the_end(_failed(signal, EXPORTER), f"{exporter} {signal}", ref)
-                for signal, ref in zip(collectors.RECORDS, "ABC", strict=True)
-            ],
+            "the answer of the backend; what the log store took and then left out, its own log has.",
+            _refused(store),
             steps=((None, looks.GREEN), (1, looks.RED)),
         ).decimals(0),
         panels.curves(

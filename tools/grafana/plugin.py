@@ -9,24 +9,21 @@ from synapse_otel.signals import semconv
 from tools.grafana import looks, names, panels, tables, variables
 from tools.grafana.boards import Section, board
 from tools.grafana.links import PLUGIN
+from tools.grafana.log_store import LogStore, finished
 from tools.grafana.queries import (
     ONE_PLUGIN,
     RATE,
-    counted_logs,
     ended,
     failure_share,
-    field,
     grown,
     last,
-    logs,
     mean,
     quantile,
     series,
     shown,
     total,
-    written,
 )
-from tools.grafana.sources import LOKI, as_table, at_the_end, log_lines, logs_at_the_end, logs_over_time, with_exemplars
+from tools.grafana.sources import as_table, at_the_end, with_exemplars
 
 OF_VERSIONS = f'{ONE_PLUGIN}, {names.VERSION}=~"$version"'
 VERSION = shown(names.VERSION)
@@ -34,7 +31,7 @@ IN_STEP = f"{names.STEP}, {names.VERSION}"
 STEP_FAILED = f'{names.STEP_RESULT}=~"{semconv.RESULT_FAILURE}|{semconv.RESULT_ERROR}|{semconv.RESULT_TIMEOUT}"'
 
 
-def dashboard() -> Dashboard:
+def dashboard(store: LogStore) -> Dashboard:
     """Return the dashboard."""
     return board(
         PLUGIN,
@@ -48,22 +45,18 @@ def dashboard() -> Dashboard:
             variables.metrics(OF_VERSIONS),
             variables.service(ONE_PLUGIN),
         ],
-        [_versions(), _steps(), _failures()],
+        [_versions(store), _steps(), _failures(store)],
         since="now-7d",
         refresh="1m",
     )
 
 
-def _finished(*filters: str) -> str:
-    chosen = (
-        field(names.TENANT, "$tenant", "=~"),
-        field(names.PLUGIN, "$plugin"),
-        field(names.VERSION, "$version", "=~"),
-    )
-    return logs(field(names.EVENT_FIELD, semconv.EVENT_JOB_FINISHED), *chosen, *filters)
+def _finished(store: LogStore, *parts: str) -> str:
+    chosen = (store.chosen(semconv.PLUGIN_NAME, "plugin"), store.among(semconv.SERVICE_VERSION, "version"))
+    return finished(store, *chosen, *parts)
 
 
-def _versions() -> Section:
+def _versions(store: LogStore) -> Section:
     metric = last(series(names.name(semconv.JOB_METRIC), OF_VERSIONS, f'{names.METRIC}=~"$metric"'))
     success = f'{names.RESULT}="{semconv.RESULT_SUCCESS}"'
     succeeded = last(series(names.count(semconv.JOB_DURATION), OF_VERSIONS, success))
@@ -73,7 +66,8 @@ def _versions() -> Section:
         _compared(),
         panels.results(
             "Jobs of the chosen versions at the time they ended. A red hill that begins with a version is its own.",
-            logs_over_time(counted_logs(names.RESULT, _finished()), shown(names.RESULT)),
+            store.over_time(_finished(store), semconv.JOB_RESULT),
+            store.source,
         ),
         panels.curves(
             "How long jobs took",
@@ -145,34 +139,34 @@ def _steps() -> Section:
     ]
 
 
-def _failures() -> Section:
-    by = f"{names.ERROR}, {names.VERSION}"
-    what = f"{written(names.EXCEPTION)}: {written(names.EXCEPTION_MESSAGE)}"
-    told = f'line_format "{written(names.JOB)} ({written(names.VERSION)}): {what}"'
-    chosen = (
-        field(names.TENANT, "$tenant", "=~"),
-        field(names.SERVICE, "$service"),
-        field(names.VERSION, "$version", "=~"),
+def _failures(store: LogStore) -> Section:
+    job, version, kind, message = map(
+        store.written,
+        (semconv.JOB_ID, semconv.SERVICE_VERSION, semconv.EXCEPTION_TYPE, semconv.EXCEPTION_MESSAGE),
     )
+    exceptions = store.records(
+        store.event(semconv.EVENT_EXCEPTION),
+        store.among(semconv.TENANT, "tenant"),
+        store.chosen(semconv.SERVICE_NAME, "service"),
+        store.among(semconv.SERVICE_VERSION, "version"),
+        store.line(f"{job} ({version}): {kind}: {message}"),
+    )
+    errors = _finished(store, store.present(semconv.ERROR_TYPE))
     return "Failures", [
         panels.gauges(
             "Errors, by type and version",
             "Jobs that ended with an error, by its type: the exception's class, the signal, or `killed`.",
-            [
-                logs_at_the_end(
-                    counted_logs(by, _finished(field(names.ERROR, "", "!=")), "$__range"),
-                    f"{shown(names.ERROR)}, {VERSION}",
-                )
-            ],
+            [store.at_the_end(errors, semconv.ERROR_TYPE, semconv.SERVICE_VERSION)],
             steps=((None, looks.RED),),
         )
-        .datasource(LOKI)
+        .datasource(store.source)
         .decimals(0)
         .span(8)
         .height(10),
         panels.lines(
             "Exceptions",
             "What left jobs and steps of the chosen versions, the newest first. Open one for its stack and its trace.",
-            log_lines(logs(field(names.EVENT_FIELD, semconv.EVENT_EXCEPTION), *chosen, told)),
+            store.lines(exceptions),
+            store.source,
         ).span(16),
     ]

@@ -1,4 +1,4 @@
-"""Parts of PromQL and LogQL. Texts with a dollar sign are Grafana's variables: it puts their values in."""
+"""Parts of PromQL. Texts with a dollar sign are Grafana's variables: it puts their values in."""
 
 from __future__ import annotations
 
@@ -137,33 +137,6 @@ def failure_share(by: str, *matchers: str) -> str:
     return f"({failed} or 0 * {judged}) / ({judged} > 0)"
 
 
-def logs(*filters: str, action: str = "$action") -> str:
-    """Return a selector of log records with filters on their fields."""
-    stream = f'{{{names.NAMESPACE}="synapse", {names.ACTION}=~"{action}"}}'
-    return " | ".join((stream, *filters))
-
-
-def field(name: str, value: str, operator: str = "=") -> str:
-    """Return a filter of log records by a field."""
-    return f'{name}{operator}"{value}"'
-
-
-def finished(*filters: str) -> str:
-    """Return a selector of the records that say that a job of the chosen ones has ended."""
-    chosen = (field(names.TENANT, "$tenant", "=~"), field(names.PLUGIN, "$plugin", "=~"))
-    return logs(field(names.EVENT_FIELD, semconv.EVENT_JOB_FINISHED), *chosen, *filters)
-
-
-def counted_logs(by: str, selector: str, window: str = INTERVAL) -> str:
-    """Return how many records there are by fields."""
-    return f"sum by ({by}) (count_over_time({selector} [{window}]))"
-
-
 def shown(label: str) -> str:
     """Return what a legend has for the value of a label."""
     return f"{{{{{label}}}}}"
-
-
-def written(field: str) -> str:
-    """Return what `line_format` has for the value of a field."""
-    return f"{{{{.{field}}}}}"

@@ -1,10 +1,9 @@
-"""The data sources that grafana/provisioning/ declares, and queries for each."""
+"""The data sources that every Grafana has, and queries for each; that of the log store is in `log_store`."""
 
 from __future__ import annotations
 
 from typing import Any, Final, Self
 
-from grafana_foundation_sdk.builders import loki as loki_builders
 from grafana_foundation_sdk.builders import prometheus as prometheus_builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
@@ -12,12 +11,10 @@ from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
 PROMETHEUS: Final = DataSourceRef(type_val="prometheus", uid="prometheus")
-LOKI: Final = DataSourceRef(type_val="loki", uid="loki")
 JAEGER: Final = DataSourceRef(type_val="jaeger", uid="jaeger")
 
 Query = Builder[Dataquery]
 
-LOG_LINES: Final = 1000
 TRACES: Final = 20
 
 
@@ -51,27 +48,8 @@ def _prometheus(expression: str, ref: str) -> prometheus_builders.Dataquery:
     return query.datasource(PROMETHEUS).editor_mode(QueryEditorMode.CODE)
 
 
-def log_lines(expression: str, ref: str = "A") -> Query:
-    """Return a LogQL query for records, the newest first."""
-    return _loki(expression, ref, "range").max_lines(LOG_LINES)
-
-
-def logs_over_time(expression: str, legend: str, ref: str = "A") -> Query:
-    """Return a LogQL query with a number for each step of the time range."""
-    return _loki(expression, ref, "range").legend_format(legend)
-
-
-def logs_at_the_end(expression: str, legend: str, ref: str = "A") -> Query:
-    """Return a LogQL query for a number at the end of the time range."""
-    return _loki(expression, ref, "instant").legend_format(legend)
-
-
-def _loki(expression: str, ref: str, kind: str) -> loki_builders.Dataquery:
-    return loki_builders.Dataquery().expr(expression).ref_id(ref).query_type(kind).datasource(LOKI)
-
-
-class JaegerSearch(Dataquery):
-    """A query of Grafana's data source for Jaeger, which its SDK has no type for."""
+class Untyped(Dataquery):
+    """A query for a data source that Grafana's SDK has no type for."""
 
     def __init__(self, fields: dict[str, object]) -> None:
         self.fields = fields
@@ -94,14 +72,12 @@ class _Built(Builder[Dataquery]):
         return self._query
 
 
+def untyped(source: DataSourceRef, ref: str, **fields: object) -> Query:
+    """Return a query with the fields that the data source has for it."""
+    datasource = {"type": source.type_val, "uid": source.uid}
+    return _Built(Untyped({"datasource": datasource, "refId": ref, **fields}))
+
+
 def traces(service: str, tags: str, ref: str = "A") -> Query:
     """Return a search for the traces of a service; `tags` are in logfmt."""
-    fields: dict[str, object] = {
-        "datasource": {"type": JAEGER.type_val, "uid": JAEGER.uid},
-        "limit": TRACES,
-        "queryType": "search",
-        "refId": ref,
-        "service": service,
-        "tags": tags,
-    }
-    return _Built(JaegerSearch(fields))
+    return untyped(JAEGER, ref, limit=TRACES, queryType="search", service=service, tags=tags)

@@ -84,8 +84,8 @@ def job() -> QueryVariable:
 
 
 def service(matcher: str) -> QueryVariable:
-    """Return the hidden name under which Jaeger and Loki know the process: the plugin's, unless it was renamed."""
-    return _hidden(values("service", names.SERVICE, "Service", "Name of the process in Jaeger and Loki.", matcher))
+    """Return the hidden name of the process in its traces and log records: the plugin's, unless it was renamed."""
+    return _hidden(values("service", names.SERVICE, "Service", "Name in traces and log records.", matcher))
 
 
 def run() -> QueryVariable:
