@@ -83,6 +83,8 @@ def test_a_signal_stops_everything(up: Up, tmp_path: Path, number: signal.Signal
         assert f"http://127.0.0.1:{up.ports[name]}" in up.said()
         assert not is_free(up.ports[name])
     assert "no web page" in up.said()
+    assert f"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{up.ports['otlp_http']}\n" in up.said()
+    assert f"http://127.0.0.1:{up.ports['victorialogs']}/select/vmui/#/?query=*&" in up.said()
     assert get_json(f"http://127.0.0.1:{up.ports['jaeger']}/api/services")["data"] in (None, [])
 
     up.process.send_signal(number)
