@@ -29,8 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nargs="?",
         choices=("tables", "pictures", "traces", "costs", "site"),
         default="tables",
-        help="tables (default); pictures: of runs of the demo, on the page, in the terminal and in VictoriaLogs; traces: pictures of "
-        "what a real Jaeger answers; costs: of calls, as `make bench` measures them; site: all of docs/ as pages",
+        help="tables (default); pictures: of runs of the demo, on the page, in the terminal and in VictoriaLogs; "
+        "traces: pictures of what a real Jaeger answers; costs: of calls, as `make bench` measures them; "
+        "site: all of docs/ as pages",
     )
     chosen = parser.parse_args(arguments)
     if chosen.what == "site":

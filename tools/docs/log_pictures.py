@@ -22,15 +22,18 @@ from tools.stack.stack import Stack
 
 PICTURES: Final = ROOT / "docs" / "images"
 WIDTH: Final = 1280
-LIST_HEIGHT: Final = 900
-RECORD_HEIGHT: Final = 720
+LIST_HEIGHT: Final = 940
+RECORD_HEIGHT: Final = 760
 SHOWN: Final = "synapse.category,event_name,_msg"
 """What the list shows of a record, beside its time and its severity."""
-OURS: Final = "_time, _msg, event_name, severity_*, synapse.*, trace_id, span_id, log.record.uid, service.*"
-"""Fields of a record that say nothing of the machine on which the picture is taken."""
+FIELDS: Final = (
+    "_time, severity_text, event_name, synapse.job.id, synapse.category, synapse.data.*, trace_id, log.record.uid"
+)
+"""What is shown of an opened record: as many fields as its box shows without scrolling, none of this machine."""
+EVENT: Final = "best_so_far"
 LAST: Final = "synapse.job.finished"
 _DRAWN_MS: Final = 1000
-"""Until the bars are drawn, when the records are there."""
+"""Until the bars are drawn and what was clicked has moved, when the records are there."""
 
 
 def write_log_pictures(folder: Path = PICTURES) -> list[Path]:
@@ -46,12 +49,11 @@ def write_log_pictures(folder: Path = PICTURES) -> list[Path]:
         with Stack(("agent", "gateway", "victorialogs"), directory=state / "stack") as stack:
             job = make_run(state / "synapse-otel", OTEL_EXPORTER_OTLP_ENDPOINT=stack.otlp_http)
             search = f'synapse.job.id:="{job}"'
-            eventually(
-                lambda: log_records(stack.victorialogs, f"{search} event_name:={LAST}", 0, time.time()), timeout=60
-            )
+            last = f"{search} event_name:={LAST}"
+            eventually(lambda: log_records(stack.victorialogs, last, 0, time.time()), timeout=60)
             return [
                 _list(stack, search, folder / "logs-job.png"),
-                _record(stack, f"{search} | fields {OURS}", folder / "logs-record.png"),
+                _record(stack, f'{search} event_name:="{EVENT}" | fields {FIELDS}', folder / "logs-record.png"),
             ]
 
 
@@ -63,7 +65,7 @@ def _list(stack: Stack, search: str, picture: Path) -> Path:
 def _record(stack: Stack, search: str, picture: Path) -> Path:
     """Take the picture of an event of the plugin's own, opened."""
     with _page(stack, search, RECORD_HEIGHT, hide_chart="true") as page:
-        page.get_by_text("best_so_far").first.click()
+        page.get_by_text(EVENT, exact=True).first.click()
         page.get_by_text("synapse.data.epoch", exact=True).wait_for()
         return _written(page, picture)
 
@@ -81,9 +83,8 @@ def _page(stack: Stack, search: str, height: int, **more: str) -> Iterator[Page]
         page = context.new_page()
         more = {"g0.relative_time": "last_5_minutes", "displayFields": SHOWN, **more}
         page.goto(search_link(stack.victorialogs, search, **more))
-        page.get_by_text(LAST).first.wait_for()
+        page.get_by_text(EVENT, exact=True).first.wait_for()
         page.get_by_text("Hide filters").click()
-        page.wait_for_timeout(_DRAWN_MS)
         yield page
 
 
@@ -93,5 +94,6 @@ def _written(page: Page, picture: Path) -> Path:
         raise RuntimeError(f"{picture.name}: a path of this machine can be seen")
     picture.parent.mkdir(parents=True, exist_ok=True)
     page.mouse.move(0, 0)
+    page.wait_for_timeout(_DRAWN_MS)
     page.screenshot(path=picture)
     return picture
