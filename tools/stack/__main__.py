@@ -18,7 +18,7 @@ from tools.stack.stack import Stack
 
 FAILED = 1
 CANNOT_START = 2
-NO_PAGE = "answers queries; it has no web page when built from source, docker compose brings it"
+NO_PAGE = "answers queries; its web page comes with docker compose only"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
