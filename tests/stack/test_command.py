@@ -82,7 +82,9 @@ def test_a_signal_stops_everything(up: Up, tmp_path: Path, number: signal.Signal
     for name in ("otlp_http", "otlp_grpc", "jaeger", "prometheus", "victorialogs"):
         assert f"http://127.0.0.1:{up.ports[name]}" in up.said()
         assert not is_free(up.ports[name])
-    assert "no web page" in up.said()
+    assert up.said().count("its web page comes with docker compose") == 2
+    assert f"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{up.ports['otlp_http']}\n" in up.said()
+    assert f"http://127.0.0.1:{up.ports['victorialogs']}/select/vmui/#/?query=*&" in up.said()
     assert get_json(f"http://127.0.0.1:{up.ports['jaeger']}/api/services")["data"] in (None, [])
 
     up.process.send_signal(number)

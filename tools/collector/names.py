@@ -27,7 +27,7 @@ def written(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def known(folder: Path) -> set[str]:
-    """Return every name of semconv, as OpenTelemetry and as Prometheus and Loki have it, and every recorded series."""
+    """Return every name of semconv, as OpenTelemetry and as Prometheus have it, and every recorded series."""
     metrics = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS)
     dotted = {one.key for one in semconv.ATTRIBUTES} | {one.name for one in metrics}
     dotted |= {one.name for one in semconv.EVENTS}

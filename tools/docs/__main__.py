@@ -29,8 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nargs="?",
         choices=("tables", "pictures", "traces", "costs", "site"),
         default="tables",
-        help="tables (default); pictures: of runs of the demo, on the page and in the terminal; traces: pictures of "
-        "what a real Jaeger answers; costs: of calls, as `make bench` measures them; site: all of docs/ as pages",
+        help="tables (default); pictures: of runs of the demo, on the page, in the terminal and in VictoriaLogs; "
+        "traces: pictures of what a real Jaeger answers; costs: of calls, as `make bench` measures them; "
+        "site: all of docs/ as pages",
     )
     chosen = parser.parse_args(arguments)
     if chosen.what == "site":
@@ -47,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _pictures() -> list[Path]:
-    from tools.docs.page_pictures import write_page_pictures  # playwright, which nothing else here needs
+    from tools.docs.log_pictures import write_log_pictures  # playwright, which nothing else here needs
+    from tools.docs.page_pictures import write_page_pictures
 
-    return [*write_pictures(), *write_page_pictures()]
+    return [*write_pictures(), *write_page_pictures(), *write_log_pictures()]
 
 
 if __name__ == "__main__":

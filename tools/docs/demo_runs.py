@@ -30,11 +30,22 @@ def make_runs(journals: Path) -> None:
         RuntimeError: it does not end as it is asked to; the message holds what it said.
     """
     for arguments, expected in ((["--kill"], 0), (["--fail", "evaluate"], 1), ([], 0)):
-        ended = subprocess.run(
-            _demo(journals, *arguments), env=environment(journals), capture_output=True, text=True, check=False
-        )
-        if ended.returncode != expected:
-            raise RuntimeError(f"the demo {arguments} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}")
+        make_run(journals, *arguments, expected=expected)
+
+
+def make_run(journals: Path, *arguments: str, expected: int = 0, **variables: str) -> str:
+    """Run the demo with these variables, too, and return its job's id.
+
+    Raises:
+        RuntimeError: it does not end with the status `expected`; the message holds what it said.
+    """
+    ended = subprocess.run(
+        _demo(journals, *arguments), env=environment(journals) | variables, capture_output=True, text=True, check=False
+    )
+    found = re.search(r"\bdemo-\w+", ended.stdout)
+    if ended.returncode != expected or not found:
+        raise RuntimeError(f"the demo {arguments} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}")
+    return found[0]
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def attributes() -> str:
         )
         for one in semconv.ATTRIBUTES
     ]
-    return table(("attribute, its label in Prometheus and field in Loki", "type", "on", "meaning"), rows)
+    return table(("attribute, its field in VictoriaLogs and its label in Prometheus", "type", "on", "meaning"), rows)
 
 
 def metrics() -> str:

@@ -18,6 +18,7 @@ from tools.stack.stack import Stack
 
 FAILED = 1
 CANNOT_START = 2
+NO_PAGE = "answers queries; its web page comes with docker compose only"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,15 +78,21 @@ def _up() -> None:
 
 def _addresses(stack: Stack, seconds: float) -> str:
     rows = (
-        ("OTLP over HTTP", stack.otlp_http, f"export OTEL_EXPORTER_OTLP_ENDPOINT={stack.otlp_http}"),
+        ("OTLP over HTTP", stack.otlp_http, ""),
         ("OTLP over gRPC", stack.otlp_grpc, ""),
-        ("Jaeger", stack.jaeger, "query API only: no web page when built from its module; docker compose has both"),
-        ("Prometheus", stack.prometheus, ""),
-        ("VictoriaLogs", stack.victorialogs_page, "web page: the log records of your jobs"),
+        ("Jaeger", stack.jaeger, NO_PAGE),
+        ("Prometheus", stack.prometheus, NO_PAGE),
+        ("VictoriaLogs", stack.victorialogs, ""),
     )
-    table = "\n".join(f"  {name:<15} {address:<24} {note}".rstrip() for name, address, note in rows)
-    head = f"ready after {seconds:.0f} s; data and logs, until it stops, in {stack.directory}"
-    return f"{head}\n{table}\nCtrl-C stops all of it"
+    return "\n".join(
+        (
+            f"ready after {seconds:.1f} s; data and logs, until it stops, in {stack.directory}",
+            *(f"  {name:<15} {address:<23} {note}".rstrip() for name, address, note in rows),
+            f"To send jobs there:     export OTEL_EXPORTER_OTLP_ENDPOINT={stack.otlp_http}",
+            f"Their newest messages:  {stack.newest_logs}",
+            "Ctrl-C stops all of it",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Self
 from tools.stack.build import build
 from tools.stack.errors import StartError
 from tools.stack.fetch import answers_ok
+from tools.stack.log_page import search_link
 from tools.stack.ports import Ports
 from tools.stack.process import Process
 from tools.stack.servers import PROGRAMS, SERVERS, Server, url
@@ -94,9 +95,9 @@ class Stack:
         return url(self._ports["victorialogs"])
 
     @property
-    def victorialogs_page(self) -> str:
-        """URL of its web page."""
-        return f"{self.victorialogs}/select/vmui/"
+    def newest_logs(self) -> str:
+        """URL of its web page with the newest log records, which renews itself."""
+        return search_link(self.victorialogs, "*", refresh="5s")
 
     def collector_metrics(self, part: str) -> str:
         """URL of the own metrics of the part `agent` or `gateway`, in Prometheus' text format."""
