@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
+from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.plugins.steps.base import BaseStep, C, StepResult
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
 from synapse_otel.signals import semconv
@@ -61,13 +62,16 @@ class Orchestrator(Generic[C]):
             [step.progress_weight for step in steps],
             lambda percent: self._tell(whole, percent),
         )
-        with whole.activated():
-            for order, step in enumerate(steps):
-                try:
-                    self._run(step, order, whole, progress)
-                finally:
-                    self._leave()
-                progress.done(order)
+        try:
+            with whole.activated():
+                for order, step in enumerate(steps):
+                    try:
+                        self._run(step, order, whole, progress)
+                    finally:
+                        self._leave()
+                    progress.done(order)
+        finally:
+            self._set_logger_step(None)
         return {"success": True, "steps_executed": len(self._executed), "steps_total": len(steps)}
 
     # --- one step
@@ -100,7 +104,8 @@ class Orchestrator(Generic[C]):
 
     def _is_skipped(self, step: BaseStep[C], order: int, whole: Scope) -> bool:
         """Ask before the step's span begins: what raises here gets a span too, and a rollback of what has run."""
-        self._enter(step, order, whole)
+        self._context.enter_step(step.name, order=order, scope=whole)
+        self._set_logger_step(step.name, order=order)
         try:
             if self._before_step is not None:
                 self._before_step(step.name, self._context)
@@ -156,28 +161,53 @@ class Orchestrator(Generic[C]):
         self, step: BaseStep[C], order: int, scope: Scope, advanced: Callable[[float], None] | None = None
     ) -> None:
         self._context.enter_step(step.name, order=order, scope=scope, advanced=advanced)
-        self._set_logger_step(step.name, order)
+        self._leave_it_to_the_scope()
 
     def _leave(self) -> None:
         self._context.leave_step()
-        self._set_logger_step(None)
+        self._leave_it_to_the_scope()
 
-    def _set_logger_step(self, name: str | None, order: int | None = None) -> None:
-        set_step = getattr(getattr(self._context.runtime_ctx, "logger", None), "set_step", None)
+    def _set_logger_step(self, name: str | None, **order: int) -> None:
+        """Tell the logger as the SDK does: before each step, and once at the end of all."""
+        set_step = getattr(self._logger(), "set_step", None)
         if set_step is not None:
-            set_step(name, order=order)
+            set_step(name, **order)
+
+    def _leave_it_to_the_scope(self) -> None:
+        """Have the scope alone say the category: of the step, of a rollback, of the whole between two steps."""
+        logger = self._logger()
+        if _records(logger):
+            logger.leave_step_to_scope()
+
+    def _logger(self) -> Any:
+        """Return what records on behalf of the logger, if the runtime context is ours; else its logger, if it has one.
+
+        By its real type: a mock that has our class as its specification is none of ours.
+        """
+        ctx = self._context.runtime_ctx
+        own = vars(ctx).get("_recording_logger") if issubclass(type(ctx), RuntimeContext) else None
+        return getattr(ctx, "logger", None) if own is None else own
 
     def _show(self, step: BaseStep[C], result: str, error: str | None = None, *, is_rollback: bool = False) -> None:
         """Have a logger of ours show that a step begins, or how it or its rollback ended."""
-        logger: Any = getattr(self._context.runtime_ctx, "logger", None)
-        if getattr(logger, "records_signals", False) is True:
+        logger = self._logger()
+        if _records(logger):
             logger.show_step(step.name, result, error, is_rollback=is_rollback)
 
     def _tell(self, whole: Scope, percent: int) -> None:
+        """Say how far the whole is. A runtime context that is not ours hears of it by the callback alone, as in the SDK."""
+        logger = self._logger()
         with whole.activated():
-            self._context.runtime_ctx.set_progress(percent, PERCENT)
+            if _records(logger):
+                logger.set_progress(percent, PERCENT)
+            else:
+                whole.progress(percent, PERCENT)
             if self._progress_callback is not None:
                 self._progress_callback(percent, PERCENT)
+
+
+def _records(logger: Any) -> bool:
+    return getattr(logger, "records_signals", False) is True
 
 
 def _result_word(result: StepResult, raised: Exception | None) -> str:
