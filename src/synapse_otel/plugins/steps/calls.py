@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
 
 from synapse_otel.plugins.context import RuntimeContext
@@ -22,47 +25,42 @@ def is_ours(method: Any, own: Callable[..., Any]) -> bool:
     return getattr(method, "__func__", None) is own
 
 
-def log_as_sdk(method: Any, event: str, data: Any, file: Any, level: LogLevel | str, category: str | None) -> None:
+def log_as_sdk(method: Any, record: tuple[str, Any, Any], level: LogLevel | str, category: str | None) -> None:
     """Call ``log`` as the SDK does: newer releases pass the level, older ones have none.
 
     Args:
         method: of the double.
-        event: name of the event.
-        data: what belongs to it.
-        file: path of a file that it is about.
+        record: name of the event, what belongs to it, path of a file that it is about.
         level: how it is meant.
         category: one that is not the current step; None if it is.
     """
-    meant = level_named(level)
-    forms = _with_category((event, data, file), {"level": meant}, category)
-    if meant is LogLevel.INFO:
-        forms += _with_category((event, data, file), {}, category)
+    forms = _with_category(record, {"level": _as_enum(level)}, category)
+    if level_named(level) is LogLevel.INFO:
+        forms += _with_category(record, {}, category)
     _call_first_that_fits(method, forms)
 
 
 def log_message_as_sdk(
     method: Any,
-    message: Any,
-    level: LogLevel | str | None,
+    meant: tuple[Any, LogLevel | str | None],
+    arguments: dict[str, Any],
     category: str | None,
     step: str | None,
-    arguments: dict[str, Any],
 ) -> None:
-    """Call ``log_message`` as the SDK does, which names the current step; older releases do not.
+    """Call ``log_message`` as the SDK does, which names the current step; a double may leave that out.
 
     Args:
         method: of the double.
-        message: text, or what becomes one.
-        level: how it is meant; info if not said.
+        meant: the message, and how it is meant: info if not said.
+        arguments: for the ``{name}`` in the template.
         category: one that is not the current step; None if it is.
         step: the current step.
-        arguments: for the ``{name}`` in the template.
     """
-    meant = LogLevel.INFO if level is None else level_named(level)
-    if category is not None:
-        forms = _with_category((message, meant), arguments, category)
-    else:
-        forms = [((message, meant), {"step": step, **arguments}), ((message, meant), arguments)]
+    message, level = meant
+    positional = (message, LogLevel.INFO if level is None else _as_enum(level))
+    forms = _with_category(positional, arguments, category)
+    if category is None:
+        forms.insert(0, (positional, {"step": step, **arguments}))
     _call_first_that_fits(method, forms)
 
 
@@ -71,21 +69,39 @@ def log_dev_event_as_sdk(method: Any, message: str, data: Any, category: str | N
     _call_first_that_fits(method, _with_category((message, data), {}, category))
 
 
+def _as_enum(level: LogLevel | str) -> Enum:
+    """Return the enum's member that was given, which may be the SDK's own; for a word, ours."""
+    known = level_named(level)
+    return level if isinstance(level, Enum) else known
+
+
 def _with_category(positional: tuple[Any, ...], named: dict[str, Any], category: str | None) -> list[Arguments]:
     """Return the ways to pass a category; it is never left out where there is one."""
     if category is None:
         return [(positional, named)]
-    return [(positional, {**named, spelling: category}) for spelling in ("category", "step")]
+    return [(positional, {**named, spelling: category}) for spelling in ("step", "category")]
 
 
 def _call_first_that_fits(method: Any, forms: list[Arguments]) -> None:
-    """Call with the first arguments that the method takes; with the first of all if none fit or nothing is known."""
-    try:
-        signature = inspect.signature(method)
-    except (TypeError, ValueError):
-        signature = None
-    positional, named = next((form for form in forms if signature is not None and _fits(signature, form)), forms[0])
+    """Call with the first arguments that the method takes; with the last, the fewest, if it takes none of them."""
+    signature = _signature_of(method)
+    fitting = (form for form in forms if signature is None or _fits(signature, form))
+    positional, named = next(fitting, forms[-1])
     method(*positional, **named)
+
+
+def _signature_of(method: Any) -> inspect.Signature | None:
+    """Return the signature without asking a mock for anything, which would be one of its calls."""
+    if not isinstance(method, FunctionType | MethodType | partial):
+        kind = type(method)
+        specified = getattr(kind, "__signature__", None)
+        if isinstance(specified, inspect.Signature):
+            return specified
+        method = MethodType(kind.__call__, method)
+    try:
+        return inspect.signature(method)
+    except (TypeError, ValueError):
+        return None
 
 
 def _fits(signature: inspect.Signature, form: Arguments) -> bool:

@@ -113,7 +113,7 @@ class BaseStepContext:
                 log(event, data, file, level=level, category=category)
         else:
             with self._in_own_step():
-                log_as_sdk(log, event, data, file, level, self._unless_current(category))
+                log_as_sdk(log, (event, data, file), level, self._unless_current(category))
 
     def log_message(
         self,
@@ -134,7 +134,7 @@ class BaseStepContext:
         else:
             meant, other = one_level(level, context), self._unless_current(category)
             with self._in_own_step():
-                log_message_as_sdk(log_message, message, meant, other, self.current_step, arguments)
+                log_message_as_sdk(log_message, (message, meant), arguments, other, self.current_step)
 
     def log_dev_event(
         self, message: str, data: Any = None, *, category: str | None = None, step: str | None = None

@@ -71,7 +71,7 @@ class Orchestrator(Generic[C]):
                         self._leave()
                     progress.done(order)
         finally:
-            self._set_logger_step(None)
+            self._announce(None)
         return {"success": True, "steps_executed": len(self._executed), "steps_total": len(steps)}
 
     # --- one step
@@ -104,8 +104,8 @@ class Orchestrator(Generic[C]):
 
     def _is_skipped(self, step: BaseStep[C], order: int, whole: Scope) -> bool:
         """Ask before the step's span begins: what raises here gets a span too, and a rollback of what has run."""
-        self._context.enter_step(step.name, order=order, scope=whole)
-        self._set_logger_step(step.name, order=order)
+        self._enter(step, order, whole)
+        self._announce(step.name, order=order)
         try:
             if self._before_step is not None:
                 self._before_step(step.name, self._context)
@@ -129,7 +129,8 @@ class Orchestrator(Generic[C]):
 
     def _end(self, scope: Scope, word: str, error: BaseException | None, text: str | None = None) -> None:
         described = text if text is not None or error is None else str(error)
-        scope.end(word, error=described, exception=error, products=self._context.products())
+        products: dict[str, Any] = getattr(self._context, "products", dict)()
+        scope.end(word, error=described, exception=error, products=products)
 
     # --- rollback
 
@@ -160,18 +161,22 @@ class Orchestrator(Generic[C]):
     def _enter(
         self, step: BaseStep[C], order: int, scope: Scope, advanced: Callable[[float], None] | None = None
     ) -> None:
-        self._context.enter_step(step.name, order=order, scope=scope, advanced=advanced)
+        enter_step = getattr(self._context, "enter_step", None)
+        if enter_step is not None:
+            enter_step(step.name, order=order, scope=scope, advanced=advanced)
         self._leave_it_to_the_scope()
 
     def _leave(self) -> None:
-        self._context.leave_step()
+        leave_step = getattr(self._context, "leave_step", None)
+        if leave_step is not None:
+            leave_step()
         self._leave_it_to_the_scope()
 
-    def _set_logger_step(self, name: str | None, **order: int) -> None:
-        """Tell the logger as the SDK does: before each step, and once at the end of all."""
-        set_step = getattr(self._logger(), "set_step", None)
-        if set_step is not None:
-            set_step(name, **order)
+    def _announce(self, name: str | None, **order: int) -> None:
+        """Say which step is next as the SDK does: before each, and None at the end of all."""
+        if not hasattr(self._context, "enter_step"):  # a double, or a context of the SDK
+            getattr(self._context, "_set_current_step", _nobody)(name, **order)
+        getattr(self._logger(), "set_step", _nobody)(name, **order)
 
     def _leave_it_to_the_scope(self) -> None:
         """Have the scope alone say the category: of the step, of a rollback, of the whole between two steps."""
@@ -195,7 +200,7 @@ class Orchestrator(Generic[C]):
             logger.show_step(step.name, result, error, is_rollback=is_rollback)
 
     def _tell(self, whole: Scope, percent: int) -> None:
-        """Say how far the whole is. A runtime context that is not ours hears of it by the callback alone, as in the SDK."""
+        """Say how far the whole is; as in the SDK, a double hears of it by the callback alone."""
         logger = self._logger()
         with whole.activated():
             if _records(logger):
@@ -204,6 +209,10 @@ class Orchestrator(Generic[C]):
                 whole.progress(percent, PERCENT)
             if self._progress_callback is not None:
                 self._progress_callback(percent, PERCENT)
+
+
+def _nobody(_name: str | None, **_order: int) -> None:
+    """Stand in for who need not be told which step is next."""
 
 
 def _records(logger: Any) -> bool:
