@@ -7,7 +7,8 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from synapse_otel.loggers import BaseLogger, NoOpLogger, TeeLogger
+from synapse_otel.loggers import BackendLogger, BaseLogger, ConsoleLogger, JobLogger, NoOpLogger, TeeLogger, TqdmLogger
+from synapse_otel.plugins.loggers import platform
 from synapse_otel.plugins.models.logger import LogEntry, LogLevel
 from tests.plugins.recording import context_of
 
@@ -221,3 +222,52 @@ def test_an_entry_as_data():
         "event": "e", "data": {"a": 1}, "timestamp": 5.0, "file": None, "step": None, "level": "info",
     }  # fmt: skip
     assert LogEntry("e", {}, language="ko").to_dict()["language"] == "ko"
+
+
+# --- the SDK's names
+
+
+def test_a_backend_logger_records_and_publishes(recorded):
+    backend = MagicMock()
+    ctx = context_of(recorded.job, BackendLogger(backend, "7"))
+    ctx.log("saved", {"a": 1}, "x.pt", "warning")
+    ctx.set_progress(1, 2, "train")
+    ctx.set_metrics({"loss": 1.0}, "train")
+    entry = backend.publish_log.call_args.args[1]
+    assert (entry.event, entry.data, entry.file, entry.level) == ("saved", {"a": 1}, "x.pt", LogLevel.WARNING)
+    assert [each[0] for each in backend.mock_calls] == ["publish_log", "publish_progress", "publish_metrics"]
+    assert {each.args[0] for each in backend.mock_calls} == {"7"}
+    assert backend.publish_progress.call_args.args[1].percent == 50
+    assert backend.publish_metrics.call_args.args[1] == {"train": {"loss": 1.0}}
+    assert (recorded.log().event_name, recorded.progress()["train"]) == ("saved", (1, 2))
+
+
+def test_a_backend_that_fails_or_is_none_does_not_fail_the_job(recorded, caplog):
+    backend = MagicMock()
+    backend.publish_log.side_effect = OSError("gone")
+    context_of(recorded.job, BackendLogger(backend, "7")).log("saved")
+    context_of(recorded.job, BackendLogger(None, "7")).log("saved")
+    assert len(recorded.logs()) == 2
+    assert "BackendLogger cannot show everything" in caplog.text
+
+
+def test_a_job_logger_shows_and_records_and_says_once_that_the_platform_hears_nothing(
+    recorded, capsys, caplog, monkeypatch
+):
+    monkeypatch.setattr(platform, "_said", set())
+    client = MagicMock()
+    for _ in range(2):
+        logger = JobLogger(client, "7", {"train": 100}, background_flush=False)
+        logger.set_step_proportions({"train": 100}, orders={"train": 0})
+    context_of(recorded.job, logger).log_message("hello")
+    assert isinstance(logger, ConsoleLogger)
+    assert "hello" in capsys.readouterr().out
+    assert recorded.log().body == "hello"
+    assert client.mock_calls == []
+    assert [each.getMessage().partition(":")[0] for each in caplog.records] == [
+        "JobLogger of synapse_otel shows and records, and sends nothing to the platform itself"
+    ]
+
+
+def test_bars_of_the_sdks_name_are_ours():
+    assert issubclass(TqdmLogger, ConsoleLogger)

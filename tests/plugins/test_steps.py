@@ -296,7 +296,7 @@ def test_a_step_context_used_without_an_orchestrator(shared, recorded):
 
 
 def test_the_client_must_be_there(shared):
-    with pytest.raises(RuntimeError, match="no client"):
+    with pytest.raises(RuntimeError, match="No client"):
         _ = shared.client
     shared.runtime_ctx.client = "client"
     assert shared.client == "client"

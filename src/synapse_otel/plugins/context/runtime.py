@@ -277,7 +277,10 @@ class RuntimeContext:
             category: the phase that it belongs to; the current step if not given.
             step: the same in the newer spelling.
         """
-        self.log("dev_event", {"message": message, "data": data}, None, LogLevel.DEBUG, category=category, step=step)
+        category = one_category(category, step)
+        with self.scope.activated():
+            shown = {"message": message, "data": data}
+            self._recording_logger.log(LogLevel.DEBUG, "dev_event", shown, None, category)
 
     def log_visualization(
         self, category: str, group: str, index: int, image: str | os.PathLike[str], **meta: Any

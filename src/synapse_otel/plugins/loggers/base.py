@@ -41,6 +41,10 @@ class BaseLogger(View):
         self._current_step_order = order if step is not None else None
         self._step_scope = current_scope()
 
+    def leave_step_to_scope(self) -> None:
+        """Have the scope alone say the category of what is recorded from now on, until `set_step` is called again."""
+        self._step_scope = None
+
     def get_step(self) -> str | None:
         """Return the step that `set_step` set last."""
         return self._current_step

@@ -34,7 +34,11 @@ class ForeignLogger(BaseLogger):
         """Set the category of records made without one, here and there."""
         super().set_step(step, order)
         set_step = getattr(self._logger, "set_step", None)
-        if set_step is not None:
+        if set_step is None:
+            return
+        if step is None:
+            set_step(None)
+        else:
             set_step(step, order=order)
 
     def _log_impl(
@@ -49,7 +53,7 @@ class ForeignLogger(BaseLogger):
 
     def _show_progress(self, current: float, total: float, step: str | None) -> None:
         super()._show_progress(current, total, step)
-        if step is None and isinstance(_step_of(self._logger), str):
+        if step is None and (self._current_step is not None or isinstance(_step_of(self._logger), str)):
             return  # it would take the progress of the whole for that of its current step
         self._logger.set_progress(current, total, step)
 

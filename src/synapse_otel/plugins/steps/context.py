@@ -9,8 +9,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from synapse_otel.plugins.category import one_category
+from synapse_otel.plugins.loggers.base import one_level
 from synapse_otel.plugins.models.logger import LogLevel
+from synapse_otel.plugins.steps.calls import (
+    LOG,
+    LOG_DEV_EVENT,
+    LOG_MESSAGE,
+    SET_METRICS,
+    is_ours,
+    log_as_sdk,
+    log_dev_event_as_sdk,
+    log_message_as_sdk,
+)
 from synapse_otel.plugins.steps.products import products_of
+from synapse_otel.plugins.steps.progress import share_of
 from synapse_otel.signals.active import CURRENT, scope_or_none
 
 if TYPE_CHECKING:
@@ -27,6 +39,9 @@ class BaseStepContext:
 
     What it records has the current step's name as category, unless another is given. In a thread without a context
     of its own it belongs to that step too.
+
+    A runtime context that is not ours (a test's double, a mock, an override) is called by the signatures of the
+    Synapse SDK, in the current step's scope. It is told of a category only where that is not the step.
 
     Attributes:
         runtime_ctx: what the plugin was given to run with.
@@ -61,7 +76,7 @@ class BaseStepContext:
             RuntimeError: the plugin runs without one.
         """
         if self.runtime_ctx.client is None:
-            msg = "the runtime context has no client"
+            msg = "No client in runtime context"
             raise RuntimeError(msg)
         return self.runtime_ctx.client
 
@@ -92,8 +107,13 @@ class BaseStepContext:
     ) -> None:
         """Log an event; arguments and errors as of `RuntimeContext.log`."""
         category = self._category(category, step)
-        with self._in_step():
-            self.runtime_ctx.log(event, data, file, level=level, category=category)
+        log = self.runtime_ctx.log
+        if is_ours(log, LOG):
+            with self._in_step():
+                log(event, data, file, level=level, category=category)
+        else:
+            with self._in_own_step():
+                log_as_sdk(log, (event, data, file), level, self._unless_current(category))
 
     def log_message(
         self,
@@ -107,16 +127,27 @@ class BaseStepContext:
     ) -> None:
         """Log a message for the user; arguments and errors as of `RuntimeContext.log_message`."""
         category = self._category(category, step)
-        with self._in_step():
-            self.runtime_ctx.log_message(message, context, level=level, category=category, **arguments)
+        log_message = self.runtime_ctx.log_message
+        if is_ours(log_message, LOG_MESSAGE):
+            with self._in_step():
+                log_message(message, context, level=level, category=category, **arguments)
+        else:
+            meant, other = one_level(level, context), self._unless_current(category)
+            with self._in_own_step():
+                log_message_as_sdk(log_message, (message, meant), arguments, other, self.current_step)
 
     def log_dev_event(
         self, message: str, data: Any = None, *, category: str | None = None, step: str | None = None
     ) -> None:
         """Log something for the plugin's developers."""
         category = self._category(category, step)
-        with self._in_step():
-            self.runtime_ctx.log_dev_event(message, data, category=category)
+        log_dev_event = self.runtime_ctx.log_dev_event
+        if is_ours(log_dev_event, LOG_DEV_EVENT):
+            with self._in_step():
+                log_dev_event(message, data, category=category)
+        else:
+            with self._in_own_step():
+                log_dev_event_as_sdk(log_dev_event, message, data, self._unless_current(category))
 
     def set_progress(
         self, current: float, total: float, category: str | None = None, *, step: str | None = None
@@ -133,14 +164,18 @@ class BaseStepContext:
             category = self.current_step
         with self._in_step():
             self.runtime_ctx.set_progress(current, total, category)
-        if own and self._advanced is not None:
-            self._advanced(current / total)
+        if own and self._advanced is not None and (share := share_of(current, total)) is not None:
+            self._advanced(share)
 
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None, *, step: str | None = None) -> None:
         """Record values, each call a sample of its own; arguments and errors as of `RuntimeContext.set_metrics`."""
         category = self._category(category, step)
+        set_metrics = self.runtime_ctx.set_metrics
+        if category is None and not is_ours(set_metrics, SET_METRICS):
+            msg = f"step must be provided outside of a step (current_step is None), got None with value={value!r}"
+            raise ValueError(msg)
         with self._in_step():
-            self.runtime_ctx.set_metrics(value, category)
+            set_metrics(value, category)
 
     # --- for the orchestrator
 
@@ -172,6 +207,14 @@ class BaseStepContext:
     def _category(self, category: str | None, step: str | None) -> str | None:
         category = one_category(category, step)
         return self.current_step if category is None else category
+
+    def _unless_current(self, category: str | None) -> str | None:
+        return None if category == self.current_step else category
+
+    def _in_own_step(self) -> AbstractContextManager[Any]:
+        """Return what makes the step current wherever it is not: it says the category of what is recorded."""
+        own = self._scope
+        return _HERE if own is None or CURRENT.get() is own else own.activated()
 
     def _in_step(self) -> AbstractContextManager[Any]:
         """Return what makes the step current where no context says so: in bare threads and thread pools."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
+from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.plugins.steps.base import BaseStep, C, StepResult
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
 from synapse_otel.signals import semconv
@@ -61,13 +62,16 @@ class Orchestrator(Generic[C]):
             [step.progress_weight for step in steps],
             lambda percent: self._tell(whole, percent),
         )
-        with whole.activated():
-            for order, step in enumerate(steps):
-                try:
-                    self._run(step, order, whole, progress)
-                finally:
-                    self._leave()
-                progress.done(order)
+        try:
+            with whole.activated():
+                for order, step in enumerate(steps):
+                    try:
+                        self._run(step, order, whole, progress)
+                    finally:
+                        self._leave()
+                    progress.done(order)
+        finally:
+            self._announce(None)
         return {"success": True, "steps_executed": len(self._executed), "steps_total": len(steps)}
 
     # --- one step
@@ -101,6 +105,7 @@ class Orchestrator(Generic[C]):
     def _is_skipped(self, step: BaseStep[C], order: int, whole: Scope) -> bool:
         """Ask before the step's span begins: what raises here gets a span too, and a rollback of what has run."""
         self._enter(step, order, whole)
+        self._announce(step.name, order=order)
         try:
             if self._before_step is not None:
                 self._before_step(step.name, self._context)
@@ -124,7 +129,8 @@ class Orchestrator(Generic[C]):
 
     def _end(self, scope: Scope, word: str, error: BaseException | None, text: str | None = None) -> None:
         described = text if text is not None or error is None else str(error)
-        scope.end(word, error=described, exception=error, products=self._context.products())
+        products: dict[str, Any] = getattr(self._context, "products", dict)()
+        scope.end(word, error=described, exception=error, products=products)
 
     # --- rollback
 
@@ -155,29 +161,62 @@ class Orchestrator(Generic[C]):
     def _enter(
         self, step: BaseStep[C], order: int, scope: Scope, advanced: Callable[[float], None] | None = None
     ) -> None:
-        self._context.enter_step(step.name, order=order, scope=scope, advanced=advanced)
-        self._set_logger_step(step.name, order)
+        enter_step = getattr(self._context, "enter_step", None)
+        if enter_step is not None:
+            enter_step(step.name, order=order, scope=scope, advanced=advanced)
+        self._leave_it_to_the_scope()
 
     def _leave(self) -> None:
-        self._context.leave_step()
-        self._set_logger_step(None)
+        leave_step = getattr(self._context, "leave_step", None)
+        if leave_step is not None:
+            leave_step()
+        self._leave_it_to_the_scope()
 
-    def _set_logger_step(self, name: str | None, order: int | None = None) -> None:
-        set_step = getattr(getattr(self._context.runtime_ctx, "logger", None), "set_step", None)
-        if set_step is not None:
-            set_step(name, order=order)
+    def _announce(self, name: str | None, **order: int) -> None:
+        """Say which step is next as the SDK does: before each, and None at the end of all."""
+        if not hasattr(self._context, "enter_step"):  # a double, or a context of the SDK
+            getattr(self._context, "_set_current_step", _nobody)(name, **order)
+        getattr(self._logger(), "set_step", _nobody)(name, **order)
+
+    def _leave_it_to_the_scope(self) -> None:
+        """Have the scope alone say the category: of the step, of a rollback, of the whole between two steps."""
+        logger = self._logger()
+        if _records(logger):
+            logger.leave_step_to_scope()
+
+    def _logger(self) -> Any:
+        """Return what records on behalf of the logger, if the runtime context is ours; else its logger, if it has one.
+
+        By its real type: a mock that has our class as its specification is none of ours.
+        """
+        ctx = self._context.runtime_ctx
+        own = vars(ctx).get("_recording_logger") if issubclass(type(ctx), RuntimeContext) else None
+        return getattr(ctx, "logger", None) if own is None else own
 
     def _show(self, step: BaseStep[C], result: str, error: str | None = None, *, is_rollback: bool = False) -> None:
         """Have a logger of ours show that a step begins, or how it or its rollback ended."""
-        logger: Any = getattr(self._context.runtime_ctx, "logger", None)
-        if getattr(logger, "records_signals", False) is True:
+        logger = self._logger()
+        if _records(logger):
             logger.show_step(step.name, result, error, is_rollback=is_rollback)
 
     def _tell(self, whole: Scope, percent: int) -> None:
+        """Say how far the whole is; as in the SDK, a double hears of it by the callback alone."""
+        logger = self._logger()
         with whole.activated():
-            self._context.runtime_ctx.set_progress(percent, PERCENT)
+            if _records(logger):
+                logger.set_progress(percent, PERCENT)
+            else:
+                whole.progress(percent, PERCENT)
             if self._progress_callback is not None:
                 self._progress_callback(percent, PERCENT)
+
+
+def _nobody(_name: str | None, **_order: int) -> None:
+    """Stand in for who need not be told which step is next."""
+
+
+def _records(logger: Any) -> bool:
+    return getattr(logger, "records_signals", False) is True
 
 
 def _result_word(result: StepResult, raised: Exception | None) -> str:

@@ -54,5 +54,14 @@ class WorkflowProgress:
         self._tell(percent)
 
 
+def share_of(current: Any, total: Any) -> float | None:
+    """Return which share of a step is done, 0 to 1; None where a test's double took what is no progress."""
+    try:
+        share = float(current / total)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    return share if 0 <= share <= 1 else None
+
+
 def _is_weight(weight: Any) -> bool:
     return isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight) and weight >= 0

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from synapse_otel.plugins.actions.add_task_data import ToTaskContext
+from synapse_otel.plugins.actions.to_task.context import ToTaskContext
 
 __all__ = ["ToTaskContext"]

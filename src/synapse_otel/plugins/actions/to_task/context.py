@@ -1,0 +1,7 @@
+"""Pre-annotation at the module path of its newer name."""
+
+from __future__ import annotations
+
+from synapse_otel.plugins.actions.add_task_data.context import ToTaskContext
+
+__all__ = ["ToTaskContext"]
