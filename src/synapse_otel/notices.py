@@ -1,0 +1,27 @@
+"""What the user of a job, or of a command, should know of its telemetry: one line on stderr each."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from synapse_otel.contained import let_through
+
+
+def say(line: str) -> None:
+    """Tell the job's user something about its telemetry, on stderr; a stream that takes nothing is no reason to fail."""
+    # stderr may be None, closed, or be in the middle of a write that a signal's handler has come into.
+    try:
+        sys.stderr.write(f"synapse-otel: {line}\n")
+    except Exception as error:  # noqa: BLE001 - as above
+        let_through(error)
+
+
+def say_once(line: str) -> None:
+    """Say what holds for the whole process, and is found out more than once."""
+    if line not in _said:
+        _said.add(line)
+        say(line)
+
+
+_said: Final[set[str]] = set()
