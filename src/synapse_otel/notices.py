@@ -9,7 +9,7 @@ from synapse_otel.contained import let_through
 
 
 def say(line: str) -> None:
-    """Tell the job's user something about its telemetry, on stderr; a stream that takes nothing is no reason to fail."""
+    """Tell the job's user something about its telemetry, on stderr, if that takes anything."""
     # stderr may be None, closed, or be in the middle of a write that a signal's handler has come into.
     try:
         sys.stderr.write(f"synapse-otel: {line}\n")

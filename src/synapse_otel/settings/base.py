@@ -79,7 +79,7 @@ class Source(BaseSettings):
     def _stripped(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Take the white space around texts away: a secret of Kubernetes often ends with a line feed."""
         texts = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-        return {name: value for name, value in texts.items() if value != ""}  # noqa: PLC1901 - 0 and () are values
+        return {name: value for name, value in texts.items() if value != ""}
 
 
 _Loaded = TypeVar("_Loaded", bound=BaseSettings)

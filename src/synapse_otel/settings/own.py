@@ -37,9 +37,9 @@ def _standard(variable: str) -> AliasChoices:
 
 def _state_folder() -> Path:
     """Return the user's state folder for journals (XDG Base Directory Specification)."""
-    state = (os.environ.get("XDG_STATE_HOME") or "").strip()
-    if os.path.isabs(state):
-        return Path(state) / "synapse-otel"
+    state = Path((os.environ.get("XDG_STATE_HOME") or "").strip())
+    if state.is_absolute():
+        return state / "synapse-otel"
     try:
         return absolute(_expanded(Path("~/.local/state"))) / "synapse-otel"
     except ValueError:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import stat
+from pathlib import Path
 from typing import Any, Final
 
 from synapse_otel.notices import say_once
 from synapse_otel.settings.base import SettingsError
 
-FILE: Final = "pyproject.toml"
+PYPROJECT: Final = "pyproject.toml"
 TABLE: Final = "[tool.synapse_otel]"
 
 
@@ -22,26 +22,26 @@ def pyproject_settings() -> dict[str, Any]:
     try:
         content = _parsed()
     except OSError as error:
-        say_once(f"{FILE} is passed over: {error.strerror or error}")
+        say_once(f"{PYPROJECT} is passed over: {error.strerror or error}")
         return {}
     except (ValueError, RecursionError) as error:  # what is no TOML, and what is no UTF-8
-        say_once(f"{FILE} is passed over, as it is no TOML: {error}")
+        say_once(f"{PYPROJECT} is passed over, as it is no TOML: {error}")
         return {}
     tool = content.get("tool")
     table = tool.get("synapse_otel", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
-        msg = f"{FILE}: {TABLE} must be a table, not {table!r}"
+        msg = f"{PYPROJECT}: {TABLE} must be a table, not {table!r}"
         raise SettingsError(msg)
     return table
 
 
 def _parsed() -> dict[str, Any]:
     try:
-        if not stat.S_ISREG(os.stat(FILE).st_mode):  # to open a pipe would wait for who writes to it
+        file = Path(PYPROJECT)
+        if not stat.S_ISREG(file.stat().st_mode):  # to open a pipe would wait for who writes to it
             return {}
         import tomllib  # few jobs have the file
 
-        with open(FILE, encoding="utf-8-sig") as file:
-            return tomllib.loads(file.read())
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         return {}

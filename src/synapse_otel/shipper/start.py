@@ -86,8 +86,8 @@ def ensure_shipper(orders: Orders) -> bool:
 
 
 def is_shipping(root: Path, key: str) -> bool:
-    """Say whether a destination's shipper is running."""
+    """Say whether a destination's shipper is running; none of ours where we may not look."""
     try:
         return is_locked(lock_path(root, key))
-    except FileNotFoundError:
+    except OSError:
         return False
