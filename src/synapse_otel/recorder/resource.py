@@ -35,6 +35,7 @@ def make_resource(attributes: Mapping[str, Any]) -> Resource:
     found = {
         **_part("branch and revision", lambda: code_version(Path.cwd())),
         **_part("the command line", lambda: {semconv.PROCESS_COMMAND_ARGS: redact_arguments(sys.orig_argv)}),
+        semconv.PROCESS_PID: os.getpid(),
     }
     for name in _DETECTORS:
         found |= _part(f"what the detector {name!r} finds", partial(_detected, name))

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
-
 from synapse_otel.journal.locks import is_locked
 from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path
 
@@ -69,7 +67,7 @@ def ensure_shipper(orders: Orders) -> bool:
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
     for name, value in _MEMORY.items():
         environment.setdefault(name, value)
-    environment[ORDERS_VARIABLE] = msgspec.json.encode(orders).decode()
+    environment[ORDERS_VARIABLE] = orders.to_text()
     detached = os.path.exists(_SHELL)
     process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own program
         [_SHELL, "-c", _GUARD, _SHELL, *command] if detached else command,
