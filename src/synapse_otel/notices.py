@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Final
 
@@ -13,6 +14,14 @@ def say(line: str) -> None:
     # stderr may be None, closed, or be in the middle of a write that a signal's handler has come into.
     try:
         sys.stderr.write(f"synapse-otel: {line}\n")
+    except Exception as error:  # noqa: BLE001 - as above
+        let_through(error)
+
+
+def warn(log: logging.Logger, text: str, *arguments: object, cause: BaseException | None = None) -> None:
+    """Tell the job's user something by logging; a handler that fails, on a stream that is closed, is no reason to."""
+    try:
+        log.warning(text, *arguments, exc_info=cause)
     except Exception as error:  # noqa: BLE001 - as above
         let_through(error)
 

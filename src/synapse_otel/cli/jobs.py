@@ -58,7 +58,7 @@ def _overviews(roots: list[Path], stall_seconds: float) -> Iterable[Overview]:
 
 def _table(found: list[Overview]) -> Iterable[str]:
     """Return the table as standard output can show it."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         return whole_table(found)
     console = Console()
     colours = console.color_system is not None and not console.no_color

@@ -85,6 +85,10 @@ class BoundTemplate:
         for key in data:
             if key in self._plain:
                 continue
-            if type(key) is not str or not 0 < len(key.encode("utf-8", "replace")) <= KEY_LIMIT or not self._redact.judge(key):
+            if (
+                type(key) is not str
+                or not 0 < len(key.encode("utf-8", "replace")) <= KEY_LIMIT
+                or not self._redact.judge(key)
+            ):
                 return False
         return True
