@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.context import Context
 
 from synapse_otel.explained import Check, explained_by
+from synapse_otel.notices import say
 from synapse_otel.signals import semconv
 from synapse_otel.signals.job import Job
 from synapse_otel.signals.start import JobSpec, start_job
@@ -277,7 +278,6 @@ def _record_nothing() -> None:
 
 def _set_up_worker(settings: Mapping[str, Any]) -> Pipeline | None:
     """Set up a process with the settings of another; None where they do not work here, which is said once."""
-    from synapse_otel.pipeline import say
     from synapse_otel.settings import SettingsError, load_settings
     from synapse_otel.settings.travelling import unpacked
 
@@ -320,8 +320,6 @@ def _end(started: Job, error: BaseException | None) -> None:
 
 def _report(started: Job, result: str, account: Account | None) -> None:
     """Say on one line how the job ended, and what became of its telemetry."""
-    from synapse_otel.pipeline import say
-
     seconds = (started.finished or {}).get("seconds", 0.0)
     span = started.root.span.get_span_context()
     trace = f" · trace {span.trace_id:032x}" if span.is_valid else ""

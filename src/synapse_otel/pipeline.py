@@ -22,6 +22,7 @@ from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.journal.writer import JournalWriter
+from synapse_otel.notices import say
 from synapse_otel.otel_seam import unset_providers
 from synapse_otel.recorder.install import Installed, install
 from synapse_otel.recorder.recorder import RecorderOptions
@@ -50,15 +51,6 @@ def _collect_now() -> None:
     """
     if gc.isenabled() and sys.getallocatedblocks() < _FEW_BLOCKS:
         gc.collect()
-
-
-def say(line: str) -> None:
-    """Tell the job's user something about its telemetry, once, on stderr."""
-    # stderr may be closed, or be in the middle of a write that a signal's handler has come into.
-    try:
-        sys.stderr.write(f"synapse-otel: {line}\n")
-    except Exception as error:  # noqa: BLE001 - as above
-        let_through(error)
 
 
 class Pipeline:

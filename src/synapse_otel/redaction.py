@@ -34,11 +34,21 @@ _TEXT: Final = re.compile(
     r"|(?<![A-Za-z0-9])sk-[\w-]{20,})"
     r"|(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))"
     r"|(?P<scheme>\b(?:[Bb]earer|[Bb]asic)\s+)[\w.~+/=-]{16,}"
-    r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)"
-    r"|(?P<named>(?i:\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key))[\"']?\s*[=:]\s*)"
-    r"[\"']?[^\s\"',;&]+[\"']?",
+    r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)",
     re.DOTALL,
 )
+_IS = r"\\*[\"']?\s*[=:]\s*"
+# A value behind the name of a secret, whatever stands in front of that: DB_PASSWORD=, "client_secret": , --hf-token=.
+# Not max_tokens=, and neither num_token=15 nor the tokens of a tokenizer, as eos_token=.
+_NAMED_SOURCE: Final = (
+    r"((?:pass(?:word|wd|phrase)|secret|(?:api|access|account|private|secret|signing)[_.-]?key|\btoken"
+    rf"|(?<!bos_)(?<!cls_)(?<!eos_)(?<!mask_)(?<!pad_)(?<!sep_)(?<!unk_)token(?!{_IS}\d{{1,9}}(?:\.\d+)?(?![\w.-]))){_IS})"
+    r"(?:\\*\"[^\"]*\"|\\*'[^']*'|\\*[\"']?[^\s\"',;&]+)"
+)
+_NAMED: Final = re.compile(_NAMED_SOURCE, re.IGNORECASE)
+_NAMED_LOW: Final = re.compile(_NAMED_SOURCE)
+"""Finds the same in a text in small letters, in a third of the time."""
+_NAMES: Final = ("token", "secret", "pass", "key")
 _KEYS_KEPT: Final = 10_000
 DEEPEST: Final = 16
 """Lists and mappings nested deeper are left out: OTLP has them as text from there on, which would tell secrets."""
@@ -69,7 +79,13 @@ def redact_text(text: str) -> str:
         or "ASIA" in text
     ):
         return text
-    return _TEXT.sub(_replace, text) if _TEXT.search(text) else text
+    if _TEXT.search(text):
+        text = _TEXT.sub(_replace, text)
+    if "=" in text or ":" in text:
+        low = text.lower()
+        if any(name in low for name in _NAMES) and _NAMED_LOW.search(low):
+            text = _NAMED.sub(rf"\1{REDACTED}", text)
+    return text
 
 
 def redact_arguments(arguments: Iterable[str]) -> list[str]:
@@ -91,7 +107,7 @@ def redact_arguments(arguments: Iterable[str]) -> list[str]:
 
 
 def _replace(match: re.Match[str]) -> str:
-    return (match["scheme"] or match["user"] or match["named"] or "") + REDACTED
+    return (match["scheme"] or match["user"] or "") + REDACTED
 
 
 class KeyRedaction:

@@ -12,6 +12,7 @@ from synapse_otel.cli.codes import UNHEALTHY
 from synapse_otel.cli.lines import say
 from synapse_otel.doctor import Finding, Level, examine
 from synapse_otel.explained import Check
+from synapse_otel.journal.frames import clean
 from synapse_otel.report.words import printable
 
 _SIGNS = {
@@ -34,7 +35,7 @@ def doctor(checks: Collection[Check] | None, *, json: bool, probe: bool) -> int:
     failures, warnings = (_count(found, level) for level in (Level.FAILURE, Level.WARNING))
     if json:
         report = {"healthy": not failures, "failures": failures, "warnings": warnings, "findings": found}
-        say(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+        say(msgspec.json.format(msgspec.json.encode(clean(msgspec.to_builtins(report))), indent=2).decode())
     else:
         say("")
         say(_summary(failures, warnings, tried=any(finding.check is Check.ENDPOINT for finding in found)))

@@ -8,7 +8,7 @@ from typing import Final
 
 from synapse_otel.cli.ending import end_in_order
 from synapse_otel.cli.lines import say, tell
-from synapse_otel.cli.roots import journal_roots
+from synapse_otel.cli.roots import readable_roots
 from synapse_otel.recording import find_run, run_groups, same_run
 from synapse_otel.report.words import path as shown_path
 from synapse_otel.report.words import size
@@ -32,7 +32,7 @@ def export(run: str | None, *, kind: str, output: Path | None) -> int:
         SettingsError: a setting is wrong.
     """
     settings = load_settings()
-    roots = journal_roots(settings)
+    roots = readable_roots(settings)
     with ExitStack() as stack:
         if run is not None and Path(run).is_file():
             end_in_order()

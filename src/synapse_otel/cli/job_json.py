@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 
 from synapse_otel.account import Account
+from synapse_otel.journal.frames import clean
 from synapse_otel.recording import CategoryProgress, JobOverview, Overview, run_name
 
 
 def as_json(found: Overview | Sequence[Overview]) -> str:
     """Return one run, or a list of them, as JSON."""
     values = _run(found) if isinstance(found, Overview) else [_run(one) for one in found]
-    return msgspec.json.format(msgspec.json.encode(values), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(clean(values)), indent=2).decode()
 
 
 def _run(one: Overview) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from synapse_otel.cli.job_details import details
 from synapse_otel.cli.job_json import as_json
 from synapse_otel.cli.job_table import fitted_table, whole_table
 from synapse_otel.cli.lines import say, tell
-from synapse_otel.cli.roots import journal_roots
+from synapse_otel.cli.roots import readable_roots
 from synapse_otel.recording import Overview, find_run, run_groups, same_run
 from synapse_otel.report.glyphs import ASCII, UNICODE
 from synapse_otel.settings import load_settings
@@ -30,7 +30,7 @@ def jobs(run: str | None, *, json: bool) -> int:
         SettingsError: a setting is wrong.
     """
     settings = load_settings()
-    roots = journal_roots(settings)
+    roots = readable_roots(settings)
     if run is not None:
         one = Overview.read(same_run(find_run(run, roots), roots), stall_seconds=settings.stall_timeout)
         say(as_json(one) if json else "\n".join(details(one)))
@@ -58,7 +58,7 @@ def _overviews(roots: list[Path], stall_seconds: float) -> Iterable[Overview]:
 
 def _table(found: list[Overview]) -> Iterable[str]:
     """Return the table as standard output can show it."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         return whole_table(found)
     console = Console()
     colours = console.color_system is not None and not console.no_color

@@ -6,13 +6,32 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from synapse_otel.journal.folder import spare_roots
+from synapse_otel.cli.lines import tell
+from synapse_otel.journal.folder import look_into, spare_roots
 from synapse_otel.settings import Settings
 
 
 def journal_roots(settings: Settings) -> list[Path]:
     """Return the folders that hold journals: the set one first, then those for when it cannot be written."""
     return [settings.journal_dir, *spare_roots()]
+
+
+def readable_roots(settings: Settings) -> list[Path]:
+    """Return those of them that can be looked into, and tell of the set one if it cannot.
+
+    Raises:
+        OSError: it cannot, and there are no others.
+    """
+    roots = journal_roots(settings)
+    try:
+        look_into(settings.journal_dir)
+    except OSError as error:
+        others = [root for root in roots[1:] if root.is_dir()]
+        if not others:
+            raise
+        tell(f"{settings.journal_dir}: {error.strerror or error}; what is in it is left out")
+        return others
+    return roots
 
 
 def check_owner(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from synapse_otel.cli.roots import journal_roots
+from synapse_otel.cli.roots import readable_roots
 from synapse_otel.recording import Recording, find_run, same_run
 from synapse_otel.report import Report
 from synapse_otel.settings import load_settings
@@ -18,7 +18,7 @@ def show(run: str | None) -> int:
         SettingsError: a setting is wrong.
     """
     settings = load_settings()
-    roots = journal_roots(settings)
+    roots = readable_roots(settings)
     folders = same_run(find_run(run, roots), roots)
     Console(highlight=False).print(Report(Recording.read(*folders, stall_seconds=settings.stall_timeout)))
     return 0

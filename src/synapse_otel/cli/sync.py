@@ -11,7 +11,7 @@ from typing import Final
 from synapse_otel.account import Account, account_of
 from synapse_otel.cli.codes import PENDING
 from synapse_otel.cli.lines import say, tell
-from synapse_otel.cli.roots import check_owner, foreign_runs, is_own, journal_roots
+from synapse_otel.cli.roots import check_owner, foreign_runs, is_own, readable_roots
 from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.recording import RunState, emitted_records, find_run, run_state, same_run
@@ -47,8 +47,9 @@ def sync(run: str | None) -> int:
     settings = load_settings()
     destination = load_destination(settings)
     place = _shown(destination)
-    roots = journal_roots(settings)
-    check_owner(settings)
+    roots = readable_roots(settings)
+    if settings.journal_dir in roots:
+        check_owner(settings)
     foreign = foreign_runs(roots)
     if foreign and run is None:
         tell(f"{_runs(len(foreign))} of other users left alone: {foreign[0].name}{_more(len(foreign))}")

@@ -19,7 +19,7 @@ import anyio
 
 from synapse_otel.cli.ending import end_in_order
 from synapse_otel.cli.lines import say, tell
-from synapse_otel.cli.roots import journal_roots
+from synapse_otel.cli.roots import readable_roots
 from synapse_otel.journal.folder import is_run, run_folders
 from synapse_otel.recording import find_run
 from synapse_otel.settings import Settings, load_settings
@@ -101,7 +101,7 @@ def _serve_page(library: Library, run: str, *, port: int | None, browser: bool, 
 
 def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Path], str]:
     """Return the folders of journals, further folders of runs, and the id of the run to begin with."""
-    roots = journal_roots(settings)
+    roots = readable_roots(settings)
     if target is None:
         return roots, [], ""
     folder = Path(target)

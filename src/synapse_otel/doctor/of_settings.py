@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from synapse_otel.doctor.finding import Finding, Level
 from synapse_otel.explained import Check
-from synapse_otel.settings import OtlpSettings, Settings, variables_of
+from synapse_otel.settings import PYPROJECT, OtlpSettings, Settings, absolute, variables_of
 from synapse_otel.shipper.destination import HIDDEN, Destination, Endpoint, shown_url
 
 _PREFIX: Final = "SYNAPSE_OTEL_"
@@ -107,4 +107,4 @@ def _shown(field: str, value: Any) -> str:
 def _source(field: str) -> str:
     names = {name.upper(): name for name in os.environ if os.environ[name]}
     found = next((names[variable] for variable in variables_of(field) if variable in names), None)
-    return f"the environment ({found})" if found else str(Path.cwd() / "pyproject.toml")
+    return f"the environment ({found})" if found else str(absolute(Path(PYPROJECT)))

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from synapse_otel.notices import say
+
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
@@ -57,7 +59,7 @@ class _Waiting:
         try:
             _follow(self._wanted)
         except Exception as error:  # noqa: BLE001 - whatever becomes of the telemetry, the import goes on
-            sys.stderr.write(f"synapse-otel: {name} is not instrumented: {type(error).__name__}: {error}\n")
+            say(f"{name} is not instrumented: {type(error).__name__}: {error}")
         return find_spec(name)
 
 
@@ -82,7 +84,7 @@ def _instrument_sdk(_package: ModuleType) -> None:
     try:
         SynapseInstrumentor().instrument(raise_exception_on_conflict=True)
     except DependencyConflictError as error:
-        sys.stderr.write(f"synapse-otel: plugins on the Synapse SDK are not recorded: {error}\n")
+        say(f"plugins on the Synapse SDK are not recorded: {error}")
 
 
 def _instrument_client(package: ModuleType) -> None:

@@ -80,7 +80,7 @@ class Reporting:
         contain(error)
         if not self._failed:
             self._failed = True
-            from synapse_otel.pipeline import say
+            from synapse_otel.notices import say
 
             reason = f"{type(error).__name__}: {described(error, str)}"
             say(f"a callback could not report, and the training goes on: {reason}; {explained_by(Check.ENVIRONMENT)}")

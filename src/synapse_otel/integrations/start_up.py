@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from synapse_otel.integrations.activation import activate
+from synapse_otel.notices import say
 
 try:
     activate()
 except Exception as error:  # noqa: BLE001 - whatever becomes of the telemetry, the program starts
-    sys.stderr.write(f"synapse-otel: the Synapse SDK is not instrumented: {type(error).__name__}: {error}\n")
+    say(f"the Synapse SDK is not instrumented: {type(error).__name__}: {error}")

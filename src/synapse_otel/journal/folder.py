@@ -163,15 +163,30 @@ def _run_of_segments(folder: Path) -> Run | None:
 
 
 def run_folders(root: Path, known: Container[Path] = ()) -> Iterator[Path]:
-    """Yield the folders of all runs below a root, the oldest first, but for those that are known already."""
+    """Yield the folders of all runs below a root, the oldest first, but for those that are known already.
+
+    A root that is not there, or may not be looked into, has none: it must not hold up the others (`look_into`).
+    """
     try:
         names = sorted(os.listdir(root))
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return
     for name in names:
         folder = root / name
         if not name.startswith(".") and folder not in known and is_run(folder):
             yield folder
+
+
+def look_into(root: Path) -> None:
+    """Raise what keeps a user from the runs below a root; one that is not there (yet) is empty.
+
+    Raises:
+        OSError: it may not be looked into.
+    """
+    try:
+        os.listdir(root)
+    except (FileNotFoundError, NotADirectoryError):
+        return
 
 
 def is_run(folder: Path) -> bool:

@@ -7,7 +7,7 @@ on the last values outlive the process. Layout of a slot of 256 bytes, little en
     0       1     kind       a `SlotKind`; 0: free. Written last.
     1       1     length     of the text in bytes
     8       8     job        span id of the job's root span (zeros: no span)
-    16      112   text       category, message context or event name, UTF-8
+    16      112   text       category, message context or event name, UTF-8 (`slot_text`)
     128     64    copy 0     for progress: XXH3 (64 bits) of what follows, sequence u64, six numbers (`Progress`)
     192     64    copy 1     the copies are written in turn, so one of them is always whole
     128     8     value      for counters: u64
@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from math import isfinite
 from struct import Struct
 from threading import RLock
 from typing import Any, Final, TypeVar
@@ -39,6 +40,24 @@ _U64: Final = Struct("<Q")
 _pack_count: Final = _U64.pack_into
 _LEAST_FALL: Final = 0.5
 """A progress that falls to less than half begins a new pass; a smaller fall is a correction."""
+
+
+def slot_text(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return a name as a slot can hold it: a longer one is cut between letters, and a digest tells it from others.
+
+    Args:
+        text: The name; lone surrogates in it are written as escapes.
+        limit: Bytes of UTF-8.
+    """
+    encoded = text.encode("utf-8", "backslashreplace")
+    if len(encoded) <= limit:
+        return encoded.decode()
+    digest = f"~{checksum(encoded):016x}"[:_DIGEST]
+    return encoded[: limit - _DIGEST].decode("utf-8", "ignore") + digest
+
+
+_DIGEST: Final = 9
+"""Characters of what stands behind a name that was cut: ``~`` and eight hexadecimal digits."""
 
 
 class SlotKind(IntEnum):
@@ -70,8 +89,9 @@ class Progress:
 
     @property
     def ratio(self) -> float:
-        """Share done, 0 to 1."""
-        return self.current / self.limit
+        """Share done, 0 to 1; 0 where there is no telling, of an infinite number."""
+        share = self.current / self.limit
+        return share if isfinite(share) else 0.0
 
     @property
     def rate(self) -> float | None:
@@ -82,11 +102,11 @@ class Progress:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds from the last change to the end at this pass's rate, or None while unknown."""
+        """Seconds from the last change to the end at this pass's rate, or None where unknown."""
         if self.current >= self.limit:
             return 0.0
         rate = self.rate
-        return (self.limit - self.current) / rate if rate else None
+        return (self.limit - self.current) / rate if rate and isfinite(self.limit) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +320,7 @@ def _nothing(_job: JobEntry, _time: int) -> None:
 
 
 def _write_key(buffer: memoryview, at: int, kind: SlotKind, job: bytes, text: str) -> None:
-    encoded = text.encode("utf-8", "backslashreplace")[:TEXT_LIMIT]
+    encoded = slot_text(text).encode()
     buffer[at : at + SLOT_SIZE] = bytes(SLOT_SIZE)
     buffer[at + 8 : at + 16] = job
     buffer[at + _TEXT : at + _TEXT + len(encoded)] = encoded

@@ -6,14 +6,16 @@ collection along when it is due, and the end of the run always does.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.resources import Resource
 
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.recorder.recorder import Recorder
+from synapse_otel.redaction import redact_text
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
@@ -60,6 +62,19 @@ class ForeignMetrics:
             self._recorder.append(Kind.OTLP_METRICS, Signal.METRICS, _encoded(data), 1)
 
 
+def _redact(found: Any) -> None:
+    """Take out of the attributes what looks like a credential: the shipper sends these as they are."""
+    metrics = (metric for scope in found.scope_metrics for metric in scope.metrics if metric.WhichOneof("data"))
+    for metric in metrics:
+        for point in getattr(metric, metric.WhichOneof("data")).data_points:
+            for attribute in point.attributes:
+                if attribute.value.string_value:
+                    attribute.value.string_value = _redacted(attribute.value.string_value)
+
+
+_redacted: Final = lru_cache(maxsize=4_096)(redact_text)
+
+
 def _encoded(data: Any) -> bytes:
     """Return the scopes' metrics as an OTLP ``ResourceMetrics`` without its resource, by OpenTelemetry's encoder."""
     from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -68,6 +83,7 @@ def _encoded(data: Any) -> bytes:
     joined = request.resource_metrics[0]
     for further in request.resource_metrics[1:]:
         joined.scope_metrics.extend(further.scope_metrics)
+    _redact(joined)
     joined.ClearField("resource")
     joined.ClearField("schema_url")
     return joined.SerializeToString()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
-from opentelemetry.sdk.resources import Resource, ResourceDetector, get_aggregated_resources
+from opentelemetry.sdk.resources import Resource
 
 from synapse_otel.contained import contain
+from synapse_otel.notices import say_once
 from synapse_otel.redaction import redact_arguments, redact_values
 from synapse_otel.signals import semconv
 
@@ -20,30 +23,39 @@ _UNKNOWN: Final = "unknown_service"
 
 
 def make_resource(attributes: Mapping[str, Any]) -> Resource:
-    """Return ``attributes`` with what the standard variables and detectors say; a service name in those wins."""
+    """Return ``attributes`` with what the standard variables and detectors say; a service name in those wins.
+
+    What cannot be found out is said once, and is missing alone.
+    """
     given = {key: value for key, value in attributes.items() if value is not None}
-    try:
-        return _detected(given)
-    except Exception as error:  # noqa: BLE001 - a detector's failure, or no file can be opened: never the job's
-        contain(error)
-        return Resource(given)
-
-
-def _detected(given: dict[str, Any]) -> Resource:
-    variables = Resource.create()
-    named = str(variables.attributes.get(semconv.SERVICE_NAME, ""))
-    if not named.startswith(_UNKNOWN):
+    variables = _part("what the standard variables say", lambda: Resource.create().attributes)
+    named = str(variables.get(semconv.SERVICE_NAME, ""))
+    if named and not named.startswith(_UNKNOWN):
         given[semconv.SERVICE_NAME] = named
-    own = {**code_version(Path.cwd()), semconv.PROCESS_COMMAND_ARGS: redact_arguments(sys.orig_argv)}
-    detected = get_aggregated_resources(_detectors(), Resource(own))
-    merged = detected.merge(variables).merge(Resource(given))
-    return Resource({key: redact_values(_plain(value)) for key, value in merged.attributes.items()}, merged.schema_url)
+    found = {
+        **_part("branch and revision", lambda: code_version(Path.cwd())),
+        **_part("the command line", lambda: {semconv.PROCESS_COMMAND_ARGS: redact_arguments(sys.orig_argv)}),
+        semconv.PROCESS_PID: os.getpid(),
+    }
+    for name in _DETECTORS:
+        found |= _part(f"what the detector {name!r} finds", partial(_detected, name))
+    merged = {**found, **variables, **given}
+    return Resource({key: redact_values(_plain(value)) for key, value in merged.items()})
 
 
-def _detectors() -> list[ResourceDetector]:
-    """Return the SDK's own detectors; those that OTEL_EXPERIMENTAL_RESOURCE_DETECTORS names have run already."""
+def _part(what: str, find: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    try:
+        return dict(find())
+    except Exception as error:  # noqa: BLE001 - a working directory that is gone, a detector's failure: never the job's
+        contain(error)
+        say_once(f"the resource lacks {what}: {type(error).__name__}: {error}")
+        return {}
+
+
+def _detected(name: str) -> Mapping[str, Any]:
+    """Return what one of the SDK's detectors finds; those of OTEL_EXPERIMENTAL_RESOURCE_DETECTORS have run already."""
     found = entry_points(group="opentelemetry_resource_detector")
-    return [found[name].load()() for name in _DETECTORS if name in found.names]
+    return found[name].load()().detect().attributes if name in found.names else {}
 
 
 def _plain(value: Any) -> Any:
@@ -51,27 +63,34 @@ def _plain(value: Any) -> Any:
 
 
 def code_version(folder: Path) -> dict[str, str]:
-    """Return branch and revision of the git repository that a folder is in, if any, read from its files."""
+    """Return branch and revision of the git repository that a folder is in, if any, read from its files.
+
+    Raises:
+        OSError: they cannot be read.
+    """
     for above in (folder, *folder.parents)[:_SEARCHED]:
         git = above / ".git"
         if git.is_dir():
-            try:
-                return _head(git)
-            except OSError:
-                return {}
+            return _head(git)
     return {}
 
 
 def _head(git: Path) -> dict[str, str]:
-    head = (git / "HEAD").read_text(encoding="utf-8").strip()
+    head = _text(git / "HEAD")
     if not head.startswith("ref: "):
-        return {semconv.VCS_REVISION: head}
+        return {semconv.VCS_REVISION: head} if head else {}
     reference = head.removeprefix("ref: ")
     name = reference.removeprefix("refs/heads/")
-    loose = git / reference
-    if loose.is_file():
-        return {semconv.VCS_NAME: name, semconv.VCS_REVISION: loose.read_text(encoding="utf-8").strip()}
-    packed = git / "packed-refs"
-    lines = packed.read_text(encoding="utf-8").splitlines() if packed.is_file() else []
-    revision = next((line.split()[0] for line in lines if line.endswith(f" {reference}")), None)
+    revision = _text(git / reference)
+    if not revision:
+        lines = _text(git / "packed-refs").splitlines()
+        revision = next((line.split()[0] for line in lines if line.endswith(f" {reference}")), "")
     return {semconv.VCS_NAME: name} | ({semconv.VCS_REVISION: revision} if revision else {})
+
+
+def _text(path: Path) -> str:
+    """Return what a file of git's says, nothing if it is not there; names of references need not be UTF-8."""
+    try:
+        return os.fsdecode(path.read_bytes()).strip()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""

@@ -13,7 +13,7 @@ from synapse_otel.redaction import KeyRedaction
 DATA_LIMIT: Final = 1_024
 """Bytes of a record with data, encoded; a longer one may have texts to cut, and goes the long way."""
 KEY_LIMIT: Final = 256
-"""Characters of a key."""
+"""Bytes of a key in UTF-8."""
 _BRIEF: Final = int(Kind.BRIEF)
 _LOGS: Final = int(Signal.LOGS)
 _SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
@@ -85,6 +85,10 @@ class BoundTemplate:
         for key in data:
             if key in self._plain:
                 continue
-            if type(key) is not str or not 0 < len(key) <= KEY_LIMIT or not self._redact.judge(key):
+            if (
+                type(key) is not str
+                or not 0 < len(key.encode("utf-8", "replace")) <= KEY_LIMIT
+                or not self._redact.judge(key)
+            ):
                 return False
         return True

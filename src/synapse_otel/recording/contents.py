@@ -10,7 +10,7 @@ from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.templates import Templates
 from synapse_otel.recording.entries import Link, LogEntry, LogKind, Role, Series, Span, SpanEvent
-from synapse_otel.redaction import redact_values
+from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.signals import semconv
 
 _ERROR: Final = 2
@@ -134,7 +134,7 @@ class Contents:
                 time=log.time,
                 kind=kind_of(log),
                 severity=log.severity,
-                event_name=log.event_name or "",
+                event_name=redact_text(log.event_name or ""),
                 body=redact_values(log.body),
                 attributes=redact_values(log.attributes),
                 trace_id=log.span[_TRACE_ID].hex(),
@@ -178,7 +178,7 @@ class Contents:
         if known is not None and not whole:
             return  # every segment repeats the spans that are open
         self.spans[span_id] = Span(
-            name=span.name,
+            name=redact_text(span.name),
             role=_role(span.attributes),
             trace_id=span.trace_id.hex(),
             span_id=span_id,
@@ -188,7 +188,9 @@ class Contents:
             attributes=redact_values(span.attributes),
             failed=span.status == _ERROR,
             status_message=redact_values(span.status_message),
-            events=[SpanEvent(event.time, event.name, redact_values(event.attributes)) for event in span.events],
+            events=[
+                SpanEvent(event.time, redact_text(event.name), redact_values(event.attributes)) for event in span.events
+            ],
             links=[
                 Link(link.trace_id.hex(), link.span_id.hex(), redact_values(link.attributes)) for link in span.links
             ],

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final
 
 from rich.cells import cell_len, set_cell_size
@@ -25,6 +26,8 @@ _SIZES: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 def duration(seconds: float) -> str:
     """Return a duration: ``<0.1 ms``, ``0.3 ms``, ``42 ms``, ``9.81 s``, ``12 m 05 s``, ``3 h 07 m``, ``2 d 04 h``."""
+    if not isfinite(seconds):
+        return f"{seconds:g} s"
     if seconds < 1:
         milliseconds = seconds * 1000
         if milliseconds < _LEAST_MILLISECONDS:
@@ -43,7 +46,7 @@ def offset(seconds: float) -> str:
     """Return a time since the job began: ``+1.25 s``, ``+1:02:05``."""
     sign = "-" if seconds < 0 else "+"
     seconds = abs(seconds)
-    if seconds < _MINUTE:
+    if seconds < _MINUTE or not isfinite(seconds):
         return f"{sign}{seconds:.2f} s"
     whole = int(seconds)
     minutes = f"{whole % _HOUR // _MINUTE:02}:{whole % _MINUTE:02}"
@@ -51,7 +54,9 @@ def offset(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number in four digits; whole ones whole."""
+    """Return a number in four digits; whole ones whole, and ``inf`` and ``nan`` as they are."""
+    if not isfinite(value):
+        return f"{value:g}"
     if value == int(value) and abs(value) < _HUGE:
         return f"{int(value):,}"
     if _TINY <= abs(value) < _LARGE:
@@ -65,8 +70,11 @@ def size(count: float) -> str:
 
 
 def clock(nanoseconds: int) -> str:
-    """Return a Unix time in ns as local date and time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(nanoseconds / 1e9))
+    """Return a Unix time in ns as local date and time; ``?`` for one that no calendar has."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(nanoseconds / 1e9))
+    except (OverflowError, ValueError, OSError):
+        return "?"
 
 
 def printable(text: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from synapse_otel.explained import Check, explained_by
@@ -55,6 +56,14 @@ def boolean(value: object) -> object:
     return value.strip().lower() == "true"
 
 
+def absolute(path: Path) -> Path:
+    """Return a path from the root on; where the working directory is gone, as it is: nothing can be there."""
+    try:
+        return path.absolute()
+    except OSError:
+        return path
+
+
 class Source(BaseSettings):
     """Settings from the environment: what is set to nothing counts as not set, a field that is not known is wrong."""
 
@@ -64,6 +73,13 @@ class Source(BaseSettings):
         frozen=True,
         populate_by_name=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stripped(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take the white space around texts away: a secret of Kubernetes often ends with a line feed."""
+        texts = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in texts.items() if value != ""}
 
 
 _Loaded = TypeVar("_Loaded", bound=BaseSettings)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, FilePath
 from pydantic_settings import NoDecode
 
-from synapse_otel.settings.base import SettingsError, Source, boolean, loaded, lower, pairs
+from synapse_otel.settings.base import SettingsError, Source, absolute, boolean, loaded, lower, pairs
 from synapse_otel.settings.own import Settings
 from synapse_otel.shipper.destination import LONGEST_TIMEOUT_SECONDS, Destination, Endpoint, Protocol
 
@@ -62,7 +62,7 @@ def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signa
     paths = {"certificate", "client_certificate", "client_key"}
     # The shipper's process works in another folder.
     fields: dict[str, Any] = {
-        name: str(value.absolute()) if name in paths else value for name, value in given.items() if value is not None
+        name: str(absolute(value)) if name in paths else value for name, value in given.items() if value is not None
     }
     try:
         endpoint = Endpoint(**fields)
@@ -74,19 +74,20 @@ def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signa
 
 
 def _url(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signal: str, *, grpc: bool) -> str:
-    """Return where a signal goes: its own address as it is; over HTTP its path is added to the common one."""
+    """Return where a signal goes: its own address as it is; over HTTP its path is added to that of the common one."""
     base = settings.endpoint or shared.endpoint
     if grpc:
         return _absolute_socket(_first(settings.endpoint, own.endpoint, base, DEFAULT_GRPC_ENDPOINT))
     if own.endpoint and not settings.endpoint:
         return own.endpoint
-    return f"{(base or DEFAULT_ENDPOINT).rstrip('/')}/v1/{signal}"
+    address, mark, query = (base or DEFAULT_ENDPOINT).partition("#")[0].partition("?")
+    return f"{address.rstrip('/')}/v1/{signal}{mark}{query}"
 
 
 def _absolute_socket(endpoint: str) -> str:
     """Return a gRPC endpoint whose path, if it is one of a socket, does not depend on the folder one works in."""
     scheme, _, path = endpoint.partition(":")
-    return f"unix:{Path(path).absolute()}" if scheme == "unix" and path and not path.startswith("/") else endpoint
+    return f"unix:{absolute(Path(path))}" if scheme == "unix" and path and not path.startswith("/") else endpoint
 
 
 def _proxy(endpoint: Endpoint) -> str | None:

@@ -15,13 +15,15 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, PositiveFloat, field_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
-    PyprojectTomlConfigSettingsSource,
     SettingsConfigDict,
 )
 
-from synapse_otel.settings.base import SettingsError, Source, loaded, lower, pairs, words
+from synapse_otel.notices import say_once
+from synapse_otel.settings.base import SettingsError, Source, absolute, loaded, lower, pairs, words
+from synapse_otel.settings.pyproject import pyproject_settings
 from synapse_otel.shipper.destination import Protocol
 
 _MEBIBYTE: Final = 1 << 20
@@ -35,15 +37,43 @@ def _standard(variable: str) -> AliasChoices:
 
 def _state_folder() -> Path:
     """Return the user's state folder for journals (XDG Base Directory Specification)."""
-    state = os.environ.get("XDG_STATE_HOME")
-    base = Path(state) if state and Path(state).is_absolute() else Path.home() / ".local" / "state"
-    return base / "synapse-otel"
+    state = Path((os.environ.get("XDG_STATE_HOME") or "").strip())
+    if state.is_absolute():
+        return state / "synapse-otel"
+    try:
+        return absolute(_expanded(Path("~/.local/state"))) / "synapse-otel"
+    except ValueError:
+        found = _temporary_folder() / f"synapse-otel-{os.geteuid()}"
+        say_once(f"HOME is not set, and the user database has no home folder: journals are in {found}")
+        return found
+
+
+def _temporary_folder() -> Path:
+    import tempfile
+
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:  # no such folder can be written: whoever tries that one says so
+        return Path("/tmp")  # noqa: S108 - a folder of our own below it, 0700
+
+
+def _expanded(path: Path) -> Path:
+    """Return a path without ``~``.
+
+    Raises:
+        ValueError: nobody says where that is: HOME is not set, and the user has no entry in the user database.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        msg = f"{path}: {error}"
+        raise ValueError(msg) from None
 
 
 class Settings(Source):
     """Settings of synapse-otel."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, pyproject_toml_table_header=("tool", "synapse_otel"))
+    model_config = SettingsConfigDict(env_prefix=_PREFIX)
 
     journal_dir: Path = Field(default_factory=_state_folder)
     """Folder of all journals."""
@@ -115,7 +145,7 @@ class Settings(Source):
     @field_validator("journal_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        return absolute(_expanded(value))
 
     @field_validator("journal_budget")
     @classmethod
@@ -135,7 +165,7 @@ class Settings(Source):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Say where settings come from, the first first."""
-        return init_settings, env_settings, PyprojectTomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=pyproject_settings())
 
     @property
     def logging_level(self) -> int | None:

@@ -136,7 +136,11 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
             salt: A secret of the user's, so that nobody can try out headers against the key.
 
         """
-        return hmac.digest(salt, _ORDERED.encode(self), "sha256").hex()[:_KEY_DIGITS]
+        try:
+            told = _ORDERED.encode(self)
+        except UnicodeEncodeError:  # paths need not be UTF-8
+            told = repr(msgspec.to_builtins(self, order="sorted")).encode("utf-8", "backslashreplace")
+        return hmac.digest(salt, told, "sha256").hex()[:_KEY_DIGITS]
 
     def to_json(self) -> bytes:
         """Return the destination as JSON, secrets included."""

@@ -115,7 +115,7 @@ class _Known:
                 encode_logs.SEVERITY_TEXTS[template.severity_text],
                 attributes(encode_logs.ATTRIBUTES, own),
                 encode_logs.SPANS[template.span],
-                encode_logs.EVENT_NAMES[template.event_name],
+                encode_logs.EVENT_NAMES[template.event_name and redact_text(template.event_name)],
             )
         )
 

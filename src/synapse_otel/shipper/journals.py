@@ -134,7 +134,7 @@ class Journals:
         """Look for new runs in a root, if it has changed since it was listed."""
         try:
             changed = root.stat().st_mtime_ns
-        except FileNotFoundError:
+        except OSError:  # not there, or not to be looked into: another root may be
             return
         if self._listed.get(root) == changed:
             return

@@ -107,6 +107,8 @@ class LogsLane(Lane):
 
 def redacted(log: Log) -> Log:
     """Return a record without what looks like a credential in its texts."""
+    if log.event_name:
+        log.event_name = redact_text(log.event_name)
     body = log.body
     if isinstance(body, str):
         log.body = redact_text(body)

@@ -14,6 +14,7 @@ from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Samples, Segment, Series, Signal
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.state import SlotKind, SlotValue
+from synapse_otel.redaction import redact_values
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.delivery import Send
 from synapse_otel.shipper.encode_metrics import Exemplar, gauge_points, metric, sum_point
@@ -94,6 +95,7 @@ class MetricsLane(Lane):
     def define(self, structure: Any) -> None:
         """Take the definition of a series."""
         if isinstance(structure, Series) and structure.instrument in _INSTRUMENTS:
+            structure.attributes = redact_values(structure.attributes)
             self._series[structure.id] = structure
 
     def on_segment(self, segment: Segment) -> None:
@@ -106,6 +108,7 @@ class MetricsLane(Lane):
 
     def on_job(self, job: frames.Job) -> None:
         """Take note of a job that begins or ends."""
+        job.attributes = redact_values(job.attributes)
         attributes = job.attributes if job.own else {semconv.WORKER_ID: self._worker, **job.attributes}
         known = self._jobs.setdefault(job.key, _Job(attributes, job.scope, own=job.own))
         if job.end and not known.ended:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from synapse_otel.journal.frames import Log, Signal, Span, SpanEvent
 from synapse_otel.journal.reader import Frame, read_all
 from synapse_otel.journal.usage import read_usage
-from synapse_otel.redaction import redact_values
+from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.encode_spans import span as encode_span
 from synapse_otel.shipper.jobs import Death, at_work, is_job, is_worker, killed
@@ -137,8 +137,10 @@ def _end_of_worker(worker: Span, death: Death) -> SpanEvent:
 
 def redacted(span: Span) -> Span:
     """Return a span without what looks like a credential in its texts."""
+    span.name = redact_text(span.name)
     span.attributes = redact_values(span.attributes)
     span.status_message = redact_values(span.status_message)
     for event in span.events:
+        event.name = redact_text(event.name)
         event.attributes = redact_values(event.attributes)
     return span

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -50,6 +51,15 @@ class Orders(msgspec.Struct, frozen=True):
     """What the segments of all journals may take on the disk together."""
     usage_seconds: float = USAGE_SECONDS
     """Between two samples of what jobs use; 0: none are taken."""
+
+    def to_text(self) -> str:
+        """Return them as text for a variable. Paths need not be UTF-8, which msgspec's own JSON has to be."""
+        return json.dumps(msgspec.to_builtins(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> Orders:
+        """Return the orders that `to_text` wrote; anything else raises `ValueError`."""
+        return msgspec.convert(json.loads(text), type=cls)
 
     @property
     def limits(self) -> Limits:

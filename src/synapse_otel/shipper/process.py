@@ -13,8 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from synapse_otel.journal.folder import make_root
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path, log_path
@@ -34,7 +32,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     allow_files()
     collect_seldom()
-    orders = msgspec.json.decode(os.environ.pop(ORDERS_VARIABLE), type=Orders)
+    orders = Orders.from_text(os.environ.pop(ORDERS_VARIABLE))
     root = Path(orders.roots[0])
     make_root(root)
     lock = FileLock(lock_path(root, orders.key))

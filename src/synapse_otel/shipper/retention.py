@@ -154,7 +154,7 @@ def delete_leftovers(root: Path) -> None:
     """Delete folders whose making, or deleting, a process did not live to finish."""
     try:
         names = os.listdir(root)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return
     for name in names:
         folder = root / name

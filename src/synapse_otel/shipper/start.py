@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
-
 from synapse_otel.journal.locks import is_locked
 from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path
 
@@ -69,7 +67,7 @@ def ensure_shipper(orders: Orders) -> bool:
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
     for name, value in _MEMORY.items():
         environment.setdefault(name, value)
-    environment[ORDERS_VARIABLE] = msgspec.json.encode(orders).decode()
+    environment[ORDERS_VARIABLE] = orders.to_text()
     detached = os.path.exists(_SHELL)
     process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own program
         [_SHELL, "-c", _GUARD, _SHELL, *command] if detached else command,
@@ -86,8 +84,8 @@ def ensure_shipper(orders: Orders) -> bool:
 
 
 def is_shipping(root: Path, key: str) -> bool:
-    """Say whether a destination's shipper is running."""
+    """Say whether a destination's shipper is running; none of ours where we may not look."""
     try:
         return is_locked(lock_path(root, key))
-    except FileNotFoundError:
+    except OSError:
         return False

@@ -16,8 +16,14 @@ _GRPC_NAME: Final = re.compile(
 """A target of gRPC's naming: a scheme of its own, or host and port."""
 
 
+_NEVER: Final = re.compile(r"[\x00-\x20\x7f]")
+"""What stands in no URL; `urlsplit` leaves some of it out without a word."""
+
+
 def is_http(url: str) -> bool:
     """Say whether a URL is one of HTTP, with a host."""
+    if _NEVER.search(url):
+        return False
     try:
         parts = urlsplit(url)
         return parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from synapse_otel.signals import semconv
+from synapse_otel.signals.names import free_name
 from synapse_otel.signals.values import flatten, key_text
 
 _PLAIN: Final = frozenset({float, bool, type(None)})
@@ -31,17 +32,23 @@ class EventData:
         names = self._names
         for key, value in data.items():
             kind = type(value)
+            if type(key) is not str:
+                attributes.update(flatten(semconv.DATA_PREFIX, data))  # as a whole: names may come twice
+                return
             if kind in _PLAIN or (kind is str and len(value) < _SHORT) or (kind is int and -_LARGE < value < _LARGE):
                 try:
                     attributes[names[key]] = value
-                except (KeyError, TypeError):
+                except KeyError:
                     attributes[self._name(key)] = value
+            elif isinstance(value, Mapping):
+                attributes.update(flatten(semconv.DATA_PREFIX, data))  # as above
+                return
             else:
                 attributes.update(flatten(semconv.DATA_PREFIX, {key: value}))
 
-    def _name(self, key: object) -> str:
+    def _name(self, key: str) -> str:
         name = semconv.DATA_PREFIX + key_text(key)
-        if type(key) is str and len(self._names) < _NAMES_KEPT:
+        if len(self._names) < _NAMES_KEPT:
             self._names[key] = name
         return name
 
@@ -51,7 +58,8 @@ def product_attributes(products: Mapping[str, Any]) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for key, value in products.items():
         if value is not None and not (isinstance(value, Mapping) and not value):
-            attributes.update(flatten(semconv.PRODUCT_PREFIX, {key: value}))
+            for name, item in flatten(semconv.PRODUCT_PREFIX, {key: value}).items():
+                attributes[free_name(name, attributes)] = item
     return {
         key: value if isinstance(value, _SPAN_TYPES) else json.dumps(value, ensure_ascii=False)
         for key, value in attributes.items()

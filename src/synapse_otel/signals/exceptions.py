@@ -41,12 +41,22 @@ def result_of(error: BaseException | None) -> str:
     if error is None:
         return semconv.RESULT_SUCCESS
     if isinstance(error, SystemExit):
-        return semconv.RESULT_SUCCESS if error.code in {None, 0} else semconv.RESULT_FAILURE
+        return semconv.RESULT_SUCCESS if _exit_status(error) == 0 else semconv.RESULT_FAILURE
     if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):
         return semconv.RESULT_CANCELLATION
     if isinstance(error, TimeoutError):
         return semconv.RESULT_TIMEOUT
     return semconv.RESULT_FAILURE
+
+
+def _exit_status(error: SystemExit) -> int:
+    """Return what the process ends with, as Python has it: anything but an integer or None is printed, and is 1."""
+    code: object = error.code
+    if code is None:
+        return 0
+    if not isinstance(code, int):
+        return 1
+    return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
 
 
 def _is_cancelled(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, Status, StatusCode, get_current_span
 
-from synapse_otel.journal.state import CounterSlot, JobEntry, ProgressSlot, SlotKind
+from synapse_otel.journal.state import TEXT_LIMIT, CounterSlot, JobEntry, ProgressSlot, SlotKind
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import LIVE, scope_or_none
 from synapse_otel.signals.arguments import check_name
@@ -21,8 +21,9 @@ from synapse_otel.signals.exceptions import exception_attributes, result_of
 from synapse_otel.signals.instruments import BLOCK, JOB_ATTRIBUTES, Instruments, end_series, instruments
 from synapse_otel.signals.levels import LEVELS
 from synapse_otel.signals.metrics import SERIES_LIMIT, MetricSeries
+from synapse_otel.signals.names import Names, shown_name
 from synapse_otel.signals.scope import Scope
-from synapse_otel.signals.values import readable, titled
+from synapse_otel.signals.values import cut, readable, titled
 
 CATEGORY_LIMIT: Final = 128
 """Categories of progress and metrics that are kept each on its own; further ones share `semconv.OTHER`."""
@@ -47,7 +48,9 @@ class Job:
         own: bool = True,
     ) -> None:
         self.id = job_id
-        self.category = category
+        self.category = shown_name(category) if category is not None else None
+        self.names = Names(self._say_cut)
+        """Names of steps and events, and categories, as they are shown."""
         self.attributes = dict(attributes or {})
         """Attributes of every metric of the job."""
         self.log_attributes = {semconv.JOB_ID: job_id} if job_id is not None else {}
@@ -133,6 +136,10 @@ class Job:
             )
         return semconv.OTHER
 
+    def _say_cut(self, name: str, shown: str) -> None:
+        text = f"the name {cut(name)!r} is longer than {TEXT_LIMIT} bytes: it and further ones are cut, as {shown!r}"
+        self.root.emit(semconv.EVENT_MESSAGE, text, LEVELS["warning"], self.root_attributes())
+
     def progress_slot(self, category: str | None) -> ProgressSlot:
         """Return the state block's slot of a category; None is the job as a whole."""
         return BLOCK.progress(self.key, self._bounded(category))
@@ -209,6 +216,7 @@ class Job:
     def begin_step(self, name: str, *, order: int, weight: float, skipped: bool = False) -> Scope:
         """Begin a step: a child span named after it, and its marker."""
         check_name("name", name)
+        name = self.names[name]
         attributes: dict[str, Any] = {
             semconv.STEP_NAME: name,
             semconv.STEP_ORDER: order,
@@ -224,6 +232,7 @@ class Job:
     def begin_rollback(self, name: str, *, failed: Scope) -> Scope:
         """Begin the rollback of a step: a span linked to the step that failed."""
         check_name("name", name)
+        name = self.names[name]
         attributes = {
             semconv.STEP_NAME: name,
             semconv.STEP_PHASE: semconv.PHASE_ROLLBACK,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 from synapse_otel.contained import let_through
 from synapse_otel.signals import semconv
 from synapse_otel.signals.levels import LEVELS
+from synapse_otel.signals.names import free_name
 from synapse_otel.signals.values import DEPTH_LIMIT, array_size, is_array, key_text
 
 if TYPE_CHECKING:
@@ -30,13 +32,16 @@ class MetricSeries(dict[Any, Any]):
         self._room = room
 
     def __missing__(self, name: object) -> Any:
+        text = key_text(name)
+        if type(name) is not str and text in self:
+            return self[text]
         if self._room[0] <= 0:
             if semconv.OTHER not in self:
                 self[semconv.OTHER] = self._bind(semconv.OTHER)
             return self[semconv.OTHER]
         self._room[0] -= 1
-        bound = self._bind(key_text(name))
-        self[name] = bound
+        bound = self._bind(text)
+        self[name] = self[text] = bound
         return bound
 
     def _bind(self, name: str) -> Any:
@@ -75,7 +80,10 @@ def sort_values(value: Mapping[Any, Any]) -> tuple[dict[str, float], dict[str, s
     numbers: dict[str, float] = {}
     nonfinite: dict[str, str] = {}
     others: dict[str, Any] = {}
-    for name, item in _items("", value, (id(value),)):
+    seen: set[str] = set()
+    for found, item in _items("", value, (id(value),)):
+        name = free_name(found, seen)
+        seen.add(name)
         number = as_number(item)
         if number is None:
             others[name] = item
@@ -117,7 +125,7 @@ def _number(value: Any) -> float | None:
         value = value.tolist()
         while isinstance(value, list):
             (value,) = value
-        return float(value) if isinstance(value, bool | int | float) else None
+        return float(value) if isinstance(value, Real) else None
     if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
         return None
     return float(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, Final
 
 from synapse_otel.journal.state import Progress, SlotKind
@@ -16,15 +17,26 @@ COUNTERS: Final[dict[SlotKind, tuple[semconv.Metric, str]]] = {
 }
 """By kind of slot: the counter that reads it, and the attribute that holds the slot's text."""
 
+
+def _finite(read: Callable[[Progress], float | None]) -> Callable[[Progress], float | None]:
+    """Have a reading that is infinite, as the limit of what has no known end, count as none."""
+
+    def reading(progress: Progress) -> float | None:
+        value = read(progress)
+        return value if value is not None and isfinite(value) else None
+
+    return reading
+
+
 PROGRESS: Final[dict[semconv.Metric, Callable[[Progress], float | None]]] = {
     semconv.JOB_PROGRESS: lambda progress: progress.ratio,
-    semconv.JOB_PROGRESS_CURRENT: lambda progress: progress.current,
-    semconv.JOB_PROGRESS_LIMIT: lambda progress: progress.limit,
+    semconv.JOB_PROGRESS_CURRENT: _finite(lambda progress: progress.current),
+    semconv.JOB_PROGRESS_LIMIT: _finite(lambda progress: progress.limit),
     semconv.JOB_PROGRESS_TIME: lambda progress: progress.time / 1e9,
-    semconv.JOB_ETA: lambda progress: progress.eta_seconds,
-    semconv.JOB_ITEMS: lambda progress: progress.items,
+    semconv.JOB_ETA: _finite(lambda progress: progress.eta_seconds),
+    semconv.JOB_ITEMS: _finite(lambda progress: progress.items),
 }
-"""By metric: how its value follows from a progress slot; None where there is none yet."""
+"""By metric: how its value follows from a progress slot; None where there is none."""
 
 
 def slot_attributes(job: Mapping[str, Any], label: str, text: str) -> dict[str, Any]:

@@ -33,8 +33,8 @@ KIND_LIMIT: Final = 64
 _CATEGORIES_KEPT: Final = 1_000
 """Categories whose slots and series a scope keeps at hand; those of further ones are looked up anew in each call."""
 _MESSAGE: Final = semconv.EVENT_MESSAGE
-_Kind = tuple[Any, dict[str, Any], "CounterSlot"]
-"""What appends records of a kind, the attributes that they have in common, and the counter of them."""
+_Kind = tuple[Any, dict[str, Any], "CounterSlot", str]
+"""What appends records of a kind, the attributes that they have in common, the counter of them, and their name."""
 
 
 class Scope:
@@ -140,14 +140,15 @@ class Scope:
         job = self.job
         if category is None and file is None and job.template is not None and (data is None or type(data) is dict):
             try:
-                append, attributes, counter = self._kinds[event, known.word]
+                append, attributes, counter, name = self._kinds[event, known.word]
             except KeyError:
-                append, attributes, counter = self._kind(event, known)
+                append, attributes, counter, name = self._kind(event, known)
             kept = data.copy() if data else None  # which nobody else can change meanwhile
             if append(now, None, kept):
-                self.events.add((now, event, attributes, None, kept), known.important)
+                self.events.add((now, name, attributes, None, kept), known.important)
                 counter.add()
                 return
+        event = job.names[event]
         attributes = self._base.copy() if category is None else self._attributes(category)
         if data is not None:
             if type(data) is not dict:
@@ -177,9 +178,9 @@ class Scope:
         job = self.job
         if category is None and code is None and job.template is not None:
             try:
-                append, attributes, counter = self._kinds[None, level.word]
+                append, attributes, counter, _ = self._kinds[None, level.word]
             except KeyError:
-                append, attributes, counter = self._kind(None, level)
+                append, attributes, counter, _ = self._kind(None, level)
             if append(now, message, None):
                 self.events.add((now, _MESSAGE, attributes, message, None), level.important)
                 counter.add()
@@ -249,12 +250,13 @@ class Scope:
         counts = self.job.message_counts if event is None else self.job.event_counts
         if event is None:
             attributes[semconv.MESSAGE_CONTEXT] = level.word
+        name = _MESSAGE if event is None else self.job.names[event]
+        counter = counts[level.word if event is None else name]
         make = self.job.template
         if make is None or len(self._kinds) >= KIND_LIMIT:
-            return _goes_the_long_way, attributes, counts[event or level.word]
-        name = _MESSAGE if event is None else event
+            return _goes_the_long_way, attributes, counter, name
         template = make(self.context, level.severity, level.text, name, attributes, semconv.DATA_PREFIX)
-        kind = template.append, attributes, counts[event or level.word]
+        kind = template.append, attributes, counter, name
         self._kinds[event, level.word] = kind
         return kind
 
@@ -266,7 +268,7 @@ class Scope:
 
     def forget_kinds(self) -> list[Any]:
         """Return the templates of what was recorded here, and use them no longer."""
-        templates = [append.__self__ for append, _attributes, _counter in self._kinds.values()]
+        templates = [append.__self__ for append, *_ in self._kinds.values()]
         self._kinds.clear()
         return templates
 
@@ -275,13 +277,13 @@ class Scope:
         if category is not None:
             if type(category) is not str or not category or category.isspace():
                 check_name("category", category)
-            attributes[semconv.CATEGORY] = category
+            attributes[semconv.CATEGORY] = self.job.names[category]
         return attributes
 
     def _progress_slot(self, category: str | None) -> ProgressSlot:
         if category is not None:
             check_name("category", category)
-        slot = self.job.progress_slot(category if category is not None else self.name)
+        slot = self.job.progress_slot(self.job.names[category] if category is not None else self.name)
         if len(self._progress) < _CATEGORIES_KEPT:
             self._progress[category] = slot
         return slot
@@ -289,7 +291,7 @@ class Scope:
     def _metric_series(self, category: str | None) -> tuple[MetricSeries, CounterSlot]:
         if category is not None:
             check_name("category", category)
-        found = self.job.metric_series(category if category is not None else self.category)
+        found = self.job.metric_series(self.job.names[category] if category is not None else self.category)
         if len(self._metrics) < _CATEGORIES_KEPT:
             self._metrics[category] = found
         return found

@@ -8,18 +8,21 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 from itertools import islice
 from math import prod
+from numbers import Real
 from os import PathLike, fspath
 from typing import Any, Final
 
 from synapse_otel.contained import let_through
+from synapse_otel.journal.state import slot_text
 from synapse_otel.redaction import redact_nested
+from synapse_otel.signals.names import free_name
 
 TEXT_LIMIT: Final = 16_384
 """Characters of a text; what is longer is cut, and says so."""
 ITEM_LIMIT: Final = 1_000
 """Items of a list, or keys of a nested mapping."""
 KEY_LIMIT: Final = 256
-"""Characters of a key."""
+"""Bytes of a key in UTF-8; a longer one is cut, and a digest tells it from others."""
 ATTRIBUTE_LIMIT: Final = 120
 """Attributes of one record; OpenTelemetry's own limit is 128, and the record has some of its own."""
 DEPTH_LIMIT: Final = 8
@@ -31,6 +34,7 @@ _INT_MIN: Final = -(1 << 63)
 _INT_MAX: Final = (1 << 63) - 1
 _DECIMAL_BITS: Final = 10_000
 """Python refuses to write much longer integers in decimal."""
+_SHORT_KEY: Final = 64
 _PLAIN: Final = frozenset({bool, float, type(None)})
 
 
@@ -113,7 +117,10 @@ _CONVERSIONS: Final[tuple[tuple[Any, Callable[[Any, _Room], Any]], ...]] = (
 def _collection(value: Any, depth: int, above: tuple[int, ...], room: _Room) -> Any:
     first = islice(value.items() if isinstance(value, Mapping) else value, ITEM_LIMIT)
     if isinstance(value, Mapping):
-        kept = {key_text(key): _readable(item, depth, above, room) for key, item in first if room.item()}
+        kept: dict[str, Any] = {}
+        for key, item in first:
+            if room.item():
+                kept[free_name(key_text(key), kept)] = _readable(item, depth, above, room)
         if len(kept) < len(value):
             kept["..."] = f"[cut: {len(value)} keys]"
         return kept
@@ -131,7 +138,11 @@ def _foreign(value: object, depth: int, above: tuple[int, ...], room: _Room) -> 
     if isinstance(value, BaseException):
         return room.text(titled(type(value).__name__, described(value, str)))
     if is_array(value) and array_size(value) <= ITEM_LIMIT:
-        return _readable(value.tolist(), depth, above, room)  # type: ignore[attr-defined]
+        plain = value.tolist()  # type: ignore[attr-defined]
+        if type(plain) is not type(value):
+            return _readable(plain, depth, above, room)
+        if isinstance(value, Real):  # numpy.longdouble: Python has no number of its own for it
+            return float(value)
     return room.text(described(value))
 
 
@@ -167,7 +178,7 @@ def _unprintable(value: object, error: Exception) -> str:
 def key_text(key: object) -> str:
     """Return a mapping's key as text, within the limit."""
     text = key if type(key) is str else str(_readable(key, 1, (), _Room()))
-    return cut(text, KEY_LIMIT)
+    return text if len(text) <= _SHORT_KEY and text.isascii() else slot_text(text, KEY_LIMIT)
 
 
 def flatten(prefix: str, data: Mapping[Any, Any]) -> dict[str, Any]:
@@ -199,7 +210,7 @@ def _flatten_into(
         elif len(flat) >= ATTRIBUTE_LIMIT:
             left += 1
         else:
-            flat[name] = _attribute_value(value, above, room)
+            flat[free_name(name, flat)] = _attribute_value(value, above, room)
     return left
 
 

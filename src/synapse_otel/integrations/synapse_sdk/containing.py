@@ -17,7 +17,7 @@ def tell_once(line: str) -> None:
     """Say something on stderr, the first time only."""
     if line not in _SAID:
         _SAID.add(line)
-        from synapse_otel.pipeline import say
+        from synapse_otel.notices import say
 
         say(line)
 

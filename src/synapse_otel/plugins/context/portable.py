@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from synapse_otel.contained import let_through
+from synapse_otel.notices import warn
 
 _log = logging.getLogger(__name__)
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
@@ -28,7 +29,8 @@ def portable(name: str, value: Any) -> Any:
         let_through(error)
         if (name, type(value)) not in _said:
             _said.add((name, type(value)))
-            _log.warning(
+            warn(
+                _log,
                 "the context's %s (%s) cannot be pickled and stays behind (said once): %s: %s",
                 name,
                 type(value).__qualname__,

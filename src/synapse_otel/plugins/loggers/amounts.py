@@ -15,8 +15,7 @@ _HOUR: Final = 3600
 
 def percent(track: Track) -> str:
     """Return the share done, never 100 before all of it is."""
-    share = track.current / track.total
-    return f"{int(share * 100):>3}%"
+    return f"{int(track.share * 100):>3}%"
 
 
 def count(track: Track) -> str:

@@ -93,7 +93,7 @@ class _Row:
     def __init__(self, label: str, track: Track) -> None:
         self.label = label
         self.failed = track.failed
-        self.share = min(max(track.current / track.total, 0.0), 1.0)
+        self.share = min(max(track.share, 0.0), 1.0)
         self.percent = amounts.percent(track)
         self.count = amounts.count(track).rjust(2 * len(amounts.number(track.total)) + 1)
         self.rate = amounts.rate(track)

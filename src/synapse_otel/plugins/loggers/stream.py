@@ -7,6 +7,7 @@ import sys
 from io import FileIO, TextIOWrapper
 from typing import TextIO, TypeGuard
 
+from synapse_otel.notices import warn
 from synapse_otel.plugins.loggers.outlet import Outlet
 
 _log = logging.getLogger(__name__)
@@ -26,8 +27,8 @@ class StandardOutput:
             OSError, ValueError: it cannot be written. A pipe that nobody reads any more is no error.
         """
         stream: TextIO | None = sys.stdout
-        if stream is None:
-            return
+        if stream is None or getattr(stream, "closed", False):
+            return  # nobody is meant to see it
         if stream is not self._stream:
             self._stream = stream
             self._outlet = Outlet(stream.fileno()) if is_plain(stream) else None
@@ -41,7 +42,7 @@ class StandardOutput:
         """Write what a slow reader has not taken yet; say so if it does not take it now."""
         missed = self._outlet.close() if self._outlet is not None else 0
         if missed:
-            _log.warning("%d lines are not shown: nobody reads standard output (what was recorded is complete)", missed)
+            warn(_log, "%d lines are not shown: nobody reads standard output (what was recorded is complete)", missed)
 
 
 def is_plain(stream: object) -> TypeGuard[TextIOWrapper]:
@@ -56,7 +57,7 @@ def flush(stream: TextIO | None) -> None:
     try:
         if stream is not None:
             stream.flush()
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return  # what cannot be written is the plugin's, and so is the error: it gets it from its own next call
 
 
@@ -75,4 +76,5 @@ def _write(stream: TextIO, text: str) -> None:
         stream.write(text)
     except UnicodeEncodeError:
         stream.write(encoded(text, stream).decode(encoding_of(stream)))
-    stream.flush()
+    if hasattr(stream, "flush"):
+        stream.flush()

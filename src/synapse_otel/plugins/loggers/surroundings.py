@@ -10,7 +10,11 @@ from typing import Any
 def is_watched() -> bool:
     """Say whether standard output is a terminal that somebody looks at, and that can move its cursor."""
     stream = sys.stdout
-    if stream is None or not stream.isatty():
+    try:
+        shows = stream is not None and stream.isatty()
+    except (AttributeError, ValueError, OSError):  # it has `write` and no more, or is closed
+        return False
+    if not shows:
         return False
     return not os.environ.get("CI") and os.environ.get("TERM") not in {"dumb", "unknown"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from time import monotonic
 
 from synapse_otel.plugins.models.logger import ProgressData
@@ -42,6 +43,12 @@ class Track:
         self.failed = failed
 
     @property
+    def share(self) -> float:
+        """Share done; 0 where there is no telling, of an infinite number."""
+        share = self.current / self.total
+        return share if isfinite(share) else 0.0
+
+    @property
     def elapsed_seconds(self) -> float:
         """Time since the track began; of an ended one, the time that it took."""
         return (monotonic() if self.ended_seconds is None else self.ended_seconds) - self.started_seconds
@@ -59,13 +66,13 @@ class Track:
         if self.ended_seconds is not None:
             return None if self.failed else 0.0
         rate = self.rate
-        return (self.total - self.current) / rate if rate else None
+        return (self.total - self.current) / rate if rate and isfinite(self.total) else None
 
     def snapshot(self) -> ProgressData:
         """Return the progress as the plain value that hooks and callers get."""
         remaining = self.remaining_seconds
         return ProgressData(
-            percent=0.0 if self.failed else round(self.current / self.total * _PERCENT, 2),
+            percent=0.0 if self.failed else round(self.share * _PERCENT, 2),
             time_remaining=None if remaining is None else round(remaining, 2),
             elapsed_time=round(self.elapsed_seconds, 2),
             status="failed" if self.failed else "running",

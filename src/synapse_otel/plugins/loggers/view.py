@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from synapse_otel.contained import contain
+from synapse_otel.notices import warn
 from synapse_otel.plugins.loggers.track import Track
 from synapse_otel.plugins.models.logger import LogLevel, ProgressData
 
@@ -147,10 +148,11 @@ class View(ABC):
         contain(error)
         if not self._hook_failed:
             self._hook_failed = True
-            _log.warning(
+            warn(
+                _log,
                 "%s cannot show everything (said once; what was recorded is complete): %s: %s",
                 type(self).__name__,
                 type(error).__name__,
                 error,
-                exc_info=error,
+                cause=error,
             )
