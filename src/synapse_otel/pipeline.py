@@ -19,6 +19,7 @@ from synapse_otel.account import Account, account_of
 from synapse_otel.contained import let_through
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.cursor import Cursor, read_cursor
+from synapse_otel.journal.descriptors import take_standard
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.journal.writer import JournalWriter
@@ -65,6 +66,7 @@ class Pipeline:
     """What `configure` sets up. A failure in it is said and counted; it never reaches the job."""
 
     def __init__(self, settings: Settings, *, id_generator: Any = None) -> None:
+        take_standard()  # what libraries write to a stream that is closed goes into no file of anybody's
         self.settings: Final = settings
         self._thread: Shipper | None = None
         self._home: Path | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import secrets
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from synapse_otel.journal import writer
+from synapse_otel.journal.descriptors import MappedFile, open_file
 from synapse_otel.journal.folder import (
     ALIVE_LOCK,
     RUN_FILE,
@@ -79,6 +79,8 @@ def create_journal(
         _write_private(making / SHIP_LOCK, b"")  # here, as a shipper could not make it on a full disk
         journal = JournalWriter(final, run, resource, budget=budget, first=first, alive=alive)
         making.rename(final)
+        alive.path = final / ALIVE_LOCK
+        first.file.path = segment_path(final, 1)
     except BaseException:
         if journal is not None:
             journal.abandon()
@@ -93,7 +95,7 @@ def create_journal(
 
 
 def _make_state(path: Path) -> memoryview:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
         if not allocate(descriptor, BLOCK_SIZE):
             # Every page is written once, so that the file system has to find room for it now.
@@ -101,12 +103,12 @@ def _make_state(path: Path) -> memoryview:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if sys.platform.startswith("linux"):
                 os.fsync(descriptor)
-        return memoryview(mmap.mmap(descriptor, BLOCK_SIZE))
+        return memoryview(MappedFile(descriptor, BLOCK_SIZE))
     finally:
         os.close(descriptor)
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)

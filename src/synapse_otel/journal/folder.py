@@ -31,6 +31,7 @@ from typing import Final
 
 import msgspec
 
+from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.header import read_header
 from synapse_otel.journal.syncing import sync_folder
 
@@ -115,7 +116,7 @@ def replace_file(path: Path, data: bytes) -> None:
         OSError: it cannot be written; the old one stands.
     """
     making = path.with_name(f".{path.name}")
-    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
     making.replace(path)

@@ -317,6 +317,7 @@ class JournalWriter:
             following.write(header)
             following.room -= RESERVE
             making.rename(path)
+            following.file.path = path
         except OSError as error:
             _discard(following, making, path)
             if error.errno == errno.EFBIG and room > SEGMENT_SIZE:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.folder import make_root
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path, log_path
@@ -126,7 +127,7 @@ class _Log:
         """Write a line with the time and the process id."""
         text = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} [{os.getpid()}] {line}\n"
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = open_file(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:
                 if os.fstat(descriptor).st_size > _LOG_LIMIT:
                     os.ftruncate(descriptor, 0)
