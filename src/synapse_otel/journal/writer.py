@@ -188,6 +188,13 @@ class JournalWriter:
         if not self._failed and not path.exists():
             self._fail(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)))
 
+    def hold_on(self) -> None:
+        """See that the lock is still held which says that the process lives."""
+        with self._lock:
+            if not self._closed:
+                with suppress(OSError):  # the folder cannot be reached now
+                    self._alive.renew()
+
     def flush(self) -> None:
         """Ask the shipper to send at once what was appended."""
         with self._lock:

@@ -24,6 +24,8 @@ from synapse_otel.shipper.shipper import Shipper
 from synapse_otel.shipper.signal_sender import Say
 
 _LOG_LIMIT: Final = 1 << 20
+CANNOT_RUN: Final = os.EX_SOFTWARE
+"""Exit status of one that would fail again: a library is missing, or is of the wrong version."""
 
 
 def main() -> None:
@@ -45,9 +47,9 @@ def main() -> None:
             shipper = make_shipper(orders, say)
             stop.hear(shipper)
             shipper.run(idle_seconds=orders.idle_seconds, failing_seconds=orders.failing_seconds)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it stands in the log, and another one is started
             say(traceback.format_exc())
-            raise
+            sys.exit(CANNOT_RUN if isinstance(error, ImportError | SyntaxError) else 1)
         finally:
             lock.release()
         # A job that came while the lock was still held has started nobody: look once more.
