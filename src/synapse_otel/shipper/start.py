@@ -6,14 +6,12 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.locks import is_locked
 from synapse_otel.shipper.interpreter import interpreter
 from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path, log_path
@@ -30,7 +28,14 @@ behind = [path for path in sys.path if path not in standard and path not in job]
 sys.path[:] = [*standard, sys.argv[1], *job, *behind]
 import synapse_otel
 del sys.path[len(standard)]
-from synapse_otel.shipper.process import main
+try:
+    from synapse_otel.shipper.process import main
+except BaseException:
+    import json, traceback
+    orders = json.loads(os.environ["SYNAPSE_OTEL_SHIPPER_ORDERS"])
+    with open(os.path.join(orders["roots"][0], f"shipper-{orders['key']}.log"), "a") as log:
+        log.write(traceback.format_exc())
+    sys.exit(70)
 main()
 """
 """This package comes from where the job has it, though another version be installed too. Everything else is looked for
@@ -83,19 +88,18 @@ def ensure_shipper(orders: Orders) -> bool:
         environment.setdefault(name, value)
     environment[ORDERS_VARIABLE] = msgspec.json.encode(orders).decode()
     detached = os.path.exists(_SHELL)
-    with _errors_to(log_path(root, orders.key)) as errors:
-        try:
-            process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own program
-                [_SHELL, "-c", _GUARD, _SHELL, *command] if detached else command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                start_new_session=True,
-                cwd="/",
-            )
-        except (RuntimeError, ValueError) as error:  # the interpreter ends; a variable with a NUL byte
-            raise OSError(errno.ECHILD, str(error)) from error
+    try:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own program
+            [_SHELL, "-c", _GUARD, _SHELL, *command] if detached else command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+    except (RuntimeError, ValueError) as error:  # the interpreter ends; a variable with a NUL byte
+        raise OSError(errno.ECHILD, str(error)) from error
     if detached:
         process.wait()
     return True
@@ -109,20 +113,6 @@ def _search_path() -> list[str]:
             if path and "\0" not in (absolute := os.path.abspath(os.fsdecode(path))):
                 found[absolute] = None
     return list(found)
-
-
-@contextmanager
-def _errors_to(log: Path) -> Iterator[int]:
-    """Have what a process writes of its failures stand in the shipper's log: it may fail before it writes there."""
-    try:
-        descriptor = open_file(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    except OSError:
-        yield subprocess.DEVNULL
-        return
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def why_it_ended(root: Path, key: str, since: float) -> str:
