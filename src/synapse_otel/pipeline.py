@@ -20,6 +20,7 @@ from synapse_otel.contained import let_through
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.descriptors import take_standard
+from synapse_otel.journal.folder import is_gone
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.journal.writer import JournalWriter
@@ -317,7 +318,7 @@ class Pipeline:
             time.sleep(_POLL_SECONDS)
         unwritten = recorder.unwritten if recorder else 0
         # Of a journal that somebody has deleted nobody knows how much had been delivered: nothing is claimed of it.
-        unwritten += sum(sum(journal.sequences) for journal in journals if not journal.folder.exists())
+        unwritten += sum(sum(journal.sequences) for journal in journals if is_gone(journal.folder))
         return account_of(folders, emitted, unwritten=unwritten)
 
     def _cursors(self) -> dict[tuple[Path, Signal], Cursor]:
@@ -325,6 +326,6 @@ class Pipeline:
         return {
             (journal.folder, signal): read_cursor(journal.folder, signal)
             for journal in journals
-            if journal.folder.exists()
+            if not is_gone(journal.folder)
             for signal in Signal
         }

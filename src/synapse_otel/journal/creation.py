@@ -26,6 +26,7 @@ from synapse_otel.journal.folder import (
     segment_path,
 )
 from synapse_otel.journal.frames import FORMAT_VERSION
+from synapse_otel.journal.liveness import birth
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.segment import AppendedSegment, MappedSegment, allocate, open_segment
 from synapse_otel.journal.state import BLOCK_SIZE
@@ -64,6 +65,7 @@ def create_journal(
         version=FORMAT_VERSION,
         watched=watched,
         self_telemetry=self_telemetry,
+        birth=birth(),
     )
     final = root / new_folder_name(name)
     making = root / f".{final.name}"

@@ -29,6 +29,7 @@ from synapse_otel.journal.durable import Durable
 from synapse_otel.journal.folder import (
     Run,
     folder_size,
+    is_gone,
     segment_numbers,
     segment_path,
 )
@@ -185,7 +186,7 @@ class JournalWriter:
     def _notice_deletion(self) -> None:
         """Go on elsewhere if somebody has deleted the journal: it can still be written, and nobody would read it."""
         path = segment_path(self.folder, self._number)
-        if not self._failed and not path.exists():
+        if not self._failed and is_gone(path):
             self._fail(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)))
 
     def hold_on(self) -> None:

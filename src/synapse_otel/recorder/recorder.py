@@ -18,7 +18,7 @@ from synapse_otel.contained import let_through
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
-from synapse_otel.journal.folder import spare_roots
+from synapse_otel.journal.folder import is_gone, spare_roots
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state import JobEntry, StateBlock
 from synapse_otel.journal.syncing import NO_DESCRIPTOR
@@ -220,7 +220,7 @@ class Recorder:
         root = failed.folder.parent
         text = f"the journal in {root} can no longer be written: {error.strerror or error}"
         self._say(f"{text}; {explained_by(Check.JOURNAL)}")
-        if root in self._roots and failed.folder.exists():
+        if root in self._roots and not is_gone(failed.folder):
             self._roots.remove(root)
         return self._open(failed)
 
