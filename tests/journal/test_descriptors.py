@@ -1,4 +1,4 @@
-"""Files that are held open where anybody may close descriptors by their numbers, and the standard streams are closed."""
+"""Files held open where anybody may close descriptors by their numbers, and standard streams may be closed."""
 
 from __future__ import annotations
 
