@@ -107,6 +107,8 @@ class Pipeline:
         """How often a shipper's process was started since one was seen that lives..."""
         self._started = 0.0
         """... and the Unix time of the first one."""
+        self._said = ""
+        """Why no shipper's process could be started, as it was said last."""
         self._thread: Shipper | None = None
         self._home: Path | None = None
         """Root of the journal for which a shipper's process was seen to."""
@@ -246,7 +248,9 @@ class Pipeline:
         except OSError as error:
             let_through(error)
             text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
-            say(f"{text}; {explained_by(Check.RUNS)}")
+            if text != self._said:
+                self._said = text
+                say(f"{text}; {explained_by(Check.RUNS)}")
 
     def outlook(self) -> str:
         """Return what becomes of the records that wait when this process has ended."""

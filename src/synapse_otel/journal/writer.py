@@ -204,6 +204,9 @@ class JournalWriter:
 
     def close(self) -> None:
         """Write the end, bring all to the disk and let go of the lock. A second call does nothing."""
+        if os.getpid() != self.run.process:
+            self.abandon()
+            return
         with self._lock:
             if self._closed:
                 return
@@ -297,12 +300,24 @@ class JournalWriter:
         """
         if self._closed or self._failed or size - HEADER_SIZE > LARGEST_PAYLOAD:
             return False
+        if self._is_anothers():
+            return False
         before = pthread_sigmask(SIG_BLOCK, ())
         try:
             pthread_sigmask(SIG_BLOCK, _ALL_SIGNALS)  # runs handlers of signals that came before
             return self._begin_segment(size)
         finally:
             pthread_sigmask(SIG_SETMASK, before)
+
+    def _is_anothers(self) -> bool:
+        """Let go if this is a child whose fork Python was not told of: the file is its parent's, which writes to it."""
+        if os.getpid() == self.run.process:
+            return False
+        self._failed = True
+        segment, self._segment = self._segment, NoRoom()
+        segment.abandon()
+        self._successor = self.on_failure(ChildProcessError(errno.ECHILD, "it is that of the process' parent"))
+        return True
 
     def _begin_segment(self, size: int) -> bool:
         before = self._segment
