@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from synapse_otel.journal.descriptors import open_file
+from synapse_otel.journal.descriptors import open_file, take_standard
 from synapse_otel.journal.folder import make_root
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path, log_path
@@ -59,6 +59,7 @@ def main() -> None:
 
 def make_shipper(orders: Orders, say: Say) -> Shipper:
     """Return a shipper that does as it is ordered; ``say``: what takes its lines."""
+    take_standard()  # or a socket gets the number of a stream that is closed
     return Shipper(
         [Path(found) for found in orders.roots],
         orders.destination,
