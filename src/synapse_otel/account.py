@@ -100,7 +100,14 @@ def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> 
     dropped: dict[str, int] = {UNWRITTEN: unwritten} if unwritten else {}
     failure = ""
     requests = dict.fromkeys(Signal, Requests())
-    found = [one for folder in folders for one in cursors_of(folder).items()]
+    found: list[tuple[Signal, Cursor]] = []
+    reached = True
+    for folder in folders:
+        try:
+            found += cursors_of(folder).items()
+        except OSError as error:  # nothing is known of it, so all of it waits
+            reached = False
+            failure = f"{folder.name} cannot be looked into: {error.strerror or error}"
     for signal, cursor in found:
         delivered += cursor.delivered
         attempts += cursor.attempts
@@ -108,5 +115,5 @@ def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> 
         requests[signal] += Requests(cursor.attempts, cursor.retries, cursor.size)
         for reason, count in cursor.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + count
-    complete = bool(found) and all(cursor.complete for _, cursor in found)
+    complete = reached and bool(found) and all(cursor.complete for _, cursor in found)
     return Account(emitted, delivered, dropped, attempts, failure, complete, requests)

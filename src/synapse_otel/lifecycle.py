@@ -315,10 +315,10 @@ def _end(started: Job, error: BaseException | None) -> None:
     if last:
         account = pipeline.end_run()
         if started.is_told:
-            _report(started, result, account)
+            _report(started, result, account, pipeline.outlook() if account is not None and account.pending else "")
 
 
-def _report(started: Job, result: str, account: Account | None) -> None:
+def _report(started: Job, result: str, account: Account | None, outlook: str) -> None:
     """Say on one line how the job ended, and what became of its telemetry."""
     seconds = (started.finished or {}).get("seconds", 0.0)
     span = started.root.span.get_span_context()
@@ -329,7 +329,7 @@ def _report(started: Job, result: str, account: Account | None) -> None:
         line += f" · {account}"
         if account.pending:
             reason = f" ({account.failure}; {explained_by(Check.ENDPOINT)})" if account.failure else ""
-            line += f"{reason} · kept on disk; goes on in the background, or by `synapse-otel sync`"
+            line += f"{reason} · kept on disk; {outlook}"
     say(line)
 
 

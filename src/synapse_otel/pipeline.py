@@ -19,6 +19,8 @@ from synapse_otel.account import Account, account_of
 from synapse_otel.contained import let_through
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.cursor import Cursor, read_cursor
+from synapse_otel.journal.descriptors import take_standard
+from synapse_otel.journal.folder import is_gone
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.journal.writer import JournalWriter
@@ -29,7 +31,9 @@ from synapse_otel.recorder.recorder import RecorderOptions
 from synapse_otel.recorder.resource import make_resource
 from synapse_otel.settings import Settings, load_destination
 from synapse_otel.shipper.destination import Destination
+from synapse_otel.shipper.interpreter import interpreter, runs_threads
 from synapse_otel.shipper.orders import Orders
+from synapse_otel.shipper.start import is_shipping, why_it_ended
 from synapse_otel.shipping import ensure_shipping, make_orders
 from synapse_otel.signals import semconv
 from synapse_otel.signals.instruments import BLOCK, record_with
@@ -42,6 +46,11 @@ _RESTART_SECONDS: Final = 1.0
 _FEW_BLOCKS: Final = 1_000_000
 """Of memory, as Python counts them: a fifth of a second at most."""
 _LOOK_SECONDS: Final = 2.0
+_LOOK_SELDOM_SECONDS: Final = 300.0
+_STARTING_SECONDS: Final = 5.0
+"""What a shipper's process may take on a busy machine until it is seen."""
+_STARTS_IN_VAIN: Final = 2
+"""Then it is said that the shipper does not live."""
 
 
 def _collect_now() -> None:
@@ -53,11 +62,45 @@ def _collect_now() -> None:
         gc.collect()
 
 
+def _possible(shipper: str) -> str:
+    """Return how a shipper can run here: as a thread where a process might be the user's program, or not at all."""
+    if shipper == "process" and interpreter() is None:
+        shipper = "thread"
+    if shipper == "thread" and not runs_threads():
+        text = "uWSGI runs no threads unless it is told to (enable-threads): nothing is delivered from here"
+        say(f"{text}; `synapse-otel ship` beside it does, or `synapse-otel sync`; {explained_by(Check.RUNS)}")
+        return "off"
+    return shipper
+
+
+def _run(shipper: Shipper) -> None:
+    """Deliver, in a thread of its own, from threads that it starts."""
+    try:
+        shipper.run(idle_seconds=None)
+    except RuntimeError as error:
+        _say_no_thread(error)
+
+
+def _say_no_thread(error: RuntimeError) -> None:
+    say(
+        f"nothing is delivered from here ({error}); `synapse-otel sync` delivers what waits; {explained_by(Check.RUNS)}"
+    )
+
+
 class Pipeline:
     """What `configure` sets up. A failure in it is said and counted; it never reaches the job."""
 
     def __init__(self, settings: Settings, *, id_generator: Any = None) -> None:
+        take_standard()  # what libraries write to a stream that is closed goes into no file of anybody's
         self.settings: Final = settings
+        self._shipper: Final = _possible(settings.shipper)
+        """As set, or what is possible here instead."""
+        self._starts = 0
+        """How often a shipper's process was started since one was seen that lives..."""
+        self._started = 0.0
+        """... and the Unix time of the first one."""
+        self._said = ""
+        """Why no shipper's process could be started, as it was said last."""
         self._thread: Shipper | None = None
         self._home: Path | None = None
         """Root of the journal for which a shipper's process was seen to."""
@@ -85,7 +128,7 @@ class Pipeline:
             )
         if self.installed is not None:
             record_with(self.installed.beside)
-        if self.installed is not None and settings.shipper == "process":
+        if self.installed is not None and self._shipper == "process":
             self.installed.recorder.on_look = self._look
 
     @cached_property
@@ -118,7 +161,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Close the journals; wait for their delivery only where this process is the one that delivers."""
-        if self.settings.shipper == "thread":
+        if self._shipper == "thread":
             self.end_run()
         elif self.installed is not None:
             self.installed.foreign.collect()
@@ -162,16 +205,11 @@ class Pipeline:
 
     def _ship(self, journal: JournalWriter) -> None:
         """See to it that a journal that was just opened is delivered."""
-        if self.settings.shipper == "process":
+        if self._shipper == "process":
             self._home = journal.folder.parent
             self._look_again = time.monotonic() + _LOOK_SECONDS
-            try:
-                self._ensure_shipper(self._home)
-            except OSError as error:
-                let_through(error)
-                text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
-                say(f"{text}; {explained_by(Check.RUNS)}")
-        elif self.settings.shipper == "thread" and (self._thread is None or self._process != os.getpid()):
+            self._revive(self._home)
+        elif self._shipper == "thread" and (self._thread is None or self._process != os.getpid()):
             self._process = os.getpid()
             self._thread = self._start_thread(journal.folder.parent)
 
@@ -179,15 +217,47 @@ class Pipeline:
         """See now and then that somebody delivers: the shipper may have been killed with all that would restart it."""
         if time.monotonic() < self._look_again or self.installed is None:
             return
-        self._look_again = time.monotonic() + _LOOK_SECONDS
+        # One that ends as soon as it is started is not started again and again.
+        self._look_again = time.monotonic() + min(_LOOK_SECONDS * 2.0**self._starts, _LOOK_SELDOM_SECONDS)
         journals = self.installed.recorder.journals
         if journals and not journals[-1].closed and self._home == journals[-1].folder.parent:
+            journals[-1].hold_on()
             self._revive(self._home)
 
     def _ensure_shipper(self, home: Path) -> None:
-        ensure_shipping(self.orders(home))
+        orders = self.orders(home)
+        if ensure_shipping(orders):
+            self._started = self._started if self._starts else time.time()
+            self._starts += 1
+        else:
+            self._starts = 0
+        if self._starts == _STARTS_IN_VAIN and (reason := why_it_ended(home, self.key, self._started)):
+            say(f"the shipper ends as soon as it is started ({reason}); {explained_by(Check.RUNS)}")
 
-    def _start_thread(self, home: Path) -> Shipper:
+    def _revive(self, home: Path) -> None:
+        try:
+            self._ensure_shipper(home)
+        except OSError as error:
+            let_through(error)
+            text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
+            if text != self._said:
+                self._said = text
+                say(f"{text}; {explained_by(Check.RUNS)}")
+
+    def outlook(self) -> str:
+        """Return what becomes of the records that wait when this process has ended."""
+        recorder = self.installed.recorder if self.installed else None
+        roots = {*(journal.folder.parent for journal in recorder.journals)} if recorder else set()
+        if any(is_shipping(Path(root), self.key) for home in roots for root in self.orders(home).roots):
+            return "goes on in the background, or by `synapse-otel sync`"
+        if self._shipper != "process":
+            return "nothing delivers it now: a later job does, or `synapse-otel sync`"
+        reason = next((found for home in roots if (found := why_it_ended(home, self.key, self._started))), "")
+        if self._starts and not reason and time.time() - self._started < _STARTING_SECONDS:
+            return "goes on in the background, or by `synapse-otel sync`"
+        return f"nothing delivers it now{f' ({reason})' if reason else ''}: `synapse-otel sync` does"
+
+    def _start_thread(self, home: Path) -> Shipper | None:
         from threading import Thread
 
         from synapse_otel.shipper.pace import Courtesy
@@ -204,7 +274,13 @@ class Pipeline:
             pace=Courtesy(),
         )
         _collect_now()
-        Thread(target=shipper.run, kwargs={"idle_seconds": None}, name="synapse-otel", daemon=True).start()
+        thread = Thread(target=_run, args=(shipper,), name="synapse-otel", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            let_through(error)
+            _say_no_thread(error)
+            return None
         return shipper
 
     def wait(self, begin: Mapping[tuple[Path, Signal], Cursor], *, ended: bool) -> Account:
@@ -220,7 +296,7 @@ class Pipeline:
         emitted = sum(recorder.emitted()) if recorder else 0
         wanted = {(journal.folder, signal): journal.sequences[signal] for journal in journals for signal in Signal}
         now = time.monotonic()
-        deadline = now + (self.settings.exit_timeout if self.settings.shipper != "off" else 0)
+        deadline = now + (self.settings.exit_timeout if self._shipper != "off" else 0)
         restart = now + _RESTART_SECONDS
         while time.monotonic() < deadline:
             cursors = self._cursors()
@@ -232,13 +308,13 @@ class Pipeline:
             ]
             if not waiting:
                 break
-            if folders and self.settings.shipper == "process" and time.monotonic() > restart:
+            if folders and self._shipper == "process" and time.monotonic() > restart:
                 restart = deadline
                 self._revive(folders[-1].parent)
             time.sleep(_POLL_SECONDS)
         unwritten = recorder.unwritten if recorder else 0
         # Of a journal that somebody has deleted nobody knows how much had been delivered: nothing is claimed of it.
-        unwritten += sum(sum(journal.sequences) for journal in journals if not journal.folder.exists())
+        unwritten += sum(sum(journal.sequences) for journal in journals if is_gone(journal.folder))
         return account_of(folders, emitted, unwritten=unwritten)
 
     def _cursors(self) -> dict[tuple[Path, Signal], Cursor]:
@@ -246,13 +322,6 @@ class Pipeline:
         return {
             (journal.folder, signal): read_cursor(journal.folder, signal)
             for journal in journals
-            if journal.folder.exists()
+            if not is_gone(journal.folder)
             for signal in Signal
         }
-
-    def _revive(self, home: Path) -> None:
-        try:
-            self._ensure_shipper(home)
-        except OSError as error:
-            let_through(error)
-            say(f"no shipper could be started: {error}; {explained_by(Check.RUNS)}")

@@ -165,7 +165,9 @@ def test_samples_that_come_while_one_waits_are_all_sent(sink, journal, run):
     assert len(arrived) + cursor.dropped["merged into a newer sample"] == 957
 
 
-def test_a_journal_that_ended_in_an_outage_is_complete_as_soon_as_the_server_is_back(sink, journal, run, monkeypatch):
+def test_a_journal_that_ended_in_an_outage_is_complete_as_soon_as_the_server_is_back(
+    out_of_sight, sink, journal, run, monkeypatch
+):
     monkeypatch.setattr(shipper, "_QUIET_SECONDS", 0.1)
     sink.answer = lambda _request: Answer(503)
     log(journal, "read before the end")

@@ -178,7 +178,7 @@ def test_a_job_that_runs_tells_when_it_last_did_something_and_for_how_long_its_s
     assert sink.last("synapse.job.crashes") is None
 
 
-def test_a_job_whose_process_died_is_counted_as_crashed_once_and_by_what(sink, journal):
+def test_a_job_whose_process_died_is_counted_as_crashed_once_and_by_what(out_of_sight, sink, journal):
     journal.deliver()
     journal.writer.abandon()
     write_exit(journal.writer.folder, Exit(signal="SIGKILL"))

@@ -14,9 +14,9 @@ from synapse_otel.cli.watched import Watched
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.recording import emitted_records
-from synapse_otel.recording.state import is_alive
 from synapse_otel.settings import Settings
 from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.orders import Orders

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import secrets
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from synapse_otel.journal import writer
+from synapse_otel.journal.descriptors import MappedFile, open_file
 from synapse_otel.journal.folder import (
     ALIVE_LOCK,
     RUN_FILE,
@@ -26,6 +26,7 @@ from synapse_otel.journal.folder import (
     segment_path,
 )
 from synapse_otel.journal.frames import FORMAT_VERSION
+from synapse_otel.journal.liveness import birth
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.segment import AppendedSegment, MappedSegment, allocate, open_segment
 from synapse_otel.journal.state import BLOCK_SIZE
@@ -64,6 +65,7 @@ def create_journal(
         version=FORMAT_VERSION,
         watched=watched,
         self_telemetry=self_telemetry,
+        birth=birth(),
     )
     final = root / new_folder_name(name)
     making = root / f".{final.name}"
@@ -79,6 +81,8 @@ def create_journal(
         _write_private(making / SHIP_LOCK, b"")  # here, as a shipper could not make it on a full disk
         journal = JournalWriter(final, run, resource, budget=budget, first=first, alive=alive)
         making.rename(final)
+        alive.path = final / ALIVE_LOCK
+        first.file.path = segment_path(final, 1)
     except BaseException:
         if journal is not None:
             journal.abandon()
@@ -93,7 +97,7 @@ def create_journal(
 
 
 def _make_state(path: Path) -> memoryview:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
         if not allocate(descriptor, BLOCK_SIZE):
             # Every page is written once, so that the file system has to find room for it now.
@@ -101,12 +105,12 @@ def _make_state(path: Path) -> memoryview:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if sys.platform.startswith("linux"):
                 os.fsync(descriptor)
-        return memoryview(mmap.mmap(descriptor, BLOCK_SIZE))
+        return memoryview(MappedFile(descriptor, BLOCK_SIZE))
     finally:
         os.close(descriptor)
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)

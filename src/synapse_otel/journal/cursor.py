@@ -11,6 +11,7 @@ from zlib import crc32
 
 import msgspec
 
+from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.reader import Position
 
@@ -88,7 +89,7 @@ def write_cursor(folder: Path, signal: Signal, cursor: Cursor) -> None:
     """
     path = cursor_path(folder, signal)
     making = path.with_suffix(".new")
-    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     members = msgspec.json.encode(cursor)[:-1]
     data = members + b',"crc":%d}' % crc32(members)
     try:

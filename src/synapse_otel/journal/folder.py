@@ -18,6 +18,7 @@ Folders are 0700, files 0600. A folder whose name begins with a dot is being mad
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -31,6 +32,7 @@ from typing import Final
 
 import msgspec
 
+from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.header import read_header
 from synapse_otel.journal.syncing import sync_folder
 
@@ -69,6 +71,8 @@ class Run(msgspec.Struct, frozen=True):
     """Token of the ``synapse-otel run`` that watches the process, and will write how it ended; empty for none."""
     self_telemetry: bool = True
     """What became of its records is told as metrics too."""
+    birth: str = ""
+    """What tells the process from others that have its number (`liveness.birth`); empty where nothing does."""
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -115,7 +119,7 @@ def replace_file(path: Path, data: bytes) -> None:
         OSError: it cannot be written; the old one stands.
     """
     making = path.with_name(f".{path.name}")
-    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
     making.replace(path)
@@ -193,8 +197,19 @@ def is_run(folder: Path) -> bool:
     """Say whether a folder is a run's; ``run.json`` may have been lost. What may not be looked into is none."""
     try:
         return (folder / RUN_FILE).is_file() or bool(segment_numbers(folder))
-    except PermissionError:
-        return False  # another user's, which must not hold up the others
+    except OSError:
+        return False  # another user's, or out of reach now: it must not hold up the others
+
+
+def is_gone(path: Path) -> bool:
+    """Say whether there is no such file or folder; what may not, or cannot, be looked at now is no sign of that."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        return error.errno == errno.ESTALE  # deleted on the file server
+    return False
 
 
 def spare_roots() -> list[Path]:
@@ -214,7 +229,7 @@ def make_root(root: Path) -> None:
         OSError: it cannot be made.
         PermissionError: it belongs to somebody else.
     """
-    new = list(takewhile(lambda path: not path.exists(), (root, *root.parents)))
+    new = list(takewhile(is_gone, (root, *root.parents)))
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in new:
         sync_folder(path.parent)

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.folder import segment_numbers, segment_path
 from synapse_otel.journal.frames import (
     DECODERS,
@@ -139,7 +140,7 @@ class JournalReader:
         numbers = [number for number in segment_numbers(self.folder) if number >= self._position.segment]
         for number in numbers:
             try:
-                self._descriptor = os.open(segment_path(self.folder, number), os.O_RDONLY | os.O_CLOEXEC)
+                self._descriptor = open_file(segment_path(self.folder, number), os.O_RDONLY)
             except FileNotFoundError:
                 continue  # evicted since it was listed
             if number != self._position.segment:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.folder import make_root, spare_roots
 
 SALT_FILE: Final = "salt"
@@ -32,7 +33,7 @@ def _read_or_make(path: Path) -> bytes:
     with suppress(FileNotFoundError):
         return path.read_bytes()
     making = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(32))

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
 
+from synapse_otel.journal.descriptors import HeldFile, MappedFile, above_standard
+
 RESERVE: Final = 128
 """Bytes of every segment that only its end is written to: they are on the disk before they are needed."""
 _ZEROS: Final = bytes(RESERVE)
@@ -62,11 +64,11 @@ class Segment(Protocol):
 class MappedSegment:
     """A segment in memory that the kernel writes to the disk: a call copies bytes and is done."""
 
-    __slots__ = ("_descriptor", "at", "memory", "room")
+    __slots__ = ("at", "file", "memory", "room")
 
-    def __init__(self, descriptor: int, size: int) -> None:
-        self._descriptor = descriptor
-        self.memory = mmap.mmap(descriptor, size)
+    def __init__(self, file: HeldFile, size: int) -> None:
+        self.file = file
+        self.memory = MappedFile(file.number, size)
         self.room = size
         self.at = 0
 
@@ -82,20 +84,20 @@ class MappedSegment:
 
     def duplicate(self) -> int:
         """Return a descriptor of its own."""
-        return os.dup(self._descriptor)
+        return above_standard(os.dup(self.file.number))
 
     def close(self) -> None:
         """Cut off what was not used, and close."""
         self.memory.close()
         try:
-            os.ftruncate(self._descriptor, self.at)
+            os.ftruncate(self.file.number, self.at)
         finally:
-            os.close(self._descriptor)
+            self.file.close()
 
     def abandon(self) -> None:
         """Let go without touching the file."""
         self.memory.close()
-        os.close(self._descriptor)
+        self.file.close()
 
 
 class AppendedSegment:
@@ -104,10 +106,10 @@ class AppendedSegment:
     Zeros always follow the last frame: room for the end, which must find some also when the disk is full.
     """
 
-    __slots__ = ("_descriptor", "at", "memory", "room")
+    __slots__ = ("at", "file", "memory", "room")
 
-    def __init__(self, descriptor: int, size: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: HeldFile, size: int) -> None:
+        self.file = file
         self.memory = None
         self.room = size
         self.at = 0
@@ -120,13 +122,14 @@ class AppendedSegment:
         """
         size = len(data)
         content = data + _ZEROS
+        descriptor = self.file.number
         # As in `JournalWriter.append`: no signal's handler comes between the place being taken and being written to.
         at = self.at
         self.at = at + size
         try:
-            written = os.pwrite(self._descriptor, content, at)
+            written = os.pwrite(descriptor, content, at)
             while written < len(content):
-                written += os.pwrite(self._descriptor, content[written:], at + written)
+                written += os.pwrite(descriptor, content[written:], at + written)
         except OSError:
             self._take_back(at, size)
             raise
@@ -135,8 +138,9 @@ class AppendedSegment:
         if self.at == at + size:  # else a signal's handler has written behind it: a reader passes over what is between
             self.at = at
             with suppress(OSError):  # closed by a signal's handler: nothing is to be put right
-                os.pwrite(self._descriptor, _ZEROS, at)
-                os.ftruncate(self._descriptor, at + RESERVE)
+                descriptor = self.file.number
+                os.pwrite(descriptor, _ZEROS, at)
+                os.ftruncate(descriptor, at + RESERVE)
 
     def write_end(self, data: bytes) -> None:
         """Append the last frame, over the zeros that are kept for it.
@@ -144,26 +148,25 @@ class AppendedSegment:
         Raises:
             OSError: the disk has failed.
         """
+        descriptor = self.file.number
         at = self.at
         self.at = at + len(data)
-        os.pwrite(self._descriptor, data, at)
+        os.pwrite(descriptor, data, at)
 
     def duplicate(self) -> int:
         """Return a descriptor of its own."""
-        return os.dup(self._descriptor)
+        return above_standard(os.dup(self.file.number))
 
     def close(self) -> None:
         """Cut off what was not used, and close; who still writes, as a signal's handler did this, gets an `OSError`."""
-        descriptor, self._descriptor = self._descriptor, -1
         try:
-            os.ftruncate(descriptor, self.at)
+            os.ftruncate(self.file.number, self.at)
         finally:
-            os.close(descriptor)
+            self.file.close()
 
     def abandon(self) -> None:
         """Let go without touching the file."""
-        descriptor, self._descriptor = self._descriptor, -1
-        os.close(descriptor)
+        self.file.close()
 
 
 class NoRoom:
@@ -193,13 +196,13 @@ def open_segment(path: Path, size: int) -> MappedSegment | AppendedSegment:
     Raises:
         OSError: no room on the disk, or the file cannot be made; no file is left behind.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    file = HeldFile(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
-        if allocate(descriptor, size):
-            return MappedSegment(descriptor, size)
-        return AppendedSegment(descriptor, size)
+        if allocate(file.number, size):
+            return MappedSegment(file, size)
+        return AppendedSegment(file, size)
     except OSError:
-        os.close(descriptor)
+        file.close()
         path.unlink(missing_ok=True)
         raise
 

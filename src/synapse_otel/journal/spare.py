@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from synapse_otel.contained import let_through
+from synapse_otel.journal.descriptors import Identity, above_standard, identity_of
 
 _NEEDED: Final = 2
 """A file that is mapped takes two."""
@@ -18,19 +19,27 @@ class SpareDescriptors:
 
     def __init__(self) -> None:
         self._descriptors: list[int] = []
+        self._identity: Identity | None = None
+        """Of the pipe that they are the ends of: no other file is taken for it."""
 
     def take(self) -> None:
-        """Take those that are missing, as far as the process may have more."""
+        """Take those that are missing, if the process may have as many more."""
+        if len(self._descriptors) == _NEEDED:
+            return
+        self.release()
         try:
-            while len(self._descriptors) < _NEEDED:
-                self._descriptors.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            self._descriptors.extend(os.pipe())
+            self._identity = identity_of(self._descriptors[0])
+            self._descriptors[:] = map(above_standard, self._descriptors)
         except OSError as error:
             let_through(error)  # none is left now: the next call tries again
 
     def release(self) -> None:
-        """Give them up for good, or until the next `take`."""
+        """Give them up for good, or until the next `take`; not what somebody has closed, and another file has got."""
         while self._descriptors:
-            os.close(self._descriptors.pop())
+            descriptor = self._descriptors.pop()
+            if identity_of(descriptor) == self._identity:
+                os.close(descriptor)
 
     @contextmanager
     def lent(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from synapse_otel.contained import let_through
+from synapse_otel.journal.descriptors import open_file
 
 NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 """Errors that say no more than that too many files are open."""
@@ -20,7 +21,7 @@ def sync_file(path: Path) -> None:
         OSError: the disk has failed, or the file cannot be opened.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return  # delivered and deleted, or evicted
     try:
@@ -32,7 +33,7 @@ def sync_file(path: Path) -> None:
 def sync_folder(path: Path) -> None:
     """Return when the names in a folder are on the disk, as far as its file system can do that."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = open_file(path, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         let_through(error)
         if error.errno in NO_DESCRIPTOR:

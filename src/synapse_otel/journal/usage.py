@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.folder import replace_file
 from synapse_otel.journal.frames import HEADER, HEADER_SIZE, LARGEST_PAYLOAD, MARK, MARK_BYTES, checksum, frame, seed
 
@@ -189,7 +190,7 @@ class UsageWriter:
             OSError: it cannot be written.
         """
         data = b"".join(_frame(structure) for structure in structures)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = open_file(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             os.write(descriptor, data)
         finally:

@@ -29,6 +29,7 @@ from synapse_otel.journal.durable import Durable
 from synapse_otel.journal.folder import (
     Run,
     folder_size,
+    is_gone,
     segment_numbers,
     segment_path,
 )
@@ -185,8 +186,15 @@ class JournalWriter:
     def _notice_deletion(self) -> None:
         """Go on elsewhere if somebody has deleted the journal: it can still be written, and nobody would read it."""
         path = segment_path(self.folder, self._number)
-        if not self._failed and not path.exists():
+        if not self._failed and is_gone(path):
             self._fail(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)))
+
+    def hold_on(self) -> None:
+        """See that the lock is still held which says that the process lives."""
+        with self._lock:
+            if not self._closed:
+                with suppress(OSError):  # the folder cannot be reached now
+                    self._alive.renew()
 
     def flush(self) -> None:
         """Ask the shipper to send at once what was appended."""
@@ -196,6 +204,9 @@ class JournalWriter:
 
     def close(self) -> None:
         """Write the end, bring all to the disk and let go of the lock. A second call does nothing."""
+        if os.getpid() != self.run.process:
+            self.abandon()
+            return
         with self._lock:
             if self._closed:
                 return
@@ -289,12 +300,24 @@ class JournalWriter:
         """
         if self._closed or self._failed or size - HEADER_SIZE > LARGEST_PAYLOAD:
             return False
+        if self._is_anothers():
+            return False
         before = pthread_sigmask(SIG_BLOCK, ())
         try:
             pthread_sigmask(SIG_BLOCK, _ALL_SIGNALS)  # runs handlers of signals that came before
             return self._begin_segment(size)
         finally:
             pthread_sigmask(SIG_SETMASK, before)
+
+    def _is_anothers(self) -> bool:
+        """Let go if this is a child whose fork Python was not told of: the file is its parent's, which writes to it."""
+        if os.getpid() == self.run.process:
+            return False
+        self._failed = True
+        segment, self._segment = self._segment, NoRoom()
+        segment.abandon()
+        self._successor = self.on_failure(ChildProcessError(errno.ECHILD, "it is that of the process' parent"))
+        return True
 
     def _begin_segment(self, size: int) -> bool:
         before = self._segment
@@ -317,6 +340,7 @@ class JournalWriter:
             following.write(header)
             following.room -= RESERVE
             making.rename(path)
+            following.file.path = path
         except OSError as error:
             _discard(following, making, path)
             if error.errno == errno.EFBIG and room > SEGMENT_SIZE:

@@ -18,7 +18,7 @@ from synapse_otel.contained import let_through
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
-from synapse_otel.journal.folder import spare_roots
+from synapse_otel.journal.folder import is_gone, spare_roots
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state import JobEntry, StateBlock
 from synapse_otel.journal.syncing import NO_DESCRIPTOR
@@ -107,6 +107,7 @@ class Recorder:
 
         Return None if none can be written.
         """
+        self._notice_fork()
         with self._lock:
             self.close()
             self.journals = []
@@ -131,6 +132,7 @@ class Recorder:
 
     def sync(self) -> None:
         """Return when all that was recorded is on the disk."""
+        self._notice_fork()
         for journal in self.journals:
             journal.sync()
         if self.on_look is not None:
@@ -220,7 +222,7 @@ class Recorder:
         root = failed.folder.parent
         text = f"the journal in {root} can no longer be written: {error.strerror or error}"
         self._say(f"{text}; {explained_by(Check.JOURNAL)}")
-        if root in self._roots and failed.folder.exists():
+        if root in self._roots and not is_gone(failed.folder):
             self._roots.remove(root)
         return self._open(failed)
 
@@ -249,6 +251,11 @@ class Recorder:
 
     def _lose(self, _kind: int, signal: int, _payload: bytes, count: int) -> None:
         self.lost[signal] += count
+
+    def _notice_fork(self) -> None:
+        """Find out that this is a child of a fork that Python was not told of, as uWSGI's workers are."""
+        if os.getpid() != self._process:
+            self._after_fork()
 
     def _after_fork(self) -> None:
         """Leave the parent's journal to the parent: the child opens its own when it first records something."""
@@ -334,6 +341,7 @@ class Recorder:
 
     def open_span(self, span_id: bytes, payload: bytes) -> None:
         """Keep a span that has begun, so that a reader can end it if this process cannot."""
+        self._notice_fork()
         with self._lock:
             self._open_spans[span_id] = payload
             if self.append == self._open_and_append:

@@ -10,9 +10,9 @@ from pathlib import Path
 from time import time_ns
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.folder import ALIVE_LOCK, Run, segment_numbers
+from synapse_otel.journal.folder import Run, segment_numbers
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
-from synapse_otel.journal.locks import is_locked
+from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.reader import Frame, JournalReader, Position
 
 
@@ -96,14 +96,6 @@ def run_state(folder: Path, *, ended: bool | None = None) -> RunState:
         # Delivered and deleted: the cursors remember what its end was like.
         ended = not any(read_cursor(folder, signal).killed for signal in Signal)
     return classify(ended=ended, alive=False)
-
-
-def is_alive(folder: Path) -> bool:
-    """Say whether the process that writes a journal lives."""
-    try:
-        return is_locked(folder / ALIVE_LOCK)
-    except FileNotFoundError:
-        return False
 
 
 def emitted_records(folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from math import inf
@@ -10,11 +11,11 @@ from threading import Lock
 from typing import Final
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.folder import read_run, run_folders
+from synapse_otel.journal.folder import RUN_FILE, is_gone, read_run, segment_numbers
 from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.liveness import is_alive
 from synapse_otel.shipper.pace import AT_ONCE, Pace
-from synapse_otel.shipper.retention import is_alive
-from synapse_otel.shipper.tracked import TrackedJournal
+from synapse_otel.shipper.tracked import TrackedJournal, has_come_back
 
 DEAD_IN_HAND: Final = 16
 """Journals of processes that have ended, in hand at a time: each takes files and memory, and thousands may wait."""
@@ -23,6 +24,8 @@ TURN_SECONDS: Final = 30.0
 _SOON_SECONDS: Final = 0.5
 _ADVANCES_SECONDS: Final = 1.0
 _LATER_SECONDS: Final = 30.0
+_DOUBT_SECONDS: Final = 5.0
+"""How often it is looked whether a process that was taken for dead, and is not to be seen, has written more."""
 _MTIME_TICK_NS: Final = 1_000_000_000
 """Two changes of a folder within a tick of the file system's clock look like one."""
 
@@ -98,13 +101,18 @@ class Journals:
                 if journal.saved and self.let_go(journal):
                     self.complete.add(journal.folder)
                     self._completed = time.monotonic()
+                    if journal.is_doubtful:
+                        self._again[journal.folder] = time.monotonic() + _DOUBT_SECONDS
         before = len(self._in_hand)
         for root in self.roots:
-            self._list(root)
+            try:
+                self._list(root)
+            except OSError as error:
+                self._report(None, error)  # the others can be looked into all the same
         now = time.monotonic()
         for folder in [folder for folder, due in self._again.items() if now >= due]:
             del self._again[folder]
-            self._look(folder)
+            self._try_to_look(folder)
         self._next_in_turn(now)
         return len(self._in_hand) > before
 
@@ -139,27 +147,42 @@ class Journals:
         if self._listed.get(root) == changed:
             return
         known = self.complete | self._others | self._in_hand.keys() | self._queue.keys() | self._again.keys()
-        for folder in run_folders(root, known):
-            self._look(folder)
+        for name in sorted(os.listdir(root)):
+            folder = root / name
+            if not name.startswith(".") and folder not in known:
+                self._try_to_look(folder)
         if time.time_ns() - changed > _MTIME_TICK_NS:
             self._listed[root] = changed
+
+    def _try_to_look(self, folder: Path) -> None:
+        """Find out what is to be done with a folder; with one that cannot be looked into now, later."""
+        try:
+            if (folder / RUN_FILE).is_file() or segment_numbers(folder):
+                self._look(folder)
+        except OSError as error:
+            self._report(folder, error)
+            self._again[folder] = time.monotonic() + _LATER_SECONDS
 
     def _look(self, folder: Path) -> None:
         """Find out what is to be done with a run."""
         run = read_run(folder)
+        cursors = [read_cursor(folder, signal) for signal in Signal]
         if run is None:
-            if folder.exists():
+            if not is_gone(folder):
                 self._again[folder] = time.monotonic() + _LATER_SECONDS
         elif run.destination != self.key:
             self._others.add(folder)
-        elif all(read_cursor(folder, signal).complete for signal in Signal):
+        elif all(cursor.complete for cursor in cursors) and not has_come_back(folder, cursors):
             self.complete.add(folder)
-        elif is_alive(folder):
+            if any(cursor.killed for cursor in cursors) and segment_numbers(folder) and not run.keep:
+                self._again[folder] = time.monotonic() + _DOUBT_SECONDS
+        elif is_alive(folder, run):
             self._take(folder)
         else:
             self._queue[folder] = None
 
     def _take(self, folder: Path) -> None:
+        self.complete.discard(folder)
         try:
             journal = TrackedJournal.take(folder, interval_seconds=self._interval)
         except Exception as error:  # noqa: BLE001 - one journal must not hold up the others

@@ -151,6 +151,10 @@ class Lane(ABC):
         """Say whether more stands in the journal than was read, and could be read now."""
         return not self._outbox.sends and not self._reader.is_quiet()
 
+    def reopen(self) -> None:
+        """Go on with a journal whose process was taken for dead, and has written more."""
+        self.cursor.complete = self.cursor.killed = False
+
     def close(self) -> None:
         """Close the journal's files, and forget what was read of them."""
         self._reader.close()
@@ -390,7 +394,7 @@ class Lane(ABC):
         """Return what the state block of the journal holds."""
         try:
             data = (self.folder / STATE_FILE).read_bytes()
-        except OSError:
+        except FileNotFoundError:
             return []  # the folder is being deleted
         return list(read_block(memoryview(data[:BLOCK_SIZE])))
 

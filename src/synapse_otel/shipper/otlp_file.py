@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from synapse_otel.journal.cursor import cursor_path
 from synapse_otel.journal.folder import ALIVE_LOCK, SHIP_LOCK
 from synapse_otel.journal.frames import Signal
-from synapse_otel.journal.locks import is_locked
+from synapse_otel.journal.liveness import is_alive
 from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.lane_logs import LogsLane
 from synapse_otel.shipper.lane_metrics import MetricsLane
@@ -45,7 +45,7 @@ def write_otlp_file(folders: Iterable[Path], path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         for folder in folders:
             with TemporaryDirectory(prefix="synapse-otel-") as place:
-                _write(_copied(folder, Path(place)), file, lives=_lives(folder))
+                _write(_copied(folder, Path(place)), file, lives=is_alive(folder))
 
 
 class _Writing:
@@ -100,13 +100,6 @@ def _copied(folder: Path, place: Path) -> Path:
         if path.is_file() and path.name not in left_out:
             shutil.copyfile(path, place / path.name)
     return place
-
-
-def _lives(folder: Path) -> bool:
-    try:
-        return is_locked(folder / ALIVE_LOCK)
-    except FileNotFoundError:
-        return False
 
 
 def _with_ids(value: Any) -> Any:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from synapse_otel.journal.descriptors import open_file, take_standard
 from synapse_otel.journal.folder import make_root
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path, log_path
@@ -21,6 +22,8 @@ from synapse_otel.shipper.shipper import Shipper
 from synapse_otel.shipper.signal_sender import Say
 
 _LOG_LIMIT: Final = 1 << 20
+CANNOT_RUN: Final = os.EX_SOFTWARE
+"""Exit status of one that would fail again: a library is missing, or is of the wrong version."""
 
 
 def main() -> None:
@@ -42,9 +45,9 @@ def main() -> None:
             shipper = make_shipper(orders, say)
             stop.hear(shipper)
             shipper.run(idle_seconds=orders.idle_seconds, failing_seconds=orders.failing_seconds)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it stands in the log, and another one is started
             say(traceback.format_exc())
-            raise
+            sys.exit(CANNOT_RUN if isinstance(error, ImportError | SyntaxError) else 1)
         finally:
             lock.release()
         # A job that came while the lock was still held has started nobody: look once more.
@@ -54,6 +57,7 @@ def main() -> None:
 
 def make_shipper(orders: Orders, say: Say) -> Shipper:
     """Return a shipper that does as it is ordered; ``say``: what takes its lines."""
+    take_standard()  # or a socket gets the number of a stream that is closed
     return Shipper(
         [Path(found) for found in orders.roots],
         orders.destination,
@@ -124,7 +128,7 @@ class _Log:
         """Write a line with the time and the process id."""
         text = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} [{os.getpid()}] {line}\n"
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = open_file(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:
                 if os.fstat(descriptor).st_size > _LOG_LIMIT:
                     os.ftruncate(descriptor, 0)

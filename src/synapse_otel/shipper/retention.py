@@ -10,26 +10,29 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from synapse_otel.journal.cursor import cursor_path, read_cursor
 from synapse_otel.journal.folder import (
-    ALIVE_LOCK,
     SHIP_LOCK,
     Run,
     folder_size,
+    is_gone,
     read_run,
     run_folders,
     segment_numbers,
     segment_path,
 )
 from synapse_otel.journal.frames import Signal
-from synapse_otel.journal.locks import FileLock, is_locked
+from synapse_otel.journal.liveness import is_alive
+from synapse_otel.journal.locks import FileLock
 from synapse_otel.shipper.orders import Limits
 from synapse_otel.shipper.signal_sender import Say
-from synapse_otel.shipper.tracked import TrackedJournal
+from synapse_otel.shipper.tracked import DOUBT_SECONDS, TrackedJournal
 
 _LEFTOVER_SECONDS: Final = 3600.0
 
@@ -59,18 +62,23 @@ class Retention:
             in_hand: The journals that this process delivers, by folder.
         """
         waiting: dict[Path, Run] = {}
-        for folder in chain.from_iterable(run_folders(root, self._delivered) for root in self._roots):
+        roots = [root for root in self._roots if _can_list(root)]
+        for folder in chain.from_iterable(run_folders(root, self._delivered) for root in roots):
             run = read_run(folder) or _UNKNOWN
             if folder not in in_hand and _is_delivered(folder):
                 self._delivered[folder] = _Known(run, _delivered_at(folder))
             else:
                 waiting[folder] = run
+        for folder, known in self._delivered.items():
+            # Of one whose death is not certain, which may have written more, the last one stood.
+            if not known.run.keep and time.time() - known.since > DOUBT_SECONDS and not _may_live(folder, known.run):
+                _delete_segments(folder, inf, whole=True)
         gone = [folder for folder in self._superfluous() if delete_run(folder)]
-        gone += [folder for folder in self._delivered.keys() - set(gone) if not folder.exists()]
+        gone += [folder for folder in self._delivered.keys() - set(gone) if is_gone(folder)]
         for folder in gone:
             self._delivered.pop(folder, None)
         self._keep_within_budget(waiting, in_hand)
-        for root in self._roots:
+        for root in roots:
             delete_leftovers(root)
             delete_old_locks(root, {self._key, *(run.destination for run in waiting.values())})
         return gone
@@ -87,7 +95,7 @@ class Retention:
     def _keep_within_budget(self, waiting: Mapping[Path, Run], in_hand: Mapping[Path, TrackedJournal]) -> None:
         """Delete the oldest segments while all take too much: first of runs that are delivered and kept."""
         kept = [folder for folder, known in self._delivered.items() if known.run.keep]
-        sizes = {folder: folder_size(folder) for folder in (*sorted(kept, key=_age), *sorted(waiting, key=_age))}
+        sizes = {folder: _size(folder) for folder in (*sorted(kept, key=_age), *sorted(waiting, key=_age))}
         excess = sum(sizes.values()) - self._limits.total_bytes
         for folder in sizes:
             if excess <= 0:
@@ -102,7 +110,7 @@ class Retention:
     @staticmethod
     def _abandon(folder: Path, journal: TrackedJournal | None) -> int:
         """Delete the rest of a journal whose process is gone; return the bytes that this frees."""
-        if is_alive(folder):
+        if _may_live(folder):
             return 0
         journal = journal or TrackedJournal.take(folder, interval_seconds=1)
         size = folder_size(folder)
@@ -111,7 +119,7 @@ class Retention:
         return size
 
 
-def _delete_segments(folder: Path, excess: int, *, whole: bool) -> int:
+def _delete_segments(folder: Path, excess: float, *, whole: bool) -> int:
     """Delete the oldest segments, but not the newest one unless `whole`; return the bytes that this frees.
 
     A reader counts what was in them: the next segment says where the numbers stand.
@@ -138,13 +146,15 @@ def delete_run(folder: Path) -> bool:
         return False
     lock = FileLock(folder / SHIP_LOCK)
     try:
-        if is_alive(folder) or not lock.acquire():
+        if _may_live(folder) or not lock.acquire():
             return False
         going = folder.with_name(f".{folder.name}.deleted")
         folder.rename(going)
         shutil.rmtree(going, ignore_errors=True)
     except FileNotFoundError:
         return True
+    except OSError:
+        return False  # out of reach now
     finally:
         lock.release()
     return True
@@ -158,10 +168,11 @@ def delete_leftovers(root: Path) -> None:
         return
     for name in names:
         folder = root / name
-        if name.startswith(".") and folder.is_dir() and not folder.is_symlink():
-            old = time.time() - folder.stat().st_mtime > _LEFTOVER_SECONDS
-            if old and not is_alive(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            if name.startswith(".") and folder.is_dir() and not folder.is_symlink():
+                old = time.time() - folder.stat().st_mtime > _LEFTOVER_SECONDS
+                if old and not _may_live(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def delete_old_locks(root: Path, wanted: set[str]) -> None:
@@ -182,12 +193,27 @@ def delete_old_locks(root: Path, wanted: set[str]) -> None:
             continue  # gone, or not ours: there is nothing that depends on it
 
 
-def is_alive(folder: Path) -> bool:
-    """Say whether the process that writes a journal lives."""
+def _may_live(folder: Path, run: Run | None = None) -> bool:
+    """Say whether a journal's process lives, or nobody can tell: the folder is out of reach now."""
     try:
-        return is_locked(folder / ALIVE_LOCK)
-    except FileNotFoundError:
+        return is_alive(folder, run)
+    except OSError:
+        return True
+
+
+def _size(folder: Path) -> int:
+    try:
+        return folder_size(folder)
+    except OSError:
+        return 0  # out of reach now: nothing of it can be deleted
+
+
+def _can_list(root: Path) -> bool:
+    try:
+        os.listdir(root)
+    except OSError:
         return False
+    return True
 
 
 def _is_delivered(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
+from synapse_otel.journal.folder import is_gone
 from synapse_otel.journal.frames import Signal
 from synapse_otel.shipper.deaths import Deaths, can_hear
 from synapse_otel.shipper.destination import Destination
@@ -240,7 +241,7 @@ class Shipper:
                     journal.clean()
             except OSError as error:
                 self._report(journal.folder, error)
-            if not journal.folder.exists() and self._journals.let_go(journal):
+            if is_gone(journal.folder) and self._journals.let_go(journal):
                 self._say(f"{journal.folder.name} was deleted: what it still held is lost")
 
     def _retain(self) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from synapse_otel.explained import Check, explained_by
+from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.journal.frames import Signal
 from synapse_otel.shipper.backoff import Backoff
@@ -156,7 +157,7 @@ class _FullError(Exception):
 
 
 def _append(path: Path, line: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         size = os.fstat(descriptor).st_size
         if size > _LARGEST_QUARANTINE:

@@ -10,19 +10,20 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import Final
 
-from synapse_otel.journal.cursor import cursor_path
+from synapse_otel.journal.cursor import Cursor, cursor_path
 from synapse_otel.journal.folder import (
-    ALIVE_LOCK,
     EXIT_FILE,
     RUN_FILE,
     SHIP_LOCK,
     STATE_FILE,
+    is_gone,
     read_run,
     segment_numbers,
     segment_path,
 )
 from synapse_otel.journal.frames import FORMAT_VERSION, SIGNAL_OF, Kind, Signal
-from synapse_otel.journal.locks import FileLock, is_locked
+from synapse_otel.journal.liveness import is_alive, lives
+from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.reader import JournalReader, Position
 from synapse_otel.journal.summary import summarise, write_summary
 from synapse_otel.journal.syncing import sync_file, sync_folder
@@ -35,6 +36,8 @@ from synapse_otel.shipper.usage.following import JournalUsage, note_oom_kill
 
 _WATCH_SECONDS: Final = 0.02
 """Three threads look; one look is enough for all of them."""
+DOUBT_SECONDS: Final = 86_400.0
+"""For so long the last segment stays of a journal whose process was taken for dead, and is not to be seen."""
 _EXIT_SECONDS: Final = 2.0
 """What is waited for the parent of a process that has died, to hear how."""
 
@@ -56,6 +59,10 @@ class TrackedJournal:
             Signal.METRICS: self._metrics,
             Signal.TRACES: self._traces,
         }
+        if has_come_back(folder, [lane.cursor for lane in self.lanes.values()]):
+            for lane in self.lanes.values():
+                lane.reopen()
+        self._run = run
         self.ended = False
         self._told = False
         """Whether it was said that the process has ended, whichever thread has seen it."""
@@ -107,6 +114,12 @@ class TrackedJournal:
         return all(lane.cursor.complete for lane in self.lanes.values())
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether its process was taken for dead, and may live all the same: it is not to be seen from here."""
+        killed = any(lane.cursor.killed for lane in self.lanes.values())
+        return killed and lives(self._run) is None
+
+    @property
     def runs_job(self) -> bool:
         """Whether a job runs, as far as the journal was read."""
         return self._metrics.runs_job
@@ -132,15 +145,19 @@ class TrackedJournal:
             return has_read or (accepted and self.ended)
 
     def watch(self) -> None:
-        """Look whether the process that writes the journal still lives; it never comes back."""
+        """Look whether the process that writes the journal still lives.
+
+        One that was taken for dead, and writes on, is found by `has_come_back` when all is delivered that it had
+        written.
+        """
         now = monotonic()
         if self.ended or now - self._watched < _WATCH_SECONDS:
             return
         self._watched = now
         try:
-            ended = not is_locked(self.folder / ALIVE_LOCK)
-        except FileNotFoundError:
-            ended = True
+            ended = not is_alive(self.folder, self._run)
+        except OSError:
+            return  # the folder cannot be looked into now: that says nothing of the process
         if ended and not self._awaits_exit(now):
             with suppress(OSError):  # a full disk: then it was killed, for all that is known
                 note_oom_kill(self.folder)
@@ -150,7 +167,7 @@ class TrackedJournal:
 
     def _awaits_exit(self, now: float) -> bool:
         """Say whether the parent of the process, which is gone, has still to tell how it ended, and is given time."""
-        if not self._watched_by or (self.folder / EXIT_FILE).exists():
+        if not self._watched_by or not is_gone(self.folder / EXIT_FILE):
             return False
         if self._gone is None:
             self._gone = now
@@ -196,8 +213,10 @@ class TrackedJournal:
             if delivered[1]:
                 with suppress(OSError):  # a full disk: what it would tell of is gone then, and its room is needed
                     write_summary(self.folder, summarise(self.folder))
-            for number in segment_numbers(self.folder):
-                if number < delivered[0] or delivered[1]:
+            numbers = segment_numbers(self.folder)
+            kept = numbers[-1] if numbers and self.is_doubtful else 0
+            for number in numbers:
+                if number < delivered[0] or (delivered[1] and number != kept):
                     segment_path(self.folder, number).unlink(missing_ok=True)
                     if not self._save_again():
                         return  # the room of one segment was not enough: once more, later
@@ -262,6 +281,17 @@ class TrackedJournal:
         finally:
             for hand in taken:
                 hand.release()
+
+
+def has_come_back(folder: Path, cursors: list[Cursor]) -> bool:
+    """Say whether a process that was taken for dead, with all delivered that it had written, has written more."""
+    if not (all(cursor.complete for cursor in cursors) and any(cursor.killed for cursor in cursors)):
+        return False
+    reader = JournalReader(folder, max(cursor.position for cursor in cursors))
+    try:
+        return bool(reader.read(ended=False))
+    finally:
+        reader.close()
 
 
 def last_sequences(folder: Path) -> tuple[list[int], bool]:

@@ -11,12 +11,12 @@ from typing import Any, Final, Self
 from synapse_otel.journal import frames
 from synapse_otel.journal.folder import STATE_FILE, folder_size, segment_numbers, segment_path
 from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.reader import Frame, JournalReader
 from synapse_otel.journal.state import BLOCK_SIZE
 from synapse_otel.journal.usage import usage_written
 from synapse_otel.recording import LogKind, Span
 from synapse_otel.recording.contents import Contents
-from synapse_otel.recording.state import is_alive
 from synapse_otel.redaction import redact_values
 from synapse_otel.signals import semconv
 from synapse_otel.view.loglines import Logs

@@ -10,9 +10,9 @@ from time import monotonic
 from typing import Final
 
 from synapse_otel.journal.folder import is_run, read_run, run_folders
+from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.summary import Summary, SummaryFollower, read_summary, summarise
 from synapse_otel.recording import KnownRun, Overview, RunState, grouped
-from synapse_otel.recording.state import is_alive
 from synapse_otel.view.rows import UNREADABLE, Json, plain_path, row_of, run_id, unreadable_row
 
 LOOK_SECONDS: Final = 0.4

@@ -1,0 +1,105 @@
+"""Whether the process that writes a journal lives: by its lock, and by the process itself where it can be seen.
+
+A lock can be lost while its process lives: a file server was away for too long, or the process could only take a lock
+that goes when it closes the file. So a process that is seen to live, and has not closed its journal, is alive, too.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from synapse_otel.journal.folder import ALIVE_LOCK, Run, read_run, segment_numbers, segment_path
+from synapse_otel.journal.frames import HEADER, HEADER_SIZE, MARK, MARK_BYTES, Kind, checksum, seed
+from synapse_otel.journal.locks import is_locked
+from synapse_otel.journal.segment import RESERVE
+
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_STATE, _START, _STACK = 0, 19, 25
+"""Fields of ``/proc/PID/stat`` behind the name: the state, when it began, and where its stack does, which tells the
+programs apart that one process becomes by ``exec``."""
+_DEAD: Final = frozenset("ZXx")
+
+
+def birth(process: int | str = "self") -> str:
+    """Return what tells a process from every other that has had, or will have, its number; nothing where it cannot."""
+    try:
+        boot = _BOOT.read_text(encoding="ascii").strip()
+        namespace = os.readlink("/proc/self/ns/pid")
+        fields = _fields(process)
+        return f"{boot} {namespace} {fields[_START]} {fields[_STACK]}"
+    except (OSError, ValueError, IndexError):
+        return ""
+
+
+def lives(run: Run | None) -> bool | None:
+    """Say whether a journal's process lives; None where it is not to be seen, as in another container."""
+    if run is None or not run.birth:
+        return None
+    try:
+        here = f"{_BOOT.read_text(encoding='ascii').strip()} {os.readlink('/proc/self/ns/pid')} "
+        if not run.birth.startswith(here):
+            return None
+        fields = _fields(run.process)
+        return f"{here}{fields[_START]} {fields[_STACK]}" == run.birth and fields[_STATE] not in _DEAD
+    except FileNotFoundError:
+        return None if _exists(run.process) else False
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def is_alive(folder: Path, run: Run | None = None) -> bool:
+    """Say whether the process that writes a journal lives.
+
+    Args:
+        folder: the journal's.
+        run: what the journal's run is, for who has read it.
+
+    Raises:
+        OSError: the folder cannot be looked into.
+    """
+    try:
+        if is_locked(folder / ALIVE_LOCK):
+            return True
+    except FileNotFoundError:
+        return False
+    return bool(lives(run or read_run(folder))) and not is_closed(folder)
+
+
+def is_closed(folder: Path) -> bool:
+    """Say whether a journal's process has closed it: its end stands at the end of its last segment."""
+    numbers = segment_numbers(folder)
+    if not numbers:
+        return True  # delivered and deleted
+    with suppress(FileNotFoundError), segment_path(folder, numbers[-1]).open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(file.tell() - RESERVE, 0))
+        data = file.read()
+        return any(_is_end(data[at:]) for at in range(len(data)) if data.startswith(MARK_BYTES, at))
+    return True
+
+
+def _is_end(data: bytes) -> bool:
+    if len(data) < HEADER_SIZE:
+        return False
+    mark, kind, count, length, check, sequence = HEADER.unpack_from(data)
+    payload = data[HEADER_SIZE : HEADER_SIZE + length]
+    return bool(mark == MARK and kind == Kind.END and checksum(payload, seed(kind, count, sequence)) == check)
+
+
+def _fields(process: int | str) -> list[str]:
+    text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    return text.rpartition(")")[2].split()
+
+
+def _exists(process: int) -> bool:
+    """Say whether there is such a process, be it hidden in ``/proc``."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
