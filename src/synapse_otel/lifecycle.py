@@ -331,7 +331,7 @@ def _report(started: Job, result: str, account: Account | None) -> None:
         line += f" · {account}"
         if account.pending:
             reason = f" ({account.failure}; {explained_by(Check.ENDPOINT)})" if account.failure else ""
-            line += f"{reason} · kept on disk; goes on in the background, or by `synapse-otel sync`"
+            line += f"{reason} · kept on disk; {_pipeline().outlook()}"
     say(line)
 
 

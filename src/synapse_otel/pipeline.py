@@ -19,6 +19,7 @@ from synapse_otel.account import Account, account_of
 from synapse_otel.contained import let_through
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.cursor import Cursor, read_cursor
+from synapse_otel.journal.folder import read_run
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.journal.writer import JournalWriter
@@ -29,6 +30,7 @@ from synapse_otel.recorder.resource import make_resource
 from synapse_otel.settings import Settings, load_destination
 from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.orders import Orders
+from synapse_otel.shipper.replacing import silent_shipper
 from synapse_otel.shipping import ensure_shipping, make_orders
 from synapse_otel.signals import semconv
 from synapse_otel.signals.instruments import BLOCK, record_with
@@ -190,7 +192,7 @@ class Pipeline:
         self._look_again = time.monotonic() + _LOOK_SECONDS
         journals = self.installed.recorder.journals
         if journals and not journals[-1].closed and self._home == journals[-1].folder.parent:
-            self._revive(self._home)
+            self._revive(journals[-1].folder)
 
     def _ensure_shipper(self, home: Path) -> None:
         ensure_shipping(self.orders(home))
@@ -242,12 +244,20 @@ class Pipeline:
                 break
             if folders and self.settings.shipper == "process" and time.monotonic() > restart:
                 restart = deadline
-                self._revive(folders[-1].parent)
+                self._revive(folders[-1])
             time.sleep(_POLL_SECONDS)
         unwritten = recorder.unwritten if recorder else 0
         # Of a journal that somebody has deleted nobody knows how much had been delivered: nothing is claimed of it.
         unwritten += sum(sum(journal.sequences) for journal in journals if not journal.folder.exists())
         return account_of(folders, emitted, unwritten=unwritten)
+
+    def outlook(self) -> str:
+        """Return how the delivery of what still waits goes on."""
+        for journal in self.installed.recorder.journals if self.installed else []:
+            silent = silent_shipper(journal.folder, self.key) if self.settings.shipper == "process" else None
+            if silent is not None:
+                return f"{silent}: `synapse-otel sync` takes over from it"
+        return "goes on in the background, or by `synapse-otel sync`"
 
     def _cursors(self) -> dict[tuple[Path, Signal], Cursor]:
         journals = self.installed.recorder.journals if self.installed else []
@@ -258,9 +268,13 @@ class Pipeline:
             for signal in Signal
         }
 
-    def _revive(self, home: Path) -> None:
+    def _revive(self, folder: Path) -> None:
+        """See to it that somebody delivers a journal, unless it was redirected: then another shipper does."""
+        run = read_run(folder)
+        if run is not None and run.destination != self.key:
+            return
         try:
-            self._ensure_shipper(home)
+            self._ensure_shipper(folder.parent)
         except OSError as error:
             let_through(error)
             say(f"no shipper could be started: {error}; {explained_by(Check.RUNS)}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from threading import Lock
@@ -12,6 +14,8 @@ from typing import Final
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.holder import Role
+from synapse_otel.shipper.orders import lock_path
 from synapse_otel.shipper.pace import AT_ONCE, Pace
 from synapse_otel.shipper.retention import is_alive
 from synapse_otel.shipper.tracked import TrackedJournal
@@ -40,6 +44,7 @@ class Journals:
         interval_seconds: float,
         report: Report,
         pace: Pace = AT_ONCE,
+        role: Role = Role.THREAD,
         taken: Callable[[TrackedJournal], None] | None = None,
     ) -> None:
         """Begin with none in hand.
@@ -50,6 +55,7 @@ class Journals:
             interval_seconds: between two exports of the progress.
             report: takes what has failed, and for which journal.
             pace: how the process is shared with a job.
+            role: where the shipper runs.
             taken: hears of each journal that is taken in hand.
         """
         self._taken = taken
@@ -60,6 +66,8 @@ class Journals:
         self._interval = interval_seconds
         self._report = report
         self._pace = pace
+        self._role = role
+        self._nudged = self._nudges()
         self._lock = Lock()
         self._in_hand: dict[Path, TrackedJournal] = {}
         self._completed = -inf
@@ -98,6 +106,12 @@ class Journals:
                 if journal.saved and self.let_go(journal):
                     self.complete.add(journal.folder)
                     self._completed = time.monotonic()
+            elif journal.leaves and self.let_go(journal):
+                self._again[journal.folder] = time.monotonic() + _SOON_SECONDS
+        if (nudged := self._nudges()) != self._nudged:
+            self._nudged = nudged
+            self._others.clear()
+            self._listed.clear()
         before = len(self._in_hand)
         for root in self.roots:
             self._list(root)
@@ -130,6 +144,16 @@ class Journals:
         self._queue.pop(folder, None)
         self._again.pop(folder, None)
 
+    def _nudges(self) -> list[int]:
+        """Return when somebody last asked that the runs be looked at anew, by root: see `look_again`."""
+        found = []
+        for root in self.roots:
+            try:
+                found.append(lock_path(root, self.key).stat().st_mtime_ns)
+            except OSError:
+                found.append(0)
+        return found
+
     def _list(self, root: Path) -> None:
         """Look for new runs in a root, if it has changed since it was listed."""
         try:
@@ -161,13 +185,17 @@ class Journals:
 
     def _take(self, folder: Path) -> None:
         try:
-            journal = TrackedJournal.take(folder, interval_seconds=self._interval)
+            journal = TrackedJournal.take(folder, interval_seconds=self._interval, role=self._role)
         except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
             self._report(folder, error)
             self._again[folder] = time.monotonic() + _LATER_SECONDS
             return
         if journal is None:
             self._again[folder] = time.monotonic() + _SOON_SECONDS
+            return
+        if journal.destination != self.key:  # since it was looked at
+            journal.close()
+            self._others.add(folder)
             return
         for lane in journal.lanes.values():
             lane.pace = self._pace
@@ -188,3 +216,10 @@ class Journals:
         for folder in list(self._queue)[: max(room, 0)]:
             del self._queue[folder]
             self._take(folder)
+
+
+def look_again(roots: Iterable[Path], key: str) -> None:
+    """Have a destination's shipper, if one runs, look at all runs anew: one that was another's is now for it."""
+    for root in roots:
+        with suppress(OSError):
+            os.utime(lock_path(root, key))
