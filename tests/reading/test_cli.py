@@ -164,13 +164,14 @@ def test_a_run_for_another_destination_is_sent_here_only_when_it_is_named(tmp_pa
         result = command(tmp_path, "sync", **settings)
         assert result.returncode == 0
         assert result.stdout.splitlines() == [
-            f"1 run recorded for other destinations; `synapse-otel sync RUN` sends one to {sink.url}",
+            f"1 run recorded for other destinations; `synapse-otel sync --all` sends it to {sink.url}, "
+            "`synapse-otel sync RUN` one",
             f"nothing is pending for {sink.url}",
         ]
         assert not sink.requests
         named = command(tmp_path, "sync", only(tmp_path).name, **settings)
         assert named.returncode == 0
-        assert named.stdout.strip().endswith("dropped 0 · recorded for another destination")
+        assert named.stdout.strip().endswith("dropped 0 · taken over from another destination")
         assert len(sink.logs()) == 6
 
 
@@ -202,13 +203,13 @@ def test_sync_of_a_live_run_sends_what_there_is(tmp_path):
 
 def test_sync_leaves_a_journal_to_the_shipper_that_has_it_in_hand(tmp_path):
     with Sink() as sink:
-        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, "SYNAPSE_OTEL_EXIT_TIMEOUT": "0.2"}
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url}
         run(tmp_path, "success", **settings)
         folder = only(tmp_path)
         lock = FileLock(folder / SHIP_LOCK)
         assert lock.acquire()
         try:
-            result = command(tmp_path, "sync", **settings)
+            result = command(tmp_path, "sync", "--timeout", "0.2", **settings)
         finally:
             lock.release()
         assert result.returncode == 1

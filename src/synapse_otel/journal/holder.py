@@ -91,6 +91,8 @@ class Sign:
         """Say whether nobody else has taken the lock since: one that was lost, as by a file server, is not told of."""
         try:
             return self._data is None or self._path.read_bytes() == self._data
+        except FileNotFoundError:
+            return False  # taken away by who has replaced this one, and is done
         except OSError:
             return True
 

@@ -197,10 +197,14 @@ class Shipper:
         fresh.release()
         return bool(found)
 
-    def deliver_once(self, folder: Path) -> bool:
+    def deliver_once(self, folder: Path, *, until: float | None = None) -> bool:
         """Try now, once, to deliver all that a journal holds, also one that was recorded for another destination.
 
         An earlier failure does not count, unless the server has asked to be left alone for a while.
+
+        Args:
+            folder: the journal's.
+            until: monotonic time at which it leaves what is left.
 
         Returns:
             whether it could be tried; False if another shipper has the journal in hand.
@@ -223,6 +227,8 @@ class Shipper:
                     while lane.step(sender, ended=journal.ended):
                         lane.hurry()
                         journal.beat()
+                        if until is not None and time.monotonic() >= until:
+                            break
             journal.sync()
             journal.clean()
         finally:
@@ -251,12 +257,11 @@ class Shipper:
             self._sign.beat()
         for journal in in_hand:
             journal.beat()
-            if journal.leaves:
-                continue
             try:
-                journal.sync()
-                with self.pace.turn():
-                    journal.clean()
+                if not journal.leaves:
+                    journal.sync()
+                    with self.pace.turn():
+                        journal.clean()
             except OSError as error:
                 self._report(journal.folder, error)
             if not journal.folder.exists() and self._journals.let_go(journal):
