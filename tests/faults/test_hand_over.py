@@ -12,13 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import SHIP_LOCK
-from synapse_otel.journal.frames import Signal
-from synapse_otel.journal.holder import Holder, Role, read_holder, started
+from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.holder import Holder, Role, Sign, read_holder, started
 from synapse_otel.journal.holder import place as here
 from synapse_otel.shipper.orders import lock_path
+from synapse_otel.shipper.outcome import Accepted
 from synapse_otel.shipper.replacing import SILENT_SECONDS, TOLD_SECONDS, end
+from synapse_otel.shipper.suspects import Tally
+from synapse_otel.shipper.tracked import TrackedJournal
 from tests.eventually import eventually
 from tests.faults.running import Place
 from tests.faults.test_kill import check_account
@@ -346,6 +351,53 @@ def test_one_that_wakes_after_its_lock_was_lost_to_another_neither_sends_nor_mov
     assert len(sink.requests) == sent
     assert [read_cursor(folder, one) for one in Signal] == before
     assert len(set(uids(sink))) == len(uids(sink))
+
+
+class Server:
+    """Accepts what it is sent, and has another shipper take the journal while it does."""
+
+    exporter = "test"
+
+    def __init__(self, replace):
+        self.replace = replace
+        self.sent = 0
+
+    def ready(self):
+        return True
+
+    def hurry(self):
+        pass
+
+    def tally(self):
+        return Tally(self.sent, 0)
+
+    def __call__(self, _body, *, suspect=False):
+        self.sent += 1
+        self.replace()
+        return Accepted()
+
+
+@pytest.mark.parametrize("when", ["before it sends", "while it sends", "never"])
+def test_one_that_was_replaced_writes_no_cursor(tmp_path, when):
+    writer, _ = create_journal(tmp_path, "run", {}, destination="key", budget=1 << 26)
+    writer.append(Kind.LOG, Signal.LOGS, frames.encode([time.time_ns(), 9, None, None, "message", {}, b"", 0]))
+    writer.close()
+    journal = TrackedJournal.take(writer.folder, interval_seconds=1)
+
+    def replace():
+        if when != "never":
+            Sign(writer.folder / SHIP_LOCK, Role.PROCESS, "key")
+
+    if when == "before it sends":
+        replace()
+    server = Server(replace)
+    journal.step(Signal.LOGS, server)
+    journal.step(Signal.LOGS, server)
+    assert server.sent == (when != "before it sends")
+    assert read_cursor(writer.folder, Signal.LOGS).complete == (when == "never")
+    journal.beat()
+    assert journal.leaves == (when != "never")
+    journal.close()
 
 
 def test_the_number_of_a_shipper_that_is_gone_ends_nobody_else():

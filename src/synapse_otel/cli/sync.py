@@ -77,10 +77,8 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
     own = [folder for folder in pending if _is_for(folder, key)]
     if named is None and not everything and len(own) < len(pending):
         others = len(pending) - len(own)
-        say(
-            f"{_runs(others)} recorded for other destinations; `synapse-otel sync --all` sends "
-            f"{'it' if others == 1 else 'them'} to {place}, `synapse-otel sync RUN` one"
-        )
+        them = "it" if others == 1 else "them"
+        say(f"{_runs(others)} recorded for other destinations; `synapse-otel sync --all` sends {them} to {place}")
         pending = own
     if not pending:
         say(f"nothing is pending for {place}" if named is None else f"{named[0].name}: nothing is pending")

@@ -118,7 +118,7 @@ def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
         raise RunNotFoundError(f"there is no run in {places}; SYNAPSE_OTEL_JOURNAL_DIR says where to look")
     if text is None:
         return [runs[-1].folder]
-    for means in (_is_called, _contains, _has_id):
+    for means in (_is_called, _is_of_job, _contains, _has_id):
         found = [known.folder for known in runs if means(known, text)]
         if found:
             return found
@@ -129,8 +129,8 @@ def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
 
 def is_one_job(folders: Iterable[Path]) -> bool:
     """Say whether these are the runs of one job: it was resumed."""
-    ids = [{str(job.attributes.get(semconv.JOB_ID, "")) for job in _jobs(folder)} for folder in folders]
-    return bool(ids) and bool(set.intersection(*ids) - {""})
+    ids = [_job_ids(folder) for folder in folders]
+    return bool(ids) and bool(set.intersection(*ids))
 
 
 def run_name(run: Run) -> str:
@@ -155,14 +155,26 @@ def _contains(known: KnownRun, text: str) -> bool:
     return text in known.folder.name or text in run_name(known.run)
 
 
+def _is_of_job(known: KnownRun, text: str) -> bool:
+    return text in _job_ids(known.folder)
+
+
 def _has_id(known: KnownRun, text: str) -> bool:
-    """Say whether a job of a run has an id, or is in a trace, that begins with ``text``; a short id is given whole."""
-    ids = {str(job.attributes.get(semconv.JOB_ID, "")) for job in _jobs(known.folder)}
+    """Say whether a job of a run has an id, or is in a trace, that begins with ``text``."""
     if len(text) < _SHORTEST_ID:
-        return text in ids
+        return False
     traces = {job.trace_id for job in _jobs(known.folder)}
-    return any(one.startswith(text) for one in ids) or any(one.startswith(text.lower()) for one in traces)
+    return any(one.startswith(text) for one in _job_ids(known.folder)) or any(
+        one.startswith(text.lower()) for one in traces
+    )
+
+
+def _job_ids(folder: Path) -> set[str]:
+    return {str(job.attributes.get(semconv.JOB_ID, "")) for job in _jobs(folder)} - {""}
 
 
 def _jobs(folder: Path) -> list[JobSummary]:
-    return list((read_summary(folder) or summarise(folder)).jobs.values())
+    try:
+        return list((read_summary(folder) or summarise(folder)).jobs.values())
+    except OSError:
+        return []  # another run's, perhaps: it must not keep this one from being found
