@@ -68,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         "signals.semconv",
         "view",
     },
+    "__main__": {"cli"},
     "": {"_version", "environment", "lifecycle", "plugins", "settings"},
 }
 """By room: the rooms, or the only modules of a room, that it may import. The package's root is the empty name."""

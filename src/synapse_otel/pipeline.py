@@ -20,7 +20,7 @@ from synapse_otel.contained import let_through
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.descriptors import take_standard
-from synapse_otel.journal.folder import is_gone
+from synapse_otel.journal.folder import is_gone, read_run
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.journal.writer import JournalWriter
@@ -33,6 +33,7 @@ from synapse_otel.settings import Settings, load_destination
 from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.interpreter import interpreter, runs_threads
 from synapse_otel.shipper.orders import Orders
+from synapse_otel.shipper.replacing import silent_shipper
 from synapse_otel.shipper.start import is_shipping, why_it_ended
 from synapse_otel.shipping import ensure_shipping, make_orders
 from synapse_otel.signals import semconv
@@ -222,7 +223,7 @@ class Pipeline:
         journals = self.installed.recorder.journals
         if journals and not journals[-1].closed and self._home == journals[-1].folder.parent:
             journals[-1].hold_on()
-            self._revive(self._home)
+            self._revive(journals[-1].folder)
 
     def _ensure_shipper(self, home: Path) -> None:
         orders = self.orders(home)
@@ -234,9 +235,13 @@ class Pipeline:
         if self._starts == _STARTS_IN_VAIN and (reason := why_it_ended(home, self.key, self._started)):
             say(f"the shipper ends as soon as it is started ({reason}); {explained_by(Check.RUNS)}")
 
-    def _revive(self, home: Path) -> None:
+    def _revive(self, folder: Path) -> None:
+        """See to it that somebody delivers a journal, unless it was redirected: then another shipper does."""
+        run = read_run(folder)
+        if run is not None and run.destination != self.key:
+            return
         try:
-            self._ensure_shipper(home)
+            self._ensure_shipper(folder.parent)
         except OSError as error:
             let_through(error)
             text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
@@ -247,6 +252,9 @@ class Pipeline:
     def outlook(self) -> str:
         """Return what becomes of the records that wait when this process has ended."""
         recorder = self.installed.recorder if self.installed else None
+        for journal in recorder.journals if recorder and self._shipper == "process" else []:
+            if (silent := silent_shipper(journal.folder, self.key)) is not None:
+                return f"{silent}: `synapse-otel sync` takes over from it"
         roots = {*(journal.folder.parent for journal in recorder.journals)} if recorder else set()
         if any(is_shipping(Path(root), self.key) for home in roots for root in self.orders(home).roots):
             return "goes on in the background, or by `synapse-otel sync`"
@@ -310,7 +318,7 @@ class Pipeline:
                 break
             if folders and self._shipper == "process" and time.monotonic() > restart:
                 restart = deadline
-                self._revive(folders[-1].parent)
+                self._revive(folders[-1])
             time.sleep(_POLL_SECONDS)
         unwritten = recorder.unwritten if recorder else 0
         # Of a journal that somebody has deleted nobody knows how much had been delivered: nothing is claimed of it.

@@ -7,7 +7,8 @@ from pathlib import Path
 from synapse_otel.journal.folder import spare_roots
 from synapse_otel.settings import Settings
 from synapse_otel.shipper.destination import Destination
-from synapse_otel.shipper.orders import Orders
+from synapse_otel.shipper.orders import Orders, lock_path
+from synapse_otel.shipper.replacing import end_silent
 from synapse_otel.shipper.start import ensure_shipper, is_shipping
 
 
@@ -36,12 +37,15 @@ def make_orders(settings: Settings, destination: Destination, key: str, home: Pa
 def ensure_shipping(orders: Orders) -> bool:
     """Start a shipper unless one runs, be it one whose files stand in another root: it sees them all.
 
+    One that has given no sign of life for too long is ended, and replaced.
+
     Returns:
         whether one was started.
 
     Raises:
         OSError: no process could be started.
     """
-    if any(is_shipping(Path(root), orders.key) for root in orders.roots):
-        return False
+    for root in map(Path, orders.roots):
+        if is_shipping(root, orders.key) and not end_silent(lock_path(root, orders.key)):
+            return False
     return ensure_shipper(orders)

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.reading.runs import _COMMAND, command, environment
+from tests.reading.runs import COMMAND, command, environment
 from tests.sink import Sink
 
 pytestmark = pytest.mark.once
@@ -30,7 +30,7 @@ def files(root):
 def as_nobody(root, *arguments, **variables):
     """Run a command as another user, who could not start it: its modules are loaded before."""
     modules = ", ".join(f"synapse_otel.cli.{name}" for name in ("jobs", "show", "ship", "sync", "run"))
-    program = f"import os, {modules}\nos.setegid({NOBODY}); os.seteuid({NOBODY})\n{_COMMAND}"
+    program = f"import os, {modules}\nos.setegid({NOBODY}); os.seteuid({NOBODY})\n{COMMAND}"
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env=environment(root, **variables),

@@ -19,7 +19,7 @@ from synapse_otel.journal.folder import Run
 from synapse_otel.recording import JobOverview, Overview, RunState
 from synapse_otel.report.glyphs import ASCII, UNICODE
 from tests.plugins.terminal import shown
-from tests.reading.runs import _COMMAND, environment
+from tests.reading.runs import COMMAND, environment
 
 pytestmark = pytest.mark.once
 
@@ -128,7 +128,7 @@ def test_many_categories_do_not_flood_the_details(many):
 
 
 def on_a_terminal(root, *arguments, columns=80, **variables):
-    program = f"import sys; sys.argv = ['synapse-otel', *{arguments!r}]\n{_COMMAND}"
+    program = f"import sys; sys.argv = ['synapse-otel', *{arguments!r}]\n{COMMAND}"
     return shown(program, columns=columns, **{**environment(root, **variables), "COLUMNS": str(columns)})
 
 
@@ -153,7 +153,7 @@ def test_who_reads_no_further_gets_no_complaint(success, tmp_path):
         known = re.search(r'"journal": ?"(\w+)"', text)[1]
         (tmp_path / f"{success.name}{number}" / "run.json").write_text(text.replace(known, f"{number:032x}"))
     with subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, "jobs"],
+        [sys.executable, "-c", COMMAND, "jobs"],
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -23,7 +23,7 @@ from tests.cli.watching import job, start, told
 from tests.eventually import eventually
 from tests.reading.conftest import only
 from tests.reading.ports import free_port
-from tests.reading.runs import _COMMAND, environment
+from tests.reading.runs import COMMAND, environment
 from tests.sink import Sink, attributes
 
 pytestmark = pytest.mark.once
@@ -349,7 +349,7 @@ def test_as_the_first_process_it_reaps_orphans_and_exits_like_a_shell(tmp_path):
     tried = [*isolated, "true"]
     if shutil.which("unshare") is None or subprocess.run(tried, capture_output=True, check=False).returncode:
         pytest.skip("process namespaces are not allowed here")
-    command = [*isolated, sys.executable, "-c", _COMMAND, "run", "--", sys.executable, "-c", _ORPHANS]
+    command = [*isolated, sys.executable, "-c", COMMAND, "run", "--", sys.executable, "-c", _ORPHANS]
     found = subprocess.run(command, env=environment(tmp_path), capture_output=True, check=False, timeout=60)
     assert (found.returncode, found.stdout) == (128 + 9, b"1 0\n")
     assert b"ended by SIGKILL" in found.stderr

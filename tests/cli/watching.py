@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.reading.runs import _COMMAND, environment
+from tests.reading.runs import COMMAND, environment
 
 JOBS = Path(__file__).with_name("jobs.py")
 
@@ -17,7 +17,7 @@ def start(root: Path, *arguments: str, variables: Mapping[str, str] | None = Non
     """Start ``synapse-otel`` with arguments."""
     given = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, *arguments], env=environment(root, **(variables or {})), **given
+        [sys.executable, "-c", COMMAND, *arguments], env=environment(root, **(variables or {})), **given
     )
 
 

@@ -20,7 +20,7 @@ from synapse_otel.doctor import Level, examine, of_journals
 from synapse_otel.explained import Check
 from synapse_otel.signals import semconv
 from tests.reading.conftest import killed
-from tests.reading.runs import command
+from tests.reading.runs import command, run
 from tests.sink import Answer, Sink, body, partial
 
 __all__ = ["killed"]
@@ -203,9 +203,18 @@ def test_a_wrong_setting_is_a_failure_and_the_rest_is_not_tried(sink, monkeypatc
 def test_what_waits_is_told(sink, killed, place, monkeypatch):
     monkeypatch.setenv("SYNAPSE_OTEL_JOURNAL_DIR", str(killed.parent))
     by_name = {one.about: one for one in found("runs", probe=False)}
-    assert "no shipper runs" in by_name["delivery"].text
-    assert "synapse-otel sync" in by_name["delivery"].advice
+    assert "nothing is pending for this destination" in by_name["delivery"].text
+    assert "synapse-otel sync --all" in by_name["other destinations"].advice
     assert killed.name in by_name["killed"].advice
+
+
+def test_what_waits_for_this_destination_is_told(sink, tmp_path, monkeypatch):
+    run(tmp_path, "success", OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+    monkeypatch.setenv("SYNAPSE_OTEL_JOURNAL_DIR", str(tmp_path))
+    by_name = {one.about: one for one in found("runs", probe=False)}
+    assert "no shipper runs" in by_name["delivery"].text
+    assert "`synapse-otel sync`" in by_name["delivery"].advice
+    assert "other destinations" not in by_name
 
 
 def test_a_folder_that_cannot_be_written(sink, place, monkeypatch):

@@ -45,7 +45,7 @@ def run(root: Path, scenario: str, **variables: str) -> int:
     return process.returncode
 
 
-_COMMAND = """
+COMMAND = """
 from synapse_otel.journal import folder
 folder.spare_roots = list  # what other tests, or the user's own jobs, have left there is not looked at
 from synapse_otel.cli import main
@@ -56,7 +56,7 @@ main()
 def command(root: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run ``synapse-otel`` with arguments."""
     return subprocess.run(
-        [sys.executable, "-c", _COMMAND, *arguments],
+        [sys.executable, "-c", COMMAND, *arguments],
         env=environment(root, **variables),
         capture_output=True,
         check=False,

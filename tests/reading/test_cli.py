@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import synapse_otel
 from synapse_otel.journal.folder import SHIP_LOCK
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.recording import Recording
 from tests.reading.conftest import only
 from tests.reading.ports import free_port
-from tests.reading.runs import command, run, start
+from tests.reading.runs import command, environment, run, start
 from tests.sink import Answer, Request, Sink, attributes
 
 pytestmark = pytest.mark.once
@@ -164,13 +169,13 @@ def test_a_run_for_another_destination_is_sent_here_only_when_it_is_named(tmp_pa
         result = command(tmp_path, "sync", **settings)
         assert result.returncode == 0
         assert result.stdout.splitlines() == [
-            f"1 run recorded for other destinations; `synapse-otel sync RUN` sends one to {sink.url}",
+            f"1 run recorded for other destinations; `synapse-otel sync --all` sends it to {sink.url}",
             f"nothing is pending for {sink.url}",
         ]
         assert not sink.requests
         named = command(tmp_path, "sync", only(tmp_path).name, **settings)
         assert named.returncode == 0
-        assert named.stdout.strip().endswith("dropped 0 · recorded for another destination")
+        assert named.stdout.strip().endswith("dropped 0 · taken over from another destination")
         assert len(sink.logs()) == 6
 
 
@@ -200,15 +205,73 @@ def test_sync_of_a_live_run_sends_what_there_is(tmp_path):
         assert bodies.count("three written") == 1
 
 
+def job_of_id(root: Path, name: str, job_id: str, *arguments: str) -> None:
+    job = f"synapse_otel.job('train', plugin={name!r}, job_id={job_id!r})"
+    program = f"import synapse_otel\nwith {job} as ctx: ctx.log_message('m')"
+    line = [sys.executable, "-c", program]
+    if arguments:
+        line = [sys.executable, "-m", "synapse_otel", *arguments, "--", *line]
+    subprocess.run(line, env=environment(root), check=True, capture_output=True, timeout=60)
+
+
+def test_a_run_that_was_resumed_is_found_by_the_id_of_its_job(tmp_path):
+    with Sink() as sink:
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url}
+        for name, job_id in (("first", "7"), ("second", "7"), ("other", "78")):
+            job_of_id(tmp_path, name, job_id)
+        table = command(tmp_path, "jobs", "7", **settings).stdout
+        assert [name in table for name in ("first", "second", "other")] == [True, True, False]
+        shown = command(tmp_path, "show", "7", **settings)
+        assert shown.returncode == 0
+        assert re.fullmatch(r"synapse-otel: '7' matches 2 runs; this is the newest, \S+-second-\S+\n", shown.stderr)
+        assert command(tmp_path, "sync", "7", **settings).returncode == 0
+        assert {folder.name: Recording.read(folder).account.pending > 0 for folder in tmp_path.glob("2*")} == {
+            folder.name: "-other-" in folder.name for folder in tmp_path.glob("2*")
+        }
+
+
+def test_a_run_is_found_by_the_name_that_run_gave_it(tmp_path):
+    for name in ("nightly", "nightly-2", "weekly"):
+        job_of_id(tmp_path, "yolo", name, "run", "--no-ship", "--name", name)
+    exact = json.loads(command(tmp_path, "jobs", "nightly", "--json").stdout)
+    assert exact["jobs"][0]["job_id"] == "nightly"
+    both = json.loads(command(tmp_path, "jobs", "night", "--json").stdout)
+    assert len(both) == 2
+    assert command(tmp_path, "jobs", "monthly").returncode == 2
+    assert command(tmp_path, "show", "weekly").stderr == ""
+
+
+def test_jobs_of_a_text_that_matches_several_is_their_table(tmp_path):
+    run(tmp_path, "success")
+    run(tmp_path, "failure")
+    run(tmp_path, "success")
+    lines = command(tmp_path, "jobs", "train").stdout.splitlines()
+    whole = command(tmp_path, "jobs").stdout.splitlines()
+    assert lines == whole
+    one = min(tmp_path.glob("2*"))
+    assert command(tmp_path, "jobs", one.name).stdout.splitlines()[0].startswith("run       ")
+
+
+def test_the_commands_run_without_their_script(tmp_path):
+    line = [sys.executable, "-m", "synapse_otel", "--version"]
+    found = subprocess.run(line, env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout == f"synapse-otel {synapse_otel.__version__}\n"
+
+
+def test_a_run_and_all_runs_are_not_asked_for_at_once(tmp_path):
+    found = command(tmp_path, "sync", "x", "--all")
+    assert (found.returncode, found.stderr) == (2, "synapse-otel: either RUN or --all, not both\n")
+
+
 def test_sync_leaves_a_journal_to_the_shipper_that_has_it_in_hand(tmp_path):
     with Sink() as sink:
-        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, "SYNAPSE_OTEL_EXIT_TIMEOUT": "0.2"}
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url}
         run(tmp_path, "success", **settings)
         folder = only(tmp_path)
         lock = FileLock(folder / SHIP_LOCK)
         assert lock.acquire()
         try:
-            result = command(tmp_path, "sync", **settings)
+            result = command(tmp_path, "sync", "--timeout", "0.2", **settings)
         finally:
             lock.release()
         assert result.returncode == 1

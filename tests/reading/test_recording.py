@@ -20,6 +20,8 @@ from synapse_otel.recording import (
     RunState,
     emitted_records,
     find_run,
+    find_runs,
+    is_one_job,
     known_runs,
     run_state,
     same_run,
@@ -224,10 +226,13 @@ def test_a_run_is_found_by_all_its_names(success, failure, tmp_path):
     assert find_run(success.name[-6:], [root]) == root / success.name
     assert find_run(trace[:9], [root]) == root / failure.name
     assert find_run(None, [root]) == [known.folder for known in known_runs([root])][-1]
-    with pytest.raises(RunNotFoundError, match="fits 2 runs: "):
-        find_run(JOB_ID, [root])
-    with pytest.raises(RunNotFoundError, match="fits 2 runs: "):
-        find_run("yolo", [root])
+    newest = [known.folder for known in known_runs([root])][-1]
+    for text in (JOB_ID, "yolo"):
+        notes = []
+        assert find_run(text, [root], notes.append) == newest
+        assert notes == [f"{text!r} matches 2 runs; this is the newest, {newest.name}"]
+        assert set(find_runs(text, [root])) == {root / success.name, root / failure.name}
+    assert is_one_job(find_runs(JOB_ID, [root]))
     with pytest.raises(RunNotFoundError, match="there is no run 'nope'; there are "):
         find_run("nope", [root])
     with pytest.raises(RunNotFoundError, match=r"no run in .*; SYNAPSE_OTEL_JOURNAL_DIR says where to look"):

@@ -78,14 +78,52 @@ def test_an_exception_brings_its_attributes(synapse_job):
     assert "test_logging.py" in entry.attributes["exception.stacktrace"]
 
 
-def test_a_message_that_cannot_be_formatted_is_recorded_all_the_same(synapse_job):
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("given", "body"),
+    [
+        (("%d items", "x"), "%d items [TypeError, arguments: 'x']"),
+        (("none", 1, 2), "none [TypeError, arguments: 1, 2]"),
+        (("%s and %s", 1), "%s and %s [TypeError, arguments: 1]"),
+        (("%(a)s", {"b": 1}), "%(a)s [KeyError, arguments: {'b': 1}]"),
+        (("50 %", 5), "50 % [ValueError, arguments: 5]"),
+        (("%s", Unprintable()), "%s [RuntimeError, arguments: <Unprintable, unprintable: RuntimeError>]"),
+    ],
+)
+def test_wrong_arguments_keep_the_template_and_they(synapse_job, given, body):
     logging.raiseExceptions, before = False, logging.raiseExceptions
     try:
-        logging.getLogger("plugin").warning("%d", "no number")
+        logging.getLogger("plugin").warning(*given)
     finally:
         logging.raiseExceptions = before
     (entry,) = logged(synapse_job)
-    assert "unprintable" in entry.body
+    assert entry.body == body
+
+
+def test_of_wrong_arguments_logging_says_what_it_says_without_us(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("import logging\nlogging.basicConfig(format='%(message)s')\nlogging.warning('%d items', 'x')\n")
+    with_us = tmp_path / "with_us.py"
+    with_us.write_text(
+        "import sys, synapse_otel\nwith synapse_otel.job('train', plugin='p'):\n    exec(open(sys.argv[1]).read())\n"
+    )
+    variables = {
+        **os.environ,
+        "PYTHONPATH": str(SOURCE),
+        "SYNAPSE_OTEL_JOURNAL_DIR": str(tmp_path / "journals"),
+        "SYNAPSE_OTEL_SHIPPER": "off",
+    }
+    said = []
+    for arguments in ([program], [with_us, program]):
+        ran = subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, text=True, check=True)
+        said.append([line for line in ran.stderr.splitlines() if not line.startswith((" ", "Call", "synapse-otel"))])
+    assert said[0] == said[1]
+    assert "--- Logging error ---" in said[0]
+    assert said[0].count("Message: '%d items'") == 1
 
 
 @pytest.mark.parametrize("name", ["opentelemetry.sdk", "synapse_otel.x", "urllib3.connectionpool"])

@@ -15,6 +15,7 @@ from synapse_otel.cli.lines import tell
 from synapse_otel.explained import Check
 
 _RUN: Final = "Folder of a run, its name or a part of it, or the beginning of the id of its job or trace."
+_NEWEST: Final = f"{_RUN} The newest that matches."
 _CHECKS: Final = "Which checks to make; all if none is named."
 
 app: Final = typer.Typer(
@@ -52,7 +53,7 @@ def _show_version(*, wanted: bool) -> None:
 
 
 @app.command()
-def show(run: Annotated[str | None, typer.Argument(help=f"{_RUN} The last run if not given.")] = None) -> None:
+def show(run: Annotated[str | None, typer.Argument(help=f"{_NEWEST} The last run if not given.")] = None) -> None:
     """Show what was recorded of a run: spans, progress, metrics, messages."""
     from synapse_otel.cli.show import show as command
 
@@ -112,7 +113,10 @@ def ship(
 
 @app.command()
 def jobs(
-    run: Annotated[str | None, typer.Argument(help=f"{_RUN} A table of all if not given.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[TEXT]", help=f"{_RUN} A table where several match, or of all if not given."),
+    ] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
@@ -128,7 +132,7 @@ def view(
         str | None,
         typer.Argument(
             metavar="[RUN|FOLDER|FILE]",
-            help=f"{_RUN} Or a folder of runs, or a file that export has written. All runs if not given.",
+            help=f"{_NEWEST} Or a folder of runs, or a file that export has written. All runs if not given.",
         ),
     ] = None,
     *,
@@ -151,7 +155,7 @@ def view(
 def export(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN|FILE]", help=f"{_RUN} Or a file of OTLP in JSON. The last run if not given."),
+        typer.Argument(metavar="[RUN|FILE]", help=f"{_NEWEST} Or a file of OTLP in JSON. The last run if not given."),
     ] = None,
     *,
     kind: Annotated[
@@ -170,11 +174,23 @@ def export(
 
 
 @app.command()
-def sync(run: Annotated[str | None, typer.Argument(help=f"{_RUN} Every pending run if not given.")] = None) -> None:
-    """Deliver what is pending, once. Ends with 1 if something still is, with 2 if a setting or RUN is wrong."""
+def sync(
+    run: Annotated[
+        str | None, typer.Argument(help=f"{_NEWEST} Every pending run of this destination if not given.")
+    ] = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every pending run, also those that were recorded for other destinations.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Go on for so long, also while requests fail; once if not given."),
+    ] = None,
+) -> None:
+    """Deliver what is pending. Ends with 1 if something still is, with 2 if a setting or RUN is wrong."""
     from synapse_otel.cli.sync import sync as command
 
-    _finish(lambda: command(run))
+    _finish(lambda: command(run, everything=everything, timeout=timeout))
 
 
 @app.command()

@@ -43,7 +43,7 @@ def export(run: str | None, *, kind: str, output: Path | None) -> int:
                     f"{run} holds {len(names)} runs, and one is exported at a time: {', '.join(names[:5])}"
                 )
             run = None
-        return _export(find_run(run, roots), roots, settings, kind=kind, output=output)
+        return _export(find_run(run, roots, tell), roots, settings, kind=kind, output=output)
 
 
 def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, output: Path | None) -> int:

@@ -13,16 +13,18 @@ from synapse_otel.cli.job_json import as_json
 from synapse_otel.cli.job_table import fitted_table, whole_table
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
-from synapse_otel.recording import Overview, find_run, run_groups, same_run
+from synapse_otel.explained import Check, explained_by
+from synapse_otel.recording import Overview, find_runs, run_groups, same_run
 from synapse_otel.report.glyphs import ASCII, UNICODE
 from synapse_otel.settings import load_settings
+from synapse_otel.shipper.replacing import silent_shippers
 
 
 def jobs(run: str | None, *, json: bool) -> int:
-    """Print the runs, or all about one of them, and return the exit code.
+    """Print the runs, those that are meant, or all about one of them, and return the exit code.
 
     Args:
-        run: the run, as `find_run` takes it; None: a table of all.
+        run: a run, as `find_runs` takes it; of several that are meant a table; None: a table of all.
         json: print JSON, for programs.
 
     Raises:
@@ -31,11 +33,13 @@ def jobs(run: str | None, *, json: bool) -> int:
     """
     settings = load_settings()
     roots = readable_roots(settings)
-    if run is not None:
-        one = Overview.read(same_run(find_run(run, roots), roots), stall_seconds=settings.stall_timeout)
+    meant = None if run is None else find_runs(run, roots)
+    if meant is not None and len(meant) == 1:
+        one = Overview.read(same_run(meant[0], roots), stall_seconds=settings.stall_timeout)
         say(as_json(one) if json else "\n".join(details(one)))
+        _tell_of_silence(roots)
         return 0
-    found = list(_overviews(roots, settings.stall_timeout))
+    found = [one for one in _overviews(roots, settings.stall_timeout) if meant is None or one.folders[0] in meant]
     if json:
         say(as_json(found))
     elif found:
@@ -43,7 +47,13 @@ def jobs(run: str | None, *, json: bool) -> int:
             say(line)
     else:
         say(f"there is no run in {settings.journal_dir}; SYNAPSE_OTEL_JOURNAL_DIR says where to look")
+    _tell_of_silence(roots)
     return 0
+
+
+def _tell_of_silence(roots: list[Path]) -> None:
+    for silent in silent_shippers(roots):
+        tell(f"{silent}; {explained_by(Check.RUNS)}")
 
 
 def _overviews(roots: list[Path], stall_seconds: float) -> Iterable[Overview]:

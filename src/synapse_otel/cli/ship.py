@@ -12,6 +12,7 @@ from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.readiness import Readiness
 from synapse_otel.cli.shipped import Shipped
 from synapse_otel.journal.folder import make_root
+from synapse_otel.journal.holder import Role, Sign
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.settings import load_destination, load_settings
@@ -51,7 +52,8 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
             signal.signal(number, stop)
     allow_files()
     collect_seldom()
-    shipper = make_shipper(orders, tell)
+    sign = Sign(lock_path(settings.journal_dir, orders.key), Role.FOREGROUND, orders.key)
+    shipper = make_shipper(orders, tell, Role.FOREGROUND, sign)
     stop.hear(shipper)
     readiness = Readiness(ready_file)
     shipped = Shipped([Path(root) for root in orders.roots], orders.key)
@@ -65,6 +67,7 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
     finally:
         readiness.withdraw()
         over.set()
+        sign.withdraw()
         lock.release()
     teller.join()
     tell(f"stopped: {shipped.total()}")

@@ -112,7 +112,7 @@ def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Pa
         return [folder.absolute()], [], run_id(found[0]) if len(found) == 1 else ""
     if folder.is_dir() and folder.absolute().parent not in roots:
         return [], [folder.absolute()], run_id(folder.absolute())
-    return roots, [], run_id(find_run(target, roots))
+    return roots, [], run_id(find_run(target, roots, tell))
 
 
 def _open_page_file(file: Path, *, browser: bool, terminal: bool) -> int:

@@ -15,11 +15,13 @@ from synapse_otel.account import account_of
 from synapse_otel.doctor.finding import Finding, Level
 from synapse_otel.explained import Check
 from synapse_otel.journal.folder import read_run, run_folders, spare_roots
+from synapse_otel.journal.holder import Holder, Role, place
 from synapse_otel.journal.salt import read_salt
 from synapse_otel.journal.segment import allocate
 from synapse_otel.recording import RunState, emitted_records, run_state
 from synapse_otel.settings import Settings
 from synapse_otel.shipper.destination import Destination
+from synapse_otel.shipper.replacing import silent_shippers
 from synapse_otel.shipper.start import is_shipping
 
 _MEBIBYTE: Final = 1 << 20
@@ -81,7 +83,8 @@ def _owner(root: Path) -> int:
 
 def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]:
     """Say what waits, and whether somebody delivers it."""
-    pending = waiting = others = 0
+    waiting: Counter[bool] = Counter()
+    pending: Counter[bool] = Counter()
     failures: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
     crashed = []
@@ -93,26 +96,21 @@ def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]
         dropped.update(account.dropped)
         if not account.pending:
             continue
-        waiting += 1
-        pending += account.pending
-        others += run is not None and run.destination != key
+        own = run is None or run.destination == key
+        waiting[own] += 1
+        pending[own] += account.pending
         if account.failure:
             failures[account.failure] += 1
     ships = any(is_shipping(root, key) for root in roots) if key else False
-    facts = {"runs": len(folders), "waiting": waiting, "pending": pending, "shipper_runs": ships}
-    delivery = partial(Finding, check=Check.RUNS, about="delivery", facts=facts)
-    if not waiting:
-        yield delivery(level=Level.OK, text=f"nothing is pending, of {len(folders):,} runs")
-    else:
-        who = "a shipper is at it" if ships else "no shipper runs"
-        advice = "" if ships else "`synapse-otel sync` delivers it now; the next job starts a shipper"
-        level = Level.NOTE if ships else Level.WARNING
-        text = f"{pending:,} records of {waiting:,} runs are pending; {who}"
-        yield delivery(level=level, text=text, advice=advice)
-    if others:
-        text = f"{others:,} of the runs that wait were recorded for another destination"
-        advice = "`synapse-otel sync RUN` sends one of them to the one that is set now"
+    yield _delivery(len(folders), waiting[True], pending[True], ships=ships)
+    if waiting[False]:
+        text = f"{waiting[False]:,} runs with {pending[False]:,} records that wait were recorded for other destinations"
+        advice = "`synapse-otel sync --all` sends them to the one that is set now, `synapse-otel sync RUN` one of them"
         yield Finding(check=Check.RUNS, about="other destinations", level=Level.WARNING, text=text, advice=advice)
+    for silent in silent_shippers(roots):
+        yield Finding(
+            check=Check.RUNS, about="silent", level=Level.WARNING, text=str(silent), advice=_instead_of(silent.holder)
+        )
     for failure, count in sorted(failures.items()):
         text = f"the last try failed for {count:,} of them: {failure}"
         yield Finding(check=Check.RUNS, about="last failure", level=Level.WARNING, text=text)
@@ -124,3 +122,28 @@ def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]
         text = f"{len(crashed):,} runs were killed, the last one {crashed[-1]}"
         advice = f"`synapse-otel jobs {crashed[-1]}` tells how"
         yield Finding(check=Check.RUNS, about="killed", level=Level.NOTE, text=text, advice=advice)
+
+
+def _delivery(runs: int, waiting: int, pending: int, *, ships: bool) -> Finding:
+    """Return what waits for the destination that is set now."""
+    facts = {"runs": runs, "waiting": waiting, "pending": pending, "shipper_runs": ships}
+    found = partial(Finding, check=Check.RUNS, about="delivery", facts=facts)
+    if not waiting:
+        return found(level=Level.OK, text=f"nothing is pending for this destination, of {runs:,} runs")
+    text = (
+        f"{pending:,} records of {waiting:,} runs are pending; {'a shipper is at it' if ships else 'no shipper runs'}"
+    )
+    advice = "" if ships else "`synapse-otel sync` delivers it now; the next job starts a shipper"
+    return found(level=Level.NOTE if ships else Level.WARNING, text=text, advice=advice)
+
+
+def _instead_of(holder: Holder) -> str:
+    """Return how to replace a shipper that gives no sign of life."""
+    process = holder.process
+    if holder.place != place():
+        return f"it runs in another container or on another machine: end its process {process} there, and `sync` then"
+    if holder.role is Role.PROCESS:
+        return "`synapse-otel sync --all` ends it and delivers what it has; the next job starts another one"
+    if holder.role is Role.THREAD:
+        return f"that process was stopped, or hangs: `kill -CONT {process}` has it go on"
+    return f"`kill -CONT {process}` has it go on, `kill -KILL {process}` ends it; nothing is lost by either"

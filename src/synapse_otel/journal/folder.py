@@ -2,9 +2,10 @@
 
 ::
 
-    <root>/<run>/run.json            what this run is (`Run`), written once
+    <root>/<run>/run.json            what this run is (`Run`); replaced when another shipper is to deliver it
                  alive.lock          locked by the job's process as long as it lives
                  ship.lock           locked by the shipper that has the journal in hand
+                 ship.json           who that is (`Holder`); its time of change is its last sign of life
                  state               the state block
                  00000001.segment    frames, the oldest segment first
                  cursor-logs.json    how far each signal has been delivered
@@ -48,7 +49,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What a run is: written when its journal is made, never changed."""
+    """What a run is: written when its journal is made; later, only its destination is changed."""
 
     journal: str
     """Id of the journal, 32 hexadecimal digits."""
@@ -146,6 +147,22 @@ def read_run(folder: Path) -> Run | None:
         return msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
     except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return _run_of_segments(folder)
+
+
+def redirect(folder: Path, destination: str) -> bool:
+    """Have a run delivered to another destination from now on: whoever delivers it to the old one lets go of it.
+
+    Returns:
+        False: it is for that destination already, or what it is cannot be read.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    run = read_run(folder)
+    if run is None or run.destination == destination:
+        return False
+    replace_file(folder / RUN_FILE, msgspec.json.encode(msgspec.structs.replace(run, destination=destination)))
+    return True
 
 
 def _run_of_segments(folder: Path) -> Run | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from synapse_otel.journal.folder import RUN_FILE, Run, is_run, read_run, run_folders
-from synapse_otel.journal.summary import read_summary, summarise
+from synapse_otel.journal.summary import JobSummary, read_summary, summarise
 from synapse_otel.signals import semconv
 
 NAME_END: Final = "~"
@@ -19,7 +19,7 @@ _SHORTEST_ID: Final = 4
 
 
 class RunNotFoundError(LookupError):
-    """No run, or more than one, is meant; the message says what there is."""
+    """No run is meant; the message says what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,37 +85,52 @@ def same_run(folder: Path, roots: Iterable[Path] = ()) -> list[Path]:
     return [folder, *found]
 
 
-def find_run(text: str | None, roots: Iterable[Path]) -> Path:
-    """Return the folder of a run.
+def find_run(text: str | None, roots: Iterable[Path], note: Callable[[str], object] | None = None) -> Path:
+    """Return the folder of a run: of several that are meant, the newest.
 
     Args:
         text: path of its folder; its folder's name, or a part that only one name has; the beginning of the id of its
             job or trace. None: the last run.
         roots: folders of journals.
+        note: takes a line where ``text`` matches more than one run.
 
     Raises:
-        RunNotFoundError: there is none, or ``text`` fits more than one.
+        RunNotFoundError: there is none.
+    """
+    found = find_runs(text, roots)
+    if len(found) > 1 and note is not None:
+        note(f"{text!r} matches {len(found):,} runs; this is the newest, {found[-1].name}")
+    return found[-1]
+
+
+def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
+    """Return the folders of all runs that are meant, the oldest first: see `find_run`.
+
+    Raises:
+        RunNotFoundError: there is none.
     """
     if text is not None and _is_path(text):
-        return Path(text).absolute()
+        return [Path(text).absolute()]
     roots = list(roots)
     runs = known_runs(roots)
     if not runs:
         places = " or ".join(str(root) for root in roots[:1])
         raise RunNotFoundError(f"there is no run in {places}; SYNAPSE_OTEL_JOURNAL_DIR says where to look")
     if text is None:
-        return runs[-1].folder
-    named = [known for known in runs if known.folder.name == text] or [
-        known for known in runs if text in known.folder.name or text == run_name(known.run)
-    ]
-    found = named or [known for known in runs if _has_id(known.folder, text)]
-    if len(found) == 1:
-        return found[0].folder
-    names = ", ".join(known.folder.name for known in reversed((found or runs)[-_SHOWN:]))
-    more = f" and {len(found or runs) - _SHOWN:,} more" if len(found or runs) > _SHOWN else ""
-    if found:
-        raise RunNotFoundError(f"{text!r} fits {len(found)} runs: {names}{more}")
+        return [runs[-1].folder]
+    for means in (_is_called, _is_of_job, _contains, _has_id):
+        found = [known.folder for known in runs if means(known, text)]
+        if found:
+            return found
+    names = ", ".join(known.folder.name for known in reversed(runs[-_SHOWN:]))
+    more = f" and {len(runs) - _SHOWN:,} more" if len(runs) > _SHOWN else ""
     raise RunNotFoundError(f"there is no run {text!r}; there are {names}{more}")
+
+
+def is_one_job(folders: Iterable[Path]) -> bool:
+    """Say whether these are the runs of one job: it was resumed."""
+    ids = [_job_ids(folder) for folder in folders]
+    return bool(ids) and bool(set.intersection(*ids))
 
 
 def run_name(run: Run) -> str:
@@ -132,12 +147,34 @@ def _is_path(text: str) -> bool:
     return True
 
 
-def _has_id(folder: Path, text: str) -> bool:
+def _is_called(known: KnownRun, text: str) -> bool:
+    return text in {known.folder.name, run_name(known.run)}
+
+
+def _contains(known: KnownRun, text: str) -> bool:
+    return text in known.folder.name or text in run_name(known.run)
+
+
+def _is_of_job(known: KnownRun, text: str) -> bool:
+    return text in _job_ids(known.folder)
+
+
+def _has_id(known: KnownRun, text: str) -> bool:
     """Say whether a job of a run has an id, or is in a trace, that begins with ``text``."""
     if len(text) < _SHORTEST_ID:
         return False
-    summary = read_summary(folder) or summarise(folder)
-    return any(
-        str(job.attributes.get(semconv.JOB_ID, "")).startswith(text) or job.trace_id.startswith(text.lower())
-        for job in summary.jobs.values()
+    traces = {job.trace_id for job in _jobs(known.folder)}
+    return any(one.startswith(text) for one in _job_ids(known.folder)) or any(
+        one.startswith(text.lower()) for one in traces
     )
+
+
+def _job_ids(folder: Path) -> set[str]:
+    return {str(job.attributes.get(semconv.JOB_ID, "")) for job in _jobs(folder)} - {""}
+
+
+def _jobs(folder: Path) -> list[JobSummary]:
+    try:
+        return list((read_summary(folder) or summarise(folder)).jobs.values())
+    except OSError:
+        return []  # another run's, perhaps: it must not keep this one from being found

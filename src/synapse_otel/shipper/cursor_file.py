@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ class CursorFile:
         self._signal = signal
         self._cursor = cursor
         self._again: float | None = None
+        self.stands: Callable[[], bool] = _always
+        """Says whether it is still this process that delivers the journal; else nothing is sent or written."""
         self.kept = cursor.segment, cursor.complete
         """Segment that the cursor on the disk has come to, and whether it is complete."""
 
@@ -36,6 +39,8 @@ class CursorFile:
 
     def save(self) -> None:
         """Write it, or note that it must be tried again."""
+        if not self.stands():
+            return
         try:
             write_cursor(self._folder, self._signal, self._cursor)
         except OSError:
@@ -48,3 +53,7 @@ class CursorFile:
         """Write it if that failed before."""
         if not self.saved:
             self.save()
+
+
+def _always() -> bool:
+    return True

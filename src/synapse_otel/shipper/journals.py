@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from threading import Lock
@@ -13,7 +14,9 @@ from typing import Final
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import RUN_FILE, is_gone, read_run, segment_numbers
 from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.holder import Role
 from synapse_otel.journal.liveness import is_alive
+from synapse_otel.shipper.orders import lock_path
 from synapse_otel.shipper.pace import AT_ONCE, Pace
 from synapse_otel.shipper.tracked import TrackedJournal, has_come_back
 
@@ -43,6 +46,7 @@ class Journals:
         interval_seconds: float,
         report: Report,
         pace: Pace = AT_ONCE,
+        role: Role = Role.THREAD,
         taken: Callable[[TrackedJournal], None] | None = None,
     ) -> None:
         """Begin with none in hand.
@@ -53,6 +57,7 @@ class Journals:
             interval_seconds: between two exports of the progress.
             report: takes what has failed, and for which journal.
             pace: how the process is shared with a job.
+            role: where the shipper runs.
             taken: hears of each journal that is taken in hand.
         """
         self._taken = taken
@@ -63,6 +68,8 @@ class Journals:
         self._interval = interval_seconds
         self._report = report
         self._pace = pace
+        self._role = role
+        self._nudged = self._nudges()
         self._lock = Lock()
         self._in_hand: dict[Path, TrackedJournal] = {}
         self._completed = -inf
@@ -103,6 +110,12 @@ class Journals:
                     self._completed = time.monotonic()
                     if journal.is_doubtful:
                         self._again[journal.folder] = time.monotonic() + _DOUBT_SECONDS
+            elif journal.leaves and self.let_go(journal):
+                self._again[journal.folder] = time.monotonic() + _SOON_SECONDS
+        if (nudged := self._nudges()) != self._nudged:
+            self._nudged = nudged
+            self._others.clear()
+            self._listed.clear()
         before = len(self._in_hand)
         for root in self.roots:
             try:
@@ -137,6 +150,16 @@ class Journals:
         self._others.discard(folder)
         self._queue.pop(folder, None)
         self._again.pop(folder, None)
+
+    def _nudges(self) -> list[int]:
+        """Return when somebody last asked that the runs be looked at anew, by root: see `look_again`."""
+        found = []
+        for root in self.roots:
+            try:
+                found.append(lock_path(root, self.key).stat().st_mtime_ns)
+            except OSError:
+                found.append(0)
+        return found
 
     def _list(self, root: Path) -> None:
         """Look for new runs in a root, if it has changed since it was listed."""
@@ -184,13 +207,17 @@ class Journals:
     def _take(self, folder: Path) -> None:
         self.complete.discard(folder)
         try:
-            journal = TrackedJournal.take(folder, interval_seconds=self._interval)
+            journal = TrackedJournal.take(folder, interval_seconds=self._interval, role=self._role)
         except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
             self._report(folder, error)
             self._again[folder] = time.monotonic() + _LATER_SECONDS
             return
         if journal is None:
             self._again[folder] = time.monotonic() + _SOON_SECONDS
+            return
+        if journal.destination != self.key:  # since it was looked at
+            journal.close()
+            self._others.add(folder)
             return
         for lane in journal.lanes.values():
             lane.pace = self._pace
@@ -211,3 +238,10 @@ class Journals:
         for folder in list(self._queue)[: max(room, 0)]:
             del self._queue[folder]
             self._take(folder)
+
+
+def look_again(roots: Iterable[Path], key: str) -> None:
+    """Have a destination's shipper, if one runs, look at all runs anew: one that was another's is now for it."""
+    for root in roots:
+        with suppress(OSError):
+            os.utime(lock_path(root, key))

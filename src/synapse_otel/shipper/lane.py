@@ -291,6 +291,8 @@ class Lane(ABC):
         cursor = self.cursor
         self._hand_over(batch)
         if self._outbox:
+            if not self.file.stands():
+                return False
             if self.awaited:
                 self.awaited = False
                 send.hurry()

@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from synapse_otel.journal.cursor import cursor_path
 from synapse_otel.journal.folder import ALIVE_LOCK, SHIP_LOCK
 from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.holder import holder_path
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.lane_logs import LogsLane
@@ -96,6 +97,7 @@ def _write(folder: Path, file: TextIO, *, lives: bool) -> None:
 def _copied(folder: Path, place: Path) -> Path:
     """Return a copy of a journal as if nothing of it had been delivered: reading it writes cursors."""
     left_out = {cursor_path(folder, signal).name for signal in Signal} | {ALIVE_LOCK, SHIP_LOCK}
+    left_out.add(holder_path(folder / SHIP_LOCK).name)
     for path in folder.iterdir():
         if path.is_file() and path.name not in left_out:
             shutil.copyfile(path, place / path.name)

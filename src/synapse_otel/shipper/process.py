@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from synapse_otel.journal.descriptors import open_file, take_standard
 from synapse_otel.journal.folder import make_root
+from synapse_otel.journal.holder import Role, Sign
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path, log_path
 from synapse_otel.shipper.pace import AT_ONCE, SPARING
@@ -41,22 +42,31 @@ def main() -> None:
     lock = FileLock(lock_path(root, orders.key))
     say = _Log(log_path(root, orders.key))
     while not stop.wanted and acquire(lock):
+        sign = Sign(lock_path(root, orders.key), Role.PROCESS, orders.key)
         try:
-            shipper = make_shipper(orders, say)
+            shipper = make_shipper(orders, say, Role.PROCESS, sign)
             stop.hear(shipper)
             shipper.run(idle_seconds=orders.idle_seconds, failing_seconds=orders.failing_seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, it stands in the log, and another one is started
             say(traceback.format_exc())
             sys.exit(CANNOT_RUN if isinstance(error, ImportError | SyntaxError) else 1)
         finally:
+            sign.withdraw()
             lock.release()
         # A job that came while the lock was still held has started nobody: look once more.
         if not shipper.finds_work():
             break
 
 
-def make_shipper(orders: Orders, say: Say) -> Shipper:
-    """Return a shipper that does as it is ordered; ``say``: what takes its lines."""
+def make_shipper(orders: Orders, say: Say, role: Role, sign: Sign) -> Shipper:
+    """Return a shipper that does as it is ordered.
+
+    Args:
+        orders: what it is told.
+        say: what takes its lines.
+        role: where it runs.
+        sign: what it gives its signs of life by.
+    """
     take_standard()  # or a socket gets the number of a stream that is closed
     return Shipper(
         [Path(found) for found in orders.roots],
@@ -67,6 +77,8 @@ def make_shipper(orders: Orders, say: Say) -> Shipper:
         limits=orders.limits,
         pace=SPARING if orders.destination.speaks_grpc else AT_ONCE,
         usage_seconds=orders.usage_seconds,
+        role=role,
+        sign=sign,
     )
 
 

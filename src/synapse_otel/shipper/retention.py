@@ -28,6 +28,7 @@ from synapse_otel.journal.folder import (
     segment_path,
 )
 from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.holder import holder_path
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.shipper.orders import Limits
@@ -176,7 +177,7 @@ def delete_leftovers(root: Path) -> None:
 
 
 def delete_old_locks(root: Path, wanted: set[str]) -> None:
-    """Delete the lock and the log of every shipper that does not run and whose destination nothing waits for.
+    """Delete the lock, the log and the sign of every shipper that does not run and whose destination nothing waits for.
 
     A shipper that starts at this moment holds the lock only if the file is still there: see `FileLock.acquire`.
     """
@@ -187,7 +188,8 @@ def delete_old_locks(root: Path, wanted: set[str]) -> None:
             lock = FileLock(path)
             if key not in wanted and not young and lock.acquire():
                 path.unlink()
-                path.with_suffix(".log").unlink(missing_ok=True)
+                for beside in (path.with_suffix(".log"), holder_path(path)):
+                    beside.unlink(missing_ok=True)
                 lock.release()
         except OSError:
             continue  # gone, or not ours: there is nothing that depends on it

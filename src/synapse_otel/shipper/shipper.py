@@ -10,6 +10,7 @@ from typing import Final
 
 from synapse_otel.journal.folder import is_gone
 from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.holder import Role, Sign
 from synapse_otel.shipper.deaths import Deaths, can_hear
 from synapse_otel.shipper.destination import Destination
 from synapse_otel.shipper.journals import Journals
@@ -42,6 +43,8 @@ _SLOW_SECONDS: Final = 5.0
 _ASLEEP_SECONDS: Final = 30.0
 _LONGEST_WAIT_SECONDS: Final = 60.0
 _REPORTS: Final = 1_000
+_STUCK_SECONDS: Final = 600.0
+"""Requests have time-outs, and a batch of records that a server fails on takes some tens of them to be halved."""
 
 
 class Shipper:
@@ -58,6 +61,8 @@ class Shipper:
         limits: Limits = Limits(),  # noqa: B008 - immutable
         pace: Pace = AT_ONCE,
         usage_seconds: float = 0,
+        role: Role = Role.THREAD,
+        sign: Sign | None = None,
     ) -> None:
         """Begin.
 
@@ -70,19 +75,25 @@ class Shipper:
             limits: how much is kept.
             pace: how it shares its process with a job.
             usage_seconds: between two samples of what jobs use; 0: none are taken.
+            role: where it runs.
+            sign: what it gives its signs of life by, besides those at its journals.
         """
         self._sampler = Sampler(usage_seconds, say) if usage_seconds else None
         self._deaths: Deaths | None = None
         self._interval = interval_seconds
+        self._role = role
+        self._sign = sign
         self._say = say
         self.pace = pace
         taken = self._sampler.attach if self._sampler is not None else None
         self._journals = Journals(
-            roots, key, interval_seconds=interval_seconds, report=self._report, pace=pace, taken=taken
+            roots, key, interval_seconds=interval_seconds, report=self._report, pace=pace, role=role, taken=taken
         )
         self._retention = Retention(self._journals.roots, key, limits, say)
         self._failures: dict[tuple[Path, Signal], tuple[int, float]] = {}
         """Errors in a row of a journal's lane, and the time before which it is left alone."""
+        self._steps: dict[Signal, float] = {}
+        """Since when, in monotonic seconds, a signal's thread has been working on one journal."""
         self._stop = Event()
         self._wakes = {signal: Event() for signal in Signal}
         self._senders = {signal: SignalSender(destination, signal, say, pace=pace) for signal in Signal}
@@ -187,10 +198,14 @@ class Shipper:
         fresh.release()
         return bool(found)
 
-    def deliver_once(self, folder: Path) -> bool:
+    def deliver_once(self, folder: Path, *, until: float | None = None) -> bool:
         """Try now, once, to deliver all that a journal holds, also one that was recorded for another destination.
 
         An earlier failure does not count, unless the server has asked to be left alone for a while.
+
+        Args:
+            folder: the journal's.
+            until: monotonic time at which it leaves what is left.
 
         Returns:
             whether it could be tried; False if another shipper has the journal in hand.
@@ -198,7 +213,7 @@ class Shipper:
         Raises:
             OSError: the journal cannot be read or written.
         """
-        journal = TrackedJournal.take(folder, interval_seconds=self._interval)
+        journal = TrackedJournal.take(folder, interval_seconds=self._interval, role=self._role)
         if journal is None:
             return False
         try:
@@ -212,6 +227,9 @@ class Shipper:
                 with self.pace.turn():
                     while lane.step(sender, ended=journal.ended):
                         lane.hurry()
+                        journal.beat()
+                        if until is not None and time.monotonic() >= until:
+                            break
             journal.sync()
             journal.clean()
         finally:
@@ -234,15 +252,25 @@ class Shipper:
     def _maintain(self, in_hand: list[TrackedJournal]) -> None:
         if self._deaths is not None:
             self._deaths.follow(journal.folder for journal in in_hand if not journal.ended)
+        if self._is_stuck():
+            return
+        if self._sign is not None:
+            self._sign.beat()
         for journal in in_hand:
+            journal.beat()
             try:
-                journal.sync()
-                with self.pace.turn():
-                    journal.clean()
+                if not journal.leaves:
+                    journal.sync()
+                    with self.pace.turn():
+                        journal.clean()
             except OSError as error:
                 self._report(journal.folder, error)
             if is_gone(journal.folder) and self._journals.let_go(journal):
                 self._say(f"{journal.folder.name} was deleted: what it still held is lost")
+
+    def _is_stuck(self) -> bool:
+        """Say whether a thread has been working on one journal for so long that no more signs of life are given."""
+        return any(time.monotonic() - since > _STUCK_SECONDS for since in list(self._steps.values()))
 
     def _retain(self) -> None:
         """Delete what is delivered and no longer to be kept, and what is beyond the budget."""
@@ -304,6 +332,7 @@ class Shipper:
                 continue
             sender.folder = journal.folder
             held -= lane.held_bytes
+            self._steps[signal] = time.monotonic()
             try:
                 has_read |= self._step(journal, signal)
             except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
@@ -312,6 +341,8 @@ class Shipper:
                 self._failures[journal.folder, signal] = failed + 1, time.monotonic() + wait
             else:
                 self._failures.pop((journal.folder, signal), None)
+            finally:
+                self._steps.pop(signal, None)
             held += lane.held_bytes
         return has_read
 

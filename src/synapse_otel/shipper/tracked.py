@@ -22,6 +22,7 @@ from synapse_otel.journal.folder import (
     segment_path,
 )
 from synapse_otel.journal.frames import FORMAT_VERSION, SIGNAL_OF, Kind, Signal
+from synapse_otel.journal.holder import Role, Sign
 from synapse_otel.journal.liveness import is_alive, lives
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.reader import JournalReader, Position
@@ -45,10 +46,14 @@ _EXIT_SECONDS: Final = 2.0
 class TrackedJournal:
     """A journal that this shipper alone delivers: it holds the journal's ship lock."""
 
-    def __init__(self, folder: Path, lock: FileLock, *, interval_seconds: float) -> None:
+    def __init__(self, folder: Path, lock: FileLock, *, interval_seconds: float, role: Role) -> None:
         self.folder = folder
         self._lock = lock
-        run = read_run(folder)
+        self._told_of = _changed(folder / RUN_FILE)
+        self._run = run = read_run(folder)
+        self.destination = run.destination if run else ""
+        """Key of the destination that it was for when it was taken."""
+        self._sign = Sign(folder / SHIP_LOCK, role, self.destination)
         self._keep = run.keep if run else True
         self._watched_by = run.watched if run else ""
         self._gone: float | None = None
@@ -59,10 +64,13 @@ class TrackedJournal:
             Signal.METRICS: self._metrics,
             Signal.TRACES: self._traces,
         }
+        for lane in self.lanes.values():
+            lane.file.stands = self._sign.stands
         if has_come_back(folder, [lane.cursor for lane in self.lanes.values()]):
             for lane in self.lanes.values():
                 lane.reopen()
-        self._run = run
+        self.leaves = False
+        """It is to be let go of, and nothing more of it is begun: another shipper delivers it."""
         self.ended = False
         self._told = False
         """Whether it was said that the process has ended, whichever thread has seen it."""
@@ -79,12 +87,13 @@ class TrackedJournal:
         self._synced = -1
 
     @classmethod
-    def take(cls, folder: Path, *, interval_seconds: float) -> TrackedJournal | None:
+    def take(cls, folder: Path, *, interval_seconds: float, role: Role = Role.THREAD) -> TrackedJournal | None:
         """Take a journal in hand; None if another shipper has it.
 
         Args:
             folder: The journal's.
             interval_seconds: Between two exports of the progress.
+            role: Where the shipper runs that takes it.
 
         Raises:
             OSError: the journal cannot be read or written, or is of a newer version.
@@ -99,7 +108,7 @@ class TrackedJournal:
         if not lock.acquire():
             return None
         try:
-            return cls(folder, lock, interval_seconds=interval_seconds)
+            return cls(folder, lock, interval_seconds=interval_seconds, role=role)
         except BaseException:
             lock.release()
             raise
@@ -132,7 +141,7 @@ class TrackedJournal:
     def step(self, signal: Signal, sender: Send) -> bool:
         """Give a lane its turn; return whether there may be more to do at once."""
         with self._hands[signal]:
-            if self._closed:
+            if self._closed or self.leaves:
                 return False
             self.watch()
             lane = self.lanes[signal]
@@ -188,6 +197,19 @@ class TrackedJournal:
             self._told = True
             return True
         return any(lane.stirs() for lane in self.lanes.values())
+
+    def beat(self) -> None:
+        """Give a sign of life, and look whether the journal is still this shipper's to deliver."""
+        if not self._sign.stands():  # it was replaced, having been stopped for long: it neither sends nor writes
+            self.leaves = True
+            return
+        self._sign.beat()
+        changed = _changed(self.folder / RUN_FILE)
+        if changed != self._told_of:
+            self._told_of = changed
+            run = read_run(self.folder)
+            if run is not None and run.destination != self.destination:
+                self.leaves = True
 
     def sync(self) -> None:
         """Bring what the journal's process has written since the last call to the disk."""
@@ -270,6 +292,7 @@ class TrackedJournal:
             for lane in self.lanes.values():
                 lane.file.save_again()
                 lane.close()
+            self._sign.withdraw()
             self._lock.release()
 
     @contextmanager
@@ -292,6 +315,15 @@ def has_come_back(folder: Path, cursors: list[Cursor]) -> bool:
         return bool(reader.read(ended=False))
     finally:
         reader.close()
+
+
+def _changed(path: Path) -> tuple[int, int]:
+    """Return what is different when a file was replaced."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
 
 
 def last_sequences(folder: Path) -> tuple[list[int], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from synapse_otel.contained import contain
+from synapse_otel.contained import contain, let_through
 from synapse_otel.otel_seam import SeverityNumber
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import scope_or_none
@@ -56,8 +56,23 @@ class RecordingHandler(logging.Handler):
             context=scope.context if scope is not None else None,
             severity_number=_severity(record.levelno),
             severity_text=_TEXTS.get(record.levelname, record.levelname),
-            body=cut(described(record, logging.LogRecord.getMessage)),
+            body=cut(_message(record)),
             attributes=attributes,
+        )
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return a record's message; of one whose arguments do not fit, its template and they.
+
+    That logging's own handlers say so on stderr, as without us, is theirs.
+    """
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 - the arguments do not fit, or the repr of one raises anything
+        let_through(error)
+        arguments = record.args if isinstance(record.args, tuple) else (record.args,)
+        return (
+            f"{described(record.msg, str)} [{type(error).__name__}, arguments: {', '.join(map(described, arguments))}]"
         )
 
 
