@@ -14,9 +14,11 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
+
+from synapse_otel.contained import let_through
 
 _OWN: Final = 3
 """The first number that is nobody's: 0, 1 and 2 are the standard streams, be they open or not."""
@@ -47,10 +49,12 @@ def above_standard(descriptor: int) -> int:
 def take_standard() -> list[int]:
     """Open ``/dev/null`` under the numbers of the standard streams that are closed; return those numbers."""
     taken: list[int] = []
-    with suppress(OSError):  # no descriptor is left
+    try:
         while (number := os.open(os.devnull, os.O_RDWR)) < _OWN:
             taken.append(number)
         os.close(number)
+    except OSError as error:
+        let_through(error)  # no descriptor is left
     return taken
 
 
@@ -69,7 +73,8 @@ def identity_of(descriptor: int) -> Identity | None:
     """Return what tells a file from every other: its device and inode; None where nothing is open."""
     try:
         status = os.fstat(descriptor)
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return None
     return status.st_dev, status.st_ino
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from synapse_otel.contained import let_through
 from synapse_otel.journal.folder import ALIVE_LOCK, Run, read_run, segment_numbers, segment_path
 from synapse_otel.journal.frames import HEADER, HEADER_SIZE, MARK, MARK_BYTES, Kind, checksum, seed
 from synapse_otel.journal.locks import is_locked
@@ -30,7 +31,8 @@ def birth(process: int | str = "self") -> str:
         namespace = os.readlink("/proc/self/ns/pid")
         fields = _fields(process)
         return f"{boot} {namespace} {fields[_START]} {fields[_STACK]}"
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError) as error:
+        let_through(error)
         return ""
 
 

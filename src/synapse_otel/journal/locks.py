@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from synapse_otel.contained import let_through
 from synapse_otel.journal.descriptors import HeldFile, open_file
 
 _held: Final[set[tuple[int, int, int]]] = set()
@@ -89,8 +90,10 @@ class FileLock:
     def _tell(self) -> None:
         """Let others know which process has it."""
         if self._is_of_file and self._file is not None:
-            with suppress(OSError):  # then nobody sees which one, but all see that it is taken
+            try:
                 fcntl.lockf(self._file.number, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _TELLS_AT)
+            except OSError as error:
+                let_through(error)  # then nobody sees which one, but all see that it is taken
 
     def renew(self) -> None:
         """Take it again if it was lost, as by a file server that has been away, unless somebody else has it now.

@@ -193,8 +193,10 @@ class JournalWriter:
         """See that the lock is still held which says that the process lives."""
         with self._lock:
             if not self._closed:
-                with suppress(OSError):  # the folder cannot be reached now
+                try:
                     self._alive.renew()
+                except OSError as error:
+                    let_through(error)  # the folder cannot be reached now
 
     def flush(self) -> None:
         """Ask the shipper to send at once what was appended."""

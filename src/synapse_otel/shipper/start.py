@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from synapse_otel.contained import let_through
 from synapse_otel.journal.locks import is_locked
 from synapse_otel.shipper.interpreter import interpreter
 from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path, log_path
@@ -122,7 +123,8 @@ def why_it_ended(root: Path, key: str, since: float) -> str:
         with log.open("rb") as file:
             file.seek(max(log.stat().st_size - _LAST_BYTES, 0))
             lines = file.read().decode("utf-8", "replace").split("\n")
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
@@ -134,5 +136,6 @@ def is_shipping(root: Path, key: str) -> bool:
     """Say whether a destination's shipper is running, as far as can be seen."""
     try:
         return is_locked(lock_path(root, key))
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return False
