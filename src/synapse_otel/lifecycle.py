@@ -85,8 +85,10 @@ def configure(**settings: Any) -> None:
 
 
 def _set_up(settings: Settings) -> Pipeline:
+    from synapse_otel.settings import check_standard_variables, handed_settings
+
+    check_standard_variables()  # before the SDK is loaded, which reads some of them at once
     from synapse_otel.pipeline import Pipeline
-    from synapse_otel.settings import handed_settings
     from synapse_otel.signals.capture import capture_logging
     from synapse_otel.signals.inherited import inherit
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from synapse_otel.doctor.finding import Finding, Level
 from synapse_otel.explained import Check
-from synapse_otel.settings import SettingsError, load_destination, load_settings
+from synapse_otel.settings import SettingsError, check_standard_variables, load_destination, load_settings
 
 
 def examine(checks: Collection[Check] = tuple(Check), *, probe: bool = True) -> Iterator[Finding]:
@@ -27,6 +27,7 @@ def examine(checks: Collection[Check] = tuple(Check), *, probe: bool = True) -> 
     try:
         settings = load_settings()
         destination = load_destination(settings)
+        check_standard_variables()
     except SettingsError as error:
         for problem in str(error).split("; "):
             name = problem.partition("=")[0].partition(":")[0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -28,7 +30,8 @@ def make_resource(attributes: Mapping[str, Any]) -> Resource:
     What cannot be found out is said once, and is missing alone.
     """
     given = {key: value for key, value in attributes.items() if value is not None}
-    variables = _part("what the standard variables say", lambda: Resource.create().attributes)
+    with _in_brief():
+        variables = _part("what the standard variables say", lambda: Resource.create().attributes)
     named = str(variables.get(semconv.SERVICE_NAME, ""))
     if named and not named.startswith(_UNKNOWN):
         given[semconv.SERVICE_NAME] = named
@@ -41,6 +44,28 @@ def make_resource(attributes: Mapping[str, Any]) -> Resource:
         found |= _part(f"what the detector {name!r} finds", partial(_detected, name))
     merged = {**found, **variables, **given}
     return Resource({key: redact_values(_plain(value)) for key, value in merged.items()})
+
+
+@contextmanager
+def _in_brief() -> Iterator[None]:
+    """Have the SDK say on one line, once, which detector there is not, or fails, and not show where in its code."""
+    log = logging.getLogger("opentelemetry.sdk.resources")
+    log.addFilter(_without_trace)
+    try:
+        yield
+    finally:
+        log.removeFilter(_without_trace)
+
+
+def _without_trace(record: logging.LogRecord) -> bool:
+    record.exc_info = record.exc_text = None
+    line = record.getMessage()
+    is_new = line not in _logged
+    _logged.add(line)
+    return is_new
+
+
+_logged: Final[set[str]] = set()
 
 
 def _part(what: str, find: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from synapse_otel.settings.otlp import DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, 
 from synapse_otel.settings.own import Settings, load_settings, variables_of
 from synapse_otel.settings.passed import as_variables, handed_settings
 from synapse_otel.settings.pyproject import PYPROJECT
+from synapse_otel.settings.standard import check_standard_variables
 
 __all__ = [
     "DEFAULT_ENDPOINT",
@@ -17,6 +18,7 @@ __all__ = [
     "SettingsError",
     "absolute",
     "as_variables",
+    "check_standard_variables",
     "handed_settings",
     "load_destination",
     "load_settings",
