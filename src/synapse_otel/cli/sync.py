@@ -28,6 +28,7 @@ from synapse_otel.shipping import ensure_shipping, make_orders
 
 _POLL_SECONDS: Final = 0.05
 _AGAIN_SECONDS: Final = 1.0
+_TELL_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class _Sync:
         self._place = place
         self._deadline = time.monotonic() + timeout if timeout is not None else None
         self._said: list[str] = []
+        self._told = -_TELL_SECONDS
         self._taken: set[Path] = set()
         """Folders of the journals that were another destination's."""
 
@@ -128,7 +130,7 @@ class _Sync:
                     passes[folder] = one = self._one(shipper, folder)
                     if one.delivered or self._deadline is None:
                         say(_line(one, self._said))
-                if not self._goes_on():
+                if not self._goes_on(passes.values()):
                     break
         finally:
             shipper.stop()
@@ -141,9 +143,13 @@ class _Sync:
             say(f"{_runs(len(passes))} to {self._place}: {_total(passes.values())}")
         return PENDING if left else 0
 
-    def _goes_on(self) -> bool:
+    def _goes_on(self, passes: Iterable[_Pass]) -> bool:
         """Wait a moment before the next pass; return False where there is to be none."""
-        seconds = 0.0 if self._deadline is None else min(self._deadline - time.monotonic(), _AGAIN_SECONDS)
+        left = [one for one in passes if not one.delivered]
+        seconds = 0.0 if self._deadline is None or not left else min(self._deadline - time.monotonic(), _AGAIN_SECONDS)
+        if seconds > 0 and time.monotonic() >= self._told + _TELL_SECONDS:
+            self._told = time.monotonic()
+            tell(f"{_runs(len(left))} pending for {self._place}: {left[0].account.failure or left[0].note}")
         time.sleep(max(seconds, 0.0))
         return seconds > 0
 
