@@ -11,6 +11,7 @@ import pytest
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.holder import Role, Sign
 from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.pace import AT_ONCE, SPARING, Courtesy, Pace
 from synapse_otel.shipper.process import Orders, make_shipper
@@ -136,7 +137,8 @@ def test_a_signal_whose_server_does_not_answer_holds_up_no_other(sink, journal, 
 def test_a_process_that_has_grpc_in_its_memory_holds_less_at_a_time(tmp_path, protocol, pace):
     endpoint = Endpoint(url="http://127.0.0.1:9", protocol=protocol)
     destination = Destination(logs=endpoint, metrics=endpoint, traces=endpoint)
-    shipper = make_shipper(Orders([str(tmp_path)], destination, "key", 1.0), print)
+    sign = Sign(tmp_path / "lock", Role.PROCESS, "key")
+    shipper = make_shipper(Orders([str(tmp_path)], destination, "key", 1.0), print, Role.PROCESS, sign)
     try:
         assert shipper.pace is pace
     finally:
