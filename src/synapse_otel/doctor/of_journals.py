@@ -96,7 +96,7 @@ def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]
     ships = any(is_shipping(root, key) for root in roots) if key else False
     yield _delivery(len(folders), waiting[True], pending[True], ships=ships)
     if waiting[False]:
-        text = f"{waiting[False]:,} runs with {pending[False]:,} pending records are for another address, or other headers"
+        text = f"{waiting[False]:,} runs with {pending[False]:,} pending records are for other addresses or headers"
         advice = "`synapse-otel sync --all` sends them to the one that is set now, `synapse-otel sync RUN` one of them"
         yield Finding(check=Check.RUNS, about="other destinations", level=Level.WARNING, text=text, advice=advice)
     for silent in silent_shippers(roots):
