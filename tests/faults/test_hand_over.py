@@ -226,6 +226,27 @@ def test_who_may_not_be_ended_and_does_not_answer_is_named(mistyped, sink):
     assert not messages(sink)
 
 
+def test_another_sync_that_was_stopped_is_named_and_not_ended(place, sink):
+    place.variables["SYNAPSE_OTEL_SHIPPER"] = "off"
+    place.run("normal")
+    sink.answer = lambda _request: HANG
+    other = start_command(place, "sync")
+    sink.wait(lambda: sink.requests)
+    stop(other.pid)
+    age(place, SILENT_SECONDS + 1)
+    told = command(place, "doctor", "runs").stdout
+    assert f"another `synapse-otel sync` (process {other.pid}) has given no sign of life" in told
+    advice = re.search(r"`kill -KILL (\d+)` ends it", told)
+    named = command(place, "sync")
+    assert (named.returncode, f"(process {other.pid}) has it in hand" in named.stdout) == (1, True), named
+    assert other.poll() is None
+    os.kill(int(advice[1]), signal.SIGKILL)
+    other.communicate(timeout=20)
+    sink.answer = lambda _request: Answer()
+    assert command(place, "sync").returncode == 0
+    assert len(messages(sink)) == 3
+
+
 # --- sync beside a shipper ----------------------------------------------------------------------------
 
 

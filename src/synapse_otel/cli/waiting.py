@@ -69,7 +69,8 @@ class Waiting:
     def _is_silent(self, now: float) -> bool:
         if (sign := last_sign(self._lock)) != self._sign:
             self._sign, self._seen = sign, now
-        return now - self._seen > _QUIET_SECONDS or silent_seconds(self._lock) > SILENT_SECONDS
+        quiet = now - self._seen > _QUIET_SECONDS and self.holder is not None and self.holder.role is not Role.ONCE
+        return quiet or silent_seconds(self._lock) > SILENT_SECONDS
 
     def _let_go(self, now: float, *, asked: bool) -> str | None:
         """Wait for whoever is to let go; end him if he does not, and may be ended; return why there is no hope."""

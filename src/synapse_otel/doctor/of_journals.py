@@ -36,7 +36,7 @@ def journal(settings: Settings) -> Iterator[Finding]:
 def runs(settings: Settings, destination: Destination) -> Iterator[Finding]:
     """Yield what waits in the folder of the journals, and in those that are used where it cannot be written."""
     root = settings.journal_dir
-    if _owner(root) != os.geteuid():
+    if root.exists() and root.stat().st_uid != os.geteuid():
         return
     roots = [root, *(spare for spare in spare_roots() if spare.exists())]
     folders = [folder for one in roots for folder in run_folders(one)]
@@ -45,14 +45,14 @@ def runs(settings: Settings, destination: Destination) -> Iterator[Finding]:
 
 def _folder(root: Path, budget: int) -> Iterator[Finding]:
     """Say whether a job could write there: by writing."""
+    existing = next(folder for folder in (root, *root.parents) if folder.exists())
     found = partial(Finding, check=Check.JOURNAL, about=str(root))
-    if _owner(root) != os.geteuid():
+    if root.exists() and root.stat().st_uid != os.geteuid():
         text = "belongs to another user: jobs write elsewhere, or not at all"
         advice = "set SYNAPSE_OTEL_JOURNAL_DIR to a folder of your own"
         yield found(level=Level.FAILURE, text=text, advice=advice)
         return
     try:
-        existing = next(folder for folder in (root, *root.parents) if folder.exists())
         with tempfile.TemporaryFile(dir=existing) as file:
             is_mapped = allocate(file.fileno(), _PROBE_BYTES)
             os.pwrite(file.fileno(), bytes(_PROBE_BYTES), 0)
@@ -71,14 +71,6 @@ def _folder(root: Path, budget: int) -> Iterator[Finding]:
         yield found(level=Level.WARNING, text=text, advice=advice, facts=facts)
     else:
         yield found(level=Level.OK, text=text, facts=facts)
-
-
-def _owner(root: Path) -> int:
-    """Return whose folder it is; ours, where there is none, or nobody may look: then writing says what is wrong."""
-    try:
-        return root.stat().st_uid
-    except OSError:
-        return os.geteuid()
 
 
 def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]:
@@ -104,7 +96,7 @@ def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]
     ships = any(is_shipping(root, key) for root in roots) if key else False
     yield _delivery(len(folders), waiting[True], pending[True], ships=ships)
     if waiting[False]:
-        text = f"{waiting[False]:,} runs with {pending[False]:,} pending records have another address or other headers"
+        text = f"{waiting[False]:,} runs with {pending[False]:,} pending records are for other addresses or headers"
         advice = "`synapse-otel sync --all` sends them to the one that is set now, `synapse-otel sync RUN` one of them"
         yield Finding(check=Check.RUNS, about="other destinations", level=Level.WARNING, text=text, advice=advice)
     for silent in silent_shippers(roots):

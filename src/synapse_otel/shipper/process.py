@@ -58,7 +58,7 @@ def main() -> None:
             break
 
 
-def make_shipper(orders: Orders, say: Say, role: Role, sign: Sign) -> Shipper:
+def make_shipper(orders: Orders, say: Say, role: Role = Role.THREAD, sign: Sign | None = None) -> Shipper:
     """Return a shipper that does as it is ordered.
 
     Args:

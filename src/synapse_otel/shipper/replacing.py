@@ -90,7 +90,9 @@ def _locks(root: Path) -> Iterator[Path]:
 def _silent(lock: Path) -> Silent | None:
     seconds = silent_seconds(lock)
     holder = read_holder(lock) if seconds >= TOLD_SECONDS else None
-    return Silent(holder, seconds) if holder is not None else None
+    if holder is None or (holder.role is Role.ONCE and seconds < SILENT_SECONDS):
+        return None  # a `sync` gives a sign behind each request only
+    return Silent(holder, seconds)
 
 
 def _is_free(lock: Path) -> bool:
