@@ -209,7 +209,7 @@ class Pipeline:
         if self._shipper == "process":
             self._home = journal.folder.parent
             self._look_again = time.monotonic() + _LOOK_SECONDS
-            self._revive(self._home)
+            self._revive(journal.folder)
         elif self._shipper == "thread" and (self._thread is None or self._process != os.getpid()):
             self._process = os.getpid()
             self._thread = self._start_thread(journal.folder.parent)
