@@ -128,6 +128,19 @@ TEXTS = {
     "password=hunter2, user=ann": f"password={REDACTED}, user=ann",
     '{"api_key": "hunter2"}': f'{{"api_key": {REDACTED}}}',
     "TOKEN = 'hunter2'": f"TOKEN = {REDACTED}",
+    "DB_PASSWORD=hunter2": f"DB_PASSWORD={REDACTED}",
+    "PGPASSWORD=hunter2 psql": f"PGPASSWORD={REDACTED} psql",
+    "AWS_SECRET_ACCESS_KEY=hunter2": f"AWS_SECRET_ACCESS_KEY={REDACTED}",
+    "AccountKey=hunter2==;Endpoint=x": f"AccountKey={REDACTED};Endpoint=x",
+    "GET /v1?access_token=hunter2&page=2": f"GET /v1?access_token={REDACTED}&page=2",
+    "X-Api-Key: hunter2": f"X-Api-Key: {REDACTED}",
+    "--hf-token=hunter2": f"--hf-token={REDACTED}",
+    "refreshToken: hunter2": f"refreshToken: {REDACTED}",
+    '{"client_secret": "hunter2 hunter2", "a": 1}': f'{{"client_secret": {REDACTED}, "a": 1}}',
+    '{\\"client_secret\\": \\"hunter2 hunter2\\"}': f'{{\\"client_secret\\": {REDACTED}}}',
+    "my_password='hunter2": f"my_password={REDACTED}",
+    "sas_token=0123456789012345": f"sas_token={REDACTED}",
+    "İ DB_PASSWORD=hunter2": f"İ DB_PASSWORD={REDACTED}",
     "a\n-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\nb": f"a\n{REDACTED}\nb",
     "-----BEGIN PRIVATE KEY-----\ncut off": REDACTED,
 }
@@ -149,6 +162,18 @@ def test_what_looks_like_a_credential(text, expected):
         "sk-learn",
         "task-0123456789abcdef0123456789abcdef",
         "max_tokens=512",
+        "tokens: 15",
+        "tokens: 15 of 2048, max_tokens=100",
+        "token_count: 5",
+        "num_token=15",
+        "ms_per_token: 12.5",
+        "pad_token='[PAD]', eos_token: </s>",
+        "password reset: done",
+        "secretary: Bob",
+        "tokenizer: bert",
+        "primary_key: 5",
+        "cache_key=abc",
+        "PWD=/home/ann",
         "ann@example.com",
         "bearer of news",
     ],
@@ -163,13 +188,36 @@ def test_text_that_was_redacted_stays_as_it_is(text):
     assert redact_text(once) == once
 
 
-@pytest.mark.parametrize("part", ["://a:", "eyJ-", "token=", "-----BEGIN ", "Bearer ", "password:'", "sk-", "AKIA"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "://a:",
+        "eyJ-",
+        "token=",
+        "-----BEGIN ",
+        "Bearer ",
+        "password:'",
+        'api_key="',
+        "token=1 ",
+        "_token",
+        "sk-",
+        "AKIA",
+    ],
+)
 def test_no_text_takes_long(part):
     """A text has at most 16 Ki characters: a search that runs away takes minutes for these, not a second."""
     text = part * (16_384 // len(part))
     begin = time.process_time()
     redact_text(text)
     assert time.process_time() - begin < 5
+
+
+def test_a_text_without_a_mark_is_not_searched(monkeypatch):
+    """What most messages cost: a look for marks, and neither pattern (docs/adr/0004)."""
+    monkeypatch.setattr("synapse_otel.redaction._TEXT", None)
+    monkeypatch.setattr("synapse_otel.redaction._NAMED_LOW", None)
+    text = "epoch 3 of 10 is done after 15 tokens"
+    assert redact_text(text) is text
 
 
 # --- on the whole way ------------------------------------------------------------------------------------
@@ -224,3 +272,25 @@ def test_a_credential_in_a_text_never_leaves_the_machine():
     assert "connect to postgres" in sent
     assert "hunter2" not in sent
     assert "hunter2" not in repr(job.recording)
+
+
+def test_no_secret_is_in_what_other_instrumentations_tell(tmp_path):
+    from tests.sink import Sink
+    from tests.test_host_providers import HEAD, python
+
+    script = """
+import synapse_otel
+with synapse_otel.job("train", plugin="yolo") as ctx:
+    url = "https://ann:hunter2@host/x"
+    counter = metrics.get_meter("theirs").create_counter("calls")
+    counter.add(1, {"url": url, "n": 5})
+    with trace.get_tracer("theirs").start_as_current_span("GET " + url) as span:
+        span.add_event("to " + url, {"url": url})
+    ctx.set_metrics({"loss": 1.0}, url)
+"""
+    with Sink() as sink:
+        python(HEAD + script, tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url, SYNAPSE_OTEL_SHIPPER="thread")
+        sent = b"".join(request.message.SerializeToString() for request in list(sink.requests))
+        assert sink.last("calls")
+    assert b"https://ann:[redacted]@host/x" in sent
+    assert b"hunter2" not in sent

@@ -5,11 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from synapse_otel.settings import OtlpSettings, Settings, SettingsError, load_destination, load_settings, variables_of
+from synapse_otel.settings import (
+    OtlpSettings,
+    Settings,
+    SettingsError,
+    check_standard_variables,
+    load_destination,
+    load_settings,
+    variables_of,
+)
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -448,3 +458,144 @@ def test_our_own_variables_alone_can_say_all_of_a_destination(monkeypatch):
     destination = load_destination(load_settings())
     for endpoint in (destination.logs, destination.metrics, destination.traces):
         assert (endpoint.protocol, endpoint.url) == ("grpc", "http://c:4317")
+
+
+# --- what stands around a value ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {} ", "\t{}\r\n"])
+def test_white_space_around_a_value_is_none_of_it(around, folder, monkeypatch):
+    (folder / "ca.pem").write_text("")
+    values = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic abc",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "2000",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": str(folder / "ca.pem"),
+        "SYNAPSE_OTEL_JOURNAL_DIR": str(folder / "journals"),
+        "SYNAPSE_OTEL_JOURNAL_BUDGET": "32MiB",
+        "SYNAPSE_OTEL_SHIPPER": "thread",
+        "SYNAPSE_OTEL_JOURNAL_KEEP": "true",
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, around.format(value))
+    settings = load_settings()
+    endpoint = load_destination(settings).logs
+    assert endpoint.url == "http://collector:4318/v1/logs"
+    assert endpoint.headers == {"authorization": "Basic abc"}
+    assert (endpoint.compression, endpoint.timeout_seconds) == ("gzip", 2.0)
+    assert endpoint.certificate == str(folder / "ca.pem")
+    assert settings.journal_dir == folder / "journals"
+    assert (settings.shipper, settings.journal_keep, settings.metric_export_interval) == ("thread", True, 1000)
+
+
+def test_white_space_alone_counts_as_not_set(monkeypatch):
+    monkeypatch.setenv("SYNAPSE_OTEL_SHIPPER", " \n")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "\n")
+    assert load_settings().shipper == "process"
+    assert load_destination(load_settings()).logs.url == "http://localhost:4318/v1/logs"
+
+
+@pytest.mark.parametrize("inner", ["http://a\nb:4318", "http://a b:4318", "http://a:4318/x\ty", "http://\x7fa:4318"])
+def test_white_space_within_an_address_is_refused_by_name(inner, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", inner)
+    with pytest.raises(SettingsError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT: "):
+        load_destination(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("http://a:4318/otlp?key=abc", "http://a:4318/otlp/v1/logs?key=abc"),
+        ("http://a:4318/?key=a/b", "http://a:4318/v1/logs?key=a/b"),
+        ("http://a:4318?key=abc", "http://a:4318/v1/logs?key=abc"),
+        ("http://a:4318/otlp#part", "http://a:4318/otlp/v1/logs"),
+        ("http://a:4318/otlp/?a=b#part", "http://a:4318/otlp/v1/logs?a=b"),
+        ("http://a:4318/otlp/", "http://a:4318/otlp/v1/logs"),
+    ],
+)
+def test_the_path_of_a_signal_is_added_to_that_of_the_base(base, expected, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", base)
+    assert load_destination(load_settings()).logs.url == expected
+
+
+def test_a_table_of_ours_that_is_none_is_named(folder):
+    (folder / "pyproject.toml").write_text("[tool]\nsynapse_otel = 3\n")
+    with pytest.raises(SettingsError, match=r"pyproject.toml: \[tool.synapse_otel\] must be a table, not 3"):
+        load_settings()
+
+
+def test_a_relative_folder_without_a_working_directory_stays_as_it_is(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setenv("SYNAPSE_OTEL_JOURNAL_DIR", "journals")
+    assert str(load_settings().journal_dir) == "journals"
+
+
+def test_a_home_that_nobody_knows_is_said_by_the_name_of_the_setting(monkeypatch):
+    monkeypatch.setenv("SYNAPSE_OTEL_JOURNAL_DIR", "~nobody-of-this-name/x")
+    with pytest.raises(SettingsError, match="SYNAPSE_OTEL_JOURNAL_DIR"):
+        load_settings()
+
+
+# --- variables of OpenTelemetry's that its own parts read -------------------------------------------------
+
+NONSENSE = {
+    **dict.fromkeys(
+        (
+            "OTEL_ATTRIBUTE_COUNT_LIMIT",
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+            "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "OTEL_SPAN_EVENT_COUNT_LIMIT",
+            "OTEL_SPAN_LINK_COUNT_LIMIT",
+        ),
+        "12",
+    ),
+    "OTEL_METRICS_EXEMPLAR_FILTER": "always_on",
+    "OTEL_PROPAGATORS": "tracecontext,baggage",
+    "OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider",
+    "OTEL_PYTHON_METER_PROVIDER": "sdk_meter_provider",
+    "OTEL_PYTHON_LOGGER_PROVIDER": "sdk_logger_provider",
+}
+"""By variable: what is right."""
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+@pytest.mark.parametrize("value", ["nonsense", "-1"])
+def test_nonsense_in_a_standard_variable_is_refused_by_name(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{name}={value}: "):
+        check_standard_variables()
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_a_standard_variable_that_is_right_is_no_problem(name, monkeypatch):
+    for value in (f" {NONSENSE[name]}\n", "", " \n"):
+        monkeypatch.setenv(name, value)
+        check_standard_variables()
+        assert os.environ.get(name, "") == value.strip(), "the SDK does not strip each of them"
+
+
+def test_every_limit_of_the_sdk_is_checked():
+    from opentelemetry.sdk import environment_variables
+
+    names = {name for name in dir(environment_variables) if name.startswith("OTEL_") and name.endswith("_LIMIT")}
+    assert {name for name in names if "LOG_RECORD" not in name and "LOGRECORD" not in name} <= set(NONSENSE)
+
+
+@pytest.mark.parametrize("name", ["OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PROPAGATORS"])
+def test_a_job_amid_nonsense_ends_with_the_name(name, tmp_path):
+    program = "import synapse_otel\nwith synapse_otel.job('train', plugin='p'): pass"
+    variables = {**os.environ, name: "nonsense", "SYNAPSE_OTEL_JOURNAL_DIR": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert f"SettingsError: {name}=nonsense: " in ended.stderr

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,27 @@ def test_a_folder_that_may_not_be_looked_into_is_said_on_one_line(subcommand, su
     assert str(tmp_path) in found.stderr
     assert found.stderr.count("\n") == 1
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("subcommand", ["jobs", "show", "sync"])
+def test_a_folder_that_may_not_be_looked_into_holds_up_no_other(subcommand, success, tmp_path):
+    """As where HOME is another user's: the journals went to memory, and are found there."""
+    spare = Path(f"/dev/shm/synapse-otel-{NOBODY}")
+    assert not spare.exists()
+    spare.mkdir(mode=0o700)
+    try:
+        folder = copied(success, spare)
+        for path in (spare, folder, *folder.iterdir()):
+            os.chown(path, NOBODY, NOBODY)
+        os.chmod(tmp_path, 0o700)
+        with Sink() as sink:
+            found = as_nobody(tmp_path / "state" / "journals", subcommand, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+        assert found.returncode == 0, found.stderr
+        assert found.stderr.count("\n") == 1
+        assert "Permission denied; what is in it is left out" in found.stderr
+        assert found.stdout
+    finally:
+        shutil.rmtree(spare)
 
 
 def test_a_run_of_another_user_is_left_alone_and_holds_up_no_other(success, failure, tmp_path):

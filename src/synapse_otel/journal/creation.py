@@ -25,7 +25,7 @@ from synapse_otel.journal.folder import (
     new_folder_name,
     segment_path,
 )
-from synapse_otel.journal.frames import FORMAT_VERSION
+from synapse_otel.journal.frames import FORMAT_VERSION, clean
 from synapse_otel.journal.liveness import birth
 from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.segment import AppendedSegment, MappedSegment, allocate, open_segment
@@ -55,7 +55,7 @@ def create_journal(
     make_root(root)
     run = Run(
         journal=journal_id or secrets.token_hex(16),
-        name=name,
+        name=clean(name),
         created=time(),
         process=os.getpid(),
         destination=destination,
@@ -63,7 +63,7 @@ def create_journal(
         parent=parent,
         continues=continues,
         version=FORMAT_VERSION,
-        watched=watched,
+        watched=clean(watched),
         self_telemetry=self_telemetry,
         birth=birth(),
     )

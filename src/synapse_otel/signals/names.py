@@ -9,6 +9,8 @@ from synapse_otel.journal.state import slot_text
 from synapse_otel.redaction import redact_text
 
 _KEPT: Final = 1_000
+_WIDEST: Final = 8
+"""Bytes of a letter: of a lone surrogate, which is written as an escape, six."""
 
 
 def shown_name(name: str) -> str:
@@ -28,9 +30,10 @@ class Names(dict[str, str]):
         shown = shown_name(name)
         if len(self) < _KEPT:
             self[name] = self[shown] = shown
-        if not self._has_cut and shown != redact_text(name):
+        whole = redact_text(name)
+        if not self._has_cut and slot_text(whole, len(whole) * _WIDEST) != shown:
             self._has_cut = True
-            self._when_cut(redact_text(name), shown)
+            self._when_cut(whole, shown)
         return shown
 
 

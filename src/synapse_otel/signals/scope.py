@@ -118,7 +118,11 @@ class Scope:
             else:
                 record_odd_values(self, series, updates, value, category)
                 return
-        self.job.record_samples(samples)
+        try:
+            self.job.record_samples(samples)
+        except OverflowError:  # an integer of more than 64 bits
+            record_odd_values(self, series, updates, value, category)
+            return
         updates.add(len(value))
 
     def event(

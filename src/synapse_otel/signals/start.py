@@ -8,6 +8,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 
+from synapse_otel.redaction import redact_text
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import LIVE
 from synapse_otel.signals.arguments import check_mapping, check_name
@@ -46,7 +47,7 @@ class JobSpec:
     @property
     def run_name(self) -> str:
         """Name of the run that a process begins with the job."""
-        return f"{self.action}-{self.plugin}"
+        return redact_text(f"{self.action}-{self.plugin}")
 
 
 def start_job(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def number(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time as ``m:ss`` or ``h:mm:ss``; a short one in seconds."""
-    if seconds < 10:  # noqa: PLR2004 - below, a tenth of a second matters
+    if seconds < 10 or not isfinite(seconds):  # noqa: PLR2004 - below, a tenth of a second matters
         return f"{seconds:.1f}s"
     whole = int(seconds)
     minutes = f"{whole % _HOUR // _MINUTE:02}:{whole % _MINUTE:02}"

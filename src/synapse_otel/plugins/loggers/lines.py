@@ -100,7 +100,8 @@ def compact(values: Mapping[str, Any], prefix: str = "") -> str:
     length = 0
     for key, value in values.items():
         nested = isinstance(value, Mapping) and bool(value) and prefix.count(".") < _repr.maxlevel
-        pair = compact(value, f"{prefix}{key}.") if nested else f"{prefix}{key}={_plain(value)}"
+        name = prefix + (key if isinstance(key, str) else _repr_of(key))
+        pair = compact(value, f"{name}.") if nested else f"{name}={_plain(value)}"
         pairs.append(pair)
         length += len(pair)
         if length > _BODY_LIMIT:
@@ -114,9 +115,16 @@ def _plain(value: Any) -> str:
     if isinstance(value, float) or (hasattr(value, "__float__") and hasattr(value, "dtype")):
         try:
             return f"{float(value):.4g}"
-        except (TypeError, ValueError, RuntimeError):
-            return " ".join(_repr.repr(value).split())  # an array of many values is no number
-    return " ".join(_repr.repr(value).split())
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            return _repr_of(value)  # an array of many values is no number
+    return _repr_of(value)
+
+
+def _repr_of(value: Any) -> str:
+    try:
+        return " ".join(_repr.repr(value).split())
+    except ValueError:  # an integer of thousands of digits, which Python does not write in decimal
+        return f"<{type(value).__name__}>"
 
 
 def _joined(body: str) -> str:
