@@ -125,7 +125,10 @@ class Life(RuleBasedStateMachine):
     def start_job(self, mapped):
         segment._fallocate = self.before[1] if mapped else lambda: None
         name = f"{len(self.runs):032x}"
-        with patch.object(creation, "new_folder_name", lambda _name: f"run-{name}"):
+        with (
+            patch.object(creation, "new_folder_name", lambda _name: f"run-{name}"),
+            patch.object(creation, "birth", lambda: ""),  # a job that is killed is not seen to live on in this process
+        ):
             self.journal, _ = create_journal(
                 self.root, "run", {"a": 1}, destination="d", budget=1 << 30, journal_id=name
             )
