@@ -63,6 +63,8 @@ lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	$(call COMPILE,3.11) pyproject.toml --output-file constraints/runtime.txt
 	$(call COMPILE,3.11) pyproject.toml --extra demo --group dev --constraints constraints/runtime.txt \
 		--output-file constraints/dev.txt
+	$(call COMPILE,3.11) pyproject.toml --extra demo --group build --constraints constraints/dev.txt \
+		--output-file constraints/demo.txt
 	$(call COMPILE,3.11) --group peers --output-file constraints/peers.txt
 	echo uv | $(call COMPILE,3.11) - --constraints constraints/dev.txt --output-file constraints/uv.txt
 	for sdk in $(SDKS); do echo "synapse-sdk==$$sdk" | $(call COMPILE,3.12) - pyproject.toml --group sdk \
