@@ -6,8 +6,10 @@
 # left out, but never on a machine of CI.
 set -eu
 
+cd "$(dirname "$0")/../.."
+. tools/setup/debian.sh
+
 say() { printf 'system: %s\n' "$*" >&2; }
-. "$(dirname "$0")/debian.sh"
 
 give_up() {
     say "$*"
