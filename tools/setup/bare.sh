@@ -30,7 +30,8 @@ root=$(mktemp -d "$system.XXXXXX")
 trap 'rm -rf --one-file-system "$root"' EXIT
 trap 'exit 130' INT TERM
 cp -a "$system/." "$root"
-git clone --quiet "$tree" "$root/root/synapse-otel"
+home=/root
+git clone --quiet "$tree" "$root$home/synapse-otel"
 
 # Of this machine's network: names, certificates that its owner has added, pip's settings.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
@@ -46,20 +47,20 @@ CI=true make test}"
 # In namespaces of its own: what is mounted and what runs is gone when it ends, however it ends.
 # shellcheck disable=SC2016,SC2086 # expanded by the inner shells; each word of $network is a variable
 unshare --mount --pid --fork --kill-child --propagation private sh -euc '
-    root=$1 caches=$2
-    shift 2
+    root=$1 home=$2 caches=$3
+    shift 3
     mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     for folder in /dev /sys; do mount --rbind "$folder" "$root$folder"; done
     if [ -n "$caches" ]; then
         for name in pip uv synapse-otel; do
-            mkdir -p "$caches/$name" "$root/root/.cache/$name"
-            mount --bind "$caches/$name" "$root/root/.cache/$name"
+            mkdir -p "$caches/$name" "$root$home/.cache/$name"
+            mount --bind "$caches/$name" "$root$home/.cache/$name"
         done
     fi
-    exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" COMMANDS="$COMMANDS" \
+    exec chroot "$root" /usr/bin/env -i HOME="$home" LANG=C.UTF-8 TERM="${TERM:-dumb}" COMMANDS="$COMMANDS" \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" sh -euc "
-            cd /root/synapse-otel
+            cd ~/synapse-otel
             printf \"%s\\n\" \"\$COMMANDS\" | while read -r command; do
                 begin=\$(date +%s)
                 echo \"== \$command\"
@@ -67,4 +68,4 @@ unshare --mount --pid --fork --kill-child --propagation private sh -euc '
                 echo \"== \$command: \$((\$(date +%s) - begin)) s\"
             done
         "
-' sh "$root" "$caches" $network
+' sh "$root" "$home" "$caches" $network
