@@ -30,7 +30,7 @@ beside=$!
 trap 'kill "$beside" 2>/dev/null' INT TERM
 
 status=0
-"$bin/python" -m pytest -n auto --dist loadfile || status=$?
+sh tools/setup/network.sh "$bin" "$bin/python" -m pytest -n auto --dist loadfile || status=$?
 if wait "$beside"; then
     for version in $others; do echo "Python $version: $(tail -n 1 ".venv-$version.log")"; done
 else
