@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import multiprocessing
+import os
 import pickle
 import signal
 import subprocess

@@ -3,9 +3,12 @@
 
 PATH=$PATH:/usr/sbin:/sbin # where the tools of root are, on some machines not on PATH
 
+# Lists that cannot be renewed (a mirror of long ago, say) may do all the same.
 install_packages() {
-    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } \
-        </dev/null >/dev/null
+    {
+        apt-get update || true
+        DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+    } </dev/null >/dev/null
 }
 
 # usage: unpack DISTRIBUTION FOLDER PACKAGES; FOLDER is there as a whole or not at all.
