@@ -1,32 +1,36 @@
 # The one developer interface; CI calls the same targets. Needs Python 3.11+ and make, installs the rest into .venv.
 
 BIN := .venv/bin
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version $(1) --generate-hashes --no-emit-index-url \
+NETWORK := sh tools/setup/network.sh $(BIN)
+COMPILE = $(NETWORK) $(BIN)/uv pip compile --quiet --universal --python-version $(1) --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --annotation-style line $(if $(UPGRADE),--upgrade)
 SDKS := $(patsubst constraints/sdk-%.txt,%,$(wildcard constraints/sdk-*.txt)) # an empty file is a new version's start
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stack test soak pull-plug lint format bench bench-collector docs lock clean
+.PHONY: help setup demo stack test test-bare soak pull-plug lint format bench bench-collector docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo '  PYTHON=/path/to/python3 chooses the interpreter; else it is the newest one found, 3.11 or newer.'
+	@echo '  PYTHON=/path/to/python3 chooses the interpreter; else it is one of 3.11 to 3.15, which every library has wheels for first.'
 
 setup: ## Lay out .venv with the pinned packages (every target does)
 	@sh tools/setup/venv.sh .venv
 
-demo: setup ## Run a real training and show what was recorded (FAIL=train: a step fails, KILL=1: SIGKILL)
+demo: ## Run a real training and show what was recorded (FAIL=train: a step fails, KILL=1: SIGKILL)
+	@sh tools/setup/venv.sh .venv demo
 	@$(BIN)/python examples/digits_demo.py --page $(if $(FAIL),--fail '$(FAIL)') $(if $(KILL),--kill)
 
 stack: setup ## Start the real agent, gateway, Jaeger, Prometheus and VictoriaLogs; Ctrl-C stops them
 	@$(BIN)/python -m tools.stack up
 
-# The second Python's run leaves out what needs the servers: they are the same processes whoever sends to them.
-test: setup ## Run all tests, the real servers included; all others on Python 3.13 too
-	$(BIN)/python -m tools.stack build
-	@sh tools/setup/chromium.sh
+test: setup ## Run all tests, the real servers included; what may depend on the Python also on 3.11, 3.13 and 3.15
+	@sh tools/setup/system.sh
+	$(NETWORK) $(BIN)/python -m tools.stack build
 	@sh tools/setup/sdk.sh $(BIN)
 	@sh tools/setup/test.sh $(BIN)
+
+test-bare: ## Run make demo and make test in a bare Debian (DISTRIBUTION=bookworm, trixie or sid; COLD=1: no caches)
+	@sh tools/setup/bare.sh $(or $(DISTRIBUTION),bookworm)
 
 soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is lost (SEEDS=50 FROM=0)
 	@$(BIN)/python -m tools.soak $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM))
@@ -38,7 +42,7 @@ lint: setup ## Check style, types, shell scripts and the tree
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python hatch_build.py check
+	$(NETWORK) $(BIN)/python hatch_build.py check
 	@if [ -x $(BIN)/shellcheck ]; then set -x; $(BIN)/shellcheck .ci/run tools/setup/*.sh; \
 		else echo 'shellcheck: has no wheel for this machine, left out'; fi
 	$(BIN)/python -m tools.setup.check_tree
@@ -63,11 +67,13 @@ lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	$(call COMPILE,3.11) pyproject.toml --output-file constraints/runtime.txt
 	$(call COMPILE,3.11) pyproject.toml --extra demo --group dev --constraints constraints/runtime.txt \
 		--output-file constraints/dev.txt
+	$(call COMPILE,3.11) pyproject.toml --extra demo --group build --constraints constraints/dev.txt \
+		--output-file constraints/demo.txt
 	$(call COMPILE,3.11) --group peers --output-file constraints/peers.txt
 	echo uv | $(call COMPILE,3.11) - --constraints constraints/dev.txt --output-file constraints/uv.txt
 	for sdk in $(SDKS); do echo "synapse-sdk==$$sdk" | $(call COMPILE,3.12) - pyproject.toml --group sdk \
 		--constraints constraints/runtime.txt --output-file "constraints/sdk-$$sdk.txt" || exit; done
 
 clean: ## Remove what was made in the tree; the caches outside it stay
-	rm -rf .venv .venv313 .venv313.log .venv-sdk dist site web/node_modules src/synapse_otel/view/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* dist site web/node_modules src/synapse_otel/view/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

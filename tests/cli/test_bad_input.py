@@ -31,7 +31,16 @@ def files(root):
 def as_nobody(root, *arguments, **variables):
     """Run a command as another user, who could not start it: its modules are loaded before."""
     modules = ", ".join(f"synapse_otel.cli.{name}" for name in ("jobs", "show", "ship", "sync", "run"))
-    program = f"import os, {modules}\nos.setegid({NOBODY}); os.seteuid({NOBODY})\n{COMMAND}"
+    program = f"""
+import contextlib, io, os, sys, {modules}
+given = sys.argv[1:]
+sys.argv[1:] = [given[0], "--help"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    exec({COMMAND!r})
+sys.argv[1:] = given
+os.setegid({NOBODY}); os.seteuid({NOBODY})
+exec({COMMAND!r})
+"""
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env=environment(root, **variables),

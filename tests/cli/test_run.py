@@ -227,7 +227,8 @@ def test_who_reads_no_stderr_is_felt_by_the_command(tmp_path):
     process.stderr.read(10)
     process.stderr.close()
     process.stdin.close()
-    assert process.wait(60) == 1, "a BrokenPipeError, as without us"
+    # 120: Python itself could not write to the end what it had for stderr. It is so without us, too.
+    assert process.wait(60) in {1, 120}, "a BrokenPipeError"
 
 
 def test_last_lines_are_what_a_reader_saw():

@@ -77,7 +77,7 @@ def test_an_exit_keeps_its_code_and_is_delivered(  # noqa: PLR0917
 
     assert ended.code == code
     assert result(sink) == said
-    assert what in messages(sink)
+    assert sink.wait(lambda: what in messages(sink)), "the logs come on a way of their own, the process did not wait"
     if name in {"failing", "thread_failing"}:
         assert "ValueError: " in ended.err
 

@@ -11,6 +11,7 @@ import pytest
 
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.recording import Recording
+from tests.wheels import needs
 
 pytestmark = pytest.mark.once
 
@@ -30,7 +31,9 @@ def test_every_example_is_run():
     assert sorted(path.name for path in (TREE / "examples" / "callbacks").glob("*.py")) == sorted(EXAMPLES)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=needs("keras") if "keras" in name else ()) for name in EXAMPLES]
+)
 def test_example(name, tmp_path):
     variables = {
         "PYTHONPATH": str(TREE / "src"),

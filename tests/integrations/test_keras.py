@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.integrations.reported import reported
+from tests.wheels import needs
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, needs("keras")]
 
 SCRIPT = """
 import keras

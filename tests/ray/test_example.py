@@ -11,8 +11,9 @@ import pytest
 from synapse_otel.recording import Overview, run_groups
 from tests.faults.running import REPOSITORY, Place
 from tests.sink import Sink, attributes
+from tests.wheels import needs
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, needs("ray")]
 
 EXAMPLE = Path(REPOSITORY, "examples", "ray_job.py")
 

@@ -16,8 +16,9 @@ from synapse_otel.recording import Recording
 from synapse_otel.report import Report
 from tests.ray.conftest import TOKEN, Ran, runs_of
 from tests.sink import attributes, body
+from tests.wheels import needs
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, needs("ray")]
 
 ERROR = 2
 MAIN = "from synapse_otel.cli import main; main()"

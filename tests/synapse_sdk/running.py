@@ -87,7 +87,7 @@ class Sdk:
         run = [str(self._bin / "synapse-otel"), "run", *([] if self.endpoint else ["--no-ship"]), "--"]
         under = run if self.how == "run" else []
         settings = [f"{name}={value}" for name, value in self.variables(**more).items()]
-        python313 = ["sh", str(TREE / "tools" / "setup" / "python313.sh")]
+        python313 = ["sh", str(TREE / "tools" / "setup" / "python.sh"), "3.13"]
         there = ["sh", "-c", 'cd "$0" && exec "$@"', str(folder)]
         return [*python313, *there, "env", *settings, *under, str(self._bin / "python"), *arguments]
 

@@ -44,6 +44,9 @@ def gpu(busy=0, memory=0, power=100, pids=()):
     return {"busy": busy, "memory": memory, "power": power, "pids": list(pids)}
 
 
+@pytest.mark.skipif(
+    os.readlink("/proc/self/ns/pid") != "pid:[4026531836]", reason="a container is told of all its GPUs"
+)
 def test_the_gpu_that_a_jobs_process_computes_on_is_told_of_and_no_other(
     sink, place, shipping, start_job, *, nvml, tmp_path
 ):

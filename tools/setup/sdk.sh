@@ -6,7 +6,7 @@
 set -eu
 
 cd "$(dirname "$0")/../.."
-uv=$1/uv
+bin=$1
 
 say() { printf 'synapse-sdk: %s\n' "$*" >&2; }
 
@@ -24,11 +24,11 @@ for pins in constraints/sdk-*.txt; do
     if [ "$(cat "$venv/made-from" 2>/dev/null)" = "$wanted" ]; then continue; fi
     say "installing $version into $venv, once for these pins"
     # shellcheck disable=SC2016 # expanded by the inner shell, where PYTHON is a Python 3.13
-    sh tools/setup/python313.sh sh -euc '
+    sh tools/setup/network.sh "$bin" sh tools/setup/python.sh 3.13 sh -euc '
         uv=$1 venv=$2 pins=$3
         "$uv" venv --quiet --no-project --clear --python "$PYTHON" "$venv"
         "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r "$pins"
         "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
-    ' sh "$uv" "$venv" "$pins"
+    ' sh "$bin/uv" "$venv" "$pins"
     if [ -x "$venv/bin/synapse-otel" ]; then printf '%s\n' "$wanted" >"$venv/made-from"; fi # unless there is no 3.13
 done

@@ -1,16 +1,16 @@
 #!/bin/sh
-# usage: venv.sh FOLDER
+# usage: venv.sh FOLDER [demo]
 #
-# Makes FOLDER a virtual environment with this project, editable, and its pinned development packages.
-# Needs Python 3.11 or newer and nothing else; PYTHON names the interpreter, else the newest one found is taken.
-# Does nothing when the interpreter, the pins and the package's own description are those of the last time, but for
-# bundling the page of `synapse-otel view` where its sources have changed.
+# Makes FOLDER a virtual environment with this project, editable, and its pinned development packages, or those alone that
+# `make demo` needs. Needs Python 3.11 or newer and nothing else; PYTHON names the interpreter, else one is taken for which
+# every library of the tests has a wheel, else the newest. Does nothing when the interpreter, the pins and the package's
+# own description are those of the last time, but for bundling the page of `synapse-otel view` where its sources changed.
 set -eu
 
 cd "$(dirname "$0")/../.."
-PATH=$PATH:/usr/sbin:/sbin # where the tools of root are, on some machines not on PATH
+. tools/setup/debian.sh
 venv=$1
-pins=constraints/dev.txt
+kind=${2:-dev}
 uv_pin=constraints/uv.txt
 
 say() { printf '%s: %s\n' "$venv" "$*" >&2; }
@@ -27,7 +27,7 @@ find_python() {
         base_of "$PYTHON"
         return
     fi
-    for candidate in python3.14 python3.13 python3.12 python3.11 python3; do
+    for candidate in python3.13 python3.12 python3.11 python3.14 python3.15 python3; do
         if is_suitable "$candidate"; then
             base_of "$candidate"
             return
@@ -36,34 +36,45 @@ find_python() {
     fail "no Python 3.11 or newer on PATH: install one, or name it with PYTHON=/path/to/python3"
 }
 
-# Whatever makes another environment: compared with what the last finished run left in $venv/made-from.
+# Whatever makes another environment: compared with what the last finished run left in $venv/made-from-$kind.
 made_from() {
-    "$1" -c 'import sys; print(sys.executable, sys.version)'
+    "$python" -c 'import sys; print(sys.executable, sys.version)'
     pwd
-    cat "$uv_pin" "$pins" pyproject.toml src/synapse_otel/_version.py tools/setup/venv.sh | cksum
+    cat "$uv_pin" "constraints/$1.txt" pyproject.toml src/synapse_otel/_version.py tools/setup/venv.sh | cksum
 }
+
+is_made() { [ -x "$venv/bin/python" ] && [ "$(cat "$venv/made-from-$1" 2>/dev/null)" = "$(made_from "$1")" ]; }
+
+bundle() {
+    if "$venv/bin/python" hatch_build.py is-bundled; then return; fi
+    download "$venv/bin/python" hatch_build.py bundle
+}
+
+download() { sh tools/setup/network.sh "$venv/bin" "$@"; }
+
+pip_install() { download "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" "$@"; }
 
 # Debian and its relatives ship Python without what `python -m venv` needs.
 add_venv_module() {
-    package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+    package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
     command -v apt-get >/dev/null || fail "this Python lacks the modules venv and ensurepip: install them"
     [ "$(id -u)" -eq 0 ] || fail "this Python lacks the module venv: sudo apt-get install $package"
     say "installing the system's package $package, which this Python's venv module needs"
-    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$package"; } \
-        </dev/null >/dev/null || fail "could not install $package"
+    install_packages "$package" || fail "could not install $package"
 }
 
 python=$(find_python)
-wanted=$(made_from "$python")
-if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/made-from" 2>/dev/null)" = "$wanted" ]; then
-    exec "$venv/bin/python" hatch_build.py bundle
+if is_made dev || { [ "$kind" = demo ] && is_made demo; }; then
+    bundle
+    exit
 fi
 
-say "installing the packages pinned in $pins for $("$python" -V), once for these pins"
-"$python" -c 'import ensurepip, venv' 2>/dev/null || add_venv_module "$python"
-"$python" -m venv --clear "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$uv_pin"
-pip_install() { "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" "$@"; }
-pip_install --require-hashes -r "$pins"
+say "installing the packages pinned in constraints/$kind.txt for $("$python" -V), once for these pins"
+if ! is_made demo; then # else the others are added to those
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || add_venv_module
+    "$python" -m venv --clear "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$uv_pin"
+fi
+pip_install --require-hashes -r "constraints/$kind.txt"
 pip_install --no-deps --no-build-isolation --editable .
-printf '%s\n' "$wanted" >"$venv/made-from"
+made_from "$kind" >"$venv/made-from-$kind"

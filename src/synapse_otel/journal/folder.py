@@ -33,7 +33,7 @@ from typing import Final
 
 import msgspec
 
-from synapse_otel.contained import let_through
+from synapse_otel.contained import raise_foreign
 from synapse_otel.journal.descriptors import open_file
 from synapse_otel.journal.header import read_header
 from synapse_otel.journal.syncing import sync_folder
@@ -226,7 +226,7 @@ def is_gone(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError as error:
-        let_through(error)
+        raise_foreign(error)
         return error.errno == errno.ESTALE  # deleted on the file server
     return False
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
-from synapse_otel.contained import let_through
+from synapse_otel.contained import raise_foreign
 from synapse_otel.journal.descriptors import Identity, above_standard, identity_of
 
 _NEEDED: Final = 2
@@ -32,7 +30,7 @@ class SpareDescriptors:
             self._identity = identity_of(self._descriptors[0])
             self._descriptors[:] = map(above_standard, self._descriptors)
         except OSError as error:
-            let_through(error)  # none is left now: the next call tries again
+            raise_foreign(error)  # none is left now: the next call tries again
 
     def release(self) -> None:
         """Give them up for good, or until the next `take`; not what somebody has closed, and another file has got."""
@@ -41,11 +39,10 @@ class SpareDescriptors:
             if identity_of(descriptor) == self._identity:
                 os.close(descriptor)
 
-    @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Give them up for what is opened meanwhile, and take others afterwards."""
+    def __enter__(self) -> None:
+        """Give them up for what is opened meanwhile."""
         self.release()
-        try:
-            yield
-        finally:
-            self.take()
+
+    def __exit__(self, *_error: object) -> None:
+        """Take others."""
+        self.take()

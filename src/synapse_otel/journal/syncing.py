@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from synapse_otel.contained import let_through
+from synapse_otel.contained import raise_foreign
 from synapse_otel.journal.descriptors import open_file
 
 NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
@@ -35,13 +35,13 @@ def sync_folder(path: Path) -> None:
     try:
         descriptor = open_file(path, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        let_through(error)
+        raise_foreign(error)
         if error.errno in NO_DESCRIPTOR:
             raise
         return  # deleted, or not to be read by this user
     try:
         os.fsync(descriptor)
     except OSError as error:
-        let_through(error)  # a file system that knows no such thing; a disk that fails says so with its files
+        raise_foreign(error)  # a file system that knows no such thing; a disk that fails says so with its files
     finally:
         os.close(descriptor)

@@ -23,7 +23,7 @@ from threading import RLock
 from time import time_ns
 from typing import Any, Final
 
-from synapse_otel.contained import let_through
+from synapse_otel.contained import raise_foreign
 from synapse_otel.journal import frames
 from synapse_otel.journal.durable import Durable
 from synapse_otel.journal.folder import (
@@ -170,7 +170,7 @@ class JournalWriter:
         try:
             with self._lock:
                 self._notice_deletion()
-                with self._spare.lent():
+                with self._spare:
                     descriptor = self._segment.duplicate()
                 pending = self._durable.pending()
             if descriptor is not None:
@@ -179,7 +179,7 @@ class JournalWriter:
                     if not self._closed:
                         self._spare.take()
         except OSError as error:
-            let_through(error)  # a TimeoutError of the host's is one too
+            raise_foreign(error)
             with self._lock:
                 self._fail(error)
 
@@ -196,7 +196,7 @@ class JournalWriter:
                 try:
                     self._alive.renew()
                 except OSError as error:
-                    let_through(error)  # the folder cannot be reached now
+                    raise_foreign(error)  # the folder cannot be reached now
 
     def flush(self) -> None:
         """Ask the shipper to send at once what was appended."""
@@ -261,6 +261,7 @@ class JournalWriter:
                 try:
                     segment.write(data)
                 except OSError as error:
+                    raise_foreign(error)
                     self._fail(error)
                     return False
                 return True
@@ -275,7 +276,7 @@ class JournalWriter:
             if descriptor is not None:
                 self._durable.bring(descriptor, self._durable.pending())
         except OSError as error:
-            let_through(error)
+            raise_foreign(error)
             # what was appended stands, though nothing says that it is all
         with suppress(OSError):
             segment.close()
@@ -335,7 +336,7 @@ class JournalWriter:
         try:
             header = self._header()
             room = max(SEGMENT_SIZE, len(header) + size + RESERVE)
-            with self._spare.lent():
+            with self._spare:
                 self._evict(room)
                 making.unlink(missing_ok=True)
                 following = open_segment(making, room)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
-from synapse_otel.contained import let_through
+from synapse_otel.contained import let_through, raise_foreign
 from synapse_otel.otel_seam import SeverityNumber
 from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT
@@ -345,6 +345,7 @@ def _add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
     attributes[semconv.FILE_PATH] = cut(path if isinstance(path, str) else os.fsdecode(path))
     try:
         attributes[semconv.FILE_SIZE] = Path(os.fsdecode(path)).stat().st_size
-    except (OSError, ValueError) as error:
+    except ValueError as error:  # no path: it holds a zero
         let_through(error)
-        return  # a file that is not there (yet) has no size
+    except OSError as error:  # a file that is not there (yet) has no size
+        raise_foreign(error)

@@ -1,0 +1,11 @@
+#!/bin/sh
+# usage: core.sh FOLDER
+#
+# Runs with the Python of FOLDER, an environment of venv.sh, the tests that may depend on the Python: the journal, the
+# recorder, signals, threads, forks, ends of processes, plugins, and the shipper as a process. Leaves out what is missing.
+set -eu
+
+if [ ! -x "$1/bin/python" ]; then exit; fi
+exec "$1/bin/python" -m pytest -p no:cacheprovider -m 'not stack and not once' \
+    tests/journal tests/signals tests/plugins tests/faults/test_exit.py tests/faults/test_processes.py \
+    tests/faults/test_host_mistakes.py tests/test_environment.py tests/test_otel_seam.py

@@ -1,0 +1,45 @@
+#!/bin/sh
+# usage: system.sh
+#
+# Sees to what the tests need of the system: the libraries that LightGBM and Playwright load, and a Chromium for the page
+# of `synapse-otel view`: one on PATH, one that CHROMIUM names, or else the system's package. Without one these tests are
+# left out, but never on a machine of CI.
+set -eu
+
+cd "$(dirname "$0")/../.."
+. tools/setup/debian.sh
+
+say() { printf 'system: %s\n' "$*" >&2; }
+
+give_up() {
+    say "$*"
+    [ "${CI:-false}" != true ] || { say "CI must not leave these tests out: stopping"; exit 1; }
+}
+
+install_or_say() {
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
+        give_up "missing, and not ours to install: $*"
+        return 0
+    fi
+    say "installing the system's packages $*"
+    install_packages "$@" || give_up "could not install $*"
+}
+
+has_chromium() {
+    [ -z "${CHROMIUM:-}" ] || return 0
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        if command -v "$name" >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
+missing=''
+if command -v ldconfig >/dev/null; then
+    for name in gomp atomic; do
+        ldconfig -p | grep -q "lib$name.so.1 " || missing="$missing lib${name}1"
+    done
+fi
+# shellcheck disable=SC2086 # several packages
+[ -z "$missing" ] || install_or_say $missing
+has_chromium || install_or_say chromium
+has_chromium || say "NOT RUN: tests in a browser; install Chromium, or name one with CHROMIUM=/path/to/chromium"
