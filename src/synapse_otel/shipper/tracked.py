@@ -210,6 +210,7 @@ class TrackedJournal:
         if not self._keep and delivered != self._cleaned:
             for signal in self.lanes:  # an older cursor, after a power failure, would count what is deleted as lost
                 sync_file(cursor_path(self.folder, signal))
+            sync_folder(self.folder)  # each write gives the cursor's name to another file
             if delivered[1]:
                 with suppress(OSError):  # a full disk: what it would tell of is gone then, and its room is needed
                     write_summary(self.folder, summarise(self.folder))
