@@ -288,7 +288,7 @@ def has_come_back(folder: Path, cursors: list[Cursor]) -> bool:
     """Say whether a process that was taken for dead, with all delivered that it had written, has written more."""
     if not (all(cursor.complete for cursor in cursors) and any(cursor.killed for cursor in cursors)):
         return False
-    reader = JournalReader(folder, max(cursor.position for cursor in cursors))
+    reader = JournalReader(folder, min(cursor.position for cursor in cursors))
     try:
         return bool(reader.read(ended=False))
     finally:
