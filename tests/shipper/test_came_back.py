@@ -79,6 +79,17 @@ def test_a_shipper_that_runs_takes_it_back_by_itself(out_of_sight, sink, journal
         running.join()
 
 
+def test_what_it_has_written_since_is_not_deleted_as_delivered(out_of_sight, journal, shipper):
+    log(journal, "before")
+    lose_the_lock(journal)
+    assert shipper.deliver_once(journal.folder)
+    log(journal, "after")
+    taken = tracked.TrackedJournal.take(journal.folder, interval_seconds=1)
+    taken.clean()  # as the shipper does now and then, also before anything was read
+    assert segment_numbers(journal.folder)
+    taken.close()
+
+
 def test_one_that_is_seen_to_live_is_alive_without_a_lock_until_it_closes_its_journal(journal):
     assert liveness.lives(read_run(journal.folder)) is True
     lose_the_lock(journal)

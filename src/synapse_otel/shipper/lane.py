@@ -154,6 +154,7 @@ class Lane(ABC):
     def reopen(self) -> None:
         """Go on with a journal whose process was taken for dead, and has written more."""
         self.cursor.complete = self.cursor.killed = False
+        self.file.kept = self.cursor.segment, False  # or its segments would be deleted as delivered
 
     def close(self) -> None:
         """Close the journal's files, and forget what was read of them."""

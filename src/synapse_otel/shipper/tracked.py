@@ -232,6 +232,7 @@ class TrackedJournal:
         if not self._keep and delivered != self._cleaned:
             for signal in self.lanes:  # an older cursor, after a power failure, would count what is deleted as lost
                 sync_file(cursor_path(self.folder, signal))
+            sync_folder(self.folder)  # each write gives the cursor's name to another file
             if delivered[1]:
                 with suppress(OSError):  # a full disk: what it would tell of is gone then, and its room is needed
                     write_summary(self.folder, summarise(self.folder))
@@ -310,7 +311,7 @@ def has_come_back(folder: Path, cursors: list[Cursor]) -> bool:
     """Say whether a process that was taken for dead, with all delivered that it had written, has written more."""
     if not (all(cursor.complete for cursor in cursors) and any(cursor.killed for cursor in cursors)):
         return False
-    reader = JournalReader(folder, max(cursor.position for cursor in cursors))
+    reader = JournalReader(folder, min(cursor.position for cursor in cursors))
     try:
         return bool(reader.read(ended=False))
     finally:
