@@ -21,6 +21,9 @@ OTHERS: Final = {
     "OTEL_ATTRIBUTE_COUNT_LIMIT": "attributes of a span",
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "characters of a span's attribute",
     "OTEL_SPAN_EVENT_COUNT_LIMIT": "events of a span",
+    "OTEL_METRICS_EXEMPLAR_FILTER": "which measurements of other instrumentations lead to a trace",
+    "OTEL_PROPAGATORS": "how the trace context goes along to other processes, besides W3C Trace Context",
+    "OTEL_PYTHON_CONTEXT": "how OpenTelemetry keeps the current context",
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "which instrumentations stay off: `synapse_sdk`, `requests`, `httpx`",
 }
 """Variables that OpenTelemetry's SDK and launcher read where they are used beneath; ours look at the last alone."""

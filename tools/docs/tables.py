@@ -86,6 +86,7 @@ def limits() -> str:
 
 _LIMITS: Final[tuple[tuple[Any, frozenset[str]], ...]] = (
     (values, frozenset(name for name in vars(values) if name.endswith("_LIMIT"))),
+    (state, frozenset({"TEXT_LIMIT"})),
     (exceptions, frozenset({"STACK_LIMIT"})),
     (metric_series, frozenset({"SERIES_LIMIT"})),
     (job, frozenset({"CATEGORY_LIMIT", "EVENT_NAME_LIMIT"})),

@@ -29,6 +29,7 @@ SLOT_SIZE: Final = 256
 SLOT_COUNT: Final = 512
 BLOCK_SIZE: Final = SLOT_SIZE * SLOT_COUNT
 TEXT_LIMIT: Final = 112
+"""Bytes of a category and of the name of a step or event in UTF-8; a longer one is cut, and a digest tells it apart."""
 _TEXT: Final = 16
 _VALUE: Final = 128
 _COPY: Final = 64

@@ -27,8 +27,8 @@ class StandardOutput:
             OSError, ValueError: it cannot be written. A pipe that nobody reads any more is no error.
         """
         stream: TextIO | None = sys.stdout
-        if stream is None or getattr(stream, "closed", False):
-            return  # nobody is meant to see it
+        if stream is None:
+            return
         if stream is not self._stream:
             self._stream = stream
             self._outlet = Outlet(stream.fileno()) if is_plain(stream) else None
