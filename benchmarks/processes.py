@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -18,9 +16,9 @@ from threading import Event, Thread
 from typing import Any, Self
 
 from benchmarks.unmeasured import Unmeasured
+from synapse_otel.journal.locks import holder
 
 TREE = Path(__file__).parents[1]
-_FLOCK = struct.Struct("hhqqi4x")
 
 
 class Place:
@@ -76,13 +74,7 @@ class Place:
 
     def shipper(self) -> int | None:
         """Return the process id of the shipper whose lock stands in this root, None if there is none."""
-        for path in self.root.glob("shipper-*.lock"):
-            with path.open("rb+") as file:
-                asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-                kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(file, fcntl.F_GETLK, asked))
-            if kind != fcntl.F_UNLCK and pid > 0:
-                return int(pid)
-        return None
+        return next(filter(None, map(holder, self.root.glob("shipper-*.lock"))), None)
 
     def wait_for_shipper(self, within_seconds: float = 10.0) -> int:
         """Wait until a shipper runs, and return its process id."""

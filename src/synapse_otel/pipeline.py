@@ -237,11 +237,10 @@ class Pipeline:
 
     def _revive(self, folder: Path) -> None:
         """See to it that somebody delivers a journal, unless it was redirected: then another shipper does."""
-        run = read_run(folder)
-        if run is not None and run.destination != self.key:
-            return
         try:
-            self._ensure_shipper(folder.parent)
+            run = read_run(folder)
+            if run is None or run.destination == self.key:
+                self._ensure_shipper(folder.parent)
         except OSError as error:
             let_through(error)
             text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"

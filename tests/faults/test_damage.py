@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from synapse_otel.journal import frames, writer
+from synapse_otel.journal import creation, frames, writer
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import cursor_path, read_cursor, write_cursor
 from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, read_run, run_folders, segment_numbers, segment_path
@@ -32,6 +32,7 @@ REASONS = {"evicted or damaged", "unreadable"}
 def whole(tmp_path, monkeypatch):
     """A journal of several small segments with records of all three signals."""
     monkeypatch.setattr(writer, "SEGMENT_SIZE", 1 << 12)
+    monkeypatch.setattr(creation, "birth", lambda: "")  # where its end is damaged, its process is to be dead
     journal, state = create_journal(tmp_path / "whole", "run", {"a": 1}, destination="key", budget=1 << 30, keep=True)
     journal.define("scope", Kind.SCOPE, frames.encode([0, "scope"]))
     journal.define("series", Kind.SERIES, frames.encode([1, 0, "gauge", "loss", "1", "", {}]))

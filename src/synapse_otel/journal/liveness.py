@@ -27,7 +27,7 @@ _DEAD: Final = frozenset("ZXx")
 def birth(process: int | str = "self") -> str:
     """Return what tells a process from every other that has had, or will have, its number; nothing where it cannot."""
     try:
-        boot = _BOOT.read_text(encoding="ascii").strip()
+        boot = _boot()
         namespace = os.readlink("/proc/self/ns/pid")
         fields = _fields(process)
         return f"{boot} {namespace} {fields[_START]} {fields[_STACK]}"
@@ -41,7 +41,7 @@ def lives(run: Run | None) -> bool | None:
     if run is None or not run.birth:
         return None
     try:
-        here = f"{_BOOT.read_text(encoding='ascii').strip()} {os.readlink('/proc/self/ns/pid')} "
+        here = f"{_boot()} {os.readlink('/proc/self/ns/pid')} "
         if not run.birth.startswith(here):
             return None
         fields = _fields(run.process)
@@ -91,9 +91,13 @@ def _is_end(data: bytes) -> bool:
     return bool(mark == MARK and kind == Kind.END and checksum(payload, seed(kind, count, sequence)) == check)
 
 
+def _boot() -> str:
+    # Bytes, here and below: for text, Python looks for a module of its own, which a job that has changed may not find.
+    return _BOOT.read_bytes().decode().strip()
+
+
 def _fields(process: int | str) -> list[str]:
-    text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-    return text.rpartition(")")[2].split()
+    return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].decode().split()
 
 
 def _exists(process: int) -> bool:
