@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from synapse_otel.journal.state import TEXT_LIMIT, slot_text
 from synapse_otel.signals.names import free_name, shown_name
-from synapse_otel.signals.values import KEY_LIMIT, flatten, key_text
+from synapse_otel.signals.values import KEY_LIMIT, NAME_LIMIT, flatten, key_text
 from synapse_otel.testing import recorded_job
 
 KOREAN = "데이터셋 변환 단계 " * 5
@@ -43,7 +43,7 @@ def test_names_that_differ_only_behind_the_cut_stay_different(make):
 
 
 def test_the_limits_are_those_of_the_docs():
-    assert (TEXT_LIMIT, KEY_LIMIT) == (112, 256)
+    assert (TEXT_LIMIT, KEY_LIMIT, NAME_LIMIT) == (112, 104, 120)
 
 
 def test_a_long_name_is_the_same_in_every_signal():
@@ -138,3 +138,11 @@ def test_parameters_whose_names_come_twice_are_whole():
         root = job.recording.job
     assert root.attributes["synapse.params.a.b"] == 1
     assert root.attributes["synapse.params.a.b~2"] == 2
+
+
+def test_no_name_of_an_attribute_is_longer_than_a_log_store_takes():
+    key = "데이터셋" * 40
+    for data in ({key: {key: 1, f"{key}2": 2}}, {"a" * 300: {"b" * 300: 1, "b" * 301: 2}}):
+        names = list(flatten("synapse.data.", data))
+        assert len(names) == 2
+        assert all(len(name.encode()) < 128 and name.startswith("synapse.data.") for name in names)

@@ -21,8 +21,11 @@ TEXT_LIMIT: Final = 16_384
 """Characters of a text; what is longer is cut, and says so."""
 ITEM_LIMIT: Final = 1_000
 """Items of a list, or keys of a nested mapping."""
-KEY_LIMIT: Final = 256
+KEY_LIMIT: Final = 104
 """Bytes of a key in UTF-8; a longer one is cut, and a digest tells it from others."""
+NAME_LIMIT: Final = 120
+"""Bytes of an attribute's name that is made of keys, cut in the same way: a log store may take no more than 128, and
+leave out the whole record."""
 ATTRIBUTE_LIMIT: Final = 120
 """Attributes of one record; OpenTelemetry's own limit is 128, and the record has some of its own."""
 DEPTH_LIMIT: Final = 8
@@ -210,7 +213,7 @@ def _flatten_into(
         elif len(flat) >= ATTRIBUTE_LIMIT:
             left += 1
         else:
-            flat[free_name(name, flat)] = _attribute_value(value, above, room)
+            flat[free_name(slot_text(name, NAME_LIMIT), flat)] = _attribute_value(value, above, room)
     return left
 
 
