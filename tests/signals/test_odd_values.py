@@ -49,7 +49,7 @@ def test_a_number_is_a_sample(name):
 
 
 @pytest.mark.parametrize(
-    "given", [1 + 2j, np.complex128(1), np.clongdouble(2), None, np.array([1, 2]), "text"], ids=str
+    "given", [1 + 2j, np.complex128(1), np.clongdouble(2), None, np.array([1, 2]), "text"], ids=repr
 )
 def test_what_is_no_number_is_no_sample(given):
     assert as_number(given) is None

@@ -1,9 +1,9 @@
 #!/bin/sh
 # usage: system.sh
 #
-# Sees to what the tests need of the system: the libraries that LightGBM and Playwright load, and a Chromium for the page
-# of `synapse-otel view`: one on PATH, one that CHROMIUM names, or else the system's package. Without one these tests are
-# left out, but never on a machine of CI.
+# Sees to what the tests need of the system: the libraries that LightGBM and Playwright load, mke2fs for small disks, and
+# a Chromium for the page of `synapse-otel view`: one on PATH, one that CHROMIUM names, or else the system's package.
+# Tests for which something is missing are left out or fail, but a machine of CI stops here.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -39,6 +39,7 @@ if command -v ldconfig >/dev/null; then
         ldconfig -p | grep -q "lib$name.so.1 " || missing="$missing lib${name}1"
     done
 fi
+command -v mke2fs >/dev/null || missing="$missing e2fsprogs"
 # shellcheck disable=SC2086 # several packages
 [ -z "$missing" ] || install_or_say $missing
 has_chromium || install_or_say chromium

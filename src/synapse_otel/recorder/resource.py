@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -95,9 +96,17 @@ def code_version(folder: Path) -> dict[str, str]:
     """
     for above in (folder, *folder.parents)[:_SEARCHED]:
         git = above / ".git"
-        if git.is_dir():
+        if _is_folder(git):
             return _head(git)
     return {}
+
+
+def _is_folder(path: Path) -> bool:
+    """Say whether there is such a folder; `Path.is_dir` also says no where it may not look, from Python 3.14 on."""
+    try:
+        return S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _head(git: Path) -> dict[str, str]:

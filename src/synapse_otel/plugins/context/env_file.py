@@ -24,10 +24,11 @@ def read_env_file(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: it is not of its form; the message says where.
     """
-    if not path.exists():
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
         msg = f"there is no file {path}"
-        raise FileNotFoundError(msg)
-    text = path.read_text(encoding="utf-8-sig")
+        raise FileNotFoundError(msg) from error
     try:
         if path.suffix == ".json":
             return _json(text)
