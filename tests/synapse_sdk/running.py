@@ -171,7 +171,9 @@ class Run:
             normalise.sent_in_background(requests, polled=case.mode == "job") if in_background else requests
         )
         if case.mode.startswith("task"):  # what else the driver has is copied from the workers, when Ray gets to it
-            outcome["stdout"] = [line for line in outcome["stdout"].split("\n") if line.startswith("[SDK]")]
+            # What Ray passes on of its workers may begin in the middle of a line: its colour tells.
+            lines = outcome["stdout"].replace("\x1b[36m(", "\n\x1b[36m(").split("\n")
+            outcome["stdout"] = [line for line in lines if line.startswith("[SDK]")]
             del outcome["stderr"]
         if case.mode == "search":  # Ray Tune draws tables of times, and a trial's worker may end with logs unsent
             return {key: outcome[key] for key in ("returned", "raised")}
