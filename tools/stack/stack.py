@@ -20,6 +20,8 @@ from tools.stack.servers import PROGRAMS, SERVERS, Server, url
 PARTS = ("agent", "gateway", "jaeger", "prometheus", "victorialogs")
 
 READY_SECONDS = 90.0
+_TIERS = ("gateway", "agent")
+"""In the order in which they start."""
 STOP_SECONDS = 10.0
 
 
@@ -129,15 +131,13 @@ class Stack:
             folder = self.directory / part
             folder.mkdir(parents=True, exist_ok=True)
             self._servers[part] = SERVERS[part](binaries[PROGRAMS[part]], folder, self._ports)
-        for part in self.parts:
-            if part != "agent":
+        # A tier starts when what it sends to is ready: else its first connection fails, and it waits before the next.
+        backends = tuple(part for part in self.parts if part not in _TIERS)
+        for parts in (backends, *((tier,) for tier in _TIERS if tier in self.parts)):
+            for part in parts:
                 self._spawn(part)
-        if "agent" in self.parts:  # it would look for the gateway in vain, and wait before it tries again
-            if "gateway" in self.parts:
-                self._wait_ready("gateway")
-            self._spawn("agent")
-        for part in self.parts:
-            self._wait_ready(part)
+            for part in parts:
+                self._wait_ready(part)
 
     def stop(self) -> None:
         """End every part and wait for it; what does not end by itself is killed."""
