@@ -13,12 +13,12 @@ from benchmarks.far_side import far_side
 from benchmarks.processes import Place, memory_mebibytes, place, proceed, result, until_ready
 from benchmarks.report import Bar, Table
 from benchmarks.unmeasured import Unmeasured
+from synapse_otel import semconv
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_points
 from synapse_otel.shipper.usage.sampler import Sampler
-from synapse_otel.signals import semconv
 
 JOBS = (1, 20)
 OTHERS = 300

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from synapse_otel import semconv
 from synapse_otel.plugins.actions import add_task_data, export, inference, train, upload
-from synapse_otel.signals import semconv
 from tests.docs.examples import FENCE, PAGES, TREE
 from tools.docs import api, blocks, prometheus
 from tools.docs.settings import known_variables

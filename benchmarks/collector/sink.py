@@ -25,7 +25,7 @@ import grpc
 
 from benchmarks.collector.requests import SENT
 from benchmarks.incoming import ACCEPTED, is_compressed, path, requests
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 
 _UID: Final = semconv.LOG_RECORD_UID.encode()
 _WAS_SENT: Final = re.compile(SENT + rb"([0-9a-f]{16})")

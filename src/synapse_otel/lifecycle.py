@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
 
+from synapse_otel import semconv
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.notices import say
-from synapse_otel.signals import semconv
 from synapse_otel.signals.job import Job
 from synapse_otel.signals.start import JobSpec, start_job
 from synapse_otel.termination import NotLeft, Terminated, ended_by_sigterm

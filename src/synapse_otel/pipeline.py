@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from synapse_otel import semconv
 from synapse_otel.account import Account, account_of
 from synapse_otel.contained import let_through
 from synapse_otel.explained import Check, explained_by
@@ -36,7 +37,6 @@ from synapse_otel.shipper.orders import Orders
 from synapse_otel.shipper.replacing import silent_shipper
 from synapse_otel.shipper.start import is_shipping, why_it_ended
 from synapse_otel.shipping import ensure_shipping, make_orders
-from synapse_otel.signals import semconv
 from synapse_otel.signals.instruments import BLOCK, record_with
 
 if TYPE_CHECKING:

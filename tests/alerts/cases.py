@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+from synapse_otel import semconv
 from synapse_otel.recording.state import RunState, classify
 from synapse_otel.settings import Settings
-from synapse_otel.signals import semconv
 from tests.alerts.telemetry import Point
 
 STALL_SECONDS = float(Settings.model_fields["stall_timeout"].default)

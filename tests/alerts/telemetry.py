@@ -14,7 +14,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     Sum,
 )
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.stack import otlp
 from tools.docs.prometheus import label, series
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.alerts.cases import CASES, HEARD_SECONDS, KNOWN, STALL_SECONDS, Case
 from tests.alerts.hurried import ALERTS, hurried
 from tests.alerts.telemetry import Point

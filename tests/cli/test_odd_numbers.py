@@ -10,12 +10,12 @@ import sys
 
 import pytest
 
-from synapse_otel.journal.state import Progress
 from synapse_otel.plugins.loggers import amounts
 from synapse_otel.plugins.loggers.bars import bar_rows, glyphs_for
 from synapse_otel.plugins.loggers.track import Track
 from synapse_otel.report.words import clock, duration, number, offset
-from synapse_otel.signals.readings import PROGRESS
+from synapse_otel.semconv.progress import Progress
+from synapse_otel.semconv.readings import PROGRESS
 from tests.reading.runs import command, environment
 from tests.sink import Sink
 

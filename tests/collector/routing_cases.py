@@ -27,7 +27,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests import sink as sinks
 
 FOLDER = Path(__file__).with_name("cases")

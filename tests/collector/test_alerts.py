@@ -15,7 +15,7 @@ import pytest
 import yaml
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.alerts.hurried import ALERTS, hurried
 from tests.alerts.telemetry import Point
 from tests.collector.prometheuses import COLLECTOR, Prometheus, promtool

@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.collector.otelcol import files, resolved, validate
 from tests.sink import Sink
 from tests.stack import otlp

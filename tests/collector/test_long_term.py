@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.collector.long_term_jobs import ACTIONS, PLUGINS, Job, items_by_plugin, send_all
 from tests.collector.prometheuses import COLLECTOR, Prometheus, promtool
 from tools.collector import long_term

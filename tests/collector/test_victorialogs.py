@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.collector.test_alerts import alerts
 from tests.stack import otlp
 from tools.pull_plug.tiers import small_disk

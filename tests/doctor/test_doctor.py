@@ -15,10 +15,10 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
+from synapse_otel import semconv
 from synapse_otel.cli.app import app
 from synapse_otel.doctor import Level, examine, of_journals
 from synapse_otel.explained import Check
-from synapse_otel.signals import semconv
 from tests.reading.conftest import killed
 from tests.reading.runs import command, run
 from tests.sink import Answer, Sink, body, partial

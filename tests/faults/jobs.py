@@ -329,6 +329,14 @@ def filling(record_bytes="20000", records="400"):
     told("left")
 
 
+def killed_after_a_warning():
+    """Say more than a span's events have room for, with one error in the middle, and die."""
+    with begin() as ctx:
+        for number in range(300):
+            ctx.log_message(f"message {number}", "danger" if number == 150 else "info")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def deleting():
     """The journal's folder is deleted while the job runs."""
     import shutil

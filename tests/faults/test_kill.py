@@ -14,6 +14,7 @@ import pytest
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.event_budget import FIRST, LAST
 from synapse_otel.shipper.shipper import Shipper
 from tests.eventually import eventually
 from tests.faults.running import Place, resident_mebibytes
@@ -202,3 +203,15 @@ def test_a_shipper_killed_again_and_again_repeats_records_only_under_their_uid(s
     assert sink.last("synapse.job.active") == 0
     assert sink.last("synapse.job.progress.current", synapse_category="train") in {told.progress, told.progress + 1}
     check_account(place)
+
+
+def test_an_error_keeps_its_place_among_the_events_of_a_killed_jobs_span(sink, place):
+    place.run("killed_after_a_warning")
+    eventually(lambda: finished(sink))
+    (span,) = [span for span in sink.spans() if span.name == "train demo"]
+    shown = [attributes(event).get("message") for event in span.events if event.name == "synapse.message"]
+    first = FIRST - 1  # the job's begin is among them
+    assert shown[:first] == [f"message {number}" for number in range(first)]
+    assert shown[first] == "message 150"
+    assert shown[first + 1 :] == [f"message {number}" for number in range(300 - LAST, 300)]
+    assert attributes(span)["synapse.events.dropped"] == 301 - FIRST - 1 - LAST

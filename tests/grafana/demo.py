@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from synapse_otel import semconv
 from synapse_otel.journal.frames import Scope
 from synapse_otel.shipper import encode_values
 from synapse_otel.shipper.encode_metrics import points_of
 from synapse_otel.shipper.encode_request import Group, request
-from synapse_otel.signals import semconv
 from tests.collector.prometheuses import COLLECTOR, Prometheus
 from tools.stack.stack import Stack
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.grafana.asking import NAMES, panels, read, used
 from tests.grafana.provisioning import ROOT, sources
 from tools.docs.prometheus import label, series

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from synapse_otel.signals.levels import LEVELS
 from tests.grafana.asking import FOLDER, read
 from tests.grafana.provisioning import LOKI_PROVISIONING, PROVISIONING, ROOT, loaded, plain, source, sources

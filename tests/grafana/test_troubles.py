@@ -19,7 +19,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.collector.prometheuses import Prometheus
 from tests.grafana.asking import RANGE_SECONDS, Answer, Asker, read
 from tests.grafana.demo import FLAGS, Demo

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.collector.prometheuses import promtool
 from tools.grafana import names
 from tools.grafana.queries import items_rate, progress

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tests.jaeger.conftest import LIVE, Jobs
 from tests.jaeger.normal import as_text, normal
 from tools.docs.jaeger_jobs import KINDS, search, title

@@ -8,8 +8,9 @@ from unittest.mock import MagicMock, Mock
 import pytest
 
 from synapse_otel.loggers import BackendLogger, BaseLogger, ConsoleLogger, JobLogger, NoOpLogger, TeeLogger, TqdmLogger
-from synapse_otel.plugins.loggers import platform
+from synapse_otel.plugins.loggers import platform, track
 from synapse_otel.plugins.models.logger import LogEntry, LogLevel
+from synapse_otel.signals import scope as mapping
 from tests.plugins.recording import context_of
 
 
@@ -271,3 +272,28 @@ def test_a_job_logger_shows_and_records_and_says_once_that_the_platform_hears_no
 
 def test_bars_of_the_sdks_name_are_ours():
     assert issubclass(TqdmLogger, ConsoleLogger)
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        [(50, 100), (10, 100), (20, 100)],
+        [(50, 100), (40, 100), (60, 100)],
+        [(100, 100), (60, 100), (80, 100)],
+        [(100, 100), (0, 100), (30, 100)],
+        [(3, 10), (8, 10), (5, 10), (9, 20)],
+    ],
+)
+def test_what_a_logger_says_of_progress_is_what_the_backend_is_told(synapse_job, reports, monkeypatch):
+    now = [1_000.0]
+    monkeypatch.setattr(track, "monotonic", lambda: now[0])
+    monkeypatch.setattr(mapping, "time_ns", lambda: int(now[0] * 1e9))
+    logger = NoOpLogger()
+    for current, total in reports:
+        logger.set_progress(current, total, "load")
+        now[0] += 10
+    now[0] -= 10
+    (recorded,) = [slot.value() for slot in synapse_job.job.root._progress.values()]
+    shown = logger.get_progress("load")
+    assert shown is not None
+    assert shown.time_remaining == (None if recorded.eta_seconds is None else round(recorded.eta_seconds, 2))

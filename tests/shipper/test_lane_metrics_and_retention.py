@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
@@ -17,7 +18,6 @@ from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.orders import Limits
 from synapse_otel.shipper.retention import delete_leftovers
 from synapse_otel.shipper.shipper import Shipper
-from synapse_otel.signals import semconv
 
 pytestmark = pytest.mark.once
 

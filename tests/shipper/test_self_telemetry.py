@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from synapse_otel import semconv
 from synapse_otel.account import account_of
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
@@ -19,7 +20,6 @@ from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.shipper.destination import Destination, Endpoint
 from synapse_otel.shipper.self_telemetry import QueueAge
 from synapse_otel.shipper.shipper import Shipper
-from synapse_otel.signals import semconv
 from tests.sink import ACCEPT, Answer, partial
 
 NAMES = {metric.name for metric in semconv.SELF_METRICS}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from opentelemetry import trace
 
+from synapse_otel import semconv
 from synapse_otel.journal.reader import read_all
 from synapse_otel.otel_seam import get_logger_provider
 from synapse_otel.recorder.oversize import RECORD_LIMIT
-from synapse_otel.signals import semconv
 from synapse_otel.signals.job import CATEGORY_LIMIT, EVENT_NAME_LIMIT
 from synapse_otel.signals.metrics import SERIES_LIMIT
 from tests.signals.test_templates import folder_of

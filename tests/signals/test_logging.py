@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from synapse_otel.otel_seam import get_logger_provider
 from synapse_otel.recording import LogKind
+from synapse_otel.semconv.exceptions import exception_attributes
 from synapse_otel.signals.capture import Capture
 from synapse_otel.testing import recorded_job
 
@@ -75,6 +77,17 @@ def test_an_exception_brings_its_attributes(synapse_job):
     assert entry.body == "it failed"
     assert entry.attributes["exception.type"] == "ValueError"
     assert entry.attributes["exception.message"] == "bad"
+    assert "test_logging.py" in entry.attributes["exception.stacktrace"]
+
+
+def test_an_exception_that_an_emitter_hands_over_brings_the_same_attributes(synapse_job):
+    error = ValueError("bad")
+    try:
+        raise error
+    except ValueError:
+        get_logger_provider().get_logger("plugin").emit(body="it failed", exception=error)
+    (entry,) = logged(synapse_job)
+    assert {key: entry.attributes[key] for key in exception_attributes(error)} == exception_attributes(error)
     assert "test_logging.py" in entry.attributes["exception.stacktrace"]
 
 

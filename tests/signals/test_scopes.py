@@ -10,9 +10,9 @@ import pytest
 
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.plugins.context import RuntimeContext
-from synapse_otel.signals import events
+from synapse_otel.semconv import event_budget as events
+from synapse_otel.semconv.exceptions import STACK_LIMIT
 from synapse_otel.signals.active import CURRENT, LIVE, scope_or_none
-from synapse_otel.signals.exceptions import STACK_LIMIT
 from synapse_otel.signals.instruments import BLOCK
 from synapse_otel.signals.job import EVENT_NAME_LIMIT
 from synapse_otel.signals.metrics import SERIES_LIMIT
@@ -80,6 +80,19 @@ def test_few_events_drop_none(synapse_job):
     assert "synapse.events.dropped" not in span.attributes
 
 
+def test_a_step_is_below_the_one_that_it_is_begun_on_whichever_is_current(synapse_job):
+    root = synapse_job.job.root
+    first, second = (root.begin_step(name, order=1, weight=1) for name in ("first", "second"))
+    with second.activated():
+        first.begin_step("below first", order=1, weight=1).end()
+        first.begin_rollback("undone", failed=second).end()
+        root.begin_step("below the job", order=1, weight=1).end()
+    synapse_job.end()
+    assert synapse_job.span("below first").parent_id == synapse_job.span("first").span_id
+    assert synapse_job.span("rollback undone").parent_id == synapse_job.span("first").span_id
+    assert synapse_job.span("below the job").parent_id == synapse_job.spans[0].span_id
+
+
 # --- exceptions ------------------------------------------------------------------------------------------
 
 
@@ -89,7 +102,7 @@ def test_an_exception_is_recorded_once_in_the_innermost_scope():
     def steps(root):
         outer = root.begin_step("outer", order=1, weight=1)
         with outer.activated():
-            inner = root.begin_step("inner", order=1, weight=1)
+            inner = outer.begin_step("inner", order=1, weight=1)
             try:
                 raise error
             except ValueError as caught:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from synapse_otel import semconv
 from synapse_otel.journal.usage import Gpu, GpuSample, read_usage
 from synapse_otel.shipper.usage.gpus import DRIVER, Device, Gpus, of_job
-from synapse_otel.signals import semconv
 from tests.eventually import eventually
 from tests.sink import attributes
 from tests.usage.test_sampling import samples, span_of

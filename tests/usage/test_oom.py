@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit, write_exit
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.recording import Overview
 from synapse_otel.shipper.usage.cgroup import CGROUPS, Cgroup, oom_kills
-from synapse_otel.signals import semconv
 from tests.eventually import eventually
 from tests.sink import attributes
 from tests.usage.conftest import go_on

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
+from synapse_otel import semconv
 from synapse_otel.journal.usage import read_usage
-from synapse_otel.signals import semconv
 from tests.eventually import eventually
 from tests.sink import attributes
 from tests.usage.conftest import go_on

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from synapse_otel.signals import semconv
-from synapse_otel.signals.semconv import Metric
+from synapse_otel import semconv
+from synapse_otel.semconv import Metric
 from tools.docs.prometheus import label, series
 
 WINDOW: Final = "2h"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tools.docs.prometheus import label, series
 
 _KINDS: Final = {".yaml", ".md", ".json"}

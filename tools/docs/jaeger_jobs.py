@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tools.docs.blocks import ROOT
 from tools.stack.fetch import get_json
 from tools.stack.polling import eventually

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from synapse_otel.signals.semconv import Metric
+from synapse_otel.semconv import Metric
 
 _NOT_A_NAME: Final = re.compile(r"[^a-zA-Z0-9]+")
 _UNITS: Final = {"s": "seconds", "ms": "milliseconds", "By": "bytes", "W": "watts"}

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
+from synapse_otel import _text, semconv
 from synapse_otel.journal import folder, frames, state, usage
-from synapse_otel.signals import events as span_events
-from synapse_otel.signals import exceptions, job, semconv, values
+from synapse_otel.semconv import event_budget, exceptions
+from synapse_otel.semconv.readings import SlotKind
+from synapse_otel.signals import job, values
 from synapse_otel.signals import metrics as metric_series
 from synapse_otel.signals.levels import LEVELS
 from tools.docs import api, commands
@@ -78,14 +80,15 @@ def limits() -> str:
         for name, said in constant_docs(module).items()
         if name in names
     ]
-    first, last, important = span_events.FIRST, span_events.LAST, span_events.IMPORTANT
+    first, last, important = event_budget.FIRST, event_budget.LAST, event_budget.IMPORTANT
     kinds_of_events = f"the first {first}, the last {last}, and {important} more warnings and errors"
     rows.append((f"{first + last + important}", f"Events of a span: {kinds_of_events}."))
     return table(("limit", "of what"), rows)
 
 
 _LIMITS: Final[tuple[tuple[Any, frozenset[str]], ...]] = (
-    (values, frozenset(name for name in vars(values) if name.endswith("_LIMIT"))),
+    (_text, frozenset({"TEXT_LIMIT"})),
+    (values, frozenset(name for name in vars(values) if name.endswith("_LIMIT")) - {"TEXT_LIMIT"}),
     (state, frozenset({"TEXT_LIMIT"})),
     (exceptions, frozenset({"STACK_LIMIT"})),
     (metric_series, frozenset({"SERIES_LIMIT"})),
@@ -145,7 +148,7 @@ def usage_frames() -> str:
 def slots() -> str:
     """Return the kinds of slots of the state block."""
     texts = {"PROGRESS": "category", "MESSAGES": "message context", "EVENTS": "event name"}
-    rows = [(str(kind.value), code(kind.name), texts.get(kind.name, "category")) for kind in state.SlotKind]
+    rows = [(str(kind.value), code(kind.name), texts.get(kind.name, "category")) for kind in SlotKind]
     return table(("kind", "name", "text"), rows)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 
 
 def is_of_the_machine(tag: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
 from grafana_foundation_sdk.models.common import DataSourceRef
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tools.grafana.queries import shown
 from tools.grafana.sources import Query
 

@@ -11,7 +11,7 @@ from grafana_foundation_sdk.builders import loki
 from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
 from grafana_foundation_sdk.models.common import DataSourceRef
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tools.docs.prometheus import label
 from tools.grafana.log_store import EVENT, LINES, NAMESPACE, LogStore
 from tools.grafana.queries import INTERVAL, RANGE

@@ -16,8 +16,8 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
+from synapse_otel import semconv
 from synapse_otel.recording.state import RunState
-from synapse_otel.signals import semconv
 
 ON: Final = True
 OFF: Final = False

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tools.docs.prometheus import label, series
 
 RULES: Final = Path(__file__).parents[2] / "collector" / "alerts"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tools.grafana import collectors, looks, names, panels
 from tools.grafana.boards import Section, board
 from tools.grafana.collectors import EXPORTER, OURS, QUEUE_SIGNAL, TIER

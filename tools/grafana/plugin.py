@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tools.grafana import looks, names, panels, tables, variables
 from tools.grafana.boards import Section, board
 from tools.grafana.links import PLUGIN

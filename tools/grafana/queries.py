@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from tools.grafana import names
 
 RANGE: Final = "$__range"

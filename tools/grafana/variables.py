@@ -7,7 +7,7 @@ from typing import Final
 from grafana_foundation_sdk.builders.dashboard import CustomVariable, QueryVariable, TextBoxVariable
 from grafana_foundation_sdk.models.dashboard import VariableHide, VariableOption, VariableRefresh, VariableSort
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from synapse_otel.signals.levels import LEVELS
 from tools.grafana import names, queries
 from tools.grafana.looks import OFF, ON

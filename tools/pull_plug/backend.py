@@ -16,7 +16,7 @@ import grpc  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from synapse_otel.signals.semconv import JOB_ID, JOB_METRIC, METRIC_NAME
+from synapse_otel.semconv import JOB_ID, JOB_METRIC, METRIC_NAME
 from tools.pull_plug.job import SAMPLE
 from tools.receiving import Receiving
 

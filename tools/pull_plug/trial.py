@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from synapse_otel.signals.semconv import JOB_ID, LOG_RECORD_UID
+from synapse_otel.semconv import JOB_ID, LOG_RECORD_UID
 from tools.pull_plug.backend import Arrived, Backend
 from tools.pull_plug.job import EVENT, NUMBER
 from tools.stack.fetch import get_json

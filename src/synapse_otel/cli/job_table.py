@@ -9,11 +9,11 @@ from typing import Final
 
 from rich.cells import cell_len
 
+from synapse_otel import semconv
 from synapse_otel.cli.job_cells import ACCOUNT, FITTED, WHOLE, Column, word
 from synapse_otel.recording import Overview
 from synapse_otel.report.glyphs import Glyphs
 from synapse_otel.report.words import fitted
-from synapse_otel.signals import semconv
 
 _GAP: Final = "  "
 _COLOURS: Final = {

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import IntEnum
-from math import isfinite
 from struct import Struct
 from threading import RLock
 from typing import Any, Final, TypeVar
 
 from xxhash import xxh3_64_intdigest as checksum
+
+from synapse_otel.semconv.progress import LEAST_FALL, Progress
+from synapse_otel.semconv.readings import SlotKind
 
 SLOT_SIZE: Final = 256
 SLOT_COUNT: Final = 512
@@ -39,8 +40,6 @@ _pack: Final = _BODY.pack
 _store: Final = Struct(f"<Q{_BODY.size}s").pack_into
 _U64: Final = Struct("<Q")
 _pack_count: Final = _U64.pack_into
-_LEAST_FALL: Final = 0.5
-"""A progress that falls to less than half begins a new pass; a smaller fall is a correction."""
 
 
 def slot_text(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -59,55 +58,6 @@ def slot_text(text: str, limit: int = TEXT_LIMIT) -> str:
 
 _DIGEST: Final = 9
 """Characters of what stands behind a name that was cut: ``~`` and eight hexadecimal digits."""
-
-
-class SlotKind(IntEnum):
-    """What a slot holds."""
-
-    PROGRESS = 1
-    MESSAGES = 2
-    EVENTS = 3
-    UPDATES = 4
-    NONFINITE = 5
-    HELD = 6
-    """How often a worker has the context of a step, which is the text, in hand in a task that has not returned."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The progress of one category of a job, as it stands in the block."""
-
-    current: float
-    limit: float
-    time: int
-    """Unix time in ns of the last change."""
-    start_time: int
-    """Unix time in ns at which this pass began."""
-    start_current: float
-    """Where this pass began."""
-    items: float
-    """Items done over all passes."""
-
-    @property
-    def ratio(self) -> float:
-        """Share done, 0 to 1; 0 where there is no telling, of an infinite number."""
-        share = self.current / self.limit
-        return share if isfinite(share) else 0.0
-
-    @property
-    def rate(self) -> float | None:
-        """Items a second in this pass, or None while unknown."""
-        seconds = (self.time - self.start_time) / 1e9
-        done = self.current - self.start_current
-        return done / seconds if seconds > 0 and done > 0 else None
-
-    @property
-    def eta_seconds(self) -> float | None:
-        """Seconds from the last change to the end at this pass's rate, or None where unknown."""
-        if self.current >= self.limit:
-            return 0.0
-        rate = self.rate
-        return (self.limit - self.current) / rate if rate and isfinite(self.limit) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +113,7 @@ class ProgressSlot:
             else:
                 self._begin_pass(current, now)
             self._high = current
-        elif current < high * _LEAST_FALL:
+        elif current < high * LEAST_FALL:  # `begins_pass`, without a call
             self._begin_pass(current, now)
         sequence = self._sequence + 1
         self._sequence = sequence

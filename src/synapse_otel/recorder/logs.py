@@ -17,6 +17,7 @@ from synapse_otel.recorder.oversize import RECORD_LIMIT, encode_cut
 from synapse_otel.recorder.recorder import Recorder
 from synapse_otel.recorder.spans import span_reference
 from synapse_otel.recorder.templates import BoundTemplate
+from synapse_otel.semconv.exceptions import exception_attributes
 
 _SYNCED = SeverityNumber.ERROR.value
 _LOG = int(Kind.LOG)
@@ -93,7 +94,7 @@ class JournalLogger(Logger):
             self._emit_record(record)
             return
         if exception is not None:
-            attributes = {**_exception_attributes(exception), **(attributes or {})}
+            attributes = {**exception_attributes(exception), **(attributes or {})}
         if timestamp is None:
             timestamp = observed_timestamp or time_ns()
         if type(body) is not str:
@@ -190,9 +191,3 @@ class JournalLogger(Logger):
             event_name=record.event_name,
             exception=exception,
         )
-
-
-def _exception_attributes(error: BaseException) -> dict[str, Any]:
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return {"exception.type": name, "exception.message": str(error)}

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
 
+from synapse_otel import semconv
 from synapse_otel.contained import contain
 from synapse_otel.notices import say_once
 from synapse_otel.redaction import redact_arguments, redact_values
-from synapse_otel.signals import semconv
 
 _DETECTORS: Final = ("process", "host", "os")
 _SEARCHED: Final = 32

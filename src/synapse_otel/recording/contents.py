@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, Self
 
+from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.templates import Templates
 from synapse_otel.recording.entries import Link, LogEntry, LogKind, Role, Series, Span, SpanEvent
 from synapse_otel.redaction import redact_text, redact_values
-from synapse_otel.signals import semconv
 
 _ERROR: Final = 2
 _TRACE_ID: Final = slice(0, 16)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from synapse_otel.journal.state import Progress, SlotKind
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
+from synapse_otel.semconv.progress import Progress
+from synapse_otel.semconv.readings import SlotKind
 
 
 class Role(StrEnum):

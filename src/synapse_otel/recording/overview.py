@@ -10,6 +10,7 @@ from pathlib import Path
 from time import time_ns
 from typing import Final, Self
 
+from synapse_otel import semconv
 from synapse_otel.account import Account, account_of, cursors_of
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import Exit, Run, read_exit, read_run
@@ -20,7 +21,6 @@ from synapse_otel.journal.usage import read_usage
 from synapse_otel.recording.entries import CategoryProgress
 from synapse_otel.recording.state import RunState, classify, joined_state, run_state
 from synapse_otel.recording.workers import Told, one_account, slots_of
-from synapse_otel.signals import semconv
 
 _KILL: Final = "SIGKILL"
 

@@ -9,18 +9,20 @@ from pathlib import Path
 from time import time_ns
 from typing import Any, Self
 
+from synapse_otel import semconv
 from synapse_otel.account import Account, account_of
 from synapse_otel.journal.folder import Run, read_run
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.reader import Damage, Frame, JournalReader
-from synapse_otel.journal.state import Progress, SlotKind, SlotValue
+from synapse_otel.journal.state import SlotValue
 from synapse_otel.journal.summary import read_summary, summarise
 from synapse_otel.recording.contents import Contents
 from synapse_otel.recording.entries import CategoryProgress, Count, LogEntry, LogKind, Role, Series, Span
 from synapse_otel.recording.state import RunState, emitted_records, joined_state, run_state, stalled
 from synapse_otel.recording.usage import RunUsage, run_usage
 from synapse_otel.recording.workers import Told, one_account, slots_of
-from synapse_otel.signals import semconv
+from synapse_otel.semconv.progress import Progress
+from synapse_otel.semconv.readings import SlotKind
 
 
 @dataclass(kw_only=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from synapse_otel import semconv
 from synapse_otel.journal.folder import RUN_FILE, Run, is_run, read_run, run_folders
 from synapse_otel.journal.summary import JobSummary, read_summary, summarise
-from synapse_otel.signals import semconv
 
 NAME_END: Final = "~"
 """What stands in a token (`Run.watched`) between the name that a run was given and what tells it from others."""

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from synapse_otel import semconv
 from synapse_otel.journal.folder import STATE_FILE, Run
-from synapse_otel.journal.state import BLOCK_SIZE, Progress, SlotKind, SlotValue, read_block
+from synapse_otel.journal.state import BLOCK_SIZE, SlotValue, read_block
 from synapse_otel.journal.summary import Summary
 from synapse_otel.recording.entries import CategoryProgress
 from synapse_otel.recording.state import RunState
-from synapse_otel.signals import semconv
-from synapse_otel.signals.readings import unnamed_worker
+from synapse_otel.semconv.progress import Progress
+from synapse_otel.semconv.readings import SlotKind, unnamed_worker
 
 
 @dataclass(frozen=True, slots=True)

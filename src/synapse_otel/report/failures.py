@@ -9,10 +9,10 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
+from synapse_otel import semconv
 from synapse_otel.recording import LogEntry
 from synapse_otel.report.page import Lines, Page, hanging, heading
 from synapse_otel.report.words import printable
-from synapse_otel.signals import semconv
 
 ROWS: Final = 5
 FRAMES: Final = 4

@@ -7,10 +7,11 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
+from synapse_otel import semconv
 from synapse_otel.recording import LogEntry, LogKind
 from synapse_otel.report.page import Lines, Page, hanging, heading
 from synapse_otel.report.words import fitted, pairs, path, printable, size
-from synapse_otel.signals import semconv
+from synapse_otel.semconv.severity import Severity
 
 FIRST: Final = 16
 LAST: Final = 24
@@ -18,13 +19,14 @@ IMPORTANT: Final = 16
 """Warnings and errors between the first and the last rows that are shown too."""
 LONGEST_LINES: Final = 3
 _LONGEST_TEXT: Final = 2_000
-_WARNING: Final = 13
-_SUCCESS: Final = 10
-_ERROR: Final = 17
-_FATAL: Final = 21
-_DEBUG: Final = 8
 _TIME: Final = 9
 _LEVEL: Final = 8
+_STYLES: Final = (
+    (Severity.FATAL, "bold red"),
+    (Severity.ERROR, "red"),
+    (Severity.WARN, "yellow"),
+    (Severity.SUCCESS, "green"),
+)
 
 
 def messages(page: Page) -> Lines:
@@ -48,7 +50,7 @@ def _chosen(entries: list[LogEntry]) -> list[int]:
     if len(entries) <= FIRST + LAST + IMPORTANT:
         return list(range(len(entries)))
     last = len(entries) - LAST
-    between = [at for at in range(FIRST, last) if entries[at].severity >= _WARNING]
+    between = [at for at in range(FIRST, last) if entries[at].severity >= Severity.WARN]
     return [*range(FIRST), *between[:IMPORTANT], *range(last, len(entries))]
 
 
@@ -70,9 +72,9 @@ def _level(entry: LogEntry) -> tuple[str, str]:
 
 
 def _style(entry: LogEntry) -> str:
-    if entry.kind is LogKind.DEVELOPER or entry.severity <= _DEBUG:
+    if entry.kind is LogKind.DEVELOPER or entry.severity < Severity.INFO:
         return "dim"
-    for least, style in ((_FATAL, "bold red"), (_ERROR, "red"), (_WARNING, "yellow"), (_SUCCESS, "green")):
+    for least, style in _STYLES:
         if entry.severity >= least:
             return style
     return "magenta" if entry.kind is LogKind.EVENT else "blue"
@@ -87,7 +89,7 @@ def _body(entry: LogEntry) -> Text:
         body = f"  {body}" if body else ""
     elif entry.kind is LogKind.LOGGING:
         text.append(f"{printable(entry.scope)}: ", "dim")
-    text.append(body, _style(entry) if entry.severity >= _SUCCESS and not quiet else "")
+    text.append(body, _style(entry) if entry.severity >= Severity.SUCCESS and not quiet else "")
     if entry.data:
         text.append(f"  {pairs(entry.data)}"[:_LONGEST_TEXT], "dim" if quiet else "")
     if entry.file is not None:

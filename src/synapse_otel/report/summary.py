@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from synapse_otel import semconv
 from synapse_otel.recording import RunState, Span
 from synapse_otel.report.page import Lines, Page, hanging
 from synapse_otel.report.words import clock, duration, pairs, path, printable
-from synapse_otel.signals import semconv
 
 _KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
 _RESULTS: Final = {semconv.RESULT_SUCCESS: "green", semconv.RESULT_SKIP: "green", semconv.RESULT_CANCELLATION: "yellow"}

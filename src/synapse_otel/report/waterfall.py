@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
+from synapse_otel import semconv
 from synapse_otel.recording import Role, Span
 from synapse_otel.report.page import Lines, Page, heading
 from synapse_otel.report.words import duration, fitted, printable
-from synapse_otel.signals import semconv
 
 ROWS: Final = 60
 """Spans shown at most."""

@@ -9,6 +9,7 @@ import struct
 from typing import Any, Final
 
 from synapse_otel.journal.frames import Log
+from synapse_otel.semconv import LOG_RECORD_UID
 from synapse_otel.shipper.encode_values import STRING, any_value, attributes
 from synapse_otel.shipper.wire import (
     DELIMITED,
@@ -23,7 +24,6 @@ from synapse_otel.shipper.wire import (
     utf8,
     varint,
 )
-from synapse_otel.signals.semconv import LOG_RECORD_UID
 
 SPAN_REFERENCE_SIZE: Final = 25
 """Bytes of a trace id, a span id and the trace flags."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit
 from synapse_otel.journal.frames import Job, Span
-from synapse_otel.journal.state import SlotKind, SlotValue
-from synapse_otel.signals import semconv
+from synapse_otel.journal.state import SlotValue
+from synapse_otel.semconv.readings import SlotKind
 
 
 class OpenSpans:

@@ -14,13 +14,15 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
 from synapse_otel.journal.folder import STATE_FILE, read_exit
 from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
 from synapse_otel.journal.reader import Frame, JournalReader, Position
-from synapse_otel.journal.state import BLOCK_SIZE, Progress, SlotValue, read_block
+from synapse_otel.journal.state import BLOCK_SIZE, SlotValue, read_block
 from synapse_otel.journal.usage import read_usage
+from synapse_otel.semconv.progress import Progress
 from synapse_otel.shipper import encode_values
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.cursor_file import CursorFile
@@ -28,7 +30,6 @@ from synapse_otel.shipper.delivery import Delivery, Outbox, Send
 from synapse_otel.shipper.encode_request import Group, request
 from synapse_otel.shipper.jobs import Death, OpenJobs, OpenSpans
 from synapse_otel.shipper.pace import AT_ONCE, Pace
-from synapse_otel.signals import semconv
 
 AGE_SECONDS: Final = 1.0
 

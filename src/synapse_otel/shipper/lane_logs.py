@@ -6,17 +6,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from synapse_otel import semconv
 from synapse_otel.journal.frames import DECODERS, Brief, Job, Kind, Log, Segment, Signal, Template
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.templates import Templates
 from synapse_otel.redaction import redact_text, redact_values
+from synapse_otel.semconv.severity import Severity
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.encode_brief import BriefEncoder
 from synapse_otel.shipper.encode_logs import log_record
 from synapse_otel.shipper.lane import Lane
-from synapse_otel.signals import semconv
 
-_ERROR = 17
 _BRIEF = int(Kind.BRIEF)
 _decode = DECODERS[Kind.BRIEF].decode
 
@@ -93,7 +93,7 @@ class LogsLane(Lane):
         }
         log = Log(
             time=end + 1,  # after the last record that the process made, also where a backend sorts by time
-            severity=_ERROR,
+            severity=Severity.ERROR,
             severity_text="ERROR",
             event_name=semconv.EVENT_JOB_FINISHED,
             body=death.told(job.start, end),

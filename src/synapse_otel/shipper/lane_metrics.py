@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Samples, Segment, Series, Signal
 from synapse_otel.journal.reader import Frame
-from synapse_otel.journal.state import SlotKind, SlotValue
+from synapse_otel.journal.state import SlotValue
 from synapse_otel.redaction import redact_values
+from synapse_otel.semconv.readings import COUNTERS, PROGRESS, SlotKind, slot_attributes, unnamed_worker
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.delivery import Send
 from synapse_otel.shipper.encode_metrics import Exemplar, gauge_points, metric, sum_point
@@ -25,8 +27,6 @@ from synapse_otel.shipper.spacing import Spacing
 from synapse_otel.shipper.sums import Sums
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_points
-from synapse_otel.signals import semconv
-from synapse_otel.signals.readings import COUNTERS, PROGRESS, slot_attributes, unnamed_worker
 
 
 class _Sample(msgspec.Struct):

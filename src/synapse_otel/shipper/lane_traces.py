@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any, Final
 
+from synapse_otel import semconv
 from synapse_otel.journal.frames import Log, Signal, Span, SpanEvent
 from synapse_otel.journal.reader import Frame, read_all
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.redaction import redact_text, redact_values
+from synapse_otel.semconv.event_budget import EventBudget
+from synapse_otel.semconv.severity import Severity
 from synapse_otel.shipper.batch import Batch, Item
 from synapse_otel.shipper.encode_spans import span as encode_span
 from synapse_otel.shipper.jobs import Death, at_work, is_job, is_worker, killed
 from synapse_otel.shipper.lane import Lane
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_attributes
-from synapse_otel.signals import semconv
 
 _ALWAYS: Final = (1 << 63) - 1
 _LATE_NS: Final = 1_000_000_000
 """The sample that was taken when a job's end had been read is the job's, too."""
-_FIRST: Final = 40
-_LAST: Final = 80
 
 
 class TracesLane(Lane):
@@ -64,9 +63,9 @@ class TracesLane(Lane):
             closed[span.span_id] = killed(span, end, death, at_work=works)
         for span_id, events in self._events(set(closed)).items():
             span = closed[span_id]
-            span.events = events.kept()
-            if events.left_out:
-                span.attributes[semconv.EVENTS_DROPPED] = events.left_out
+            span.events = [_event(log) for log in sorted(events.kept(), key=lambda log: log.time)]
+            if events.dropped:
+                span.attributes[semconv.EVENTS_DROPPED] = events.dropped
         for one in closed.values():
             if is_job(one):
                 one.events.append(_end_of(one, death))
@@ -74,12 +73,12 @@ class TracesLane(Lane):
                 one.events.append(_end_of_worker(one, death))
         return list(closed.values())
 
-    def _events(self, wanted: set[bytes]) -> dict[bytes, _Events]:
+    def _events(self, wanted: set[bytes]) -> dict[bytes, EventBudget[Log]]:
         """Return the span events that the killed process had not added yet, from the log records still there."""
-        found = {span_id: _Events() for span_id in wanted}
+        found: dict[bytes, EventBudget[Log]] = {span_id: EventBudget() for span_id in wanted}
         for _frame, log in read_all(self.folder):
-            if isinstance(log, Log) and log.span[16:24] in found:
-                found[log.span[16:24]].add(log)
+            if isinstance(log, Log) and log.span[16:24] in found and _is_event(log):
+                found[log.span[16:24]].add(log, log.severity >= Severity.WARN)
         return found
 
 
@@ -88,36 +87,16 @@ def _has_used(span: Span) -> bool:
     return is_job(span) or (is_worker(span) and semconv.SPAN_MARKER not in span.attributes)
 
 
-class _Events:
-    """The first and the last of a span's log records, developer events not among them."""
+def _is_event(log: Log) -> bool:
+    """Say whether a log record is an event of its span, too: developer events are not."""
+    return log.event_name is not None and log.attributes.get(semconv.AUDIENCE) != semconv.AUDIENCE_DEVELOPER
 
-    def __init__(self) -> None:
-        self._first: list[Log] = []
-        self._last: deque[Log] = deque(maxlen=_LAST)
-        self._count = 0
 
-    @property
-    def left_out(self) -> int:
-        return self._count - len(self._first) - len(self._last)
-
-    def add(self, log: Log) -> None:
-        if log.event_name is None or log.attributes.get(semconv.AUDIENCE) == semconv.AUDIENCE_DEVELOPER:
-            return
-        self._count += 1
-        if len(self._first) < _FIRST:
-            self._first.append(log)
-        else:
-            self._last.append(log)
-
-    def kept(self) -> list[SpanEvent]:
-        return [self._event(log) for log in (*self._first, *self._last)]
-
-    @staticmethod
-    def _event(log: Log) -> SpanEvent:
-        attributes: dict[str, Any] = {key: value for key, value in log.attributes.items() if key != semconv.JOB_ID}
-        if log.body is not None:
-            attributes[semconv.MESSAGE] = log.body
-        return SpanEvent(log.time, log.event_name or "", attributes)
+def _event(log: Log) -> SpanEvent:
+    attributes: dict[str, Any] = {key: value for key, value in log.attributes.items() if key != semconv.JOB_ID}
+    if log.body is not None:
+        attributes[semconv.MESSAGE] = log.body
+    return SpanEvent(log.time, log.event_name or "", attributes)
 
 
 def _end_of(job: Span, death: Death) -> SpanEvent:

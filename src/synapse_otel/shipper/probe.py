@@ -19,11 +19,11 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberData
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from synapse_otel import semconv
 from synapse_otel._version import __version__
 from synapse_otel.journal.frames import Signal
 from synapse_otel.shipper.destination import Endpoint
 from synapse_otel.shipper.pool import open_pool
-from synapse_otel.signals import semconv
 
 SERVICE: Final = "synapse-otel-doctor"
 """The ``service.name`` of a probe, to find it by."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+from synapse_otel._text import described
 from synapse_otel.contained import let_through
-from synapse_otel.signals.values import described
 
 
 def check_name(argument: str, value: object) -> None:

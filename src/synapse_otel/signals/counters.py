@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from synapse_otel.journal.state import CounterSlot, SlotKind
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
+from synapse_otel.journal.state import CounterSlot
+from synapse_otel.semconv.readings import SlotKind
 from synapse_otel.signals.instruments import BLOCK
 
 

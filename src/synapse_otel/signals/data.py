@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from synapse_otel.signals.names import free_name
 from synapse_otel.signals.values import flatten, key_text
 

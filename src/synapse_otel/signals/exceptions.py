@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import sys
-import traceback
-from typing import Any, Final
+from typing import Any
 
-from synapse_otel.contained import let_through
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
+from synapse_otel.semconv.exceptions import exception_attributes as plain_attributes
 from synapse_otel.signals.remote import worker_of
-from synapse_otel.signals.values import cut, described
-
-STACK_LIMIT: Final = 16_384
-"""Characters of a stack; its end, where the error is, is kept."""
 
 
 def exception_attributes(error: BaseException) -> dict[str, Any]:
-    """Return the ``exception.*`` attributes of the semantic conventions."""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return {
-        semconv.EXCEPTION_TYPE: name,
-        semconv.EXCEPTION_MESSAGE: described(error, str),
-        semconv.EXCEPTION_STACKTRACE: _stack(error),
-        **worker_of(error),
-    }
-
-
-def _stack(error: BaseException) -> str:
-    try:
-        stack = "".join(traceback.format_exception(error))
-    except Exception as failure:  # noqa: BLE001 - formatting calls the str of a user's class
-        let_through(failure)
-        return f"<stack unprintable: {type(failure).__name__}>"
-    return stack if len(stack) <= STACK_LIMIT else "[cut]\n" + cut(stack[-STACK_LIMIT:], STACK_LIMIT)
+    """Return an exception's ``exception.*`` attributes, and of one of Ray's those of the worker that it tells of."""
+    return {**plain_attributes(error), **worker_of(error)}
 
 
 def result_of(error: BaseException | None) -> str:

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
+from synapse_otel import semconv
 from synapse_otel.journal.state import JobEntry
-from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT, LIVE
 from synapse_otel.signals.current import job_of_context
 from synapse_otel.signals.identity import this_worker

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from synapse_otel.journal.state import CounterSlot, SlotKind
+from synapse_otel.journal.state import CounterSlot
+from synapse_otel.semconv.readings import SlotKind
 from synapse_otel.signals.identity import this_worker
 from synapse_otel.signals.instruments import BLOCK
 

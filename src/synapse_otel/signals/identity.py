@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from synapse_otel import semconv
 from synapse_otel.contained import contain
-from synapse_otel.signals import semconv
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
 
+from synapse_otel import semconv
 from synapse_otel._version import __version__
-from synapse_otel.journal.state import Progress, ProgressSlot, SlotKind, StateBlock
+from synapse_otel.journal.state import ProgressSlot, StateBlock
 from synapse_otel.otel_seam import Logger, NoOpLogger, SeverityNumber, get_logger_provider, unset_providers
-from synapse_otel.signals import semconv
-from synapse_otel.signals.readings import COUNTERS, PROGRESS, slot_attributes
+from synapse_otel.semconv.progress import Progress
+from synapse_otel.semconv.readings import COUNTERS, PROGRESS, SlotKind, slot_attributes
 
 BLOCK: Final = StateBlock()
 """The process's state block: what the observable instruments read, and our recorder puts beside its journal."""

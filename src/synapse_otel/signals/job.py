@@ -11,9 +11,11 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, Status, StatusCode, get_current_span
 
-from synapse_otel.journal.state import TEXT_LIMIT, CounterSlot, JobEntry, ProgressSlot, SlotKind
-from synapse_otel.signals import semconv
-from synapse_otel.signals.active import LIVE, scope_or_none
+from synapse_otel import semconv
+from synapse_otel._text import cut, titled
+from synapse_otel.journal.state import TEXT_LIMIT, CounterSlot, JobEntry, ProgressSlot
+from synapse_otel.semconv.readings import SlotKind
+from synapse_otel.signals.active import LIVE
 from synapse_otel.signals.arguments import check_name
 from synapse_otel.signals.counters import Counters
 from synapse_otel.signals.data import EventData, product_attributes
@@ -23,7 +25,7 @@ from synapse_otel.signals.levels import LEVELS
 from synapse_otel.signals.metrics import SERIES_LIMIT, MetricSeries
 from synapse_otel.signals.names import Names, shown_name
 from synapse_otel.signals.scope import Scope
-from synapse_otel.signals.values import cut, readable, titled
+from synapse_otel.signals.values import readable
 
 CATEGORY_LIMIT: Final = 128
 """Categories of progress and metrics that are kept each on its own; further ones share `semconv.OTHER`."""
@@ -200,21 +202,19 @@ class Job:
         )
         marker.end(scope.start + 1)  # Jaeger warns on every span that ends when it begins
 
-    def open_scope(self, name: str, span_name: str, attributes: dict[str, Any], links: list[Link]) -> Scope:
-        """Begin a child span of the current scope and return its scope."""
+    def _open_scope(
+        self, parent: Scope, name: str, span_name: str, attributes: dict[str, Any], links: list[Link]
+    ) -> Scope:
         start = time_ns()
-        parent = scope_or_none()
-        parent = parent if parent is not None and parent.job is self else self.root
-        context = parent.context
         span = self._instruments.tracer.start_span(
-            span_name, context, attributes=attributes, links=links, start_time=start
+            span_name, parent.context, attributes=attributes, links=links, start_time=start
         )
         scope = Scope(self, span, name, start)
         self._open.append(scope)
         return scope
 
-    def begin_step(self, name: str, *, order: int, weight: float, skipped: bool = False) -> Scope:
-        """Begin a step: a child span named after it, and its marker."""
+    def begin_step(self, parent: Scope, name: str, *, order: int, weight: float, skipped: bool = False) -> Scope:
+        """Begin a step: a child span of ``parent`` named after it, and its marker."""
         check_name("name", name)
         name = self.names[name]
         attributes: dict[str, Any] = {
@@ -224,13 +224,13 @@ class Job:
             semconv.STEP_SKIPPED: skipped,
             **self.log_attributes,
         }
-        scope = self.open_scope(name, name, attributes, [])
+        scope = self._open_scope(parent, name, name, attributes, [])
         if self.live_spans == "steps" and not skipped and scope.context is not None:
             self.mark(scope, name, attributes)
         return scope
 
-    def begin_rollback(self, name: str, *, failed: Scope) -> Scope:
-        """Begin the rollback of a step: a span linked to the step that failed."""
+    def begin_rollback(self, parent: Scope, name: str, *, failed: Scope) -> Scope:
+        """Begin the rollback of a step: a child span of ``parent``, linked to the step that failed."""
         check_name("name", name)
         name = self.names[name]
         attributes = {
@@ -240,7 +240,7 @@ class Job:
         }
         linked = failed.span.get_span_context()
         links = [Link(linked, {semconv.STEP_NAME: failed.name or ""})] if linked.is_valid else []
-        scope = self.open_scope(name, semconv.ROLLBACK_PREFIX + name, attributes, links)
+        scope = self._open_scope(parent, name, semconv.ROLLBACK_PREFIX + name, attributes, links)
         scope.rollback = True
         return scope
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
+from synapse_otel import semconv
 from synapse_otel.contained import let_through
-from synapse_otel.signals import semconv
 from synapse_otel.signals.levels import LEVELS
 from synapse_otel.signals.names import free_name
 from synapse_otel.signals.values import DEPTH_LIMIT, array_size, is_array, key_text

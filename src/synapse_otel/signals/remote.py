@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from synapse_otel import semconv
 from synapse_otel.contained import let_through
-from synapse_otel.signals import semconv
 
 _MODULE: Final = "ray.exceptions"
 _SAID: Final = {

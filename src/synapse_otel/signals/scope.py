@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
+from synapse_otel import semconv
+from synapse_otel._text import TEXT_LIMIT, cut
 from synapse_otel.contained import let_through, raise_foreign
 from synapse_otel.otel_seam import SeverityNumber
-from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT
 from synapse_otel.signals.arguments import check_mapping, check_name, progress_error, to_float
 from synapse_otel.signals.events import SpanEvents
 from synapse_otel.signals.levels import LEVELS, Level, level_of
 from synapse_otel.signals.metrics import MetricSeries, record_odd_values
-from synapse_otel.signals.values import TEXT_LIMIT, cut, readable
+from synapse_otel.signals.values import readable
 
 if TYPE_CHECKING:
     from synapse_otel.journal.state import CounterSlot, ProgressSlot
@@ -222,12 +223,12 @@ class Scope:
     # --- steps --------------------------------------------------------------------------------------
 
     def begin_step(self, name: str, *, order: int, weight: float, skipped: bool = False) -> Scope:
-        """Begin a step below the current scope. ``order`` counts from 1; ``weight`` is relative to the others'."""
-        return self.job.begin_step(name, order=order, weight=weight, skipped=skipped)
+        """Begin a step below this scope. ``order`` counts from 1; ``weight`` is relative to the others'."""
+        return self.job.begin_step(self, name, order=order, weight=weight, skipped=skipped)
 
     def begin_rollback(self, name: str, *, failed: Scope) -> Scope:
-        """Begin the rollback of the step ``name``, because of the step ``failed``."""
-        return self.job.begin_rollback(name, failed=failed)
+        """Begin the rollback of the step ``name`` below this scope, because of the step ``failed``."""
+        return self.job.begin_rollback(self, name, failed=failed)
 
     def end(
         self,

@@ -8,8 +8,8 @@ from typing import Any
 
 from opentelemetry.context import Context
 
+from synapse_otel import semconv
 from synapse_otel.redaction import redact_text
-from synapse_otel.signals import semconv
 from synapse_otel.signals.active import LIVE
 from synapse_otel.signals.arguments import check_mapping, check_name
 from synapse_otel.signals.data import product_attributes

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from synapse_otel import semconv
+from synapse_otel._text import cut, described
 from synapse_otel.contained import contain, let_through
 from synapse_otel.otel_seam import SeverityNumber
-from synapse_otel.signals import semconv
 from synapse_otel.signals.active import scope_or_none
 from synapse_otel.signals.exceptions import exception_attributes
 from synapse_otel.signals.instruments import logger_provider
-from synapse_otel.signals.values import ATTRIBUTE_LIMIT, cut, described, key_text, readable
+from synapse_otel.signals.values import ATTRIBUTE_LIMIT, key_text, readable
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}

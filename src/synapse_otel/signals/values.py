@@ -12,13 +12,12 @@ from numbers import Real
 from os import PathLike, fspath
 from typing import Any, Final
 
+from synapse_otel._text import TEXT_LIMIT, cut, described, titled, unprintable
 from synapse_otel.contained import let_through
 from synapse_otel.journal.state import slot_text
 from synapse_otel.redaction import redact_nested
 from synapse_otel.signals.names import free_name
 
-TEXT_LIMIT: Final = 16_384
-"""Characters of a text; what is longer is cut, and says so."""
 ITEM_LIMIT: Final = 1_000
 """Items of a list, or keys of a nested mapping."""
 KEY_LIMIT: Final = 104
@@ -62,11 +61,6 @@ class _Room:
         return self.items >= 0
 
 
-def cut(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Return ``text``, at most ``limit`` characters of it and a mark that says how long it was."""
-    return text if len(text) <= limit else f"{text[:limit]}... [cut: {len(text)} characters]"
-
-
 def readable(value: object) -> Any:
     """Return ``value`` as an attribute value: scalar, text, or list and mapping of such."""
     return _readable(value, DEPTH_LIMIT, (), _Room())
@@ -79,7 +73,7 @@ def _readable(value: object, depth: int, above: tuple[int, ...], room: _Room) ->
         return _converted(value, depth, above, room)
     except Exception as error:  # noqa: BLE001 - a user's class may raise anything from anything
         let_through(error)
-        return _unprintable(value, error)
+        return unprintable(value, error)
 
 
 def _converted(value: object, depth: int, above: tuple[int, ...], room: _Room) -> Any:
@@ -160,24 +154,6 @@ def is_array(value: object) -> bool:
     return hasattr(value, "tolist") and hasattr(value, "shape") and hasattr(value, "dtype")
 
 
-def described(value: object, form: Any = repr) -> str:
-    """Return the repr of anything, within the limit; of an object whose repr fails, its type."""
-    try:
-        return cut(form(value))
-    except Exception as error:  # noqa: BLE001 - a repr of a user's class may raise anything
-        let_through(error)
-        return _unprintable(value, error)
-
-
-def titled(kind: str, text: str) -> str:
-    """Return what is said of an exception: its class, and its text if it has one."""
-    return f"{kind}: {text}" if text else kind
-
-
-def _unprintable(value: object, error: Exception) -> str:
-    return f"<{type(value).__name__}, unprintable: {type(error).__name__}>"
-
-
 def key_text(key: object) -> str:
     """Return a mapping's key as text, within the limit."""
     text = key if type(key) is str else str(_readable(key, 1, (), _Room()))
@@ -192,7 +168,7 @@ def flatten(prefix: str, data: Mapping[Any, Any]) -> dict[str, Any]:
         left = _flatten_into(flat, prefix, data, (id(data),), room)
     except Exception as error:  # noqa: BLE001 - a user's mapping may raise anything
         let_through(error)
-        return {**flat, f"{prefix}...": _unprintable(data, error)}
+        return {**flat, f"{prefix}...": unprintable(data, error)}
     if left:
         more = f"more than {left}" if room.items < 0 else f"{left} more"
         flat[f"{prefix}..."] = f"[cut: {more} attributes]"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, get_current_span, set_span_in_context
 
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
 from synapse_otel.signals.identity import this_worker
 from synapse_otel.signals.scope import Scope
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from time import time_ns
 from typing import Any, Final
 
+from synapse_otel import semconv
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.recording import LogKind, Overview, Role, RunState, Span, run_usage, shown_workers
 from synapse_otel.redaction import redact_text
-from synapse_otel.signals import semconv
+from synapse_otel.semconv.severity import Severity
 from synapse_otel.view.filtering import counts_of
 from synapse_otel.view.gathering import Gathered
 from synapse_otel.view.loglines import plain
@@ -22,7 +23,6 @@ SERIES: Final = 1_000
 _NONFINITE: Final = 500
 _LAST_WORDS: Final = 4
 _LOOKED_AT: Final = 200
-_WARNING: Final = 13
 _KINDS: Final = list(LogKind)
 _TO_USERS: Final = frozenset({LogKind.MESSAGE, LogKind.EVENT})
 _KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
@@ -230,7 +230,7 @@ def _last_words(found: Gathered) -> list[Json]:
     logs, places = found.logs, []
     for at in range(len(logs) - 1, max(len(logs) - _LOOKED_AT, 0) - 1, -1):
         kind = _KINDS[logs.kinds[at]]
-        if kind in _TO_USERS or (logs.severities[at] >= _WARNING and kind is not LogKind.LIFE):
+        if kind in _TO_USERS or (logs.severities[at] >= Severity.WARN and kind is not LogKind.LIFE):
             places.append(at)
             if len(places) == _LAST_WORDS:
                 break

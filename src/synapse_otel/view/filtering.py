@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from synapse_otel.recording import LogKind
+from synapse_otel.semconv.severity import Severity
 from synapse_otel.view.loglines import Logs
 from synapse_otel.view.rows import Json
 
-LEVELS: Final = (("debug", 0), ("info", 9), ("success", 10), ("warning", 13), ("error", 17))
+LEVELS: Final[tuple[tuple[str, int], ...]] = (
+    ("debug", Severity.UNSPECIFIED),
+    ("info", Severity.INFO),
+    ("success", Severity.SUCCESS),
+    ("warning", Severity.WARN),
+    ("error", Severity.ERROR),
+)
 """Words of the page, and the least severity of each."""
 _KINDS: Final = list(LogKind)
 _DEVELOPER: Final = frozenset({_KINDS.index(LogKind.DEVELOPER), _KINDS.index(LogKind.LOGGING)})

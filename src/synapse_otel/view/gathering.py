@@ -8,6 +8,7 @@ from threading import RLock
 from time import monotonic
 from typing import Any, Final, Self
 
+from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.folder import STATE_FILE, folder_size, segment_numbers, segment_path
 from synapse_otel.journal.frames import Kind, Signal
@@ -18,7 +19,6 @@ from synapse_otel.journal.usage import usage_written
 from synapse_otel.recording import LogKind, Span
 from synapse_otel.recording.contents import Contents
 from synapse_otel.redaction import redact_values
-from synapse_otel.signals import semconv
 from synapse_otel.view.loglines import Logs
 from synapse_otel.view.samples import Samples
 

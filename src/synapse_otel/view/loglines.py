@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Brief, Kind, Log, Template
 from synapse_otel.journal.reader import Frame
 from synapse_otel.recording import LogKind
 from synapse_otel.recording.contents import kind_of
 from synapse_otel.redaction import redact_text, redact_values
-from synapse_otel.signals import semconv
 from synapse_otel.view.rows import Json, milliseconds
 
 LONGEST_TEXT: Final = 20_000

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from synapse_otel import semconv
 from synapse_otel.journal.state import BLOCK_SIZE, StateBlock
-from synapse_otel.signals import semconv
 
 _LATEST: Final = 9e9
 """Times in s beyond it are no 64-bit integers in ns."""

@@ -11,8 +11,8 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any, Final
 
+from synapse_otel import semconv
 from synapse_otel.journal.frames import Link, Log, Span, SpanEvent
-from synapse_otel.signals import semconv
 
 _DEEPEST: Final = 20
 _EVENT_NAME: Final = "event.name"

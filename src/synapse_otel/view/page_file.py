@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel.semconv.severity import Severity
 from synapse_otel.view.details import details
 from synapse_otel.view.gathering import Gathered
 from synapse_otel.view.rows import Json
@@ -23,7 +24,6 @@ HEAD: Final = 2_000
 RECORDS: Final = 3_000
 """Log records at most: the first, the last, and of those between the warnings and errors."""
 _EDGE: Final = 1_000
-_WARNING: Final = 13
 
 
 def page_file(one: Shelved, found: Gathered, *, script: str, style: str, jaeger_url: str | None = None) -> str:
@@ -72,7 +72,7 @@ def _chosen(found: Gathered) -> list[int]:
     whole = len(found.logs)
     if whole <= RECORDS:
         return list(range(whole))
-    between = [at for at in range(_EDGE, whole - _EDGE) if found.logs.severities[at] >= _WARNING]
+    between = [at for at in range(_EDGE, whole - _EDGE) if found.logs.severities[at] >= Severity.WARN]
     return [*range(_EDGE), *between[: RECORDS - 2 * _EDGE], *range(whole - _EDGE, whole)]
 
 

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import Cursor, write_cursor
 from synapse_otel.journal.folder import EXIT_FILE, RUN_FILE, STATE_FILE, Exit, Run, segment_path
 from synapse_otel.journal.frames import FORMAT_VERSION, Kind, Signal, encode, encode_clean, frame
-from synapse_otel.signals import semconv
 from synapse_otel.view.otlp_progress import SentProgress
 from synapse_otel.view.otlp_values import attributes, double, log_of, span_of
 

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit
 from synapse_otel.journal.frames import FORMAT_VERSION
 from synapse_otel.recording import CategoryProgress, JobOverview, Overview, RunState, run_name
 from synapse_otel.redaction import redact_text
-from synapse_otel.signals import semconv
 
 UNREADABLE: Final = "unreadable"
 """State of a folder that looks like a run's and cannot be read."""

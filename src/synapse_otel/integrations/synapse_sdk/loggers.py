@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
+from synapse_otel import semconv
 from synapse_otel.contained import let_through
 from synapse_otel.integrations.synapse_sdk.containing import contained, report
 from synapse_otel.integrations.synapse_sdk.loss import record_loss
@@ -19,7 +20,6 @@ from synapse_otel.integrations.synapse_sdk.patches import Make, Patches
 from synapse_otel.integrations.synapse_sdk.workflow import ADVANCE
 from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.loggers.record import EVENT_RECORDERS, EventRecorder
-from synapse_otel.signals import semconv
 from synapse_otel.signals.active import CURRENT
 from synapse_otel.signals.current import current_scope
 from synapse_otel.signals.scope import Scope

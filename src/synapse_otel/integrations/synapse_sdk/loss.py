@@ -7,9 +7,9 @@ from weakref import WeakSet
 
 from opentelemetry import metrics
 
+from synapse_otel import semconv
 from synapse_otel._version import __version__
 from synapse_otel.integrations.synapse_sdk.actions import ended_job_attributes
-from synapse_otel.signals import semconv
 
 _REASONS: Final = ("dropped", "unsent", "delivery_unconfirmed")
 _REPORTED: Final[WeakSet[Any]] = WeakSet()

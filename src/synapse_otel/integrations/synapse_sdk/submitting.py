@@ -13,12 +13,12 @@ from typing import Any, Final
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from synapse_otel import semconv
 from synapse_otel._version import __version__
 from synapse_otel.integrations.synapse_sdk.carried import with_trace_context
 from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.identity import Identity, identify
 from synapse_otel.integrations.synapse_sdk.patches import Patches
-from synapse_otel.signals import semconv
 
 _VARIABLES: Final = "env_vars"
 _PARAMS: Final = "params"

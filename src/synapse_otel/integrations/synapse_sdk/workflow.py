@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import wrapt
 
+from synapse_otel import semconv
 from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.patches import Patches
 from synapse_otel.plugins.steps.products import products_of
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
-from synapse_otel.signals import semconv
 from synapse_otel.signals.current import current_scope
 from synapse_otel.signals.exceptions import result_of
 from synapse_otel.signals.scope import Scope

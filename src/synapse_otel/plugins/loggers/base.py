@@ -224,8 +224,8 @@ class BaseLogger(View):
         try:
             if not self._follows_progress and current and current != total:
                 track = self._tracks.get(step)
-                if track is not None and track.ended_seconds is None:
-                    track.current = current
+                if track is not None and track.ended_seconds is None and current >= track.high:
+                    track.current = track.high = current
                     track.total = total
                     return
             self._show_progress(current, total, step)

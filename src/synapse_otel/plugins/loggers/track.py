@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf
 from time import monotonic
 
 from synapse_otel.plugins.models.logger import ProgressData
+from synapse_otel.semconv.progress import begins_pass, rate, seconds_left, share
 
 _PERCENT = 100
 
@@ -16,25 +17,37 @@ class Track:
     Attributes:
         current: items done.
         total: items there are.
-        first: items that were done when the track began; the rate counts from there.
+        first: items that were done when this pass began; the rate counts from there.
+        high: the most items that were done in this pass.
         started_seconds: monotonic time at which it began.
         ended_seconds: monotonic time at which it was complete or failed, else None.
         failed: whether it failed.
     """
 
-    __slots__ = ("current", "ended_seconds", "failed", "first", "started_seconds", "total")
+    __slots__ = ("current", "ended_seconds", "failed", "first", "high", "started_seconds", "total")
 
     def __init__(self, current: float, total: float) -> None:
         self.current = current
         self.total = total
         self.first = current
+        self.high = current
         self.started_seconds = monotonic()
         self.ended_seconds: float | None = None
         self.failed = False
 
-    def restarts(self, current: float) -> bool:
-        """Say whether ``current`` is the beginning of another pass."""
-        return current == 0 or (self.ended_seconds is not None and current < self.current)
+    def set(self, current: float, total: float) -> None:
+        """Take what is reported; a track that is complete stops its clock, one that falls back starts it again."""
+        tried_again = self.failed and (current == 0 or current < self.current)
+        if tried_again or begins_pass(_float(current), _float(self.high)):
+            self.__init__(current, total)  # type: ignore[misc]
+        else:
+            self.current = current
+            self.total = total
+            self.high = max(self.high, current)
+        if current == total:
+            self.end()
+        elif not self.failed:
+            self.ended_seconds = None
 
     def end(self, *, failed: bool = False) -> None:
         """Stop the clock; a clock that has stopped keeps its time."""
@@ -45,8 +58,7 @@ class Track:
     @property
     def share(self) -> float:
         """Share done; 0 where there is no telling, of an infinite number."""
-        share = self.current / self.total
-        return share if isfinite(share) else 0.0
+        return share(self.current, self.total)
 
     @property
     def elapsed_seconds(self) -> float:
@@ -56,17 +68,14 @@ class Track:
     @property
     def rate(self) -> float | None:
         """Items a second since the track began; None as long as there is nothing to measure."""
-        done = self.current - self.first
-        elapsed = self.elapsed_seconds
-        return done / elapsed if done > 0 and elapsed > 0 else None
+        return rate(self.current - self.first, self.elapsed_seconds)
 
     @property
     def remaining_seconds(self) -> float | None:
         """Estimated time until the track is complete; None as long as there is no rate."""
         if self.ended_seconds is not None:
             return None if self.failed else 0.0
-        rate = self.rate
-        return (self.total - self.current) / rate if rate and isfinite(self.total) else None
+        return seconds_left(self.total - self.current, self.rate)
 
     def snapshot(self) -> ProgressData:
         """Return the progress as the plain value that hooks and callers get."""
@@ -77,3 +86,11 @@ class Track:
             elapsed_time=round(self.elapsed_seconds, 2),
             status="failed" if self.failed else "running",
         )
+
+
+def _float(number: float) -> float:
+    """Return a number of any type as a float; an integer that is too large for one is infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return inf

@@ -110,19 +110,11 @@ class View(ABC):
 
     def _show_progress(self, current: float, total: float, step: str | None) -> None:
         track = self._tracks.get(step)
-        if track is None or not current or track.ended_seconds is not None:
-            track = self._track_from(track, current, total, step)
-        track.current = current
-        track.total = total
-        if current == total:
-            track.end()
+        if track is None:
+            track = self._tracks[step] = Track(current, total)
+        track.set(current, total)
         if self._is_watching:
             self._on_track(track, step)
-
-    def _track_from(self, track: Track | None, current: float, total: float, step: str | None) -> Track:
-        if track is None or track.restarts(current):
-            track = self._tracks[step] = Track(current, total)
-        return track
 
     def _on_track(self, track: Track, step: str | None) -> None:
         """Show the progress of a category from its state, which a view must not keep a snapshot of."""

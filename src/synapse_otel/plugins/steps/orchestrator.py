@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
+from synapse_otel import semconv
 from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.plugins.steps.base import BaseStep, C, StepResult
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
-from synapse_otel.signals import semconv
 from synapse_otel.signals.current import current_scope
 from synapse_otel.signals.exceptions import result_of
 from synapse_otel.signals.scope import Scope

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
+from synapse_otel import semconv
 from synapse_otel.journal.usage import Gpu, GpuSample, Usage, UsageSample, UsageSource
 from synapse_otel.journal.usage_totals import usage_totals
 from synapse_otel.shipper.encode_metrics import points_of
-from synapse_otel.signals import semconv
 
 _Value = tuple[semconv.Metric, dict[str, Any], float | None]
 

@@ -9,9 +9,10 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
+from synapse_otel import semconv
 from synapse_otel.report.glyphs import Glyphs
 from synapse_otel.report.words import clock, duration, fitted, number, offset, printable, shortened
-from synapse_otel.signals import semconv
+from synapse_otel.semconv.severity import Severity
 from synapse_otel.view.rows import Json
 from synapse_otel.view.terminal.words import STYLES, ago, bar, folded, pace, percent, printable_line, summary
 
@@ -20,8 +21,6 @@ _SPANS: Final = 500
 _FAILED: Final = frozenset({semconv.RESULT_FAILURE, semconv.RESULT_ERROR, semconv.RESULT_TIMEOUT})
 _FRAME: Final = re.compile(r'\s*File "([^"]*)", line \d+')
 _LIBRARY: Final = re.compile(r"site-packages|dist-packages|[/\\]synapse_otel[/\\]|[/\\]lib[/\\]python3")
-_ERROR: Final = 17
-_WARNING: Final = 13
 _ENDS: Final = 12
 """Lines of stderr at the end of a killed process that are shown."""
 
@@ -90,7 +89,9 @@ def _killed(told: Json) -> Iterator[Text]:
     if told["last_words"]:
         yield Text("What it said last", "dim")
     for one in told["last_words"]:
-        style = STYLES["bad" if one["severity"] >= _ERROR else "warn"] if one["severity"] >= _WARNING else ""
+        style = (
+            STYLES["bad" if one["severity"] >= Severity.ERROR else "warn"] if one["severity"] >= Severity.WARN else ""
+        )
         yield Text(f"  {_offset(one['time'], told)}  {summary(one)}", style)
 
 

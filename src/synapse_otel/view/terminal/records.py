@@ -8,6 +8,7 @@ from rich.text import Text
 
 from synapse_otel.report.glyphs import Glyphs
 from synapse_otel.report.words import clock, fitted, offset, printable
+from synapse_otel.semconv.severity import Severity
 from synapse_otel.view.filtering import LEVELS, Wanted
 from synapse_otel.view.library import Library
 from synapse_otel.view.rows import Json
@@ -21,9 +22,6 @@ _AHEAD: Final = 100
 """Records that are read before and behind those that are seen."""
 _WIDE: Final = 90
 _WORDS: Final = {"event": "event", "developer": "dev", "exception": "error", "life": "job"}
-_ERROR: Final = 17
-_WARNING: Final = 13
-_SUCCESS: Final = 10
 
 
 class Records(Lines):
@@ -83,7 +81,7 @@ class Records(Lines):
         line.append(fitted(printable(word), 8, self._glyphs), f"{_style(row)}").append(" ")
         if width >= _WIDE:
             line.append(fitted(printable(row["category"]), 12, self._glyphs), "cyan").append(" ")
-        return line.append(summary(row), f"{_style(row) if row['severity'] >= _WARNING else ''}")
+        return line.append(summary(row), f"{_style(row) if row['severity'] >= Severity.WARN else ''}")
 
 
 def record(row: Json, begin: float, width: int) -> list[Text]:
@@ -126,10 +124,10 @@ def _pairs(values: Json) -> list[Text]:
 
 
 def _style(row: Any) -> str:
-    if row["severity"] >= _ERROR:
+    if row["severity"] >= Severity.ERROR:
         return STYLES["bad"]
-    if row["severity"] >= _WARNING:
+    if row["severity"] >= Severity.WARN:
         return STYLES["warn"]
-    if row["severity"] >= _SUCCESS:
+    if row["severity"] >= Severity.SUCCESS:
         return STYLES["good"]
     return "magenta" if row["kind"] == "event" else "dim" if row["kind"] == "developer" else ""

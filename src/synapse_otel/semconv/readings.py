@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from math import isfinite
 from typing import Any, Final
 
-from synapse_otel.journal.state import Progress, SlotKind
-from synapse_otel.signals import semconv
+from synapse_otel import semconv
+from synapse_otel.semconv.progress import Progress
+
+
+class SlotKind(IntEnum):
+    """What a slot holds."""
+
+    PROGRESS = 1
+    MESSAGES = 2
+    EVENTS = 3
+    UPDATES = 4
+    NONFINITE = 5
+    HELD = 6
+    """How often a worker has the context of a step, which is the text, in hand in a task that has not returned."""
+
 
 COUNTERS: Final[dict[SlotKind, tuple[semconv.Metric, str]]] = {
     SlotKind.MESSAGES: (semconv.JOB_MESSAGES, semconv.MESSAGE_CONTEXT),

@@ -1,0 +1,34 @@
+"""Text of anything: bounded, and never an exception."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from synapse_otel.contained import let_through
+
+TEXT_LIMIT: Final = 16_384
+"""Characters of a text; a longer one is cut, and says so."""
+
+
+def cut(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return ``text``, at most ``limit`` characters of it and a mark that says how long it was."""
+    return text if len(text) <= limit else f"{text[:limit]}... [cut: {len(text)} characters]"
+
+
+def described(value: object, form: Any = repr) -> str:
+    """Return the repr of anything, within the limit; of an object whose repr fails, its type."""
+    try:
+        return cut(form(value))
+    except Exception as error:  # noqa: BLE001 - a repr of a user's class may raise anything
+        let_through(error)
+        return unprintable(value, error)
+
+
+def unprintable(value: object, error: Exception) -> str:
+    """Return what stands for a value whose text cannot be had."""
+    return f"<{type(value).__name__}, unprintable: {type(error).__name__}>"
+
+
+def titled(kind: str, text: str) -> str:
+    """Return what is said of an exception: its class, and its text if it has one."""
+    return f"{kind}: {text}" if text else kind

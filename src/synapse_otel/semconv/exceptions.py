@@ -1,0 +1,33 @@
+"""The ``exception.*`` attributes of the semantic conventions."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Final
+
+from synapse_otel import semconv
+from synapse_otel._text import cut, described
+from synapse_otel.contained import let_through
+
+STACK_LIMIT: Final = 16_384
+"""Characters of a stack; its end, where the error is, is kept."""
+
+
+def exception_attributes(error: BaseException) -> dict[str, Any]:
+    """Return an exception's type, message and stack as attributes of a log record."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return {
+        semconv.EXCEPTION_TYPE: name,
+        semconv.EXCEPTION_MESSAGE: described(error, str),
+        semconv.EXCEPTION_STACKTRACE: _stack(error),
+    }
+
+
+def _stack(error: BaseException) -> str:
+    try:
+        stack = "".join(traceback.format_exception(error))
+    except Exception as failure:  # noqa: BLE001 - formatting calls the str of a user's class
+        let_through(failure)
+        return f"<stack unprintable: {type(failure).__name__}>"
+    return stack if len(stack) <= STACK_LIMIT else "[cut]\n" + cut(stack[-STACK_LIMIT:], STACK_LIMIT)
