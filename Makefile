@@ -75,5 +75,5 @@ lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 		--constraints constraints/runtime.txt --output-file "constraints/sdk-$$sdk.txt" || exit; done
 
 clean: ## Remove what was made in the tree; the caches outside it stay
-	rm -rf .venv .venv-* dist site web/node_modules src/synapse_otel/view/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* dist site web/node_modules src/synapse_otel/ui/web/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -28,7 +28,7 @@ class Page:
 
     def __init__(self, tree: Path) -> None:
         self._web = tree / "web"
-        self._static = tree / "src" / "synapse_otel" / "view" / "static"
+        self._static = tree / "src" / "synapse_otel" / "ui" / "web" / "static"
 
     def is_bundled(self) -> bool:
         """Say whether the bundle is made of these very sources."""

@@ -63,9 +63,9 @@ def _floor() -> Layers:
 
 
 def _log(ctx: Any) -> Layers:
+    from synapse_otel._otel_private import SeverityNumber
     from synapse_otel.journal import frames
     from synapse_otel.journal.frames import Kind, Signal
-    from synapse_otel.otel_seam import SeverityNumber
 
     scope, logger = ctx.scope, ctx.logger
     own = ctx.job.emit.__self__  # layers that are not public, from here on

@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Any, Self
 
 from benchmarks.unmeasured import Unmeasured
-from synapse_otel.journal.locks import holder
+from synapse_otel.journal.files.locks import holder
 
 TREE = Path(__file__).parents[1]
 

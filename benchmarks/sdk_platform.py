@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.report import Bar, Table
 from benchmarks.sdk import sdk_python
-from synapse_otel.recording import Recording, run_groups
+from synapse_otel.runs import Recording, run_groups
 from tests.synapse_sdk.fake_platform import running_platform
 
 COUNT = 300_000

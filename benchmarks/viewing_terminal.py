@@ -11,9 +11,9 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.view.library import Library
-from synapse_otel.view.shelf import Shelf
-from synapse_otel.view.terminal.app import TerminalView
+from synapse_otel.runs.live.index import Shelf
+from synapse_otel.runs.live.store import Library
+from synapse_otel.ui.terminal.app import TerminalView
 
 IDLE_SECONDS = 5.0
 

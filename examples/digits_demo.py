@@ -25,9 +25,9 @@ from rich.console import Console
 
 import synapse_otel
 from synapse_otel.loggers import BaseLogger
-from synapse_otel.recording import Recording, RunState, find_run, known_runs
-from synapse_otel.report import Report
+from synapse_otel.runs import Recording, RunState, find_run, known_runs
 from synapse_otel.settings import load_settings
+from synapse_otel.ui.printed import Report
 
 STEPS = ("load", "prepare", "train", "evaluate", "export")
 PARAMS = {"epochs": 24, "batch_size": 64, "learning_rate": 0.001, "seed": 7, "wanted_accuracy": 0.95}

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from synapse_otel.loggers import BaseLogger
-from synapse_otel.recording import Recording, find_run
+from synapse_otel.runs import Recording, find_run
 
 STEP = "train"
 SHARE = 0.45

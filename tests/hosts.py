@@ -83,7 +83,7 @@ def python(script, tmp_path, *command, **variables):
 IN_JOURNAL = """
 from pathlib import Path
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.recording import Recording
+from synapse_otel.runs import Recording
 
 def in_journal():
     recordings = [Recording.read(folder) for folder in run_folders(Path(os.environ["XDG_STATE_HOME"]) / "synapse-otel")]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from synapse_otel import semconv
-from tests.signals.recorded import run
-from tests.signals.scenarios import SCENARIOS
+from tests.mapping.recorded import run
+from tests.mapping.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.once
 
@@ -24,61 +24,36 @@ MODULES = {
 }
 
 LEAVES = {
+    "_guard",
+    "_otel_private",
     "_text",
     "_version",
-    "contained",
     "explained",
     "notices",
-    "otel_seam",
     "redaction",
     "semconv",
-    "termination",
 }
 """May be imported from everywhere, and import only one another."""
 
 ALLOWED: dict[str, set[str]] = {
+    "settings": {"journal.frames"},
     "journal": set(),
-    "account": {"journal"},
-    "signals": {"journal.state"},
-    "plugins": {"signals"},
+    "mapping": {"journal.state_block"},
+    "plugins": {"mapping"},
     "loggers": {"plugins"},
-    "recorder": {"journal"},
-    "shipper": {"journal"},
-    "recording": {"journal", "account"},
-    "report": {"recording"},
-    "settings": {"shipper.destination"},
-    "shipping": {"journal", "settings", "shipper"},
-    "pipeline": {"account", "journal", "recorder", "settings", "shipper", "shipping", "signals"},
-    "lifecycle": {"account", "loggers", "pipeline", "plugins", "settings", "signals"},
-    "environment": {"lifecycle", "plugins", "settings", "signals"},
-    "integrations": {"environment", "lifecycle", "pipeline", "plugins", "settings", "signals"},
-    "testing": {
-        "integrations",
-        "journal",
-        "lifecycle",
-        "loggers",
-        "pipeline",
-        "plugins",
-        "recorder",
-        "recording",
-        "settings",
-        "signals",
-    },
-    "view": {"journal", "recording", "report"},
-    "doctor": {"account", "journal", "recording", "settings", "shipper"},
-    "cli": {
-        "account",
-        "doctor",
-        "journal",
-        "recording",
-        "report",
-        "settings",
-        "shipper",
-        "shipping",
-        "view",
-    },
+    "sdk": {"journal"},
+    "otlp": {"journal.frames", "settings"},
+    "shipper": {"journal", "otlp", "settings"},
+    "runtime": {"journal", "loggers", "mapping", "plugins", "sdk", "settings", "shipper"},
+    "integrations": {"mapping", "plugins", "runtime", "settings"},
+    "runs": {"journal"},
+    "export": {"journal", "otlp", "runs", "shipper"},
+    "ui": {"runs"},
+    "doctor": {"journal", "otlp", "runs", "settings", "shipper"},
+    "cli": {"doctor", "export", "journal", "runs", "runtime", "settings", "shipper", "ui"},
+    "testing": {"integrations", "journal", "loggers", "mapping", "plugins", "runs", "runtime", "sdk", "settings"},
     "__main__": {"cli"},
-    "": {"_version", "environment", "lifecycle", "plugins", "settings"},
+    "": {"plugins", "runtime", "settings"},
 }
 """By room: the rooms, or the only modules of a room, that it may import. The package's root is the empty name."""
 
@@ -170,24 +145,24 @@ def users(prefix: str) -> set[str]:
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("opentelemetry.sdk", {"recorder"}),
-        ("opentelemetry.exporter", {"recorder"}),
-        ("opentelemetry.proto", {"shipper"}),
-        ("urllib3", {"shipper"}),
+        ("opentelemetry.sdk", {"sdk"}),
+        ("opentelemetry.exporter", {"sdk"}),
+        ("opentelemetry.proto", {"otlp", "export"}),
+        ("urllib3", {"otlp"}),
         ("socket", {"cli"}),
-        ("http", {"shipper", "view"}),
-        ("ssl", {"shipper"}),
+        ("http", {"otlp", "shipper", "ui"}),
+        ("ssl", {"otlp"}),
         ("mmap", {"journal"}),
         ("fcntl", {"journal", "plugins"}),
         ("psutil", {"shipper"}),
         ("pynvml", {"shipper"}),
-        ("subprocess", {"cli", "shipper", "recorder"}),
+        ("subprocess", {"cli", "shipper", "sdk"}),
         ("pydantic", {"settings"}),
         ("pydantic_settings", {"settings"}),
         ("typer", {"cli"}),
-        ("textual", {"view"}),
-        ("pyarrow", {"view"}),
-        ("starlette", {"view"}),
+        ("textual", {"ui"}),
+        ("pyarrow", {"export"}),
+        ("starlette", {"ui"}),
         ("uvicorn", {"cli"}),
         ("pytest", {"testing"}),
     ],
@@ -206,7 +181,7 @@ def test_nobody_imports_by_name_what_it_must_not():
         and ast.unparse(node.func) in {"import_module", "importlib.import_module", "__import__"}
     }
     lazy = {"synapse_otel", "synapse_otel.testing", "synapse_otel.testing.fixed"}
-    protobuf_on_demand = {"synapse_otel.shipper.answers", "synapse_otel.cli.app"}
+    protobuf_on_demand = {"synapse_otel.otlp.http_responses", "synapse_otel.cli.app"}
     hooks = {"synapse_otel.integrations.activation", "synapse_otel.integrations.synapse_sdk.instrumentor"}
     assert callers <= lazy | protobuf_on_demand | hooks
 
@@ -235,8 +210,7 @@ def strings(path: Path) -> Iterator[str]:
 
 
 IN_THE_JOB = {
-    *("journal", "signals", "plugins", "loggers", "recorder"),
-    *("lifecycle", "pipeline", "environment", "integrations"),
+    *("journal", "mapping", "plugins", "loggers", "sdk", "runtime", "integrations"),
 }
 """Rooms whose code runs in a job's own calls, where the handler of a signal may raise anything at any moment."""
 NOT_OURS = {

@@ -13,7 +13,7 @@ from tests.hosts import HEAD, RUN, SDK, python, written
 NOTHING = """
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.plugins.context import RuntimeContext
-from synapse_otel.signals.start import JobSpec, start_job
+from synapse_otel.mapping.start_job import JobSpec, start_job
 
 plugin(RuntimeContext(NoOpLogger(), job_id="alone"))
 job = start_job(JobSpec(action="train", plugin="yolo", job_id="job-1", params={"a": 1}))
@@ -72,7 +72,7 @@ print(json.dumps({
 
 def test_a_jobs_series_end_some_time_after_it(tmp_path):
     script = """
-from synapse_otel.signals import instruments
+from synapse_otel.mapping import instruments
 clock = [1000.0]
 instruments.monotonic = lambda: clock[0]
 trace.set_tracer_provider(traces); metrics.set_meter_provider(meters); set_logger_provider(records)
@@ -102,8 +102,8 @@ print(json.dumps([each.get("synapse.job.progress load") for each in found]))
 
 def test_many_ended_jobs_do_not_pile_up(tmp_path):
     script = """
-from synapse_otel.signals.start import JobSpec, start_job
-from synapse_otel.signals import instruments
+from synapse_otel.mapping.start_job import JobSpec, start_job
+from synapse_otel.mapping import instruments
 trace.set_tracer_provider(traces)
 for number in range(instruments.ENDED_LIMIT + 20):
     start_job(JobSpec(action="train", plugin="yolo"), live_spans="off").end()
@@ -128,7 +128,7 @@ assert [name for name in now if now[name] is mine[name]] == [signal]
 
 from pathlib import Path
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.recording import Recording
+from synapse_otel.runs import Recording
 (folder,) = run_folders(Path(os.environ["XDG_STATE_HOME"]) / "synapse-otel")
 journal = Recording.read(folder)
 sent = spans.get_finished_spans()

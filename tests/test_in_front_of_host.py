@@ -217,7 +217,7 @@ print(json.dumps([found, {}]))
 def test_the_log_processor_is_one_of_the_sdk():
     from opentelemetry.sdk._logs import LogRecordProcessor
 
-    from synapse_otel.recorder.in_front import JournalLogRecordProcessor
+    from synapse_otel.sdk.before_host import JournalLogRecordProcessor
 
     wanted = {name for name in vars(LogRecordProcessor) if not name.startswith("_")}
     assert wanted == {"enabled", "force_flush", "on_emit", "shutdown"}

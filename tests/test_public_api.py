@@ -166,7 +166,7 @@ def test_a_job_loads_nothing_that_sends_or_that_it_has_no_use_for(tmp_path):
         "opentelemetry.exporter",
         "opentelemetry.proto",
         "urllib3",
-        "synapse_otel.shipper.lane",
+        "synapse_otel.shipper.pipelines.base",
     )
     unused = ("opentelemetry.sdk.metrics", "rich", "typer")
     assert [name for name in loaded if name.startswith((*senders, *unused))] == []

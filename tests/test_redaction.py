@@ -260,7 +260,7 @@ with synapse_otel.job("train", plugin="yolo", logger=NoOpLogger()) as ctx:
 
 
 def test_a_credential_in_a_text_never_leaves_the_machine():
-    from tests.signals.recorded import exported
+    from tests.mapping.recorded import exported
 
     with recorded_job(fixed=True) as job:
         job.ctx.log_message("connect to postgres://ann:hunter2@db")

@@ -14,7 +14,7 @@ import pytest
 
 import synapse_otel
 from synapse_otel.loggers import BaseLogger, NoOpLogger, TeeLogger
-from synapse_otel.recording import Role
+from synapse_otel.runs import Role
 from synapse_otel.testing import RecordedJob, TelemetryError, recorded_job
 
 SOURCE = Path(synapse_otel.__file__).parents[1]
@@ -197,7 +197,7 @@ def test_what_a_view_raises_is_raised(logger):
 def test_outside_of_a_test_it_is_contained(synapse_job):
     logger = Broken()
     synapse_job.end()
-    from synapse_otel import contained
+    from synapse_otel import _guard as contained
 
     raising, contained._raising[:] = list(contained._raising), []
     try:
@@ -207,7 +207,7 @@ def test_outside_of_a_test_it_is_contained(synapse_job):
 
 
 def test_what_the_handler_of_logging_raises_is_raised(synapse_job, monkeypatch):
-    from synapse_otel.signals import stdlib
+    from synapse_otel.mapping.python_logging import handler as stdlib
 
     def broken(*_arguments):
         raise ZeroDivisionError("handler")
@@ -295,7 +295,7 @@ from pathlib import Path
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.testing import recorded_job
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.recording import Recording
+from synapse_otel.runs import Recording
 synapse_otel.configure(shipper="off")
 with synapse_otel.job("train", plugin="real", logger=NoOpLogger()) as ctx:
     ctx.log_message("real")

@@ -2,7 +2,7 @@
 import { copyFile, mkdir } from "node:fs/promises";
 import { build } from "esbuild";
 
-const folder = process.argv[2] ?? "../src/synapse_otel/view/static";
+const folder = process.argv[2] ?? "../src/synapse_otel/ui/web/static";
 await mkdir(folder, { recursive: true });
 await build({
   entryPoints: { app: "src/main.tsx" },

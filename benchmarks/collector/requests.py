@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from synapse_otel import semconv
 from synapse_otel.journal.frames import Log, Scope, Span, reference
-from synapse_otel.shipper.encode_logs import log_record
-from synapse_otel.shipper.encode_metrics import gauge_points, metric, sum_point
-from synapse_otel.shipper.encode_request import Group, request
-from synapse_otel.shipper.encode_spans import span
-from synapse_otel.shipper.encode_values import resource, scope
+from synapse_otel.otlp.encode.logs import log_record
+from synapse_otel.otlp.encode.metrics import gauge_points, metric, sum_point
+from synapse_otel.otlp.encode.request import Group, request
+from synapse_otel.otlp.encode.spans import span
+from synapse_otel.otlp.encode.values import resource, scope
 
 SENT: Final = b"sent at "
 """Stands in a body before 16 hexadecimal digits, the Unix time in ns at which the request was sent."""

@@ -37,7 +37,7 @@ def orders() -> dict[str, Any]:
     """Tell with what orders a job would start its shipper."""
     import msgspec
 
-    from synapse_otel.pipeline import Pipeline
+    from synapse_otel.runtime.process import Pipeline
     from synapse_otel.settings import load_settings
 
     settings = load_settings()

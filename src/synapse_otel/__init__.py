@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synapse_otel._version import __version__
-    from synapse_otel.environment import child_environment
-    from synapse_otel.lifecycle import configure, job
     from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
     from synapse_otel.plugins.models.logger import LogLevel
+    from synapse_otel.runtime.child_environment import child_environment
+    from synapse_otel.runtime.job import configure, job
     from synapse_otel.settings import SettingsError
 
 __all__ = [
@@ -30,9 +30,9 @@ _HOMES = {
     "RuntimeContext": "synapse_otel.plugins.context",
     "SettingsError": "synapse_otel.settings",
     "__version__": "synapse_otel._version",
-    "child_environment": "synapse_otel.environment",
-    "configure": "synapse_otel.lifecycle",
-    "job": "synapse_otel.lifecycle",
+    "child_environment": "synapse_otel.runtime.child_environment",
+    "configure": "synapse_otel.runtime.job",
+    "job": "synapse_otel.runtime.job",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from synapse_otel.contained import let_through
+from synapse_otel._guard import let_through
 
 TEXT_LIMIT: Final = 16_384
 """Characters of a text; a longer one is cut, and says so."""

@@ -13,7 +13,7 @@ Every call of a logger's public methods is checked and recorded first, then show
 from __future__ import annotations
 
 from synapse_otel.plugins.loggers.base import BaseLogger
-from synapse_otel.plugins.loggers.console import ConsoleLogger
+from synapse_otel.plugins.loggers.console.logger import ConsoleLogger
 from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.loggers.platform import BackendLogger, JobLogger, LoggerBackend, TqdmLogger
 from synapse_otel.plugins.loggers.tee import TeeLogger

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import Final
 
-from synapse_otel.contained import let_through
+from synapse_otel._guard import let_through
 
 
 def say(line: str) -> None:

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 from synapse_otel import semconv
-from synapse_otel.recording.state import RunState, classify
+from synapse_otel.runs.state import RunState, classify
 from synapse_otel.settings import Settings
 from tests.alerts.telemetry import Point
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from synapse_otel.journal.files.locks import holder
 from synapse_otel.journal.folder import SHIP_LOCK
-from synapse_otel.journal.locks import holder
 from tests.alerts.hurried import hurried
 from tests.collector.prometheuses import Prometheus
-from tests.reading.runs import command
+from tests.runs.runs import command
 from tools.stack.polling import eventually
 from tools.stack.stack import Stack
 

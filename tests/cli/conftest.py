@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.reading.conftest import failure, killed, many, success
+from tests.runs.conftest import failure, killed, many, success
 
 __all__ = ["failure", "killed", "many", "success"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reading.runs import COMMAND, command, environment
+from tests.runs.runs import COMMAND, command, environment
 from tests.sink import Sink
 
 pytestmark = pytest.mark.once

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from synapse_otel.account import Account
-from synapse_otel.cli.job_details import details
-from synapse_otel.cli.job_table import fitted_table, whole_table
+from synapse_otel.cli.jobs.details import details
+from synapse_otel.cli.jobs.table import fitted_table, whole_table
+from synapse_otel.journal.account import Account
 from synapse_otel.journal.folder import Run
-from synapse_otel.recording import JobOverview, Overview, RunState
-from synapse_otel.report.glyphs import ASCII, UNICODE
+from synapse_otel.runs import JobOverview, Overview, RunState
+from synapse_otel.ui.glyphs import ASCII, UNICODE
 from tests.plugins.terminal import shown
-from tests.reading.runs import COMMAND, environment
+from tests.runs.runs import COMMAND, environment
 
 pytestmark = pytest.mark.once
 

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from synapse_otel.journal.folder import Exit, segment_path, write_exit
-from synapse_otel.recording import Overview, Recording, RunState, run_groups
-from synapse_otel.recording.state import stalled
-from tests.reading.conftest import only
-from tests.reading.runs import JOB_ID, command, run, start
+from synapse_otel.runs import Overview, Recording, RunState, run_groups
+from synapse_otel.runs.state import stalled
+from tests.runs.conftest import only
+from tests.runs.runs import JOB_ID, command, run, start
 from tests.sink import Answer, Sink
 
 pytestmark = pytest.mark.once

@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
-from synapse_otel.plugins.loggers import amounts
-from synapse_otel.plugins.loggers.bars import bar_rows, glyphs_for
+from synapse_otel.plugins.loggers.console import amounts
+from synapse_otel.plugins.loggers.console.terminal.bars import bar_rows, glyphs_for
 from synapse_otel.plugins.loggers.track import Track
-from synapse_otel.report.words import clock, duration, number, offset
 from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.readings import PROGRESS
-from tests.reading.runs import command, environment
+from synapse_otel.ui.formats import clock, duration, number, offset
+from tests.runs.runs import command, environment
 from tests.sink import Sink
 
 pytestmark = pytest.mark.once

@@ -14,16 +14,16 @@ import termios
 
 import pytest
 
-from synapse_otel.cli.child import Status
-from synapse_otel.cli.stderr_tap import last_lines
+from synapse_otel.cli.run.child import Status
+from synapse_otel.cli.run.stderr_tap import last_lines
+from synapse_otel.journal.files.locks import is_locked
 from synapse_otel.journal.folder import read_exit, read_run
-from synapse_otel.journal.locks import is_locked
-from synapse_otel.shipper.orders import lock_path
+from synapse_otel.shipper.configuration import lock_path
 from tests.cli.watching import job, start, told
 from tests.eventually import eventually
-from tests.reading.conftest import only
-from tests.reading.ports import free_port
-from tests.reading.runs import COMMAND, environment
+from tests.runs.conftest import only
+from tests.runs.ports import free_port
+from tests.runs.runs import COMMAND, environment
 from tests.sink import Sink, attributes
 
 pytestmark = pytest.mark.once

@@ -10,11 +10,11 @@ import threading
 
 import pytest
 
-from synapse_otel.recording import Overview
+from synapse_otel.runs import Overview
 from tests.cli.watching import start, told
 from tests.eventually import eventually
-from tests.reading.conftest import only
-from tests.reading.runs import run
+from tests.runs.conftest import only
+from tests.runs.runs import run
 from tests.sink import ACCEPT, Answer, attributes
 
 pytestmark = pytest.mark.once

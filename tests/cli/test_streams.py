@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.reading.runs import command, environment
+from tests.runs.runs import command, environment
 
 pytestmark = pytest.mark.once
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.reading.runs import COMMAND, environment
+from tests.runs.runs import COMMAND, environment
 
 JOBS = Path(__file__).with_name("jobs.py")
 

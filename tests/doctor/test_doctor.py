@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 
 from synapse_otel import semconv
 from synapse_otel.cli.app import app
-from synapse_otel.doctor import Level, examine, of_journals
+from synapse_otel.doctor import Level, examine
+from synapse_otel.doctor.checks import journals as of_journals
 from synapse_otel.explained import Check
-from tests.reading.conftest import killed
-from tests.reading.runs import command, run
+from tests.runs.conftest import killed
+from tests.runs.runs import command, run
 from tests.sink import Answer, Sink, body, partial
 
 __all__ = ["killed"]
@@ -170,7 +171,7 @@ def test_a_port_of_another_protocol(monkeypatch):
 @pytest.mark.parametrize(("ahead", "words"), [(-3600, "behind"), (3600, "ahead of")])
 def test_a_clock_that_goes_wrong(sink, monkeypatch, ahead, words):
     ours = SimpleNamespace(time=lambda: time.time() + ahead, monotonic=time.monotonic)
-    monkeypatch.setattr("synapse_otel.doctor.of_endpoints.time", ours)  # the server, in this process, has the other
+    monkeypatch.setattr("synapse_otel.doctor.checks.endpoints.time", ours)  # the server, in this process, has the other
     [clock] = found("endpoint", "clock")
     assert clock.level is Level.WARNING
     assert words in clock.text

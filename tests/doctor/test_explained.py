@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from synapse_otel.cli.app import app
 from synapse_otel.cli.codes import UNHEALTHY
-from tests.reading.ports import free_port
+from tests.runs.ports import free_port
 
 pytestmark = pytest.mark.once
 

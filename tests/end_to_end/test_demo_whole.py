@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from synapse_otel.recording import Recording
-from synapse_otel.recording.entries import LogEntry, Series
+from synapse_otel.runs import Recording
+from synapse_otel.runs.entries import LogEntry, Series
 from synapse_otel.semconv import JOB_METRIC
 from tools.stack.polling import eventually
 from tools.stack.query import Span, equal_fields, jaeger_trace, log_records, prometheus_series

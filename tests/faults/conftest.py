@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.running import Place
-from tests.reading.ports import free_port
+from tests.runs.ports import free_port
 from tests.sink import Sink
 
 

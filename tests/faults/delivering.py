@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from synapse_otel.account import Account, account_of
+from synapse_otel.journal.account import Account, account_of
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.folder import read_run
 from synapse_otel.journal.frames import Signal
-from synapse_otel.shipper import signal_sender
-from synapse_otel.shipper.backoff import Backoff
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.otlp.backoff import Backoff
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper.pipelines import signal_sender
+from synapse_otel.shipper.service import Shipper
 from tests.sink import Sink, body
 
 PATHS = {Signal.LOGS: "/v1/logs", Signal.METRICS: "/v1/metrics", Signal.TRACES: "/v1/traces"}

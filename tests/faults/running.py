@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from synapse_otel.journal.files.locks import holder
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.journal.locks import holder
-from synapse_otel.pipeline import read_salt
+from synapse_otel.runtime.process import read_salt
 from synapse_otel.settings import DEFAULT_ENDPOINT
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.orders import Orders
-from synapse_otel.shipper.start import ensure_shipper, is_shipping
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper.configuration import Orders
+from synapse_otel.shipper.launch import ensure_shipper, is_shipping
 from tests.eventually import eventually
 
 JOBS = Path(__file__).with_name("jobs.py")

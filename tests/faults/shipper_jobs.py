@@ -10,13 +10,13 @@ import msgspec
 from opentelemetry import trace
 
 import synapse_otel
-from synapse_otel import pipeline
 from synapse_otel.loggers import NoOpLogger
-from synapse_otel.shipper import start
+from synapse_otel.runtime import process as pipeline
+from synapse_otel.shipper import launch as start
 
 HESITANT = """
 import time
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.shipper.service import Shipper
 stop = Shipper.stop
 def hesitate(self):
     stop(self)

@@ -15,8 +15,8 @@ from rich.console import Console
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Signal
-from synapse_otel.recording import Recording
-from synapse_otel.report import Report
+from synapse_otel.runs import Recording
+from synapse_otel.ui.printed import Report
 from tests.eventually import eventually
 from tests.sink import attributes, body
 

@@ -18,7 +18,7 @@ from synapse_otel.journal.cursor import cursor_path, read_cursor, write_cursor
 from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, read_run, run_folders, segment_numbers, segment_path
 from synapse_otel.journal.frames import FORMAT_VERSION, Kind, Signal
 from synapse_otel.journal.reader import JournalReader
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.shipper.service import Shipper
 from tests.sink import attributes, body
 
 pytestmark = pytest.mark.once

@@ -247,7 +247,7 @@ def _is_zombie(pid):
 @pytest.mark.once
 def test_of_two_shippers_started_at_once_one_remains(sink, place):
     place.root.mkdir(mode=0o700)
-    from synapse_otel.shipper import start
+    from synapse_otel.shipper import launch as start
 
     orders = place.orders()
     for _ in range(4):

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.recording import Recording
-from tests.reading.runs import environment
+from synapse_otel.runs import Recording
+from tests.runs.runs import environment
 
 pytestmark = pytest.mark.once
 

@@ -15,21 +15,21 @@ import pytest
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.files.lock_holder import Holder, Role, Sign, read_holder, started
+from synapse_otel.journal.files.lock_holder import place as here
 from synapse_otel.journal.folder import SHIP_LOCK
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.journal.holder import Holder, Role, Sign, read_holder, started
-from synapse_otel.journal.holder import place as here
-from synapse_otel.shipper.orders import lock_path
-from synapse_otel.shipper.outcome import Accepted
-from synapse_otel.shipper.replacing import SILENT_SECONDS, TOLD_SECONDS, end
-from synapse_otel.shipper.suspects import Tally
-from synapse_otel.shipper.tracked import TrackedJournal
+from synapse_otel.otlp.outcome import Accepted
+from synapse_otel.shipper.claimed_journal import TrackedJournal
+from synapse_otel.shipper.configuration import lock_path
+from synapse_otel.shipper.end_hung import SILENT_SECONDS, TOLD_SECONDS, end
+from synapse_otel.shipper.pipelines.poison_records import Tally
 from tests.eventually import eventually
 from tests.faults.running import Place
 from tests.faults.test_kill import check_account
 from tests.faults.test_shipper_process import is_delivered, messages
-from tests.reading.ports import free_port
-from tests.reading.runs import COMMAND
+from tests.runs.ports import free_port
+from tests.runs.runs import COMMAND
 from tests.sink import HANG, Answer, Sink, attributes, body
 
 pytestmark = pytest.mark.once

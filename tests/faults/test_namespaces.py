@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from synapse_otel.shipper.orders import ORDERS_VARIABLE
-from synapse_otel.shipper.start import _PACKAGES, _PROGRAM
+from synapse_otel.shipper.configuration import ORDERS_VARIABLE
+from synapse_otel.shipper.launch import _PACKAGES, _PROGRAM
 from tests.eventually import eventually
 from tests.faults.running import JOBS, Place
 from tests.faults.test_shipper_process import is_delivered, messages

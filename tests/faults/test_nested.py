@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from synapse_otel.otel_seam import SeverityNumber, get_logger_provider
+from synapse_otel._otel_private import SeverityNumber, get_logger_provider
 from synapse_otel.testing import recorded_job
 
 DEPTH = 100_000

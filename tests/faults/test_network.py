@@ -27,7 +27,7 @@ from synapse_otel.journal.frames import Signal
 from tests.eventually import eventually
 from tests.faults import servers
 from tests.faults.running import Place
-from tests.reading.ports import free_port
+from tests.runs.ports import free_port
 from tests.sink import ACCEPT, Answer, Request, Sink, body
 from tests.sink_grpc import GrpcSink
 

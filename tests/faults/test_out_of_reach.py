@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.recorder.recorder import spare_roots
+from synapse_otel.sdk.recorder import spare_roots
 
 FAILS = """
 import os, synapse_otel

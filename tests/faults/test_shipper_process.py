@@ -21,10 +21,10 @@ from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.shipper import start
-from synapse_otel.shipper.orders import log_path
-from synapse_otel.shipper.shipper import Shipper
-from synapse_otel.shipper.start import ensure_shipper
+from synapse_otel.shipper import launch as start
+from synapse_otel.shipper.configuration import log_path
+from synapse_otel.shipper.launch import ensure_shipper
+from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
 from tests.faults.running import Place, cpu_seconds, resident_mebibytes
 from tests.faults.running import descriptors as descriptors_of

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from synapse_otel.account import account_of
+from synapse_otel.journal.account import account_of
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.frames import Signal
-from synapse_otel.recorder.recorder import spare_roots
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.sdk.recorder import spare_roots
+from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
 from tests.sink import attributes, body
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reading.runs import command, environment
+from tests.runs.runs import command, environment
 from tests.sink import Sink, attributes
 
 pytestmark = pytest.mark.once
@@ -26,11 +26,11 @@ with synapse_otel.job("train", plugin="odd") as ctx:
 raise SystemExit(7)
 """
 AS_ANOTHER = """
-import concurrent.futures.thread, os, pwd, psutil, synapse_otel.shipper.sender, synapse_otel.shipper.shipper
-import synapse_otel.pipeline, synapse_otel.plugins.context, synapse_otel.settings, opentelemetry.sdk.resources
+import concurrent.futures.thread, os, pwd, psutil, synapse_otel.otlp.http_sender, synapse_otel.shipper.service
+import synapse_otel.runtime.process, synapse_otel.plugins.context, synapse_otel.settings, opentelemetry.sdk.resources
 from opentelemetry.sdk.resources import Resource; Resource.create()
-from synapse_otel.recorder.resource import make_resource; make_resource({})
-from synapse_otel.recorder import resource; resource.say_once.__globals__["_said"].clear()
+from synapse_otel.sdk.resource import make_resource; make_resource({})
+from synapse_otel.sdk import resource; resource.say_once.__globals__["_said"].clear()
 "x".encode("idna"); os.setgid(%d); os.setuid(%d)
 """
 """To another user, who could not load the modules of this one."""

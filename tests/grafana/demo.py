@@ -22,9 +22,9 @@ import yaml
 
 from synapse_otel import semconv
 from synapse_otel.journal.frames import Scope
-from synapse_otel.shipper import encode_values
-from synapse_otel.shipper.encode_metrics import points_of
-from synapse_otel.shipper.encode_request import Group, request
+from synapse_otel.otlp.encode import values as encode_values
+from synapse_otel.otlp.encode.metrics import points_of
+from synapse_otel.otlp.encode.request import Group, request
 from tests.collector.prometheuses import COLLECTOR, Prometheus
 from tools.stack.stack import Stack
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from synapse_otel import semconv
-from synapse_otel.signals.levels import LEVELS
+from synapse_otel.mapping.levels import LEVELS
 from tests.grafana.asking import FOLDER, read
 from tests.grafana.provisioning import LOKI_PROVISIONING, PROVISIONING, ROOT, loaded, plain, source, sources
 from tools.collector.names import known

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.recording import Recording
+from synapse_otel.runs import Recording
 from tests.wheels import needs
 
 pytestmark = pytest.mark.once

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from synapse_otel.journal.folder import read_run
-from synapse_otel.recording import Recording
-from synapse_otel.view.gathering import Gathered
+from synapse_otel.runs import Recording
+from synapse_otel.runs.live.followed_run import Gathered
 from tests.faults.running import Ended, Place
 from tests.sink import Sink, attributes
 

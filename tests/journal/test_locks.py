@@ -12,8 +12,8 @@ import sys
 
 import pytest
 
-from synapse_otel.journal import locks
-from synapse_otel.journal.locks import FileLock, holder, is_locked
+from synapse_otel.journal.files import locks
+from synapse_otel.journal.files.locks import FileLock, holder, is_locked
 
 needs_file_locks = pytest.mark.skipif(locks._SET_LOCK is None, reason="no locks of open file descriptions here")
 
@@ -28,7 +28,7 @@ def lock(tmp_path):
 
 def asked_elsewhere(lock, question="is_locked"):
     program = (
-        f"import sys; from pathlib import Path; from synapse_otel.journal.locks import {question}\n"
+        f"import sys; from pathlib import Path; from synapse_otel.journal.files.locks import {question}\n"
         f"print({question}(Path(sys.argv[1])))"
     )
     return subprocess.check_output([sys.executable, "-c", program, lock.path], text=True).strip()

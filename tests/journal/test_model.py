@@ -25,10 +25,10 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.journal.writer import JournalWriter
-from synapse_otel.shipper.delivery import INVALID
-from synapse_otel.shipper.outcome import Accepted, Invalid, Retry
-from synapse_otel.shipper.suspects import Tally
-from synapse_otel.shipper.tracked import TrackedJournal
+from synapse_otel.otlp.outcome import Accepted, Invalid, Retry
+from synapse_otel.shipper.claimed_journal import TrackedJournal
+from synapse_otel.shipper.pipelines.delivery import INVALID
+from synapse_otel.shipper.pipelines.poison_records import Tally
 from tests.journal.power import Disk
 from tests.sink import attributes
 

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from synapse_otel.journal.locks import FileLock, is_locked
-from synapse_otel.journal.state import (
+from synapse_otel.journal.files.locks import FileLock, is_locked
+from synapse_otel.journal.state_block import (
     BLOCK_SIZE,
     SLOT_COUNT,
     SLOT_SIZE,
@@ -170,7 +170,7 @@ def test_what_a_progress_says():
 
 def other_process_says(path):
     program = (
-        "import sys; from pathlib import Path; from synapse_otel.journal.locks import is_locked\n"
+        "import sys; from pathlib import Path; from synapse_otel.journal.files.locks import is_locked\n"
         "print(is_locked(Path(sys.argv[1])))"
     )
     return subprocess.run([sys.executable, "-c", program, path], check=True, capture_output=True, text=True).stdout
@@ -218,7 +218,7 @@ def test_a_lock_is_not_inherited_by_the_child_of_a_fork_and_not_lost_by_its_end(
 
 def test_a_lock_is_released_when_its_process_is_killed(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from synapse_otel.journal.locks import FileLock\n"
+        "import sys; from pathlib import Path; from synapse_otel.journal.files.locks import FileLock\n"
         "lock = FileLock(Path(sys.argv[1])); print(lock.acquire(), flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -9,9 +9,9 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from synapse_otel.mapping.instruments import BLOCK
+from synapse_otel.mapping.job import Job
 from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
-from synapse_otel.signals.instruments import BLOCK
-from synapse_otel.signals.job import Job
 
 
 class SampleList:

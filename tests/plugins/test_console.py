@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from synapse_otel.loggers import ConsoleLogger, NoOpLogger, TeeLogger
-from synapse_otel.plugins.loggers import console, pace, track
-from synapse_otel.plugins.loggers.amounts import duration, number, rate, remaining
-from synapse_otel.plugins.loggers.lines import compact
+from synapse_otel.plugins.loggers import track
+from synapse_otel.plugins.loggers.console import logger as console
+from synapse_otel.plugins.loggers.console import pace
+from synapse_otel.plugins.loggers.console.amounts import duration, number, rate, remaining
+from synapse_otel.plugins.loggers.console.lines import compact
 from synapse_otel.plugins.loggers.track import Track
 from synapse_otel.plugins.steps import Orchestrator
 from tests.plugins.recording import context_of

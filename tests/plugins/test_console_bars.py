@@ -9,11 +9,13 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from synapse_otel.loggers import ConsoleLogger
-from synapse_otel.plugins.loggers import area, live, pace, track
-from synapse_otel.plugins.loggers.bars import ASCII, UNICODE, bar_rows
-from synapse_otel.plugins.loggers.escaping import escaped, lines_of
+from synapse_otel.plugins.loggers import track
+from synapse_otel.plugins.loggers.console import live, pace
+from synapse_otel.plugins.loggers.console.escaping import escaped, lines_of
+from synapse_otel.plugins.loggers.console.terminal import live_region as area
+from synapse_otel.plugins.loggers.console.terminal.bars import ASCII, UNICODE, bar_rows
+from synapse_otel.plugins.loggers.console.terminal.cursor_tracker import Trail
 from synapse_otel.plugins.loggers.track import Track
-from synapse_otel.plugins.loggers.trail import Trail
 from tests.plugins.recording import context_of
 from tests.plugins.screen import VirtualScreen
 from tests.plugins.test_console import Clock

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from synapse_otel.loggers import ConsoleLogger
-from synapse_otel.plugins.loggers.outlet import Outlet
+from synapse_otel.plugins.loggers.console.terminal.nonblocking import Outlet
 from tests.plugins.recording import context_of
 from tests.plugins.terminal import environment
 
@@ -47,8 +47,8 @@ def test_a_reader_that_leaves_does_not_fail_the_job():
 
 
 def test_a_reader_that_stops_is_not_waited_for_again_and_misses_only_what_is_too_much(monkeypatch):
-    monkeypatch.setattr("synapse_otel.plugins.loggers.outlet.PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr("synapse_otel.plugins.loggers.outlet._KEPT_BYTES", 1000)
+    monkeypatch.setattr("synapse_otel.plugins.loggers.console.terminal.nonblocking.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("synapse_otel.plugins.loggers.console.terminal.nonblocking._KEPT_BYTES", 1000)
     reading, writing = os.pipe()
     outlet = Outlet(writing)
     for number in range(20_000):  # at 0.2 s each, this would take more than an hour
@@ -69,7 +69,7 @@ def test_a_reader_that_stops_is_not_waited_for_again_and_misses_only_what_is_too
 
 
 def test_what_nobody_has_read_is_said_at_the_end(recorded, monkeypatch, caplog):
-    monkeypatch.setattr("synapse_otel.plugins.loggers.outlet.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("synapse_otel.plugins.loggers.console.terminal.nonblocking.PATIENCE_SECONDS", 0.05)
     reading, writing = os.pipe()
     with os.fdopen(writing, "w", closefd=True) as stream, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stream)

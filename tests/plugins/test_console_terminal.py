@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from synapse_otel.cli.stderr_tap import last_lines
+from synapse_otel.cli.run.stderr_tap import last_lines
 from tests.plugins.terminal import Terminal, shown
 
 BEGIN = """

@@ -8,9 +8,9 @@ from unittest.mock import MagicMock, Mock
 import pytest
 
 from synapse_otel.loggers import BackendLogger, BaseLogger, ConsoleLogger, JobLogger, NoOpLogger, TeeLogger, TqdmLogger
+from synapse_otel.mapping import span_scope as mapping
 from synapse_otel.plugins.loggers import platform, track
 from synapse_otel.plugins.models.logger import LogEntry, LogLevel
-from synapse_otel.signals import scope as mapping
 from tests.plugins.recording import context_of
 
 

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from synapse_otel.loggers import NoOpLogger
+from synapse_otel.mapping.active import CURRENT
+from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.plugins.steps import Orchestrator
-from synapse_otel.signals.active import CURRENT
-from synapse_otel.signals.start import JobSpec, start_job
 from tests.plugins.recording import context_of
 from tests.plugins.workflows import Shared, Step, registry_of
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from synapse_otel.recording import Recording
+from synapse_otel.runs import Recording
 from tests.eventually import eventually
 from tests.faults.running import Place
 from tests.processes.conftest import complete
-from tests.reading.ports import free_port
+from tests.runs.ports import free_port
 from tests.sink import Sink, attributes, body
 
 pytestmark = pytest.mark.once

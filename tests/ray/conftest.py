@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from synapse_otel.journal.folder import Run, read_run, run_folders, spare_roots
-from synapse_otel.recording import Overview, run_groups
+from synapse_otel.runs import Overview, run_groups
 from tests.eventually import eventually
 from tests.faults.running import Place
 from tests.faults.test_exit import all_complete

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from synapse_otel.journal.state import SlotValue
-from synapse_otel.recording.state import RunState
-from synapse_otel.recording.workers import Told, one_account
+from synapse_otel.journal.state_block import SlotValue
+from synapse_otel.runs.state import RunState
+from synapse_otel.runs.workers import Told, one_account
 from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.readings import SlotKind
 from synapse_otel.settings.travelling import packed, unpacked

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from synapse_otel.recording import Overview, run_groups
+from synapse_otel.runs import Overview, run_groups
 from tests.faults.running import REPOSITORY, Place
 from tests.sink import Sink, attributes
 from tests.wheels import needs

@@ -6,16 +6,17 @@ from threading import Thread
 
 import pytest
 
-from synapse_otel.account import account_of
 from synapse_otel.journal import liveness
+from synapse_otel.journal.account import account_of
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, segment_numbers
 from synapse_otel.journal.frames import Kind, Signal, encode
-from synapse_otel.recording import emitted_records
-from synapse_otel.shipper import journals, tracked
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.runs import emitted_records
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper import claimed_journal as tracked
+from synapse_otel.shipper import claims as journals
+from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
 from tests.sink import body
 

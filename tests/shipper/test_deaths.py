@@ -10,9 +10,9 @@ from threading import Timer
 import pytest
 
 from synapse_otel.journal.creation import create_journal
+from synapse_otel.journal.files.locks import is_locked
 from synapse_otel.journal.folder import ALIVE_LOCK, run_folders
-from synapse_otel.journal.locks import is_locked
-from synapse_otel.shipper.deaths import Deaths, can_hear
+from synapse_otel.shipper.process_watch import Deaths, can_hear
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.skipif(not can_hear(), reason="the system does not tell")
@@ -28,7 +28,7 @@ sys.stdin.read()
 LOOK = """
 import sys
 from pathlib import Path
-from synapse_otel.journal.locks import is_locked
+from synapse_otel.journal.files.locks import is_locked
 print(is_locked(Path(sys.argv[1])))
 """
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synapse_otel.journal.frames import Signal
-from synapse_otel.shipper.batch import Item
-from synapse_otel.shipper.delivery import INVALID, POISON, REJECTED, Outbox
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
-from synapse_otel.shipper.signal_sender import SignalSender
+from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper.pipelines.delivery import INVALID, POISON, REJECTED, Outbox
+from synapse_otel.shipper.pipelines.queue import Item
+from synapse_otel.shipper.pipelines.signal_sender import SignalSender
 
 pytestmark = pytest.mark.once
 

@@ -8,15 +8,18 @@ from threading import Thread
 
 import pytest
 
-from synapse_otel.account import account_of
 from synapse_otel.journal import frames
+from synapse_otel.journal.account import account_of
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.shipper import delivery, lane, shipper, signal_sender, suspects
-from synapse_otel.shipper.backoff import Backoff
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.otlp.backoff import Backoff
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper import service as shipper
+from synapse_otel.shipper.pipelines import base as lane
+from synapse_otel.shipper.pipelines import delivery, signal_sender
+from synapse_otel.shipper.pipelines import poison_records as suspects
+from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
 from tests.sink import ACCEPT, Answer, body
 

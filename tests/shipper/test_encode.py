@@ -11,11 +11,11 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from synapse_otel.journal import frames
-from synapse_otel.shipper import encode_metrics
-from synapse_otel.shipper.encode_logs import log_record
-from synapse_otel.shipper.encode_request import Group, request
-from synapse_otel.shipper.encode_spans import span
-from synapse_otel.shipper.encode_values import DEEPEST, any_value, resource, scope
+from synapse_otel.otlp.encode import metrics as encode_metrics
+from synapse_otel.otlp.encode.logs import log_record
+from synapse_otel.otlp.encode.request import Group, request
+from synapse_otel.otlp.encode.spans import span
+from synapse_otel.otlp.encode.values import DEEPEST, any_value, resource, scope
 
 pytestmark = pytest.mark.once
 

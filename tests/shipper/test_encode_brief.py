@@ -9,9 +9,9 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from synapse_otel.journal.frames import Brief, Template
 from synapse_otel.journal.templates import Templates
-from synapse_otel.shipper.encode_brief import BriefEncoder
-from synapse_otel.shipper.encode_logs import log_record
-from synapse_otel.shipper.lane_logs import redacted
+from synapse_otel.otlp.encode.brief_logs import BriefEncoder
+from synapse_otel.otlp.encode.logs import log_record
+from synapse_otel.shipper.pipelines.logs import redacted
 
 pytestmark = pytest.mark.once
 

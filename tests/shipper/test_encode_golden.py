@@ -19,11 +19,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from synapse_otel.journal import frames
-from synapse_otel.shipper import encode_metrics
-from synapse_otel.shipper.encode_logs import log_record
-from synapse_otel.shipper.encode_request import Group, request
-from synapse_otel.shipper.encode_spans import span
-from synapse_otel.shipper.encode_values import resource, scope
+from synapse_otel.otlp.encode import metrics as encode_metrics
+from synapse_otel.otlp.encode.logs import log_record
+from synapse_otel.otlp.encode.request import Group, request
+from synapse_otel.otlp.encode.spans import span
+from synapse_otel.otlp.encode.values import resource, scope
 
 pytestmark = pytest.mark.once
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_otel.shipper.wire import Cache, delimited, number, signed, tag, text, unsigned64, varint
+from synapse_otel.otlp.encode.wire import Cache, delimited, number, signed, tag, text, unsigned64, varint
 
 pytestmark = pytest.mark.once
 

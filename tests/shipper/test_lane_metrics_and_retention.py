@@ -13,11 +13,11 @@ from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import Exit, write_exit
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.journal.state import StateBlock
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.orders import Limits
+from synapse_otel.journal.state_block import StateBlock
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.retention import delete_leftovers
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.shipper.service import Shipper
 
 pytestmark = pytest.mark.once
 

@@ -11,9 +11,9 @@ import pytest
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.shipper.destination import Destination, Endpoint
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper.launch import ensure_shipper
 from synapse_otel.shipper.process import Orders
-from synapse_otel.shipper.start import ensure_shipper
 from tests.eventually import eventually
 from tests.faults.running import Place
 from tests.sink_grpc import GrpcSink

@@ -10,12 +10,12 @@ import pytest
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.files.lock_holder import Role, Sign
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.journal.holder import Role, Sign
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.pace import AT_ONCE, SPARING, Courtesy, Pace
+from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.process import Orders, make_shipper
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.shipper.service import Shipper
+from synapse_otel.shipper.throttle import AT_ONCE, SPARING, Courtesy, Pace
 from tests.eventually import eventually
 from tests.sink import ACCEPT, HANG
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from synapse_otel.account import account_of
 from synapse_otel.journal import frames
+from synapse_otel.journal.account import account_of
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import cursor_path, read_cursor
+from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import folder_size
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.writer import JournalWriter
-from synapse_otel.recording import emitted_records
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.orders import Limits
+from synapse_otel.runs import emitted_records
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.retention import Retention
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.shipper.service import Shipper
 from tests.sink import Answer, Sink, body
 
 pytestmark = pytest.mark.once

@@ -11,15 +11,15 @@ import time
 import pytest
 
 from synapse_otel import semconv
-from synapse_otel.account import account_of
 from synapse_otel.journal import frames
+from synapse_otel.journal.account import account_of
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.frames import Kind, Signal
-from synapse_otel.shipper.destination import Destination, Endpoint
+from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.self_telemetry import QueueAge
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.shipper.service import Shipper
 from tests.sink import ACCEPT, Answer, partial
 
 NAMES = {metric.name for metric in semconv.SELF_METRICS}

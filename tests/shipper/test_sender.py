@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from synapse_otel.journal.frames import Signal
-from synapse_otel.shipper.answers import LARGEST_ANSWER
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.outcome import Accepted, Invalid, Refused, Retry, TooLarge
-from synapse_otel.shipper.sender import Sender
+from synapse_otel.otlp.http_responses import LARGEST_ANSWER
+from synapse_otel.otlp.http_sender import Sender
+from synapse_otel.otlp.outcome import Accepted, Invalid, Refused, Retry, TooLarge
+from synapse_otel.settings.destination import Destination, Endpoint
 
 BODY = b"request" * 1000
 

@@ -8,8 +8,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from synapse_otel.journal.frames import Signal
-from synapse_otel.shipper.answers import Answer, outcome, retry_after_seconds
-from synapse_otel.shipper.outcome import Accepted, Invalid, Refused, Retry, TooLarge
+from synapse_otel.otlp.http_responses import Answer, outcome, retry_after_seconds
+from synapse_otel.otlp.outcome import Accepted, Invalid, Refused, Retry, TooLarge
 
 NOW = 1_700_000_000.0
 PROTOBUF = "application/x-protobuf"

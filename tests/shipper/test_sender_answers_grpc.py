@@ -3,8 +3,8 @@
 import grpc
 import pytest
 
-from synapse_otel.shipper.answers_grpc import failure, retry_delay_seconds
-from synapse_otel.shipper.outcome import Invalid, Refused, Retry, TooLarge
+from synapse_otel.otlp.grpc_responses import failure, retry_delay_seconds
+from synapse_otel.otlp.outcome import Invalid, Refused, Retry, TooLarge
 from tests.sink_grpc import retry_info
 
 MEANINGS = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synapse_otel.shipper.backoff import Backoff
+from synapse_otel.otlp.backoff import Backoff
 
 
 class Clock:

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from synapse_otel.journal.frames import Signal
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.target import place
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.settings.endpoint import place
 
 SECRET = "hunter2"
 LOGS = Endpoint(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synapse_otel import semconv
-from synapse_otel.recording import LogKind, Recording, Span, run_groups
+from synapse_otel.runs import LogKind, Recording, Span, run_groups
 
 
 @dataclass

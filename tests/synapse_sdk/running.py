@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pytest
 
-from synapse_otel.recording import Span
+from synapse_otel.runs import Span
 from tests.eventually import eventually
 from tests.synapse_sdk import normalise
 from tests.synapse_sdk.cases import Case

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from synapse_otel.shipper.shipper import Shipper
+from synapse_otel.shipper.service import Shipper
 from synapse_otel.shipper.usage.sampler import Sampler
 from tests.faults.running import Place
 from tests.sink import Sink

@@ -11,7 +11,7 @@ import pytest
 from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit, write_exit
 from synapse_otel.journal.usage import read_usage
-from synapse_otel.recording import Overview
+from synapse_otel.runs import Overview
 from synapse_otel.shipper.usage.cgroup import CGROUPS, Cgroup, oom_kills
 from tests.eventually import eventually
 from tests.sink import attributes

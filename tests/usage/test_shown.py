@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from synapse_otel.journal.usage import UsageWriter
-from synapse_otel.recording import Recording, run_usage
-from synapse_otel.view.gathering import Gathered
-from tests.reading.runs import command, run, start
-from tests.reading.test_report import line_with, shown
+from synapse_otel.runs import Recording, run_usage
+from synapse_otel.runs.live.followed_run import Gathered
+from tests.runs.runs import command, run, start
+from tests.runs.test_report import line_with, shown
+from tests.ui.conftest import only
+from tests.ui.test_server import client_of, run_of
 from tests.usage.used import GIBIBYTE, sample, write
-from tests.view.conftest import only
-from tests.view.test_server import client_of, run_of
 
 pytestmark = pytest.mark.once
 

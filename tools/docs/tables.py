@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, Final
 
 from synapse_otel import _text, semconv
-from synapse_otel.journal import folder, frames, state, usage
+from synapse_otel.journal import folder, frames, usage
+from synapse_otel.journal import state_block as state
+from synapse_otel.mapping import job, metric_series, values
+from synapse_otel.mapping.levels import LEVELS
 from synapse_otel.semconv import event_budget, exceptions
 from synapse_otel.semconv.readings import SlotKind
-from synapse_otel.signals import job, values
-from synapse_otel.signals import metrics as metric_series
-from synapse_otel.signals.levels import LEVELS
 from tools.docs import api, commands
 from tools.docs.markdown import attribute_docs, code, constant_docs, literal_block, prose, table
 from tools.docs.prometheus import label, series

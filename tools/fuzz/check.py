@@ -13,9 +13,9 @@ from synapse_otel.journal.cursor import cursor_path
 from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, read_run, segment_path
 from synapse_otel.journal.frames import Kind, Signal
 from synapse_otel.journal.reader import JournalReader
-from synapse_otel.shipper.outcome import Accepted
-from synapse_otel.shipper.suspects import Tally
-from synapse_otel.shipper.tracked import TrackedJournal
+from synapse_otel.otlp.outcome import Accepted
+from synapse_otel.shipper.claimed_journal import TrackedJournal
+from synapse_otel.shipper.pipelines.poison_records import Tally
 
 STEPS = 1_000
 """More steps than any small journal takes."""

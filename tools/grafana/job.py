@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from synapse_otel import semconv
-from synapse_otel.signals.levels import LEVELS
+from synapse_otel.mapping.levels import LEVELS
 from tools.grafana import looks, marks, names, panels, tables, variables
 from tools.grafana.boards import Section, board
 from tools.grafana.links import JOB

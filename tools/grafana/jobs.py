@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from synapse_otel import semconv
-from synapse_otel.recording.state import RunState
+from synapse_otel.runs.state import RunState
 from tools.grafana import looks, names, panels, tables, variables
 from tools.grafana.boards import Section, board
 from tools.grafana.links import JOBS, TO_JOB, TO_PLUGIN, TO_TRACE

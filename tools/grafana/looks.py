@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from synapse_otel import semconv
-from synapse_otel.recording.state import RunState
+from synapse_otel.runs.state import RunState
 
 ON: Final = True
 OFF: Final = False

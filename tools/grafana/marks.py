@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
 
 from synapse_otel import semconv
-from synapse_otel.signals.levels import LEVELS
+from synapse_otel.mapping.levels import LEVELS
 from tools.grafana import looks, names
 from tools.grafana.log_store import EVENT, SEVERITY_NUMBER, LogStore
 from tools.grafana.queries import series, shown

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders.dashboard import CustomVariable, QueryVaria
 from grafana_foundation_sdk.models.dashboard import VariableHide, VariableOption, VariableRefresh, VariableSort
 
 from synapse_otel import semconv
-from synapse_otel.signals.levels import LEVELS
+from synapse_otel.mapping.levels import LEVELS
 from tools.grafana import names, queries
 from tools.grafana.looks import OFF, ON
 from tools.grafana.sources import PROMETHEUS

@@ -15,11 +15,11 @@ from typing import Final
 import msgspec
 
 from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.journal.frames import Signal
-from synapse_otel.journal.salt import read_salt
-from synapse_otel.shipper.destination import Destination, Endpoint
-from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders
+from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper.configuration import ORDERS_VARIABLE, Orders
 from tools.soak.checker import Found, check
 from tools.soak.receiver import Receiver
 from tools.soak.told import Told

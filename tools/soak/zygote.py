@@ -110,13 +110,17 @@ def _fork(start: Callable[..., None], arguments: list[str], variables: dict[str,
 def _known() -> dict[str, Callable[..., None]]:
     """Return what can be started, with all that it needs imported, also what is imported when a job begins."""
     from synapse_otel import settings
-    from synapse_otel.cli.run import run
-    from synapse_otel.cli.sync import sync
-    from synapse_otel.recorder.resource import make_resource
+    from synapse_otel.cli.deliver.sync import sync
+    from synapse_otel.cli.run.command import run
+    from synapse_otel.sdk.resource import make_resource
     from synapse_otel.shipper.process import main
     from tools.soak.work import work
 
-    for name in ("synapse_otel.pipeline", "synapse_otel.signals.capture", "synapse_otel.signals.inherited"):
+    for name in (
+        "synapse_otel.runtime.process",
+        "synapse_otel.mapping.python_logging.capture",
+        "synapse_otel.mapping.propagation.inherited_job",
+    ):
         import_module(name)
     make_resource({})
     settings.load_destination(settings.load_settings())

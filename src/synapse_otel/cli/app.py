@@ -75,8 +75,8 @@ def run(
     journal_dir: Annotated[Path | None, typer.Option(help="Folder of all journals.")] = None,
 ) -> None:
     """Run a command: watch it, deliver what it records, and tell how it ended. Signals are passed on to it."""
-    from synapse_otel.cli.child import CommandError
-    from synapse_otel.cli.run import run as watch
+    from synapse_otel.cli.run.child import CommandError
+    from synapse_otel.cli.run.command import run as watch
 
     def watched() -> int:
         try:
@@ -106,7 +106,7 @@ def ship(
     ] = None,
 ) -> None:
     """Deliver in the foreground until told to stop: for a sidecar, a systemd unit, a DaemonSet."""
-    from synapse_otel.cli.ship import ship as command
+    from synapse_otel.cli.deliver.ship import ship as command
 
     _finish(lambda: command(ready_file=ready_file, idle_exit=idle_exit))
 
@@ -121,7 +121,7 @@ def jobs(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """List the runs, and tell what became of them; or all about one of them."""
-    from synapse_otel.cli.jobs import jobs as command
+    from synapse_otel.cli.jobs.command import jobs as command
 
     _finish(lambda: command(run, json=json))
 
@@ -188,7 +188,7 @@ def sync(
     ] = None,
 ) -> None:
     """Deliver what is pending. Ends with 1 if something still is, with 2 if a setting or RUN is wrong."""
-    from synapse_otel.cli.sync import sync as command
+    from synapse_otel.cli.deliver.sync import sync as command
 
     _finish(lambda: command(run, everything=everything, timeout=timeout))
 

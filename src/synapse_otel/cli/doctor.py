@@ -13,7 +13,7 @@ from synapse_otel.cli.lines import say
 from synapse_otel.doctor import Finding, Level, examine
 from synapse_otel.explained import Check
 from synapse_otel.journal.frames import clean
-from synapse_otel.report.words import printable
+from synapse_otel.ui.formats import printable
 
 _SIGNS = {
     Level.OK: ("ok", "green"),

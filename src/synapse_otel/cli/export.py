@@ -9,11 +9,11 @@ from typing import Final
 from synapse_otel.cli.ending import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
-from synapse_otel.recording import find_run, run_groups, same_run
-from synapse_otel.report.words import path as shown_path
-from synapse_otel.report.words import size
+from synapse_otel.runs import find_run, run_groups, same_run
+from synapse_otel.runs.otlp_file.reader import read_otlp_file
 from synapse_otel.settings import Settings, load_settings
-from synapse_otel.view.otlp import read_otlp_file
+from synapse_otel.ui.formats import path as shown_path
+from synapse_otel.ui.formats import size
 
 _ENDINGS: Final = {"html": ".html", "otlp-json": ".otlp.json", "csv": "", "parquet": ""}
 
@@ -47,13 +47,13 @@ def export(run: str | None, *, kind: str, output: Path | None) -> int:
 
 
 def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, output: Path | None) -> int:
-    from synapse_otel.view.gathering import Gathered
-    from synapse_otel.view.page_file import page_file
-    from synapse_otel.view.parquet import check_parquet, write_parquet
-    from synapse_otel.view.rows import run_id
-    from synapse_otel.view.server import page
-    from synapse_otel.view.shelf import Shelf
-    from synapse_otel.view.tables import write_tables
+    from synapse_otel.export.csv_tables import write_tables
+    from synapse_otel.export.html import page_file
+    from synapse_otel.export.parquet import check_parquet, write_parquet
+    from synapse_otel.runs.live.entry import run_id
+    from synapse_otel.runs.live.followed_run import Gathered
+    from synapse_otel.runs.live.index import Shelf
+    from synapse_otel.ui.web.server import page
 
     if kind == "parquet":
         check_parquet()
@@ -64,7 +64,7 @@ def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, o
     if kind in {"csv", "parquet"}:
         written = (write_tables if kind == "csv" else write_parquet)(found, target)
     elif kind == "otlp-json":
-        from synapse_otel.shipper.otlp_file import write_otlp_file
+        from synapse_otel.export.otlp_json import write_otlp_file
 
         write_otlp_file(folders, target)
         written = [target]

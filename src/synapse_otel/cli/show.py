@@ -6,9 +6,9 @@ from rich.console import Console
 
 from synapse_otel.cli.lines import tell
 from synapse_otel.cli.roots import readable_roots
-from synapse_otel.recording import Recording, find_run, same_run
-from synapse_otel.report import Report
+from synapse_otel.runs import Recording, find_run, same_run
 from synapse_otel.settings import load_settings
+from synapse_otel.ui.printed import Report
 
 
 def show(run: str | None) -> int:

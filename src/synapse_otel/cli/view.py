@@ -20,14 +20,14 @@ import anyio
 from synapse_otel.cli.ending import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
+from synapse_otel.export.html import HEAD, is_page_file
 from synapse_otel.journal.folder import is_run, run_folders
-from synapse_otel.recording import find_run
+from synapse_otel.runs import find_run
+from synapse_otel.runs.live.entry import run_id
+from synapse_otel.runs.live.index import Shelf
+from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.otlp_file.reader import read_otlp_file
 from synapse_otel.settings import Settings, load_settings
-from synapse_otel.view.library import Library
-from synapse_otel.view.otlp import read_otlp_file
-from synapse_otel.view.page_file import HEAD, is_page_file
-from synapse_otel.view.rows import run_id
-from synapse_otel.view.shelf import Shelf
 
 if TYPE_CHECKING:
     import uvicorn
@@ -72,7 +72,7 @@ def _show(target: str | None, *, port: int | None, browser: bool, terminal: bool
     if terminal:
         check_terminal()
         end_in_order()
-        from synapse_otel.view.terminal.app import TerminalView
+        from synapse_otel.ui.terminal.app import TerminalView
 
         TerminalView(library, run, unicode=knows_unicode()).run()
         return 0
@@ -80,7 +80,7 @@ def _show(target: str | None, *, port: int | None, browser: bool, terminal: bool
 
 
 def _serve_page(library: Library, run: str, *, port: int | None, browser: bool, idle_seconds: float | None) -> int:
-    from synapse_otel.view.server import application, page
+    from synapse_otel.ui.web.server import application, page
 
     try:
         page("index.html")

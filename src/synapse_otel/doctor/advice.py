@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from synapse_otel.journal.frames import Signal
-from synapse_otel.shipper.destination import Endpoint
-from synapse_otel.shipper.outcome import Invalid, Outcome, Retry, TooLarge
+from synapse_otel.otlp.outcome import Invalid, Outcome, Retry, TooLarge
+from synapse_otel.settings.destination import Endpoint
 
 _OTLP: Final = "OTEL_EXPORTER_OTLP"
 

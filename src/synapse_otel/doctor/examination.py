@@ -16,9 +16,9 @@ def examine(checks: Collection[Check] = tuple(Check), *, probe: bool = True) -> 
         checks: the checks to make; a setting that is wrong is told whichever they are.
         probe: send a log record, a metric point and a span to where they go, marked as a probe.
     """
-    from synapse_otel.doctor.of_environment import environment
-    from synapse_otel.doctor.of_journals import journal, runs
-    from synapse_otel.doctor.of_settings import set_variables, settings_in_force
+    from synapse_otel.doctor.checks.environment import environment
+    from synapse_otel.doctor.checks.journals import journal, runs
+    from synapse_otel.doctor.checks.settings import set_variables, settings_in_force
 
     if Check.ENVIRONMENT in checks:
         yield from environment()
@@ -41,6 +41,6 @@ def examine(checks: Collection[Check] = tuple(Check), *, probe: bool = True) -> 
     if Check.RUNS in checks:
         yield from runs(settings, destination)
     if Check.ENDPOINT in checks and probe:
-        from synapse_otel.doctor.of_endpoints import endpoints
+        from synapse_otel.doctor.checks.endpoints import endpoints
 
         yield from endpoints(destination)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from synapse_otel.signals.holding import held
-from synapse_otel.signals.identity import this_worker
+from synapse_otel.mapping.propagation.tasks_in_hand import held
+from synapse_otel.mapping.propagation.worker_identity import this_worker
 
 if TYPE_CHECKING:
     from synapse_otel.plugins.context import RuntimeContext

@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from synapse_otel._guard import contain
 from synapse_otel._text import described
-from synapse_otel.contained import contain
 from synapse_otel.explained import Check, explained_by
-from synapse_otel.signals.arguments import check_name
+from synapse_otel.mapping.arguments import check_name
 
 
 class Context(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from synapse_otel.integrations.reporting import Context, Reporting, needs
-from synapse_otel.signals.arguments import check_name
+from synapse_otel.mapping.arguments import check_name
 
 try:
     from sklearn.callback import FitCallback  # type: ignore[import-untyped]

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from synapse_otel.journal import writer
-from synapse_otel.journal.descriptors import MappedFile, open_file
+from synapse_otel.journal.files.descriptors import MappedFile, open_file
+from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import (
     ALIVE_LOCK,
     RUN_FILE,
@@ -27,9 +28,8 @@ from synapse_otel.journal.folder import (
 )
 from synapse_otel.journal.frames import FORMAT_VERSION, clean
 from synapse_otel.journal.liveness import birth
-from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.segment import AppendedSegment, MappedSegment, allocate, open_segment
-from synapse_otel.journal.state import BLOCK_SIZE
+from synapse_otel.journal.state_block import BLOCK_SIZE
 from synapse_otel.journal.writer import JournalWriter
 
 

@@ -11,7 +11,7 @@ from zlib import crc32
 
 import msgspec
 
-from synapse_otel.journal.descriptors import open_file
+from synapse_otel.journal.files.descriptors import open_file
 from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.reader import Position
 

@@ -33,10 +33,10 @@ from typing import Final
 
 import msgspec
 
-from synapse_otel.contained import raise_foreign
-from synapse_otel.journal.descriptors import open_file
+from synapse_otel._guard import raise_foreign
+from synapse_otel.journal.files.descriptors import open_file
+from synapse_otel.journal.files.syncing import sync_folder
 from synapse_otel.journal.header import read_header
-from synapse_otel.journal.syncing import sync_folder
 
 RUN_FILE: Final = "run.json"
 ALIVE_LOCK: Final = "alive.lock"

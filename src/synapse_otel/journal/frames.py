@@ -24,7 +24,7 @@ from typing import Any, Final
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from synapse_otel.contained import let_through
+from synapse_otel._guard import let_through
 
 FORMAT_VERSION: Final = 1
 MARK: Final = 0xC1A7

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from synapse_otel.contained import let_through
+from synapse_otel._guard import let_through
+from synapse_otel.journal.files.locks import is_locked
 from synapse_otel.journal.folder import ALIVE_LOCK, Run, read_run, segment_numbers, segment_path
 from synapse_otel.journal.frames import HEADER, HEADER_SIZE, MARK, MARK_BYTES, Kind, checksum, seed
-from synapse_otel.journal.locks import is_locked
 from synapse_otel.journal.segment import RESERVE
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")

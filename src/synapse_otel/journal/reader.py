@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from synapse_otel.journal.descriptors import open_file
+from synapse_otel.journal.files.descriptors import open_file
 from synapse_otel.journal.folder import segment_numbers, segment_path
 from synapse_otel.journal.frames import (
     DECODERS,

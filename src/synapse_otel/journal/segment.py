@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
 
-from synapse_otel.journal.descriptors import HeldFile, MappedFile, above_standard
+from synapse_otel.journal.files.descriptors import HeldFile, MappedFile, above_standard
 
 RESERVE: Final = 128
 """Bytes of every segment that only its end is written to: they are on the disk before they are needed."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from synapse_otel.journal.descriptors import open_file
+from synapse_otel.journal.files.descriptors import open_file
 from synapse_otel.journal.folder import replace_file
 from synapse_otel.journal.frames import HEADER, HEADER_SIZE, LARGEST_PAYLOAD, MARK, MARK_BYTES, checksum, frame, seed
 

@@ -23,9 +23,11 @@ from threading import RLock
 from time import time_ns
 from typing import Any, Final
 
-from synapse_otel.contained import raise_foreign
+from synapse_otel._guard import raise_foreign
 from synapse_otel.journal import frames
-from synapse_otel.journal.durable import Durable
+from synapse_otel.journal.files.locks import FileLock
+from synapse_otel.journal.files.reserve import SpareDescriptors
+from synapse_otel.journal.files.unsynced import Durable
 from synapse_otel.journal.folder import (
     Run,
     folder_size,
@@ -34,9 +36,7 @@ from synapse_otel.journal.folder import (
     segment_path,
 )
 from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, Signal, checksum
-from synapse_otel.journal.locks import FileLock
 from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, NoRoom, Segment, open_segment
-from synapse_otel.journal.spare import SpareDescriptors
 
 SEGMENT_SIZE: Final = 4 << 20
 _ALL_SIGNALS: Final = valid_signals() - {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV}

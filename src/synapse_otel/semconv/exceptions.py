@@ -6,8 +6,8 @@ import traceback
 from typing import Any, Final
 
 from synapse_otel import semconv
+from synapse_otel._guard import let_through
 from synapse_otel._text import cut, described
-from synapse_otel.contained import let_through
 
 STACK_LIMIT: Final = 16_384
 """Characters of a stack; its end, where the error is, is kept."""

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, FilePath
 from pydantic_settings import NoDecode
 
 from synapse_otel.settings.base import SettingsError, Source, absolute, boolean, loaded, lower, pairs
+from synapse_otel.settings.destination import LONGEST_TIMEOUT_SECONDS, Destination, Endpoint, Protocol
 from synapse_otel.settings.own import Settings
-from synapse_otel.shipper.destination import LONGEST_TIMEOUT_SECONDS, Destination, Endpoint, Protocol
 
 DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 DEFAULT_GRPC_ENDPOINT: Final = "http://localhost:4317"

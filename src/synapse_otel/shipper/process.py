@@ -13,14 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from synapse_otel.journal.descriptors import open_file, take_standard
+from synapse_otel.journal.files.descriptors import open_file, take_standard
+from synapse_otel.journal.files.lock_holder import Role, Sign
+from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import make_root
-from synapse_otel.journal.holder import Role, Sign
-from synapse_otel.journal.locks import FileLock
-from synapse_otel.shipper.orders import ORDERS_VARIABLE, Orders, lock_path, log_path
-from synapse_otel.shipper.pace import AT_ONCE, SPARING
-from synapse_otel.shipper.shipper import Shipper
-from synapse_otel.shipper.signal_sender import Say
+from synapse_otel.shipper.configuration import ORDERS_VARIABLE, Orders, lock_path, log_path
+from synapse_otel.shipper.pipelines.signal_sender import Say
+from synapse_otel.shipper.service import Shipper
+from synapse_otel.shipper.throttle import AT_ONCE, SPARING
 
 _LOG_LIMIT: Final = 1 << 20
 CANNOT_RUN: Final = os.EX_SOFTWARE

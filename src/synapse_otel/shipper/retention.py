@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from synapse_otel.journal.cursor import cursor_path, read_cursor
+from synapse_otel.journal.files.lock_holder import holder_path
+from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import (
     SHIP_LOCK,
     Run,
@@ -28,12 +30,10 @@ from synapse_otel.journal.folder import (
     segment_path,
 )
 from synapse_otel.journal.frames import Signal
-from synapse_otel.journal.holder import holder_path
 from synapse_otel.journal.liveness import is_alive
-from synapse_otel.journal.locks import FileLock
-from synapse_otel.shipper.orders import Limits
-from synapse_otel.shipper.signal_sender import Say
-from synapse_otel.shipper.tracked import DOUBT_SECONDS, TrackedJournal
+from synapse_otel.shipper.claimed_journal import DOUBT_SECONDS, TrackedJournal
+from synapse_otel.shipper.configuration import Limits
+from synapse_otel.shipper.pipelines.signal_sender import Say
 
 _LEFTOVER_SECONDS: Final = 3600.0
 

@@ -10,7 +10,7 @@ from itertools import count
 from random import SystemRandom
 from typing import Any, Final
 
-from synapse_otel.otel_seam import SDK_CLOCK
+from synapse_otel._otel_private import SDK_CLOCK
 
 START: Final = 1_704_067_200_000_000_000
 """The first time that a fixed clock shows: 2024-01-01, 00:00 UTC, in ns."""
@@ -18,10 +18,10 @@ TICK: Final = 1_000_000
 """What passes between two looks at it: a millisecond."""
 CLOCKS: Final = (
     "synapse_otel.journal.writer",
-    "synapse_otel.recorder.logs",
-    "synapse_otel.recorder.metrics",
-    "synapse_otel.signals.job",
-    "synapse_otel.signals.scope",
+    "synapse_otel.sdk.logger",
+    "synapse_otel.sdk.meter",
+    "synapse_otel.mapping.job",
+    "synapse_otel.mapping.span_scope",
     SDK_CLOCK,
 )
 """The modules whose ``time_ns`` times what is recorded."""

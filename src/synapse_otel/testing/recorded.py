@@ -9,15 +9,16 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from synapse_otel import contained, semconv
+from synapse_otel import _guard as contained
+from synapse_otel import semconv
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.loggers import NoOpLogger
+from synapse_otel.mapping.job import Job
+from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
-from synapse_otel.recorder.recorder import Recorder
-from synapse_otel.recording import LogEntry, LogKind, Recording, Span
+from synapse_otel.runs import LogEntry, LogKind, Recording, Span
+from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.semconv.progress import Progress
-from synapse_otel.signals.job import Job
-from synapse_otel.signals.start import JobSpec, start_job
 from synapse_otel.testing.fixed import Clock, fixed_clock
 from synapse_otel.testing.running import (
     TelemetryError,

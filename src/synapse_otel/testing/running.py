@@ -8,15 +8,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from synapse_otel import lifecycle
+from synapse_otel._otel_private import unset_providers
 from synapse_otel.journal.writer import JournalWriter
-from synapse_otel.otel_seam import unset_providers
-from synapse_otel.pipeline import Pipeline
-from synapse_otel.recorder.install import Installed
-from synapse_otel.recorder.recorder import Recorder
+from synapse_otel.mapping.job import Job
+from synapse_otel.mapping.python_logging.capture import Capture, is_captured
+from synapse_otel.runtime import job as lifecycle
+from synapse_otel.runtime.process import Pipeline
+from synapse_otel.sdk.install import Installed
+from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.settings import Settings, load_settings
-from synapse_otel.signals.capture import Capture, is_captured
-from synapse_otel.signals.job import Job
 from synapse_otel.testing.fixed import Ids
 
 SIGNALS: Final = frozenset({"logs", "metrics", "traces"})

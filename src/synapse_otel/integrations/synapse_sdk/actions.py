@@ -13,7 +13,7 @@ from synapse_otel.integrations.synapse_sdk.carried import plain, trace_context_o
 from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.identity import identify
 from synapse_otel.integrations.synapse_sdk.patches import Patches
-from synapse_otel.signals.job import Job
+from synapse_otel.mapping.job import Job
 
 _running: Final[ContextVar[Any]] = ContextVar("synapse_otel.sdk_context", default=None)
 """The SDK's context of the action that runs here."""
@@ -88,8 +88,8 @@ class ActionJob:
             _ended[0] = dict(self._started.attributes)
 
     def _begin(self) -> AbstractContextManager[Job]:
-        from synapse_otel.lifecycle import running_job
-        from synapse_otel.signals.start import JobSpec
+        from synapse_otel.mapping.start_job import JobSpec
+        from synapse_otel.runtime.job import running_job
 
         identity = identify(self._action, getattr(self._context, "env", None))
         job_id = getattr(self._context, "job_id", None)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec
 
-from synapse_otel.contained import contain
+from synapse_otel._guard import contain
 from synapse_otel.explained import Check, explained_by
 
 P = ParamSpec("P")

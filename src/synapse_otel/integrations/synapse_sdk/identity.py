@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from synapse_otel.contained import let_through
+from synapse_otel._guard import let_through
 
 _CONFIG: Final = "config.yaml"
 _SEARCHED: Final = 4

@@ -13,17 +13,17 @@ from types import ModuleType
 from typing import Any, Final
 
 from synapse_otel import semconv
-from synapse_otel.contained import let_through
+from synapse_otel._guard import let_through
 from synapse_otel.integrations.synapse_sdk.containing import contained, report
 from synapse_otel.integrations.synapse_sdk.loss import record_loss
 from synapse_otel.integrations.synapse_sdk.patches import Make, Patches
 from synapse_otel.integrations.synapse_sdk.workflow import ADVANCE
+from synapse_otel.mapping.active import CURRENT
+from synapse_otel.mapping.current import current_scope
+from synapse_otel.mapping.python_logging.handler import LEFT_OUT
+from synapse_otel.mapping.span_scope import Scope
 from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.loggers.record import EVENT_RECORDERS, EventRecorder
-from synapse_otel.signals.active import CURRENT
-from synapse_otel.signals.current import current_scope
-from synapse_otel.signals.scope import Scope
-from synapse_otel.signals.stdlib import LEFT_OUT
 
 CLASSES: Final = ("ConsoleLogger", "BackendLogger", "JobLogger", "TqdmLogger", "NoOpLogger")
 SIDE_DOORS: Final = ("log_event", "log_metric", "log_visualization", "log_trials", "log_message")

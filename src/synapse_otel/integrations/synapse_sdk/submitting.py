@@ -90,7 +90,7 @@ def _submitting(prepare: Callable[[Any], Any] = lambda params: params) -> Callab
 
 def _begin(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span | None:
     try:
-        from synapse_otel.lifecycle import begin_process
+        from synapse_otel.runtime.job import begin_process
 
         identity = _submitted(executor, args[0] if args else next(iter(kwargs.values()), ""), kwargs)
         begin_process(f"submit-{identity.plugin}", plugin=identity.plugin, version=identity.version)
@@ -149,7 +149,7 @@ def _telling(original: Any) -> Any:
 
 def _tell(runtime_env: dict[str, Any]) -> None:
     """Add our variables; what the caller says himself holds, but for the trace context, which is that of this call."""
-    from synapse_otel.environment import child_environment
+    from synapse_otel.runtime.child_environment import child_environment
 
     variables = dict(runtime_env.get(_VARIABLES) or {})
     told = {INSTRUMENT_VARIABLE: "true", **child_environment()}

@@ -12,11 +12,11 @@ import wrapt
 from synapse_otel import semconv
 from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.patches import Patches
+from synapse_otel.mapping.current import current_scope
+from synapse_otel.mapping.exceptions import result_of
+from synapse_otel.mapping.span_scope import Scope
 from synapse_otel.plugins.steps.products import products_of
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
-from synapse_otel.signals.current import current_scope
-from synapse_otel.signals.exceptions import result_of
-from synapse_otel.signals.scope import Scope
 
 ADVANCE: Final[dict[Scope, Callable[[float], None]]] = {}
 """By scope of a step that runs: is told which share of it is done, for the progress of the whole."""

@@ -8,7 +8,7 @@ import sys
 from contextvars import ContextVar
 from typing import Any, Final
 
-from synapse_otel.contained import let_through
+from synapse_otel._guard import let_through
 from synapse_otel.notices import warn
 
 _log = logging.getLogger(__name__)

@@ -6,27 +6,27 @@ from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from synapse_otel.mapping.active import CURRENT
+from synapse_otel.mapping.current import current_scope, job_of_context
+from synapse_otel.mapping.propagation.inherited_job import job_outside
+from synapse_otel.mapping.propagation.remote_job import job_to_hand_over
+from synapse_otel.mapping.propagation.tasks_in_hand import hold
 from synapse_otel.plugins.category import one_category
 from synapse_otel.plugins.context.env import PluginEnvironment
 from synapse_otel.plugins.context.portable import portable
 from synapse_otel.plugins.log_messages import CommonLogMessageCode, message_text
 from synapse_otel.plugins.loggers.base import BaseLogger, one_level
-from synapse_otel.plugins.loggers.console import ConsoleLogger
+from synapse_otel.plugins.loggers.console.logger import ConsoleLogger
 from synapse_otel.plugins.loggers.foreign import as_logger
 from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.models.logger import LogLevel
-from synapse_otel.signals.active import CURRENT
-from synapse_otel.signals.current import current_scope, job_of_context
-from synapse_otel.signals.handed import job_to_hand_over
-from synapse_otel.signals.holding import hold
-from synapse_otel.signals.inherited import job_outside
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from synapse_otel.signals.job import Job
-    from synapse_otel.signals.scope import Scope
+    from synapse_otel.mapping.job import Job
+    from synapse_otel.mapping.span_scope import Scope
 
 _INFO = LogLevel.INFO
 _NOT_COPIED = frozenset({"_job", "_recording_logger"})

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from synapse_otel.plugins.loggers.base import BaseLogger
-from synapse_otel.plugins.loggers.console import ConsoleLogger
+from synapse_otel.plugins.loggers.console.logger import ConsoleLogger
 from synapse_otel.plugins.models.logger import LogEntry, ProgressData
 
 if TYPE_CHECKING:

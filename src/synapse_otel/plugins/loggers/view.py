@@ -7,13 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from synapse_otel.contained import contain
+from synapse_otel._guard import contain
 from synapse_otel.notices import warn
 from synapse_otel.plugins.loggers.track import Track
 from synapse_otel.plugins.models.logger import LogLevel, ProgressData
 
 if TYPE_CHECKING:
-    from synapse_otel.signals.scope import Scope
+    from synapse_otel.mapping.span_scope import Scope
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from synapse_otel.journal.files.locks import holder, is_locked
 from synapse_otel.journal.folder import ALIVE_LOCK, Run
-from synapse_otel.journal.locks import holder, is_locked
 from synapse_otel.journal.usage import Gpu, GpuSample, OomKill, UsageSample, UsageSource, UsageWriter, read_usage
 from synapse_otel.shipper.usage.cgroup import CGROUPS, Confines, oom_kills
 from synapse_otel.shipper.usage.gpus import Device, of_job

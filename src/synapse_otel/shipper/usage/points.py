@@ -9,7 +9,7 @@ from typing import Any, Final
 from synapse_otel import semconv
 from synapse_otel.journal.usage import Gpu, GpuSample, Usage, UsageSample, UsageSource
 from synapse_otel.journal.usage_totals import usage_totals
-from synapse_otel.shipper.encode_metrics import points_of
+from synapse_otel.otlp.encode.metrics import points_of
 
 _Value = tuple[semconv.Metric, dict[str, Any], float | None]
 

@@ -1,0 +1,1 @@
+"""Commands that deliver: ``ship``, ``sync``, and what ``run`` delivers from outside."""

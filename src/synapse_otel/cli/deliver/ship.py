@@ -1,0 +1,81 @@
+"""``synapse-otel ship``: the shipper in the foreground, for a sidecar container, a systemd unit, a DaemonSet."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from threading import Event, Thread
+from typing import Final
+
+from synapse_otel.cli.codes import SHIPPING_ALREADY
+from synapse_otel.cli.deliver.readiness import Readiness
+from synapse_otel.cli.deliver.shipped import Shipped
+from synapse_otel.cli.lines import say, tell
+from synapse_otel.journal.destination_key import read_salt
+from synapse_otel.journal.files.lock_holder import Role, Sign
+from synapse_otel.journal.files.locks import FileLock
+from synapse_otel.journal.folder import make_root
+from synapse_otel.runtime.shipping import make_orders
+from synapse_otel.settings import load_destination, load_settings
+from synapse_otel.settings.destination import shown_url
+from synapse_otel.shipper.configuration import lock_path
+from synapse_otel.shipper.launch import is_shipping
+from synapse_otel.shipper.process import Stop, acquire, allow_files, collect_seldom, make_shipper
+
+_TELL_SECONDS: Final = 10.0
+_ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
+    """Deliver the journals of the configured destination until told to stop; return the exit code.
+
+    Args:
+        ready_file: a file that is there as long as it delivers.
+        idle_exit: seconds after which it ends when there was nothing to deliver and nobody alive; None: never.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        OSError: the folder of journals cannot be made, or belongs to somebody else.
+    """
+    settings = load_settings()
+    destination = load_destination(settings)
+    make_root(settings.journal_dir)
+    orders = make_orders(settings, destination, destination.key(read_salt(settings.journal_dir)))
+    place = shown_url(destination.logs.url).removesuffix("/v1/logs")
+    lock = FileLock(lock_path(settings.journal_dir, orders.key))
+    if any(is_shipping(Path(root), orders.key) for root in orders.roots) or not acquire(lock):
+        tell(f"another shipper delivers to {place} from {settings.journal_dir} already")
+        return SHIPPING_ALREADY
+    stop = Stop()
+    for number in _ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
+    allow_files()
+    collect_seldom()
+    sign = Sign(lock_path(settings.journal_dir, orders.key), Role.FOREGROUND, orders.key)
+    shipper = make_shipper(orders, tell, Role.FOREGROUND, sign)
+    stop.hear(shipper)
+    readiness = Readiness(ready_file)
+    shipped = Shipped([Path(root) for root in orders.roots], orders.key)
+    over = Event()
+    teller = Thread(target=_tell_now_and_then, args=(shipped, over), name="account", daemon=True)
+    try:
+        readiness.announce()
+        say(f"ready: {settings.journal_dir} to {place}")
+        teller.start()
+        shipper.run(idle_seconds=idle_exit)
+    finally:
+        readiness.withdraw()
+        over.set()
+        sign.withdraw()
+        lock.release()
+    teller.join()
+    tell(f"stopped: {shipped.total()}")
+    return 0
+
+
+def _tell_now_and_then(shipped: Shipped, over: Event) -> None:
+    """Tell what has been delivered, at most once in a while."""
+    while not over.wait(_TELL_SECONDS):
+        for line in shipped.news():
+            tell(line)

@@ -1,0 +1,1 @@
+"""``synapse-otel jobs``."""

@@ -1,0 +1,141 @@
+"""The cells of a run in a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import time_ns
+from typing import Final
+
+from synapse_otel.journal.frames import FORMAT_VERSION
+from synapse_otel.runs import CategoryProgress, Overview
+from synapse_otel.ui.formats import clock, duration, number, printable
+
+ACCOUNT: Final = 7
+"""Rank of the columns of the account, and higher ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column.
+
+    Attributes:
+        text: returns the cell of a run.
+        is_number: it stands on the right.
+        easy: cells that it may be cut to before a column of the account is left out; 0: it is not cut.
+        least: cells that it may be cut to before another one is.
+        rank: where there is no room, the column of the highest rank goes.
+    """
+
+    text: Callable[[Overview], str]
+    is_number: bool = False
+    easy: int = 0
+    least: int = 0
+    rank: int = 0
+
+
+def word(one: Overview) -> str:
+    """Return the result of a run that ended in good order, else its state."""
+    return one.job.result if one.state == "done" and one.job is not None and one.job.result else str(one.state)
+
+
+def _state_in_short(one: Overview) -> str:
+    error = one.job.error_type if one.job is not None else ""
+    return printable(f"{word(one)} {error}".rstrip()) + _newer(one)
+
+
+def _newer(one: Overview) -> str:
+    return "?" if one.version > FORMAT_VERSION else ""
+
+
+def _result(one: Overview) -> str:
+    job = one.job
+    if job is None:
+        return ""
+    return printable(f"{job.result} ({job.error_type})" if job.error_type else job.result)
+
+
+def _plugin(one: Overview) -> str:
+    return printable(one.job.plugin if one.job else one.run.name)
+
+
+def _name(one: Overview) -> str:
+    return printable(f"{one.job.action} {one.job.plugin}" if one.job else one.run.name)
+
+
+def _id(one: Overview) -> str:
+    more = f" +{len(one.jobs) - 1}" if len(one.jobs) > 1 else ""
+    return printable(one.job.id if one.job else "") + more
+
+
+def _start(one: Overview) -> int:
+    return one.job.start if one.job else int(one.run.created * 1e9)
+
+
+def _started_in_short(one: Overview) -> str:
+    """Return the time of a run of today, else its day."""
+    date, _, daytime = clock(_start(one)).partition(" ")
+    return daytime if date == time.strftime("%Y-%m-%d") else date
+
+
+def _duration(one: Overview) -> str:
+    end = (one.job.end if one.job else 0) or (time_ns() if one.state.lives else one.last)
+    return duration(max(end - _start(one), 0) / 1e9)
+
+
+def _last(one: Overview) -> CategoryProgress | None:
+    """Return the last progress of the job as a whole, or of the category that moved last."""
+    whole = [each for each in one.progress if not each.category]
+    return max(whole or one.progress, key=lambda each: each.progress.time, default=None)
+
+
+def _progress_in_short(one: Overview) -> str:
+    last = _last(one)
+    return "-" if last is None else f"{last.progress.ratio:.0%} {printable(last.category)}".rstrip()
+
+
+def _progress(one: Overview) -> str:
+    last = _last(one)
+    if last is None:
+        return "-"
+    counted = f"{number(last.progress.current)}/{number(last.progress.limit)}"
+    return f"{last.progress.ratio:.0%} {counted}" + (f" {printable(last.category)}" if last.category else "")
+
+
+def _delivered(one: Overview) -> str:
+    return f"{one.account.delivered:,}"
+
+
+def _pending(one: Overview) -> str:
+    return f"{one.account.pending:,}"
+
+
+def _dropped(one: Overview) -> str:
+    return f"{one.account.lost:,}"
+
+
+WHOLE: Final = {
+    "STATE": Column(lambda one: one.state + _newer(one)),
+    "RESULT": Column(_result),
+    "ACTION": Column(lambda one: printable(one.job.action) if one.job else ""),
+    "PLUGIN": Column(_plugin),
+    "JOB": Column(_id),
+    "STARTED": Column(lambda one: clock(_start(one))),
+    "DURATION": Column(_duration, is_number=True),
+    "PROGRESS": Column(_progress),
+    "DELIVERED": Column(_delivered, is_number=True),
+    "PENDING": Column(_pending, is_number=True),
+    "DROPPED": Column(_dropped, is_number=True),
+}
+FITTED: Final = {
+    "STATE": Column(_state_in_short, easy=16, least=8),
+    "NAME": Column(_name, easy=14, least=10),
+    "JOB": Column(_id, easy=13, least=9, rank=4),
+    "STARTED": Column(_started_in_short, rank=5),
+    "DURATION": Column(_duration, is_number=True, rank=6),
+    "PROGRESS": Column(_progress_in_short, easy=13, least=8, rank=3),
+    "DELIVERED": Column(_delivered, is_number=True, rank=ACCOUNT + 1),
+    "PENDING": Column(_pending, is_number=True, rank=ACCOUNT),
+    "DROPPED": Column(_dropped, is_number=True, rank=2),
+}

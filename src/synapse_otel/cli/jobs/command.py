@@ -1,0 +1,76 @@
+"""``synapse-otel jobs``: the runs there are, and what became of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from synapse_otel.cli.jobs.as_json import as_json
+from synapse_otel.cli.jobs.details import details
+from synapse_otel.cli.jobs.table import fitted_table, whole_table
+from synapse_otel.cli.lines import say, tell
+from synapse_otel.cli.roots import readable_roots
+from synapse_otel.explained import Check, explained_by
+from synapse_otel.runs import Overview, find_runs, run_groups, same_run
+from synapse_otel.settings import load_settings
+from synapse_otel.shipper.end_hung import silent_shippers
+from synapse_otel.ui.glyphs import ASCII, UNICODE
+
+
+def jobs(run: str | None, *, json: bool) -> int:
+    """Print the runs, those that are meant, or all about one of them, and return the exit code.
+
+    Args:
+        run: a run, as `find_runs` takes it; of several that are meant a table; None: a table of all.
+        json: print JSON, for programs.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        SettingsError: a setting is wrong.
+    """
+    settings = load_settings()
+    roots = readable_roots(settings)
+    meant = None if run is None else find_runs(run, roots)
+    if meant is not None and len(meant) == 1:
+        one = Overview.read(same_run(meant[0], roots), stall_seconds=settings.stall_timeout)
+        say(as_json(one) if json else "\n".join(details(one)))
+        _tell_of_silence(roots)
+        return 0
+    found = [one for one in _overviews(roots, settings.stall_timeout) if meant is None or one.folders[0] in meant]
+    if json:
+        say(as_json(found))
+    elif found:
+        for line in _table(found):
+            say(line)
+    else:
+        say(f"there is no run in {settings.journal_dir}; SYNAPSE_OTEL_JOURNAL_DIR says where to look")
+    _tell_of_silence(roots)
+    return 0
+
+
+def _tell_of_silence(roots: list[Path]) -> None:
+    for silent in silent_shippers(roots):
+        tell(f"{silent}; {explained_by(Check.RUNS)}")
+
+
+def _overviews(roots: list[Path], stall_seconds: float) -> Iterable[Overview]:
+    for group in run_groups(roots):
+        folder = group[0].folder
+        try:
+            yield Overview.read([known.folder for known in group], stall_seconds=stall_seconds)
+        except (OSError, LookupError) as error:
+            if folder.exists():  # and was not deleted since it was listed
+                tell(f"{folder.name}: {getattr(error, 'strerror', None) or error}")
+
+
+def _table(found: list[Overview]) -> Iterable[str]:
+    """Return the table as standard output can show it."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return whole_table(found)
+    console = Console()
+    colours = console.color_system is not None and not console.no_color
+    glyphs = ASCII if console.options.ascii_only else UNICODE
+    return fitted_table(found, console.width, glyphs, colours=colours)

@@ -1,0 +1,95 @@
+"""All about one run, on a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from time import time_ns
+from typing import Final
+
+from synapse_otel.journal.folder import QUARANTINE_FILE, Exit
+from synapse_otel.journal.frames import FORMAT_VERSION
+from synapse_otel.runs import CategoryProgress, JobOverview, Overview, RunState, run_name
+from synapse_otel.ui.formats import clock, duration, number, path, printable
+
+_LABEL: Final = 10
+_MOST_CATEGORIES: Final = 12
+
+
+def details(one: Overview) -> Iterator[str]:
+    """Yield what there is to say of a run."""
+    yield _line("run", f"{one.folders[0].name}  {one.state}{_silence(one)}")
+    if run_name(one.run):
+        yield _line("name", f"{printable(run_name(one.run))} (synapse-otel run)")
+    for job in one.jobs:
+        yield from _job(job)
+    if one.exit is not None:
+        yield from _exit(one.exit)
+    yield from _categories(one.progress)
+    yield from _records(one)
+    if one.version > FORMAT_VERSION:
+        yield _line("format", f"{one.version}, of a newer synapse-otel; this one knows {FORMAT_VERSION}")
+    for folder in one.folders:
+        yield _line("files", path(str(folder)))
+        quarantine = folder / QUARANTINE_FILE
+        if quarantine.is_file():
+            yield _line("invalid", f"{path(str(quarantine))} ({_lines_of(quarantine.read_bytes())} records)")
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label:<{_LABEL}}{text}"
+
+
+def _silence(one: Overview) -> str:
+    if one.state is not RunState.STALLED:
+        return ""
+    return f", silent for {duration((time_ns() - one.last) / 1e9)}"
+
+
+def _job(job: JobOverview) -> Iterator[str]:
+    name = printable(f"{job.action} {job.plugin} {job.version}".strip())
+    yield _line("job", f"{name}  {printable(job.id)}")
+    if job.trace_id:
+        yield _line("trace", job.trace_id)
+    yield _line("started", clock(job.start))
+    if job.end:
+        error = f" ({printable(job.error_type)})" if job.error_type else ""
+        yield _line("ended", f"{job.result or 'ended'}{error} after {duration(max(job.end - job.start, 0) / 1e9)}")
+
+
+def _exit(ended: Exit) -> Iterator[str]:
+    if ended.signal:
+        yield _line("process", f"ended by {ended.signal}{' (core dumped)' if ended.core else ''}")
+    elif ended.code is not None:
+        yield _line("process", f"exit status {ended.code}")
+    for text in ended.stderr:
+        yield _line("stderr", printable(text))
+
+
+def _records(one: Overview) -> Iterator[str]:
+    yield _line("records", str(one.account))
+    for signal, account in one.by_signal.items():
+        if account.emitted or account.attempts:
+            yield _line(f"  {signal}", str(account))
+    for failure in dict.fromkeys(account.failure for account in one.by_signal.values() if account.failure):
+        yield _line("failure", printable(failure))
+
+
+def _categories(found: Sequence[CategoryProgress]) -> Iterator[str]:
+    """Yield the progress of the job as a whole, and of the categories that moved last, in their order."""
+    moved = sorted(found, key=lambda each: (not each.category, each.progress.time))[-_MOST_CATEGORIES:]
+    for each in found:
+        if each in moved:
+            yield _line("progress", _progress(each))
+    if len(found) > len(moved):
+        yield _line("", f"and {len(found) - len(moved):,} categories that moved earlier; --json has them")
+
+
+def _progress(one: CategoryProgress) -> str:
+    progress = one.progress
+    words = f"{progress.ratio:.0%}  {number(progress.current)}/{number(progress.limit)}"
+    category = f"  {printable(one.category)}" if one.category else ""
+    return f"{words}{category}  at {clock(progress.time)}"
+
+
+def _lines_of(data: bytes) -> int:
+    return data.count(b"\n")

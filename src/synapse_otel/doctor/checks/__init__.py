@@ -1,0 +1,1 @@
+"""The checks of ``synapse-otel doctor``, one file each."""

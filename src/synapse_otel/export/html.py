@@ -1,0 +1,109 @@
+"""A run as one HTML file that needs nothing else: the page itself, and what it shows as JSON that is never executed."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from synapse_otel.runs.live.details import details
+from synapse_otel.runs.live.entry import Json
+from synapse_otel.runs.live.followed_run import Gathered
+from synapse_otel.runs.live.index import Shelved
+from synapse_otel.runs.live.samples import Points
+from synapse_otel.semconv.severity import Severity
+
+DATA_ID: Final = "synapse-otel-run"
+"""Id of the element that holds what is shown."""
+POINTS: Final = 20_000
+"""Points of all curves together, about; beyond it, each is thinned out so that no peak is lost."""
+HEAD: Final = 2_000
+"""Bytes by which one is known."""
+RECORDS: Final = 3_000
+"""Log records at most: the first, the last, and of those between the warnings and errors."""
+_EDGE: Final = 1_000
+
+
+def page_file(one: Shelved, found: Gathered, *, script: str, style: str, jaeger_url: str | None = None) -> str:
+    """Return the file.
+
+    Args:
+        one: the run as its folder tells.
+        found: all that was read of it.
+        script: of the page.
+        style: of the page.
+        jaeger_url: base address of Jaeger's web page, for links.
+    """
+    told = details(one, found, jaeger_url=jaeger_url) | {"version": 0, "reading": 1.0}
+    chosen = _chosen(found)
+    if len(chosen) < len(found.logs):
+        told["notes"].append(f"this file holds {len(chosen):,} of {len(found.logs):,} messages and events")
+    curves, means = _curves(found, [series["id"] for series in told["series"]])
+    written = {
+        "details": told,
+        "curves": curves,
+        "means": means,
+        "records": [found.logs.told(at) for at in chosen],
+    }
+    title = _escaped(f"{told['row']['action']} {told['row']['plugin']}".strip() or told["row"]["id"])
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="content-security-policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{title} · synapse-otel</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f'<div id="app"></div>\n<script type="application/json" id="{DATA_ID}">{_embedded(written)}</script>\n'
+        f"<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def is_page_file(head: str) -> bool:
+    """Say whether the beginning of a file is that of one that `page_file` made."""
+    return "synapse-otel</title>" in head and "content-security-policy" in head
+
+
+def _chosen(found: Gathered) -> list[int]:
+    whole = len(found.logs)
+    if whole <= RECORDS:
+        return list(range(whole))
+    between = [at for at in range(_EDGE, whole - _EDGE) if found.logs.severities[at] >= Severity.WARN]
+    return [*range(_EDGE), *between[: RECORDS - 2 * _EDGE], *range(whole - _EDGE, whole)]
+
+
+def _curves(found: Gathered, numbers: list[int]) -> tuple[Json, Json]:
+    series = found.series
+    points = max(POINTS // max(len(numbers), 1), 40)
+    curves = {str(at): _short(series[at].drawn(points)) for at in numbers}
+    means = {str(at): _short(series[at].drawn(points // 2, mean=True)) for at in numbers if len(series[at]) > points}
+    return curves, means
+
+
+def _short(points: Points) -> Json:
+    """Return points in fewer digits than anybody sees: times to the microsecond, values to seven digits."""
+    return {
+        "t": [round(time, 3) for time in points.t],
+        "v": [float(f"{value:.7g}") for value in points.v],
+        "n": points.n,
+    }
+
+
+def _embedded(value: Any) -> str:
+    """Return JSON in which no character means anything to HTML."""
+    text = msgspec.json.encode(value).decode()
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,121 @@
+"""The account of a run: every record that was emitted is delivered, pending or dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from synapse_otel._guard import let_through
+from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
+from synapse_otel.journal.folder import segment_numbers, segment_path
+from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.header import read_header
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The requests that a signal's records were sent in."""
+
+    attempts: int = 0
+    retries: int = 0
+    """Those that were not accepted."""
+    size: int = 0
+    """Bytes of those that were accepted, before compression."""
+
+    def __add__(self, other: Requests) -> Requests:
+        """Return the sums."""
+        return Requests(self.attempts + other.attempts, self.retries + other.retries, self.size + other.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How many records of a run are where. Log records, metric samples and spans are counted alike."""
+
+    emitted: int
+    delivered: int
+    dropped: dict[str, int] = field(default_factory=dict)
+    """By reason."""
+    attempts: int = 0
+    failure: str = ""
+    """Why the last request was not accepted."""
+    complete: bool = False
+    """The run has ended, and nothing of it waits."""
+    requests: dict[Signal, Requests] = field(default_factory=dict)
+    """By signal."""
+
+    @property
+    def retries(self) -> int:
+        """Requests that were not accepted."""
+        return sum(one.retries for one in self.requests.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of the requests that were accepted, before compression."""
+        return sum(one.size for one in self.requests.values())
+
+    @property
+    def lost(self) -> int:
+        """Records that will never arrive."""
+        return sum(self.dropped.values())
+
+    @property
+    def pending(self) -> int:
+        """Records that wait for delivery."""
+        return max(self.emitted - self.delivered - self.lost, 0)
+
+    def __str__(self) -> str:
+        """Return the account in a few words."""
+        dropped = f"dropped {self.lost:,}"
+        if self.dropped:
+            dropped += f" ({', '.join(f'{count:,} {reason}' for reason, count in self.dropped.items())})"
+        return f"delivered {self.delivered:,} · pending {self.pending:,} · {dropped}"
+
+
+UNWRITTEN: Final = "could not be written"
+
+
+def cursors_of(folder: Path) -> Mapping[Signal, Cursor]:
+    """Return how the delivery of a journal stands; what was evicted before it was read counts as dropped already."""
+    numbers = segment_numbers(folder)
+    oldest = read_header(segment_path(folder, numbers[0])) if numbers else None
+    # Read after the segment: what is delivered since is no gap.
+    found = {signal: read_cursor(folder, signal) for signal in Signal}
+    for cursor, sequence in zip(found.values(), oldest.sequences if oldest else (), strict=False):
+        if sequence > cursor.sequence and not cursor.complete:
+            cursor.dropped[EVICTED] = cursor.dropped.get(EVICTED, 0) + sequence - cursor.sequence
+            cursor.sequence = sequence
+    return found
+
+
+def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> Account:
+    """Return the account of the journals of one run, of which ``emitted`` records are known to have been emitted.
+
+    Args:
+        folders: The journals'.
+        emitted: How many records there were, also those that no journal could keep.
+        unwritten: How many no journal could keep.
+    """
+    delivered = attempts = 0
+    dropped: dict[str, int] = {UNWRITTEN: unwritten} if unwritten else {}
+    failure = ""
+    requests = dict.fromkeys(Signal, Requests())
+    found: list[tuple[Signal, Cursor]] = []
+    reached = True
+    for folder in folders:
+        try:
+            found += cursors_of(folder).items()
+        except OSError as error:  # nothing is known of it, so all of it waits
+            let_through(error)
+            reached = False
+            failure = f"{folder.name} cannot be looked into: {error.strerror or error}"
+    for signal, cursor in found:
+        delivered += cursor.delivered
+        attempts += cursor.attempts
+        failure = cursor.failure or failure
+        requests[signal] += Requests(cursor.attempts, cursor.retries, cursor.size)
+        for reason, count in cursor.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    complete = reached and bool(found) and all(cursor.complete for _, cursor in found)
+    return Account(emitted, delivered, dropped, attempts, failure, complete, requests)

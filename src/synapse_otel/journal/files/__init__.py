@@ -1,0 +1,1 @@
+"""What the journal needs of the operating system: locks, descriptors, syncing."""

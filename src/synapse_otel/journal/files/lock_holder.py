@@ -1,0 +1,150 @@
+"""Who holds a shipper's lock, beside the lock: to be asked, waited for, or ended; and when it last gave a sign of life.
+
+The lock alone decides who may deliver. This file tells who that is, and its time of change when that was last alive.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import suppress
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from synapse_otel.journal.files.locks import is_locked
+from synapse_otel.journal.folder import replace_file
+
+
+def holder_path(lock: Path) -> Path:
+    """Return the file that tells who holds a lock."""
+    return lock.with_suffix(".json")
+
+
+class Role(StrEnum):
+    """Where a shipper runs, and so whether it may be ended."""
+
+    PROCESS = "process"
+    """In a process of its own, which nobody but us has started: it may be."""
+    FOREGROUND = "ship"
+    THREAD = "thread"
+    """In the process of a job, or of ``synapse-otel run``."""
+    ONCE = "sync"
+
+    def __str__(self) -> str:
+        """Return what a user calls it."""
+        return _WORDS[self]
+
+
+_WORDS: Final = {
+    Role.PROCESS: "the shipper",
+    Role.FOREGROUND: "`synapse-otel ship`",
+    Role.THREAD: "the shipper in a job's process",
+    Role.ONCE: "another `synapse-otel sync`",
+}
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock."""
+
+    process: int
+    """Process id..."""
+    started: int
+    """... and when that process began, in ticks of the kernel's clock since the start of the machine..."""
+    place: str
+    """... and where both mean something: the start of the machine, and the container. Empty where it is not known."""
+    role: Role
+    destination: str
+    """Key of the destination that it delivers to."""
+    token: str
+    """Tells this hold from every other one."""
+
+    def __str__(self) -> str:
+        """Return what a user can find it by."""
+        return f"{self.role} (process {self.process})"
+
+
+class Sign:
+    """What a shipper shows beside a lock that it holds. Where it cannot be written, nothing else is different."""
+
+    def __init__(self, lock: Path, role: Role, destination: str) -> None:
+        """Write who holds a lock from now on."""
+        process = os.getpid()
+        holder = Holder(process, started(process), place(), role, destination, secrets.token_hex(8))
+        self._path = holder_path(lock)
+        self._data: bytes | None = msgspec.json.encode(holder)
+        try:
+            replace_file(self._path, self._data)
+        except OSError:  # a full disk
+            self._data = None
+
+    def beat(self) -> None:
+        """Give a sign of life."""
+        with suppress(OSError):  # the folder is gone, or cannot be written
+            os.utime(self._path)
+
+    def stands(self) -> bool:
+        """Say whether nobody else has taken the lock since: one that was lost, as by a file server, is not told of."""
+        try:
+            return self._data is None or self._path.read_bytes() == self._data
+        except FileNotFoundError:
+            return False  # taken away by who has replaced this one, and is done
+        except OSError:
+            return True
+
+    def withdraw(self) -> None:
+        """Take it away, before the lock is released."""
+        if self._data is not None and self.stands():
+            with suppress(OSError):
+                self._path.unlink()
+
+
+def read_holder(lock: Path) -> Holder | None:
+    """Return who holds a lock; None where nobody does, or it is not known."""
+    try:
+        if not is_locked(lock):
+            return None
+        return msgspec.json.decode(holder_path(lock).read_bytes(), type=Holder)
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
+
+
+def last_sign(lock: Path) -> int:
+    """Return when the holder of a lock last gave a sign of life, as Unix time in ns; 0 where it is not known."""
+    try:
+        return holder_path(lock).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def silent_seconds(lock: Path) -> float:
+    """Return for how long the holder of a lock has given no sign of life; 0 where it is not known."""
+    last = last_sign(lock)
+    return max(time.time() - last / 1e9, 0.0) if last else 0.0
+
+
+def started(process: int) -> int:
+    """Return when a process began, in ticks since the start of the machine; 0 where that is not to be seen."""
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[_STARTED])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+@cache
+def place() -> str:
+    """Return what is different wherever a process id means something else; empty where that is not known."""
+    try:
+        if os.readlink("/proc/self") != str(os.getpid()):
+            return ""  # the processes of another container
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + " " + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+_STARTED: Final = 19
+"""Field 22 of ``/proc/PID/stat``, counted from the one behind the name."""

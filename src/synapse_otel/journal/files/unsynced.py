@@ -1,0 +1,73 @@
+"""What of a journal that is being written must still be brought to the disk, should the power fail.
+
+A file whose bytes are on the disk is lost all the same if its name is not: so the folders are brought there too,
+the first time and after each new segment. Usually a shipper has done all this before, and it costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from synapse_otel.journal.files.syncing import NO_DESCRIPTOR, sync_file, sync_folder
+from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, segment_path
+
+
+class Pending(NamedTuple):
+    """What had not been brought to the disk when somebody looked."""
+
+    earlier: tuple[int, ...]
+    """Numbers of segments that were written to before the one in hand."""
+    names: int
+    """Files that have been given their names so far."""
+
+
+class Durable:
+    """Keeps account of what a writer's `sync` has to bring to the disk besides the segment in hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._earlier: list[int] = []
+        self._names = 1
+        self._names_safe = 0
+
+    def begun(self, before: int) -> None:
+        """Take note that a segment was begun after the one with the number ``before``."""
+        self._earlier.append(before)
+        self._names += 1
+
+    def pending(self) -> Pending:
+        """Return what is to be brought to the disk now; the writer's lock is held."""
+        return Pending(tuple(self._earlier), self._names)
+
+    def bring(self, descriptor: int, pending: Pending) -> None:
+        """Return when a segment and what was pending are on the disk; ``descriptor`` is closed.
+
+        Two threads may do so at once: neither returns before what it saw pending is safe.
+
+        Raises:
+            OSError: the disk has failed.
+        """
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+        try:
+            for number in pending.earlier:
+                sync_file(segment_path(self._folder, number))
+            if pending.names > self._names_safe:
+                if not self._names_safe:
+                    sync_file(self._folder / RUN_FILE)
+                    sync_file(self._folder / STATE_FILE)
+                    sync_folder(self._folder.parent)
+                sync_folder(self._folder)
+        except OSError as error:
+            if error.errno in NO_DESCRIPTOR:
+                return  # no reason to give the journal up: a shipper, or the next call, does what is left
+            raise
+        self._names_safe = max(self._names_safe, pending.names)
+        for number in pending.earlier:
+            with suppress(ValueError):  # another thread was quicker
+                self._earlier.remove(number)

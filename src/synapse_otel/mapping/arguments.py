@@ -1,0 +1,60 @@
+"""Checks of arguments: a mistake of the caller is raised at once, with the argument and its value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+from synapse_otel._guard import let_through
+from synapse_otel._text import described
+
+
+def check_name(argument: str, value: object) -> None:
+    """Raise unless ``value`` is text that is not empty."""
+    if not isinstance(value, str):
+        msg = f"{argument} must be text, not {described(value)}"
+        raise TypeError(msg)
+    if not value.strip():
+        msg = f"{argument} must not be empty, got {value!r}"
+        raise ValueError(msg)
+
+
+def check_mapping(argument: str, value: object) -> None:
+    """Raise unless ``value`` is a mapping."""
+    if not isinstance(value, Mapping):
+        msg = f"{argument} must be a mapping, not {described(value)}"
+        raise TypeError(msg)
+
+
+def progress_error(current: object, total: object) -> Exception:
+    """Return the error that says what is wrong with a progress."""
+    try:
+        to_float("current", current)
+        limit = to_float("total", total)
+    except (TypeError, ValueError) as error:
+        return error
+    if not limit > 0:
+        return ValueError(f"total must be greater than 0, got {described(total)}")
+    return ValueError(f"current must be from 0 to total ({described(total)}), got {described(current)}")
+
+
+def to_float(argument: str, value: Any) -> float:
+    """Return a number as a float: Python's own, or one of numpy and the like.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is an integer that is too large for a float.
+    """
+    try:
+        if isinstance(value, Real) or (hasattr(value, "__float__") and not isinstance(value, str)):
+            return float(value)
+    except OverflowError as error:
+        msg = f"{argument} must fit into a float, got {described(value)}"
+        raise ValueError(msg) from error
+    except Exception as error:
+        let_through(error)
+        msg = f"{argument} must be a number, not {described(value)}"
+        raise TypeError(msg) from error
+    msg = f"{argument} must be a number, not {described(value)}"
+    raise TypeError(msg)

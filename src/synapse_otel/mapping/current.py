@@ -1,0 +1,48 @@
+"""The scope that a record made here belongs to, also where no job is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.trace import get_current_span
+
+from synapse_otel.mapping.active import scope_or_none
+from synapse_otel.mapping.job import Job
+from synapse_otel.mapping.span_scope import Scope
+
+
+def detached_job(job_id: str | None = None, parent: Context | None = None) -> Job:
+    """Return a job for a context that no `start_job` made: its records have no spans but the caller's current one.
+
+    Where there is none they belong to the span in ``parent``.
+    """
+    job = Job(job_id)
+    if get_current_span(parent or Context()).get_span_context().is_valid:
+        emit = job.emit
+
+        def emit_below(time: int, context: Context | None, *record: Any) -> None:
+            current = get_current_span().get_span_context().is_valid
+            emit(time, context if current else parent, *record)
+
+        job.emit, job.template = emit_below, None
+    return job
+
+
+def job_of_context() -> Job | None:
+    """Return the job that this thread or task is in, or the only live one."""
+    scope = scope_or_none()
+    return scope.job if scope is not None else None
+
+
+def current_scope() -> Scope:
+    """Return the scope that a record made here belongs to; a detached one where there is no job."""
+    scope = scope_or_none()
+    if scope is not None:
+        return scope
+    if not _DETACHED:
+        _DETACHED.append(detached_job())
+    return _DETACHED[0].root
+
+
+_DETACHED: Final[list[Job]] = []

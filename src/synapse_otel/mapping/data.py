@@ -1,0 +1,66 @@
+"""Data of users as attributes: what an event carries, and what a step produced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from synapse_otel import semconv
+from synapse_otel.mapping.names import free_name
+from synapse_otel.mapping.values import flatten, key_text
+
+_PLAIN: Final = frozenset({float, bool, type(None)})
+_FEW: Final = 32
+_SHORT: Final = 1_024
+_NAMES_KEPT: Final = 1_024
+_LARGE: Final = 1 << 62
+_SPAN_TYPES: Final = (str, bool, int, float)
+
+
+class EventData:
+    """Adds data to the attributes of records; remembers the attribute's name for each key."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def add(self, attributes: dict[str, Any], data: Mapping[Any, Any]) -> None:
+        """Add the caller's data to a record's attributes; plain values the short way."""
+        if len(data) > _FEW:
+            attributes.update(flatten(semconv.DATA_PREFIX, data))
+            return
+        names = self._names
+        for key, value in data.items():
+            kind = type(value)
+            if type(key) is not str:
+                attributes.update(flatten(semconv.DATA_PREFIX, data))  # as a whole: names may come twice
+                return
+            if kind in _PLAIN or (kind is str and len(value) < _SHORT) or (kind is int and -_LARGE < value < _LARGE):
+                try:
+                    attributes[names[key]] = value
+                except KeyError:
+                    attributes[self._name(key)] = value
+            elif isinstance(value, Mapping):
+                attributes.update(flatten(semconv.DATA_PREFIX, data))  # as above
+                return
+            else:
+                attributes.update(flatten(semconv.DATA_PREFIX, {key: value}))
+
+    def _name(self, key: str) -> str:
+        name = semconv.DATA_PREFIX + key_text(key)
+        if len(self._names) < _NAMES_KEPT:
+            self._names[key] = name
+        return name
+
+
+def product_attributes(products: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a step produced as span attributes; its ``params`` have a prefix of their own."""
+    attributes: dict[str, Any] = {}
+    for key, value in products.items():
+        if value is not None and not (isinstance(value, Mapping) and not value):
+            for name, item in flatten(semconv.PRODUCT_PREFIX, {key: value}).items():
+                attributes[free_name(name, attributes)] = item
+    return {
+        key: value if isinstance(value, _SPAN_TYPES) else json.dumps(value, ensure_ascii=False)
+        for key, value in attributes.items()
+    }

@@ -1,0 +1,44 @@
+"""Exceptions that leave a job or step: their attributes, and the result that they mean."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from synapse_otel import semconv
+from synapse_otel.mapping.propagation.ray_errors import worker_of
+from synapse_otel.semconv.exceptions import exception_attributes as plain_attributes
+
+
+def exception_attributes(error: BaseException) -> dict[str, Any]:
+    """Return an exception's ``exception.*`` attributes, and of one of Ray's those of the worker that it tells of."""
+    return {**plain_attributes(error), **worker_of(error)}
+
+
+def result_of(error: BaseException | None) -> str:
+    """Return the job's result that an exception means: *failure* is the work's, *cancellation* somebody's wish."""
+    if error is None:
+        return semconv.RESULT_SUCCESS
+    if isinstance(error, SystemExit):
+        return semconv.RESULT_SUCCESS if _exit_status(error) == 0 else semconv.RESULT_FAILURE
+    if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):
+        return semconv.RESULT_CANCELLATION
+    if isinstance(error, TimeoutError):
+        return semconv.RESULT_TIMEOUT
+    return semconv.RESULT_FAILURE
+
+
+def _exit_status(error: SystemExit) -> int:
+    """Return what the process ends with, as Python has it: anything but an integer or None is printed, and is 1."""
+    code: object = error.code
+    if code is None:
+        return 0
+    if not isinstance(code, int):
+        return 1
+    return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Say whether a task of asyncio was cancelled; who has not loaded asyncio, which takes its time, has no task."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

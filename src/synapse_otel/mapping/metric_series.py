@@ -1,0 +1,131 @@
+"""The plugin's own metrics: a series per category and name, and what to do with values that are no plain number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final
+
+from synapse_otel import semconv
+from synapse_otel._guard import let_through
+from synapse_otel.mapping.levels import LEVELS
+from synapse_otel.mapping.names import free_name
+from synapse_otel.mapping.values import DEPTH_LIMIT, array_size, is_array, key_text
+
+if TYPE_CHECKING:
+    from synapse_otel.journal.state_block import CounterSlot
+    from synapse_otel.mapping.instruments import Samples
+    from synapse_otel.mapping.span_scope import Scope
+
+SERIES_LIMIT: Final = 2_000
+"""Series of one job; the values of further names go to one series named `semconv.OTHER`."""
+
+
+class MetricSeries(dict[Any, Any]):
+    """By metric name, what `Samples.record` takes for its series; made when first asked for."""
+
+    def __init__(self, samples: Samples, attributes: dict[str, Any], room: list[int]) -> None:
+        super().__init__()
+        self._samples = samples
+        self._attributes = attributes
+        self._room = room
+
+    def __missing__(self, name: object) -> Any:
+        text = key_text(name)
+        if type(name) is not str and text in self:
+            return self[text]
+        if self._room[0] <= 0:
+            if semconv.OTHER not in self:
+                self[semconv.OTHER] = self._bind(semconv.OTHER)
+            return self[semconv.OTHER]
+        self._room[0] -= 1
+        bound = self._bind(text)
+        self[name] = self[text] = bound
+        return bound
+
+    def _bind(self, name: str) -> Any:
+        return self._samples.bind({**self._attributes, semconv.METRIC_NAME: name})
+
+
+def record_odd_values(
+    scope: Scope, series: MetricSeries, updates: CounterSlot, value: Mapping[Any, Any], category: str | None
+) -> None:
+    """Record a mapping in which something is no finite number: nested, an array scalar, NaN, infinite, or text."""
+    samples: list[Any] = []
+    numbers, nonfinite, texts = sort_values(value)
+    for name, number in numbers.items():
+        samples += (series[name], number)
+    if samples:
+        scope.job.record_samples(samples)
+        updates.add(len(numbers))
+    if texts:
+        attributes = scope._attributes(category)  # noqa: SLF001 - part of the scope, kept apart for its size
+        scope.job.add_data(attributes, texts)
+        scope.emit(semconv.EVENT_METRIC_TEXT, None, LEVELS["info"], attributes)
+    if nonfinite:
+        _record_nonfinite(scope, nonfinite, category)
+
+
+def _record_nonfinite(scope: Scope, nonfinite: dict[str, str], category: str | None) -> None:
+    attributes = scope._attributes(category)  # noqa: SLF001 - as above
+    scope.job.add_data(attributes, nonfinite)
+    scope.job.nonfinite_counter(attributes.get(semconv.CATEGORY)).add(len(nonfinite))
+    names = ", ".join(f"{name} is {number}" for name, number in nonfinite.items())
+    scope.emit(semconv.EVENT_METRIC_NONFINITE, f"not finite: {names}", LEVELS["warning"], attributes)
+
+
+def sort_values(value: Mapping[Any, Any]) -> tuple[dict[str, float], dict[str, str], dict[str, Any]]:
+    """Return the finite numbers, the other numbers as text, and what is no number; nested names joined with dots."""
+    numbers: dict[str, float] = {}
+    nonfinite: dict[str, str] = {}
+    others: dict[str, Any] = {}
+    seen: set[str] = set()
+    for found, item in _items("", value, (id(value),)):
+        name = free_name(found, seen)
+        seen.add(name)
+        number = as_number(item)
+        if number is None:
+            others[name] = item
+        elif math.isfinite(number):
+            numbers[name] = number
+        else:
+            nonfinite[name] = str(number)
+    return numbers, nonfinite, others
+
+
+def _items(prefix: str, value: Mapping[Any, Any], above: tuple[int, ...]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for key, item in value.items():
+        name = prefix + key_text(key)
+        if isinstance(item, Mapping) and item and id(item) not in above and len(above) < DEPTH_LIMIT:
+            found += _items(f"{name}.", item, (*above, id(item)))
+        else:
+            found.append((name, item))
+    return found
+
+
+def as_number(value: object) -> float | None:
+    """Return a number, or an array that holds just one, as a float (bool as 0 or 1); None for anything else."""
+    try:
+        return _number(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # an integer, as only those are too large
+    except Exception as error:  # noqa: BLE001 - a user's class may raise anything from anything
+        let_through(error)
+        return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool | int | float):
+        return float(value)
+    if is_array(value):
+        if array_size(value) != 1:
+            return None
+        value = value.tolist()
+        while isinstance(value, list):
+            (value,) = value
+        return float(value) if isinstance(value, Real) else None
+    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+        return None
+    return float(value)

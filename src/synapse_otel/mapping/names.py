@@ -1,0 +1,46 @@
+"""Names that a job's author gives: of steps and events, and categories. The same in every signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Final
+
+from synapse_otel.journal.state_block import slot_text
+from synapse_otel.redaction import redact_text
+
+_KEPT: Final = 1_000
+_WIDEST: Final = 8
+"""Bytes of a letter: of a lone surrogate, which is written as an escape, six."""
+
+
+def shown_name(name: str) -> str:
+    """Return a name as all signals have it: without secrets, and short enough for a slot of the state block."""
+    return slot_text(redact_text(name))
+
+
+class Names(dict[str, str]):
+    """By name as it was given: as it is shown. A look-up, as it stands on the way of every record with a category."""
+
+    def __init__(self, when_cut: Callable[[str, str], None]) -> None:
+        super().__init__()
+        self._when_cut = when_cut
+        self._has_cut = False
+
+    def __missing__(self, name: str) -> str:
+        shown = shown_name(name)
+        if len(self) < _KEPT:
+            self[name] = self[shown] = shown
+        whole = redact_text(name)
+        if not self._has_cut and slot_text(whole, len(whole) * _WIDEST) != shown:
+            self._has_cut = True
+            self._when_cut(whole, shown)
+        return shown
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return a name that is not taken: ``a.b~2``, where both ``{"a": {"b": 1}}`` and ``{"a.b": 2}`` are given."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}~{number}"
+    return free

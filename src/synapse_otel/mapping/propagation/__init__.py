@@ -1,0 +1,1 @@
+"""A job in other processes: what travels to them, and what is recorded there."""

@@ -1,0 +1,65 @@
+"""The job that a process inherits by its environment: the one that started this process tells of it in a variable.
+
+A context that is used outside of any job then records in that job, as one does that came here pickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+from opentelemetry.context import Context
+
+from synapse_otel._guard import let_through
+from synapse_otel.mapping.current import detached_job
+from synapse_otel.mapping.job import Job
+from synapse_otel.mapping.propagation.remote_job import Handed, receive_job
+
+_inherited: Final[list[tuple[Handed | None, Context]]] = []
+
+
+def as_text(handed: Handed) -> str:
+    """Return what another process has to know of a job, but for the settings, as text for its environment."""
+    run = handed.set_up[1][1:] if handed.set_up is not None else None
+    fields = {**asdict(replace(handed, set_up=None)), "key": handed.key.hex(), "set_up": run}
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def inherit(text: str | None, parent: Context, join: Callable[..., Callable[[], object]], settings: Any) -> None:
+    """Have contexts that are used outside of any job record in the one that `as_text` has told of.
+
+    Args:
+        text: without one, or with one that cannot be read, they record without a job...
+        parent: ... as children of the span in here.
+        join: sets up a process for a job's run: settings, name, attributes, and the journal of the run.
+        settings: of this process.
+    """
+    handed = None
+    if text:
+        try:
+            handed = _handed(json.loads(text), join, settings)
+        except (ValueError, TypeError, KeyError) as error:
+            let_through(error)
+    _inherited[:] = [(handed, parent)]
+
+
+def _handed(fields: dict[str, Any], join: Callable[..., Callable[[], object]], settings: Any) -> Handed:
+    numbers = ("start", "trace_id", "trace_flags", "span_id", "step_start")
+    if not all(type(fields[name]) is int for name in numbers):
+        raise TypeError(fields)
+    run = fields["set_up"]
+    set_up = (join, (settings, *run)) if run is not None else None
+    known = {**fields, "attributes": dict(fields["attributes"]), "key": bytes.fromhex(fields["key"]), "set_up": set_up}
+    return Handed(**known)
+
+
+def job_outside(job_id: str | None) -> Job:
+    """Return the job of a context that is used outside of any: the inherited one, else one without spans."""
+    if not _inherited:
+        return detached_job(job_id)
+    handed, parent = _inherited[0]
+    if handed is not None and job_id in {None, handed.job_id}:
+        return receive_job(handed)
+    return detached_job(job_id, parent)

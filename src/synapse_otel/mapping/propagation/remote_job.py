@@ -1,0 +1,189 @@
+"""A job in another process: what travels when its context is pickled, and the job that records there.
+
+It is the same job in the same trace, and its records belong to the step that the context was pickled in; it is not that
+process' own to end. In the process that it comes from, a copy of a context records in the very same job.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import time_ns
+from typing import Any, Final
+
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
+
+from synapse_otel import semconv
+from synapse_otel.journal.state_block import JobEntry
+from synapse_otel.mapping.active import CURRENT, LIVE
+from synapse_otel.mapping.current import job_of_context
+from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES
+from synapse_otel.mapping.job import Job, SetUp
+from synapse_otel.mapping.propagation.worker_identity import this_worker
+from synapse_otel.mapping.propagation.worker_span import begin_worker, end_worker
+from synapse_otel.mapping.span_scope import Scope
+
+_RECEIVED_LIMIT: Final = 64
+"""Jobs and steps that a process keeps, of those that it was handed; others are made again when they come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What another process has to know of a job, and of the scope in it that its context was pickled in."""
+
+    job_id: str | None
+    category: str | None
+    attributes: dict[str, Any]
+    """Of the job's metrics."""
+    live_spans: str
+    key: bytes
+    start: int
+    """Of the job, Unix time in ns."""
+    trace_id: int
+    trace_flags: int
+    trace_state: str
+    set_up: SetUp | None
+    """Sets up the recording in the other process."""
+    step: str | None
+    """None outside of steps."""
+    span_id: int
+    step_start: int
+
+
+def job_to_hand_over(job: Job | None, job_id: str | None) -> Job | None:
+    """Return what a context takes along that is copied or pickled: its job, or the one that it is used in.
+
+    None where there is none: it finds one, or gets one of its own, where it is used next.
+    """
+    found = job if job is not None else job_of_context()
+    if found is None or found.is_detached or (job is None and job_id not in {None, found.id}):
+        return None
+    return found
+
+
+def hand_over(scope: Scope) -> Handed:
+    """Return what another process has to know to record in a scope's job, below the scope."""
+    job = scope.job
+    span = job.root.span.get_span_context()
+    return Handed(
+        job_id=job.id,
+        category=job.category,
+        attributes=dict(job.attributes),
+        live_spans=job.live_spans,
+        key=job.key,
+        start=job.start_time,
+        trace_id=span.trace_id,
+        trace_flags=int(span.trace_flags),
+        trace_state=span.trace_state.to_header(),
+        set_up=job.set_up,
+        step=scope.name,
+        span_id=scope.span.get_span_context().span_id,
+        step_start=scope.start,
+    )
+
+
+def _reduce_job(job: Job) -> tuple[Callable[..., Job], tuple[Handed]]:
+    scope = CURRENT.get()
+    return receive_job, (hand_over(scope if scope is not None and scope.job is job else job.current),)
+
+
+def _reduce_scope(scope: Scope) -> tuple[Callable[..., Scope], tuple[Handed]]:
+    return _receive_scope, (hand_over(scope),)
+
+
+copyreg.pickle(Job, _reduce_job)
+copyreg.pickle(Scope, _reduce_scope)
+
+
+# --- in the other process --------------------------------------------------------------------------------
+
+
+def _receive_scope(handed: Handed) -> Scope:
+    job = receive_job(handed)
+    return job.scope_of(handed.span_id) if job.is_own else job.root
+
+
+def receive_job(handed: Handed) -> Job:
+    """Return the job in this process: the very same where it runs here, else one that works for it."""
+    for root in LIVE:
+        if root.job.key == handed.key and root.job.id == handed.job_id and root.job.is_own:
+            return root.job
+    place = os.getpid(), handed.key, handed.span_id
+    job = _RECEIVED.get(place)
+    if job is None or job.root.ended:
+        _end_other_runs(handed.set_up)
+        job = _made(handed)
+        while len(_RECEIVED) >= _RECEIVED_LIMIT:
+            _forget(next(iter(_RECEIVED)))
+        _RECEIVED[place] = job
+    if not any(root.job.is_own for root in LIVE):
+        LIVE[:] = [job.root]  # what has no context of its own belongs to the job that this process works for
+    return job
+
+
+_RECEIVED: Final[dict[tuple[int, bytes, int], Job]] = {}
+"""What this process was handed, by process (the child of a fork inherits this), key of the job and span id."""
+
+
+def _end_other_runs(set_up: SetUp | None) -> None:
+    """Stop telling of the jobs of another run: this process now works for a new one."""
+    for place, job in list(_RECEIVED.items()):
+        if _run_of(job.set_up) != _run_of(set_up) or place[0] != os.getpid():
+            _forget(place)
+            if place[0] == os.getpid():
+                BLOCK.end(job.key, time_ns())
+
+
+def _run_of(set_up: SetUp | None) -> object:
+    """Return which run a process is set up for: its journal stands last. The settings may have come another way."""
+    return set_up[1][-1:] if set_up is not None else None
+
+
+def end_received() -> None:
+    """End the spans of what this process was handed: it ends, or runs a job of its own from now on."""
+    for place, job in list(_RECEIVED.items()):
+        _end(place, job)
+
+
+def _forget(place: tuple[int, bytes, int]) -> None:
+    job = _RECEIVED.pop(place, None)
+    if job is not None:
+        _end(place, job)
+
+
+def _end(place: tuple[int, bytes, int], job: Job) -> None:
+    if place[0] == os.getpid():  # what the child of a fork inherited is its parent's to end
+        end_worker(job.root)
+
+
+def _made(handed: Handed) -> Job:
+    flush = None
+    if handed.set_up is not None:
+        function, arguments = handed.set_up
+        flush = function(*arguments)
+    job = Job(handed.job_id, handed.category, handed.attributes, handed.live_spans, own=False)
+    same = next((other for other in _RECEIVED.values() if other.key == handed.key), None)
+    if same is not None:
+        job.share(same)
+    job.key = handed.key
+    job.set_up = handed.set_up
+    job.start_time = handed.start
+    if flush is not None:
+        job.flush = flush
+    remote = None
+    if handed.trace_id:
+        flags, state = TraceFlags(handed.trace_flags), TraceState.from_header([handed.trace_state])
+        remote = SpanContext(handed.trace_id, handed.span_id, is_remote=True, trace_flags=flags, trace_state=state)
+    # Progress and counters are each worker's own; what it measures is the job's.
+    attributes = {**job.attributes, semconv.WORKER_ID: this_worker().id}
+    JOB_ATTRIBUTES[job.key] = attributes
+    known = BLOCK.jobs.get(job.key)
+    if known is None or semconv.WORKER_ID not in known.attributes:  # the child of a fork knows its parent's jobs
+        entry = JobEntry(
+            job.key, handed.start, attributes, job.category or "", handed.trace_id, handed.trace_flags, own=False
+        )
+        BLOCK.begin(entry)
+    job.root = begin_worker(job, handed.step, remote) if remote else Scope(job, None, handed.step, handed.step_start)
+    return job

@@ -1,0 +1,73 @@
+"""The span of a worker: what another process does for the step, or the job, whose context it was handed.
+
+It begins when the process is handed the context. What the process is given to do ends unseen, and a pool keeps its
+processes when they have nothing to do: so the span ends with the last thing that was recorded in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, get_current_span, set_span_in_context
+
+from synapse_otel import semconv
+from synapse_otel.mapping.propagation.worker_identity import this_worker
+from synapse_otel.mapping.span_scope import Scope
+
+if TYPE_CHECKING:
+    from synapse_otel.mapping.job import Job
+
+
+def begin_worker(job: Job, step: str | None, remote: SpanContext) -> Scope:
+    """Return the scope of a process that works for a job, or for one of its steps: with a span, where spans are kept.
+
+    Args:
+        job: as it is in this process.
+        step: name of the step; None outside of steps.
+        remote: of the step's span, or the job's own, in the process that runs it.
+    """
+    start = time_ns()
+    above = NonRecordingSpan(remote)
+    whole = f"{job.attributes.get(semconv.ACTION, '')} {job.attributes.get(semconv.PLUGIN_NAME, '')}".strip()
+    worker = this_worker()
+    name = semconv.WORKER_PREFIX + (step or whole) + (f": {worker.name}" if worker.name else "")
+    attributes: dict[str, Any] = {
+        semconv.STEP_PHASE: semconv.PHASE_WORKER,
+        **job.log_attributes,
+        semconv.WORKER_ID: worker.id,
+        **worker.attributes,
+    }
+    if step is not None:
+        attributes[semconv.STEP_NAME] = step
+    span = job.start_span(name, set_span_in_context(above), attributes, start)
+    if not span.is_recording():
+        return Scope(job, above, step, start)
+    scope = Scope(job, span, step, start)
+    if job.live_spans == "steps":
+        job.mark(scope, name, attributes)
+    _make_current(span, remote)
+    return scope
+
+
+def end_worker(scope: Scope) -> None:
+    """End the span of a worker; a scope without one is left as it is."""
+    span = scope.span
+    if not scope.ended and span.is_recording():
+        scope.ended = True
+        scope.events.write(span)
+        span.end(max(scope.last_time or time_ns(), scope.start + 1))
+
+
+def _make_current(span: Span, remote: SpanContext) -> None:
+    """Have the spans of other instrumentations stand below the worker's, unless a span of this process is current."""
+    current = get_current_span().get_span_context()
+    if not current.is_valid or current.span_id in {remote.span_id, *_MADE_CURRENT}:
+        otel_context.attach(set_span_in_context(span))
+        _MADE_CURRENT.append(span.get_span_context().span_id)
+
+
+_MADE_CURRENT: Final[deque[int]] = deque(maxlen=64)
+"""Span ids of the workers' spans that were made current here."""

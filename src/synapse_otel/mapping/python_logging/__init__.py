@@ -1,0 +1,1 @@
+"""Records of Python's logging as log records of the job."""

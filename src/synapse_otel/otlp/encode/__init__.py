@@ -1,0 +1,1 @@
+"""Records of a journal as OTLP messages, written without protobuf's own objects."""

@@ -1,0 +1,139 @@
+"""Log records in brief as OTLP: what their template holds is encoded once, a record's own part joined to it.
+
+The same bytes, but for the order of attributes and fields, as `encode_logs.log_record` makes of the whole record.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+from typing import Final
+
+from synapse_otel.journal.frames import Brief, Template
+from synapse_otel.otlp.encode import logs as encode_logs
+from synapse_otel.otlp.encode.logs import OBSERVED_TIME as _OBSERVED_TIME
+from synapse_otel.otlp.encode.logs import TEXT_BODY_HEADS as _TEXT_BODY_HEADS
+from synapse_otel.otlp.encode.logs import TIME as _TIME
+from synapse_otel.otlp.encode.logs import UID_HEADS as _UID_HEADS
+from synapse_otel.otlp.encode.values import DOUBLE, INT, STRING, any_value, attribute_head, attributes, pack_double
+from synapse_otel.otlp.encode.wire import unsigned64, utf8, varint
+from synapse_otel.redaction import redact_text, redact_values
+
+_PACK_TIMES: Final = struct.Struct("<BQBQ").pack
+_LARGEST_INT: Final = 1 << 63
+_HEADS_KEPT: Final = 4_096
+_TEXTS_KEPT: Final = 4_096
+_LONGEST_KEPT: Final = 64
+
+
+class BriefEncoder:
+    """Encodes the records of a journal whose templates it has taken up."""
+
+    def __init__(self) -> None:
+        self.journal = ""
+        """Id of the journal: what uids begin with."""
+        self._known: dict[int, _Known] = {}
+        self._texts: dict[str, bytes] = {}
+        """Texts that came before, redacted and in UTF-8."""
+
+    def take(self, template: Template) -> None:
+        """Take up a template; the same one comes again in every segment."""
+        known = self._known.get(template.id)
+        if known is None or known.template != template:
+            self._known.pop(template.id, None)
+            with suppress(ValueError):  # then its records are encoded the long way
+                self._known[template.id] = _Known(template)
+
+    def encode(self, brief: Brief, sequence: int) -> tuple[int, bytes, str]:
+        """Return scope, body of a ``LogRecord`` and uid.
+
+        Raises:
+            KeyError: its template is not known.
+        """
+        known = self._known[brief.template]
+        time = brief.time
+        try:
+            times = _PACK_TIMES(_TIME, time, _OBSERVED_TIME, time)
+        except struct.error:
+            time = unsigned64(time)
+            times = _PACK_TIMES(_TIME, time, _OBSERVED_TIME, time)
+        uid = f"{self.journal}-{sequence:x}"
+        raw_uid = uid.encode()
+        parts = [times, known.constant, _UID_HEADS[len(raw_uid)], raw_uid]
+        body = brief.body
+        if body is not None:
+            raw = self._texts.get(body) or self._text(body)
+            parts += (_TEXT_BODY_HEADS[len(raw)], raw)
+        data = brief.data
+        if data:
+            heads = known.heads
+            for key, value in data.items():
+                kind = type(value)
+                if kind is float:
+                    parts += (heads[key, DOUBLE, 8], pack_double(value))
+                elif kind is int and 0 <= value < _LARGEST_INT:
+                    raw = varint(value)
+                    parts += (heads[key, INT, len(raw)], raw)
+                elif kind is str:
+                    raw = self._texts.get(value) or self._text(value)
+                    parts += (heads[key, STRING, len(raw)], raw)
+                else:
+                    raw = any_value(redact_values(value) if kind in _COLLECTIONS else value)
+                    parts += (heads[key, b"", len(raw)], raw)
+        return known.scope, b"".join(parts), uid
+
+    def _text(self, text: str) -> bytes:
+        raw = self._texts.get(text)
+        if raw is None:
+            raw = utf8(redact_text(text))
+            if len(text) <= _LONGEST_KEPT:
+                if len(self._texts) >= _TEXTS_KEPT:
+                    self._texts.clear()
+                self._texts[text] = raw
+        return raw
+
+
+_COLLECTIONS: Final = frozenset({list, dict})
+
+
+class _Known:
+    """A template, what of its records is always the same, and the heads of the attributes that are not."""
+
+    __slots__ = ("constant", "heads", "scope", "template")
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.scope = template.scope
+        self.heads = _Heads(template.prefix)
+        if any(key.startswith(template.prefix) for key in template.attributes):
+            raise ValueError("a record's own attributes may replace its template's")
+        severity = template.severity if 0 <= template.severity <= encode_logs.HIGHEST_SEVERITY else 0
+        own = {key: redact_values(value) for key, value in template.attributes.items()}
+        self.constant = b"".join(
+            (
+                bytes((encode_logs.SEVERITY, severity)),
+                encode_logs.SEVERITY_TEXTS[template.severity_text],
+                attributes(encode_logs.ATTRIBUTES, own),
+                encode_logs.SPANS[template.span],
+                encode_logs.EVENT_NAMES[template.event_name and redact_text(template.event_name)],
+            )
+        )
+
+
+class _Heads(dict[tuple[str, bytes, int], bytes]):
+    """What stands before a value: the tag, lengths and key of its attribute."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def __missing__(self, part: tuple[str, bytes, int]) -> bytes:
+        key, kind, length = part
+        made = encode_logs.ATTRIBUTES + attribute_head((self._prefix + key, kind, length))
+        if len(self) >= _HEADS_KEPT:
+            self.clear()
+        self[part] = made
+        return made
+
+
+__all__ = ["BriefEncoder"]

@@ -1,0 +1,58 @@
+"""Export requests of every signal: encoded records, by scope, under a resource.
+
+The three signals' messages differ in their names only: ``Export*ServiceRequest`` holds ``Resource*``, which holds
+``Scope*``, which holds the records, and each has the same field numbers in all three. See
+`opentelemetry/proto/collector/*/v1/*_service.proto`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from synapse_otel.otlp.encode.wire import DELIMITED, delimited, tag, text, varint
+
+_RESOURCE_RECORDS: Final = tag(1, DELIMITED)
+_RESOURCE: Final = tag(1, DELIMITED)
+_SCOPE_RECORDS: Final = tag(2, DELIMITED)
+_SCOPE: Final = tag(1, DELIMITED)
+_RECORD: Final = tag(2, DELIMITED)
+_SCHEMA_URL: Final = tag(3, DELIMITED)
+
+
+class Group(NamedTuple):
+    """Records of one scope: bodies of ``LogRecord``, ``Span`` or ``Metric`` messages, in their order."""
+
+    scope: bytes
+    """Body of the ``InstrumentationScope``."""
+    records: Sequence[bytes]
+    schema_url: str = ""
+
+
+def request(resource: bytes, groups: Iterable[Group], *, schema_url: str = "", ready: Iterable[bytes] = ()) -> bytes:
+    """Return the body of an export request for one resource.
+
+    Requests of several resources are joined by concatenating them, as is the way of protobuf.
+
+    Args:
+        resource: Body of the ``Resource``.
+        groups: The records, by scope.
+        schema_url: Of the resource.
+        ready: Fields that are encoded already: the ``scope_metrics`` that a frame ``OTLP_METRICS`` holds.
+
+    """
+    fields = [delimited(_RESOURCE, resource), *ready]
+    for group in groups:
+        _append(fields, group)
+    fields.append(text(_SCHEMA_URL, schema_url))
+    return b"".join([_RESOURCE_RECORDS, varint(sum(map(len, fields))), *fields])
+
+
+def _append(fields: list[bytes], group: Group) -> None:
+    """Append a scope's records piece by piece, so that a large request is copied once only."""
+    pieces = [delimited(_SCOPE, group.scope)]
+    for record in group.records:
+        pieces += (_RECORD, varint(len(record)), record)
+    pieces.append(text(_SCHEMA_URL, group.schema_url))
+    fields += (_SCOPE_RECORDS, varint(sum(map(len, pieces))))
+    fields += pieces

@@ -1,0 +1,1 @@
+"""Drawing on a terminal that others write to as well."""

@@ -1,0 +1,31 @@
+"""The one area for bars on a terminal, whoever of this process draws there."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+from synapse_otel.plugins.loggers.console.terminal.live_region import BarArea
+from synapse_otel.plugins.loggers.console.terminal.tty import Tty, TtyOfAnother
+
+_areas: dict[int, BarArea] = {}
+
+
+def area_on(stream: TextIO) -> BarArea | None:
+    """Return the area on the terminal that a stream is; None if another process has its bars there.
+
+    What this process prints is then led around those.
+    """
+    device = os.fstat(stream.fileno()).st_rdev
+    area = _areas.get(device)
+    if area is None or area.is_closed:
+        try:
+            area = BarArea(Tty(stream))
+        except BlockingIOError:
+            area = BarArea(TtyOfAnother(stream))
+            area.inherit()
+        _areas[device] = area
+    return None if area.is_inherited else area
+
+
+os.register_at_fork(after_in_child=_areas.clear)

@@ -1,0 +1,65 @@
+"""Reading side: what a run's journals hold, as one typed value, whatever became of the process that wrote them."""
+
+from __future__ import annotations
+
+from synapse_otel.runs.entries import (
+    CategoryProgress,
+    Count,
+    Link,
+    LogEntry,
+    LogKind,
+    Role,
+    Series,
+    Span,
+    SpanEvent,
+)
+from synapse_otel.runs.overview import JobOverview, Overview
+from synapse_otel.runs.recording import Recording
+from synapse_otel.runs.runs import (
+    KnownRun,
+    RunNotFoundError,
+    find_run,
+    find_runs,
+    grouped,
+    is_one_job,
+    known_runs,
+    run_groups,
+    run_name,
+    same_run,
+)
+from synapse_otel.runs.state import RunState, emitted_records, run_state
+from synapse_otel.runs.usage import RunUsage, UsageChart, UsageLine, run_usage
+from synapse_otel.runs.workers import shown_workers
+
+__all__ = [
+    "CategoryProgress",
+    "Count",
+    "JobOverview",
+    "KnownRun",
+    "Link",
+    "LogEntry",
+    "LogKind",
+    "Overview",
+    "Recording",
+    "Role",
+    "RunNotFoundError",
+    "RunState",
+    "RunUsage",
+    "Series",
+    "Span",
+    "SpanEvent",
+    "UsageChart",
+    "UsageLine",
+    "emitted_records",
+    "find_run",
+    "find_runs",
+    "grouped",
+    "is_one_job",
+    "known_runs",
+    "run_groups",
+    "run_name",
+    "run_state",
+    "run_usage",
+    "same_run",
+    "shown_workers",
+]

@@ -1,0 +1,1 @@
+"""Runs that are followed while they grow, for the page and the terminal."""

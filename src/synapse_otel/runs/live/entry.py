@@ -1,0 +1,162 @@
+"""A run as a line of the list: plain values that JSON can hold, times in Unix milliseconds."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from synapse_otel import semconv
+from synapse_otel.journal.folder import Exit
+from synapse_otel.journal.frames import FORMAT_VERSION
+from synapse_otel.redaction import redact_text
+from synapse_otel.runs import CategoryProgress, JobOverview, Overview, RunState, run_name
+
+UNREADABLE: Final = "unreadable"
+"""State of a folder that looks like a run's and cannot be read."""
+FROM_FILE: Final = re.compile(r"otlp file, (?P<left_out>\d+) lines left out")
+"""What a journal's destination is that was made again of a file."""
+Json = dict[str, Any]
+_TONES: Final = {RunState.LIVE: "live", RunState.STALLED: "warn", RunState.CRASHED: "bad"}
+_ENDS: Final = {
+    "": ("done", "good"),
+    semconv.RESULT_SUCCESS: ("done", "good"),
+    semconv.RESULT_SKIP: ("skipped", "muted"),
+    semconv.RESULT_CANCELLATION: ("cancelled", "warn"),
+    semconv.RESULT_FAILURE: ("failed", "bad"),
+}
+
+
+def run_id(folder: Path) -> str:
+    """Return what the page calls a run: its folder's name, with nothing in it that is no text."""
+    return plain_path(folder.name)
+
+
+def plain_path(path: object) -> str:
+    """Return a path as text that can be sent: names on the disk need not be UTF-8."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def row_of(one: Overview) -> Json:
+    """Return the line of a run."""
+    job = one.job
+    start = job.start if job else int(one.run.created * 1e9)
+    end = (job.end if job else 0) or (0 if one.state.lives else one.last)
+    notes = []
+    if one.version > FORMAT_VERSION:
+        notes.append(f"written by a newer synapse-otel (format {one.version}, this one knows {FORMAT_VERSION})")
+    if from_file := FROM_FILE.fullmatch(one.run.destination):
+        left_out = int(from_file["left_out"])
+        notes.append("read from a file of OTLP, which does not tell of its delivery")
+        notes += [f"{left_out:,} lines of it are damaged, or not OTLP, and left out"] if left_out else []
+    result = job.result if job else ""
+    word, tone = _verdict(one.state, result)
+    return {
+        "id": run_id(one.folders[0]),
+        "name": run_name(one.run) or one.run.name,
+        "state": str(one.state),
+        "word": word,
+        "tone": tone,
+        "result": result,
+        "error": job.error_type if job else "",
+        "action": job.action if job else "",
+        "plugin": job.plugin if job else "",
+        "version": job.version if job else "",
+        "job": job.id if job else "",
+        "jobs": len(one.jobs),
+        "start": milliseconds(start),
+        "end": milliseconds(end) if end else None,
+        "last": milliseconds(one.last),
+        "progress": _overall(one.progress),
+        "emitted": one.account.emitted,
+        "delivered": one.account.delivered,
+        "pending": one.account.pending,
+        "dropped": one.account.lost,
+        "notes": notes,
+    }
+
+
+def unreadable_row(folder: Path, why: str) -> Json:
+    """Return the line of a run that cannot be read."""
+    return {
+        "id": run_id(folder),
+        "name": run_id(folder),
+        "state": UNREADABLE, "word": UNREADABLE, "tone": "warn",
+        "result": "", "error": "", "action": "", "plugin": "", "version": "", "job": "", "jobs": 0,
+        "start": _made(folder), "end": None, "last": _made(folder), "progress": None,
+        "emitted": 0, "delivered": 0, "pending": 0, "dropped": 0,
+        "notes": [why],
+    }  # fmt: skip
+
+
+def _verdict(state: RunState, result: str) -> tuple[str, str]:
+    """Return what became of a run in one word (of one that is done, how its job ended), and how that is coloured."""
+    if state is not RunState.DONE:
+        return str(state), _TONES[state]
+    return _ENDS.get(result, (result, "bad"))
+
+
+def job_of(job: JobOverview) -> Json:
+    """Return one of the jobs of a run."""
+    return {
+        "id": job.id,
+        "action": job.action,
+        "plugin": job.plugin,
+        "version": job.version,
+        "category": job.category,
+        "trace": job.trace_id,
+        "start": milliseconds(job.start),
+        "end": milliseconds(job.end) if job.end else None,
+        "result": job.result,
+        "error": job.error_type,
+    }
+
+
+def progress_of(one: CategoryProgress) -> Json:
+    """Return the last progress of a category, its rate in items a second."""
+    progress = one.progress
+    return {
+        "category": redact_text(one.category),
+        "worker": redact_text(one.worker),
+        "current": finite(progress.current),
+        "limit": finite(progress.limit),
+        "ratio": finite(progress.ratio) if progress.limit else None,
+        "rate": finite(progress.rate),
+        "eta": finite(progress.eta_seconds) if progress.limit else None,
+        "time": milliseconds(progress.time),
+        "start": milliseconds(progress.start_time),
+        "items": finite(progress.items),
+    }
+
+
+def exit_of(ended: Exit | None) -> Json | None:
+    """Return how the process ended, where a parent saw it."""
+    if ended is None:
+        return None
+    stderr = [redact_text(line) for line in ended.stderr]
+    return {"code": ended.code, "signal": ended.signal, "core": ended.core, "stderr": stderr}
+
+
+def milliseconds(nanoseconds: int) -> float:
+    """Return a time as JavaScript has it."""
+    return nanoseconds / 1e6
+
+
+def finite(number: float | None) -> float | None:
+    """Return a number that JSON can hold."""
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _overall(found: list[CategoryProgress]) -> Json | None:
+    """Return the progress of the job as a whole, or of the category that moved last."""
+    whole = [one for one in found if not one.category]
+    last = max(whole or found, key=lambda one: one.progress.time, default=None)
+    return progress_of(last) if last else None
+
+
+def _made(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime * 1000
+    except OSError:
+        return 0.0  # gone, or another user's: then it is the oldest

@@ -1,0 +1,275 @@
+"""`Gathered`: everything that was recorded of one run, kept small, and read on as long as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import RLock
+from time import monotonic
+from typing import Any, Final, Self
+
+from synapse_otel import semconv
+from synapse_otel.journal import frames
+from synapse_otel.journal.folder import STATE_FILE, folder_size, segment_numbers, segment_path
+from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.liveness import is_alive
+from synapse_otel.journal.reader import Frame, JournalReader
+from synapse_otel.journal.state_block import BLOCK_SIZE
+from synapse_otel.journal.usage import usage_written
+from synapse_otel.redaction import redact_values
+from synapse_otel.runs import LogKind, Span
+from synapse_otel.runs.contents import Contents
+from synapse_otel.runs.live.log_records import Logs
+from synapse_otel.runs.live.samples import Samples
+
+_EXCEPTION: Final = list(LogKind).index(LogKind.EXCEPTION)
+_EXCEPTIONS: Final = 50
+"""Exceptions that are shown with their stack, at most."""
+_SAMPLES: Final = int(Kind.SAMPLES)
+_METRICS: Final = int(Signal.METRICS)
+_decode_samples: Final = frames.DECODERS[Kind.SAMPLES].decode
+
+
+class _Journal(Contents):
+    """One journal: spans and definitions as `Contents` has them; records and samples go where those of the run are."""
+
+    def __init__(self, folder: Path, logs: Logs, series: dict[tuple[str, str], Samples]) -> None:
+        super().__init__()
+        self.reader = JournalReader(folder)
+        self.folder = folder
+        self._logs = logs
+        self._all = series
+        self._numbered: dict[float, tuple[Callable[[int], None], Callable[[float], None]]] = {}
+        self.exceptions: list[int] = []
+        self.nonfinite: list[int] = []
+        self.spans_seen = 0
+        """Frames of spans: whether a tree has to be made anew."""
+
+    def take(self, frame: Frame) -> None:
+        """Take a frame."""
+        kind = frame.kind
+        if kind == Kind.BRIEF or kind == Kind.LOG:  # noqa: PLR1714 - the first of these is nearly all that comes
+            self.missing[Signal.LOGS] += frame.sequence - self.emitted[Signal.LOGS]
+            self.emitted[Signal.LOGS] = frame.sequence + frame.count
+            self._take_log(frame)
+        else:
+            super().take(frame)
+            if kind == Kind.TEMPLATE and isinstance(template := frame.decode(), frames.Template):
+                self._logs.define(template)
+            elif kind in {Kind.SPAN, Kind.SPAN_OPEN}:
+                self.spans_seen += 1
+
+    def take_all(self, found: Iterable[Frame]) -> Self:
+        """Take frames in their order, and return itself."""
+        # One loop, and what it needs at hand: a long run has a million samples, and somebody waits.
+        emitted, missing, numbered = self.emitted, self.missing, self._numbered
+        last = self.last_time
+        for frame in found:
+            kind, count, sequence, payload, _after = frame
+            if kind != _SAMPLES:
+                self.take(frame)
+                continue
+            missing[_METRICS] += sequence - emitted[_METRICS]
+            emitted[_METRICS] = sequence + count
+            try:
+                samples = _decode_samples(payload)
+            except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+                self.unreadable += 1
+                continue
+            time = samples.time
+            last = max(last, time)
+            values = iter(samples.values)
+            try:
+                for number, value in zip(values, values, strict=False):
+                    appends = numbered.get(number)  # 3.0 is the key 3
+                    if appends is None:
+                        self.unreadable += 1
+                    else:
+                        appends[0](time)
+                        appends[1](value)
+            except OverflowError:  # a time that is no 64-bit integer
+                self.unreadable += 1
+        self.last_time = max(self.last_time, last)
+        return self
+
+    def _take_log(self, frame: Frame) -> None:
+        logs = self._logs
+        time = logs.take(frame, self._scopes)
+        if time is None:
+            self.unreadable += 1
+            return
+        self.last_time = max(self.last_time, time)
+        if logs.kinds[-1] == _EXCEPTION:
+            self.exceptions.append(len(logs) - 1)
+        elif logs.is_nonfinite(-1):
+            self.nonfinite.append(len(logs) - 1)
+
+    def _define_series(self, defined: frames.Series) -> None:
+        key = (defined.name, repr(sorted(defined.attributes.items())))
+        series = self._all.get(key)
+        if series is None:
+            attributes: dict[str, Any] = redact_values(defined.attributes)
+            series = self._all[key] = Samples(
+                name=defined.name,
+                metric=str(attributes.get(semconv.METRIC_NAME, defined.name)),
+                category=str(attributes.get(semconv.CATEGORY, "")),
+                unit=defined.unit,
+                instrument=defined.instrument,
+            )
+        self._numbered[defined.id] = series.times.append, series.values.append
+
+
+class Gathered:
+    """What the journals of one run hold. Methods may be called by any thread.
+
+    Args:
+        folders: of its journals, that of the process that began it first.
+    """
+
+    def __init__(self, folders: list[Path]) -> None:
+        self.lock = RLock()
+        self.folders = folders
+        self.logs = Logs()
+        self.version = 0
+        """Grows whenever something was read."""
+        self.used = monotonic()
+        """When somebody last asked."""
+        self._series: dict[tuple[str, str], Samples] = {}
+        self._journals = [_Journal(folder, self.logs, self._series) for folder in folders]
+        self._states: dict[Path, bytes] = {}
+        self._first = True
+        self._looked = 0.0
+
+    def refresh(self, seconds: float = 1e9, *, least: float = 0.0) -> bool:
+        """Read on for so long at most, and say whether all that is there has been read.
+
+        Args:
+            seconds: how long.
+            least: do nothing if it was done so many seconds ago.
+
+        Raises:
+            OSError: a journal cannot be read.
+        """
+        with self.lock:
+            if least and not self._first and monotonic() - self._looked < least:
+                return True
+            until = monotonic() + seconds
+            for journal in self._journals:
+                if not self._read(journal, until):
+                    return False
+            if self._first and len(self._journals) > 1:
+                self._sort()
+            self._first = False
+            self._look_at_states()
+            self._looked = monotonic()
+            return True
+
+    def _read(self, journal: _Journal, until: float) -> bool:
+        ended = not is_alive(journal.folder)
+        if self._first or len(self._journals) > 1:
+            self._resume(journal)
+        while found := journal.reader.read(ended=ended):
+            journal.take_all(found)
+            self.version += 1
+            if monotonic() > until:
+                return False
+        if ended and journal.end_workers():
+            self.version += 1
+        return True
+
+    def _resume(self, journal: _Journal) -> None:
+        """Let the records that come next be those of another journal than before: their templates have its numbers."""
+        self.logs.templates_of(journal.folder)
+
+    def _sort(self) -> None:
+        """Put what was read journal after journal into the order of time."""
+        for series in self._series.values():
+            series.sort()
+        order = self.logs.sort()
+        for journal in self._journals:
+            journal.exceptions = [order[at] for at in journal.exceptions]
+            journal.nonfinite = [order[at] for at in journal.nonfinite]
+
+    def _look_at_states(self) -> None:
+        for journal in self._journals:
+            try:
+                with (journal.folder / STATE_FILE).open("rb") as file:
+                    data = file.read(BLOCK_SIZE)
+            except OSError:
+                continue  # none was made, or the run was deleted in this moment
+            data += str(usage_written(journal.folder)).encode()
+            if self._states.get(journal.folder) != data:
+                self._states[journal.folder] = data
+                self.version += 1
+
+    def close(self) -> None:
+        """Close the files that are open."""
+        for journal in self._journals:
+            journal.reader.close()
+
+    # --- asking ---------------------------------------------------------------------------------------
+
+    @property
+    def ratio(self) -> float:
+        """Share of the journals' bytes that has been read, about."""
+        whole = sum(folder_size(folder) for folder in self.folders)
+        read = 0
+        for journal in self._journals:
+            number, offset = journal.reader.position
+            before = [one for one in segment_numbers(journal.folder) if one < number]
+            read += offset + sum(segment_path(journal.folder, one).stat().st_size for one in before)
+        return min(read / whole, 1.0) if whole else 1.0
+
+    @property
+    def series(self) -> list[Samples]:
+        """Everything that was measured, in the order in which it was defined: the place is its number."""
+        return list(self._series.values())
+
+    @property
+    def spans(self) -> dict[str, Span]:
+        """All spans by id; one that a journal left open may have ended in the next one."""
+        found: dict[str, Span] = {}
+        for journal in self._journals:
+            found |= {key: span for key, span in journal.spans.items() if key not in found or not span.is_open}
+        return found
+
+    @property
+    def exceptions(self) -> list[int]:
+        """Places of the exceptions among the log records, some of them."""
+        return sorted(at for journal in self._journals for at in journal.exceptions)[:_EXCEPTIONS]
+
+    @property
+    def nonfinite(self) -> list[int]:
+        """Places of the log records that tell of values that are no numbers."""
+        return sorted(at for journal in self._journals for at in journal.nonfinite)
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """Attributes of the process."""
+        return self._journals[0].resource
+
+    @property
+    def last_time(self) -> int:
+        """Unix time in ns of the last record."""
+        return max(journal.last_time for journal in self._journals)
+
+    @property
+    def damage(self) -> tuple[int, int]:
+        """Bytes and places that are damaged and left out."""
+        found = [journal.reader.damage for journal in self._journals]
+        return sum(one.bytes for one in found), sum(one.places for one in found)
+
+    @property
+    def missing(self) -> int:
+        """Records whose frames are gone: evicted, deleted after delivery, or damaged."""
+        return sum(sum(journal.missing) for journal in self._journals)
+
+    @property
+    def unreadable(self) -> int:
+        """Frames of a newer version, or not what their kind promises."""
+        return sum(journal.unreadable for journal in self._journals)
+
+    @property
+    def foreign_metrics(self) -> int:
+        """Collections of other instrumentations' metrics."""
+        return sum(journal.foreign_metrics for journal in self._journals)

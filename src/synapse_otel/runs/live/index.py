@@ -1,0 +1,179 @@
+"""`Shelf`: which runs there are, each as a line of the list, looked at again only where something may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock
+from time import monotonic
+from typing import Final
+
+from synapse_otel.journal.folder import is_run, read_run, run_folders
+from synapse_otel.journal.liveness import is_alive
+from synapse_otel.journal.summary import Summary, SummaryFollower, read_summary, summarise
+from synapse_otel.runs import KnownRun, Overview, RunState, grouped
+from synapse_otel.runs.live.entry import UNREADABLE, Json, plain_path, row_of, run_id, unreadable_row
+
+LOOK_SECONDS: Final = 0.4
+"""How often the folders are looked through at most."""
+
+
+@dataclass(slots=True)
+class Shelved:
+    """A run of the list."""
+
+    folders: list[Path]
+    row: Json | None = None
+    """None: not read yet."""
+    overview: Overview | None = None
+    """None where it cannot be read."""
+    version: int = 0
+    """Grows whenever the row changes."""
+    signature: tuple[int, ...] = ()
+    followers: dict[Path, SummaryFollower] = field(default_factory=dict)
+
+    @property
+    def lives(self) -> bool:
+        """Whether it may change without its folder's time telling."""
+        return self.overview is not None and self.overview.state.lives
+
+
+class Shelf:
+    """The runs below some folders of journals, and further folders of runs. Methods may be called by any thread.
+
+    Args:
+        roots: folders of journals.
+        folders: folders of runs that are shown besides.
+        stall_seconds: how long a job may be silent before it counts as stalled.
+    """
+
+    def __init__(self, roots: Iterable[Path], folders: Iterable[Path] = (), *, stall_seconds: float) -> None:
+        self._roots = list(dict.fromkeys(roots))
+        self._folders = list(folders)
+        self._stall_seconds = stall_seconds
+        self._lock = RLock()
+        self._known: dict[Path, KnownRun | None] = {}
+        self._runs: dict[str, Shelved] = {}
+        self._looked = -LOOK_SECONDS
+        self._clock = 0
+
+    def get(self, name: str) -> Shelved | None:
+        """Return a run by its id, read; None where there is none."""
+        with self._lock:
+            self._look()
+            one = self._runs.get(name)
+            if one is not None and (one.row is None or self._changed(one)):
+                self._read(one)
+            return one
+
+    def ids(self) -> list[str]:
+        """Return the ids of all runs, the newest first."""
+        with self._lock:
+            self._look()
+            return list(self._runs)
+
+    def refresh(self, seconds: float) -> bool:
+        """Read what is new or has changed, the newest first, for so long at most; say whether all has been read."""
+        with self._lock:
+            self._look()
+            until = monotonic() + seconds
+            for one in self._runs.values():
+                if one.row is None or self._changed(one):
+                    self._read(one)
+                    if monotonic() > until:
+                        break
+            return all(one.row is not None for one in self._runs.values())
+
+    def rows(self, after: int = 0) -> tuple[int, list[Json]]:
+        """Return the rows that changed after a version, and the version that they are of."""
+        with self._lock:
+            found = [one.row for one in self._runs.values() if one.row is not None and one.version > after]
+            return self._clock, found
+
+    # --- looking --------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        if monotonic() - self._looked < LOOK_SECONDS:
+            return
+        found = {folder for root in self._roots for folder in run_folders(root)}
+        found |= {folder for folder in self._folders if is_run(folder)}
+        # What could not be read may be whole by now; what was read once is written once.
+        new = {folder for folder in found if self._known.get(folder) is None}
+        gone = self._known.keys() - found
+        if gone or new:
+            for folder in gone:
+                del self._known[folder]
+            for folder in new:
+                run = read_run(folder)
+                self._known[folder] = KnownRun(folder, run) if run else None
+            self._group()
+        self._looked = monotonic()
+
+    def _group(self) -> None:
+        groups = [[known.folder for known in group] for group in grouped(filter(None, self._known.values()))]
+        groups += [[folder] for folder, known in self._known.items() if known is None]
+        groups.sort(key=lambda group: group[0].name, reverse=True)
+        before, self._runs = self._runs, {}
+        for group in groups:
+            name = run_id(group[0])
+            one = before.get(name)
+            if one is None or one.folders != group:
+                one = Shelved(group)
+            self._runs.setdefault(name, one)
+        for name, one in before.items():
+            if self._runs.get(name) is not one:
+                _close(one)
+
+    # --- reading --------------------------------------------------------------------------------------
+
+    def _changed(self, one: Shelved) -> bool:
+        return one.lives or one.signature != _signature(one.folders)
+
+    def _read(self, one: Shelved) -> None:
+        signature = _signature(one.folders)
+        try:
+            overview = Overview.read(
+                one.folders, stall_seconds=self._stall_seconds, summary_of=lambda folder: _summary(one, folder)
+            )
+            row = row_of(overview)
+        except Exception as error:  # noqa: BLE001 - whatever stands in its files must not hide the other runs
+            overview = None
+            row = unreadable_row(one.folders[0], getattr(error, "strerror", None) or plain_path(error))
+        if overview is None or not overview.state.lives:
+            _close(one)
+        one.overview, one.signature = overview, signature
+        if row != one.row:
+            one.row = row
+            self._clock += 1
+            one.version = self._clock
+
+
+def _summary(one: Shelved, folder: Path) -> Summary:
+    """Return what a journal tells; one that is being written is followed, so that nothing of it is read twice."""
+    follower = one.followers.get(folder)
+    if follower is None:
+        if not is_alive(folder):
+            return read_summary(folder) or summarise(folder)
+        follower = one.followers[folder] = SummaryFollower(folder)
+    return follower.read(ended=not is_alive(folder))
+
+
+def _close(one: Shelved) -> None:
+    for follower in one.followers.values():
+        follower.close()
+    one.followers.clear()
+
+
+def _signature(folders: Iterable[Path]) -> tuple[int, ...]:
+    """Return what tells that a run whose processes are gone has changed: its cursors are renamed into its folder."""
+    found = []
+    for folder in folders:
+        try:
+            found.append(folder.stat().st_mtime_ns)
+        except OSError:
+            found.append(0)  # deleted in this moment, or not to be looked into: reading says so
+    return tuple(found)
+
+
+__all__ = ["LOOK_SECONDS", "UNREADABLE", "RunState", "Shelf", "Shelved"]

@@ -1,0 +1,211 @@
+"""The log records of a run, kept as the journal's bytes: what is shown of them is decoded when it is shown."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from synapse_otel import semconv
+from synapse_otel.journal import frames
+from synapse_otel.journal.frames import Brief, Kind, Log, Template
+from synapse_otel.journal.reader import Frame
+from synapse_otel.redaction import redact_text, redact_values
+from synapse_otel.runs import LogKind
+from synapse_otel.runs.contents import kind_of
+from synapse_otel.runs.live.entry import Json, milliseconds
+
+LONGEST_TEXT: Final = 20_000
+"""Characters of a text that are sent to the page; no recorder writes longer ones."""
+_KINDS: Final = list(LogKind)
+_EVENT: Final = _KINDS.index(LogKind.EVENT)
+_decode_log: Final = frames.DECODERS[Kind.LOG].decode
+_decode_brief: Final = frames.DECODERS[Kind.BRIEF].decode
+_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_LARGEST_TIME: Final = (1 << 63) - 1
+_LARGEST_SEVERITY: Final = 1 << 15
+
+
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    """The first fields of a `Brief`: what follows is not looked at."""
+
+    time: int
+    template: int
+
+
+_decode_head: Final = msgspec.msgpack.Decoder(_Head).decode
+
+
+class Logs:
+    """The log records of one journal after another."""
+
+    def __init__(self) -> None:
+        self.times = array("q")
+        self.severities = array("i")
+        self.kinds = bytearray()
+        """Place in `LogKind`."""
+        self.categories = array("I")
+        """Place in `names`."""
+        self.names: list[str] = [""]
+        self._payloads: list[bytes] = []
+        self._templates: list[Template | None] = []
+        """Of each record; None of a whole one."""
+        self._scopes: list[str] = []
+        self._texts: list[str] = []
+        self._numbers: dict[str, int] = {"": 0}
+        self._of_template: dict[int, tuple[Template, int, int]] = {}
+        self._of_journal: dict[Path, dict[int, tuple[Template, int, int]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._payloads)
+
+    def define(self, template: Template) -> None:
+        """Take up a template of the journal that is being read."""
+        if abs(template.severity) > _LARGEST_SEVERITY:
+            return
+        whole = Log(0, template.severity, None, template.event_name, None, template.attributes, b"", 0)
+        kind = _KINDS.index(kind_of(whole))
+        self._of_template[template.id] = template, kind, self._category(template.attributes)
+
+    def templates_of(self, folder: Path) -> None:
+        """Let the records that come next be of a journal: templates have numbers of its own."""
+        self._of_template = self._of_journal.setdefault(folder, {})
+
+    def is_nonfinite(self, at: int) -> bool:
+        """Say whether a record tells of values that are no numbers."""
+        template = self._templates[at]
+        if template is not None:
+            return template.event_name == semconv.EVENT_METRIC_NONFINITE
+        return self.kinds[at] == _EVENT and self._whole(at)[2] == semconv.EVENT_METRIC_NONFINITE
+
+    def take(self, frame: Frame, scopes: dict[int, str]) -> int | None:
+        """Take a record and return its time in Unix ns; None where it cannot be read."""
+        try:
+            if frame.kind == Kind.BRIEF:
+                head = _decode_head(frame.payload)
+                known = self._of_template.get(head.template)
+                if known is None:
+                    return None
+                template, kind, category = known
+                if abs(head.time) > _LARGEST_TIME:
+                    return None
+                self._add(head.time, (template.severity, kind, category), frame.payload, template)
+                self._scopes.append(scopes.get(template.scope, ""))
+                return head.time
+            log: Log = _decode_log(frame.payload)
+        except _ERRORS:
+            return None
+        if abs(log.time) > _LARGEST_TIME or abs(log.severity) > _LARGEST_SEVERITY:
+            return None
+        kind = _KINDS.index(kind_of(log))
+        self._add(log.time, (log.severity, kind, self._category(log.attributes)), frame.payload, None)
+        self._scopes.append(scopes.get(log.scope, ""))
+        return log.time
+
+    def _add(self, time: int, sorts: tuple[int, int, int], payload: bytes, of: Template | None) -> None:
+        severity, kind, category = sorts
+        self.times.append(time)
+        self.severities.append(severity)
+        self.kinds.append(kind)
+        self.categories.append(category)
+        self._payloads.append(payload)
+        self._templates.append(of)
+
+    def _category(self, attributes: dict[str, Any]) -> int:
+        name = str(attributes.get(semconv.CATEGORY, ""))
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = len(self.names)
+            self.names.append(redact_text(name))
+        return number
+
+    def sort(self) -> list[int]:
+        """Put the records of several journals into the order of time; return where each of them is now."""
+        order = sorted(range(len(self)), key=self.times.__getitem__)
+        self.times = array("q", map(self.times.__getitem__, order))
+        self.severities = array("i", map(self.severities.__getitem__, order))
+        self.kinds = bytearray(map(self.kinds.__getitem__, order))
+        self.categories = array("I", map(self.categories.__getitem__, order))
+        self._payloads = [self._payloads[at] for at in order]
+        self._templates = [self._templates[at] for at in order]
+        self._scopes = [self._scopes[at] for at in order]
+        self._texts.clear()
+        now = [0] * len(order)
+        for place, before in enumerate(order):
+            now[before] = place
+        return now
+
+    # --- showing --------------------------------------------------------------------------------------
+
+    def attributes(self, at: int) -> dict[str, Any]:
+        """Return all attributes of a record, credentials taken out."""
+        return self._whole(at)[1]
+
+    def _whole(self, at: int) -> tuple[Any, dict[str, Any], str, bytes]:
+        """Return body, attributes, name of the event, and span of a record."""
+        template = self._templates[at]
+        if template is None:
+            log: Log = _decode_log(self._payloads[at])
+            return redact_values(log.body), redact_values(log.attributes), log.event_name or "", log.span
+        brief: Brief = _decode_brief(self._payloads[at])
+        attributes = template.attributes.copy()
+        for key, value in (brief.data or {}).items():
+            attributes[template.prefix + key] = value
+        return redact_values(brief.body), redact_values(attributes), template.event_name or "", template.span
+
+    def text(self, at: int) -> str:
+        """Return what a search looks through: body, name, category and data of a record, in small letters."""
+        while len(self._texts) <= at:
+            body, attributes, event, _span = self._whole(len(self._texts))
+            parts = [event, "" if body is None else str(body)]
+            parts += [f"{key}={value}" for key, value in attributes.items()]
+            self._texts.append("\n".join(parts).lower())
+        return self._texts[at]
+
+    def told(self, at: int) -> Json:
+        """Return a record as the page shows it."""
+        body, attributes, event, span = self._whole(at)
+        kind = _KINDS[self.kinds[at]]
+        prefix = semconv.DATA_PREFIX
+        data = {key.removeprefix(prefix): value for key, value in attributes.items() if key.startswith(prefix)}
+        hidden = kind is LogKind.EXCEPTION
+        known = {semconv.CATEGORY, semconv.MESSAGE_CONTEXT, semconv.AUDIENCE, semconv.FILE_PATH}
+        more = {key: value for key, value in attributes.items() if key not in known and not key.startswith(prefix)}
+        if hidden and body is None:
+            body = f"{attributes.get(semconv.EXCEPTION_TYPE, '')}: {attributes.get(semconv.EXCEPTION_MESSAGE, '')}"
+        return {
+            "n": at,
+            "time": milliseconds(self.times[at]),
+            "severity": self.severities[at],
+            "kind": str(kind),
+            "context": str(attributes.get(semconv.MESSAGE_CONTEXT, "")),
+            "category": self.names[self.categories[at]],
+            "event": event,
+            "text": "" if body is None else str(body)[:LONGEST_TEXT],
+            "data": {key: _plain(value) for key, value in data.items()},
+            "file": str(attributes.get(semconv.FILE_PATH, "")),
+            "more": {key: _plain(value) for key, value in more.items()},
+            "scope": self._scopes[at],
+            "span": span[16:24].hex(),
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Return an attribute's value as it is shown: numbers that JavaScript would round, as texts."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, int):
+        return value if abs(value) < 1 << 53 else str(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return str(value)[:LONGEST_TEXT]
+
+
+plain: Final = _plain

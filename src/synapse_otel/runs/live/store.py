@@ -1,0 +1,142 @@
+"""`Library`: the runs of a shelf, and what has been read of those that somebody looks at."""
+
+from __future__ import annotations
+
+from threading import Lock
+from time import monotonic
+from typing import Any, Final
+
+from synapse_otel.runs.live.details import details
+from synapse_otel.runs.live.entry import Json
+from synapse_otel.runs.live.filters import Filtered, Wanted
+from synapse_otel.runs.live.followed_run import Gathered
+from synapse_otel.runs.live.index import Shelf, Shelved
+
+OPEN_RUNS: Final = 8
+"""Runs that are kept in memory at most."""
+IDLE_SECONDS: Final = 120.0
+"""A run that nobody has asked for as long is forgotten."""
+READ_SECONDS: Final = 0.8
+"""What one answer may read of a run: a long one is shown in parts, while the rest is read."""
+
+
+class UnknownRunError(LookupError):
+    """There is no such run."""
+
+
+class Open:
+    """A run that somebody looks at."""
+
+    def __init__(self, found: Gathered) -> None:
+        self.found = found
+        self.filtered = Filtered(found.logs)
+        self.complete = False
+
+    @property
+    def ratio(self) -> float:
+        """Share that has been read, 1 for all."""
+        return 1.0 if self.complete else self.found.ratio
+
+
+class Library:
+    """What the page is answered from. Methods may be called by any thread."""
+
+    def __init__(self, shelf: Shelf, *, jaeger_url: str | None = None) -> None:
+        self.shelf = shelf
+        self._jaeger_url = jaeger_url
+        self._open: dict[str, Open] = {}
+        self._lock = Lock()
+
+    def details(self, name: str) -> Json:
+        """Return all about a run but its curves and records; ``reading`` tells how much of it, 1 for all.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            OSError: it cannot be read.
+        """
+        one = self._opened(name)
+        with one.found.lock:
+            shelved = self._read_on(name, one)
+            told = details(shelved, one.found, jaeger_url=self._jaeger_url)
+            return told | {"version": one.found.version, "reading": one.ratio}
+
+    def curves(self, name: str, numbers: list[int], points: int, **how: Any) -> Json:
+        """Return points of curves by their numbers, as `Samples.drawn` makes them.
+
+        Raises:
+            UnknownRunError: there is no such run.
+        """
+        one = self._opened(name)
+        with one.found.lock:
+            self._begin(one)
+            series = one.found.series
+            drawn = {
+                number: series[number].drawn(points, **how)._asdict()
+                for number in numbers
+                if 0 <= number < len(series) and len(series[number])
+            }
+        return {"version": one.found.version, "curves": drawn}
+
+    def records(self, name: str, wanted: Wanted, offset: int, limit: int) -> Json:
+        """Return some of the log records that a filter lets through; an offset below 0 counts from the end."""
+        one = self._opened(name)
+        with one.found.lock:
+            self._begin(one)
+            places = one.filtered.places(wanted)
+            begin = max(offset if offset >= 0 else len(places) + offset, 0)
+            rows = [one.found.logs.told(at) for at in places[begin : begin + limit]]
+            return {"version": one.found.version, "matching": len(places), "offset": begin, "rows": rows}
+
+    def version(self, name: str) -> tuple[int, int, float]:
+        """Read on in a run, and return what tells that it has changed: of its records, its row, and how much is read.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            OSError: it cannot be read.
+        """
+        one = self._opened(name)
+        with one.found.lock:
+            shelved = self._read_on(name, one)
+            return one.found.version, shelved.version, one.ratio
+
+    def _read_on(self, name: str, one: Open) -> Shelved:
+        """Read on in a run, and return what its folder tells by now: it may have gone meanwhile."""
+        self._refresh(one)
+        shelved = self.shelf.get(name)
+        if shelved is None:
+            raise UnknownRunError(name)
+        return shelved
+
+    def _begin(self, one: Open) -> None:
+        """Read a run that has not been read whole yet; reading on is for who shows it."""
+        if not one.complete:
+            self._refresh(one)
+
+    def _refresh(self, one: Open) -> None:
+        was_complete = one.complete
+        one.complete = one.found.refresh(READ_SECONDS, least=0.1) or was_complete
+        if one.complete and not was_complete:
+            one.filtered.clear()
+
+    def _opened(self, name: str) -> Open:
+        shelved = self.shelf.get(name)
+        if shelved is None:
+            raise UnknownRunError(name)
+        with self._lock:
+            one = self._open.pop(name, None)
+            if one is None or one.found.folders != shelved.folders:
+                if one is not None:
+                    one.found.close()
+                one = Open(Gathered(shelved.folders))
+            self._open[name] = one  # the one that was used last stands last
+            one.found.used = monotonic()
+            self._forget()
+        return one
+
+    def _forget(self) -> None:
+        names = list(self._open)
+        for place, name in enumerate(names[:-1]):
+            found = self._open[name].found
+            if len(names) - place > OPEN_RUNS or monotonic() - found.used > IDLE_SECONDS:
+                del self._open[name]
+                found.close()

@@ -1,0 +1,1 @@
+"""A file of OTLP in JSON, read back as a run."""

@@ -1,0 +1,213 @@
+"""`Overview`: what is known of a run without reading its records, also when they are delivered and deleted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import time_ns
+from typing import Final, Self
+
+from synapse_otel import semconv
+from synapse_otel.journal.account import Account, account_of, cursors_of
+from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.folder import Exit, Run, read_exit, read_run
+from synapse_otel.journal.frames import Signal
+from synapse_otel.journal.liveness import is_alive
+from synapse_otel.journal.summary import JobSummary, Summary, read_summary, summarise
+from synapse_otel.journal.usage import read_usage
+from synapse_otel.runs.entries import CategoryProgress
+from synapse_otel.runs.state import RunState, classify, joined_state, run_state
+from synapse_otel.runs.workers import Told, one_account, slots_of
+
+_KILL: Final = "SIGKILL"
+
+
+@dataclass(frozen=True, slots=True)
+class JobOverview:
+    """A job of a run."""
+
+    id: str
+    action: str
+    plugin: str
+    version: str
+    category: str
+    trace_id: str
+    """32 hexadecimal digits; empty where there is no span."""
+    start: int
+    """Unix time in ns."""
+    end: int
+    """Unix time in ns; 0 while it runs. Of a killed one: the last thing that is known of it."""
+    result: str
+    """As in `synapse.job.result`; empty while it runs."""
+    error_type: str
+    state: RunState
+    """Done when it has ended, though its process may live on; crashed when its process is gone and did not end it."""
+
+    @classmethod
+    def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
+        """Return what a summary tells.
+
+        Args:
+            job: the summary.
+            judge: `classify`, but for whether it has ended.
+            died: how its process ended, if that is how the job did.
+        """
+        known = {**job.attributes, **job.outcome}
+        end, result, error_type = job.end, str(job.outcome.get(semconv.JOB_RESULT, "")), ""
+        if not end and died is not None:
+            end, result, error_type = max(died.time, job.start), semconv.RESULT_ERROR, died.error_type
+        return cls(
+            id=str(known.get(semconv.JOB_ID, "")),
+            action=str(known.get(semconv.ACTION, "")),
+            plugin=str(known.get(semconv.PLUGIN_NAME, "")),
+            version=str(known.get(semconv.PLUGIN_VERSION, "")),
+            category=job.category,
+            trace_id=job.trace_id,
+            start=job.start,
+            end=end,
+            result=result,
+            error_type=error_type or str(job.outcome.get(semconv.ERROR_TYPE, "")),
+            state=judge(ended=bool(job.end)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A run and what became of it."""
+
+    folders: list[Path]
+    """Of its journals, that of the process that began it first."""
+    run: Run
+    state: RunState
+    jobs: list[JobOverview]
+    """The jobs that its own processes ran, the oldest first."""
+    progress: list[CategoryProgress]
+    """The last progress of each category; that of a job as a whole first."""
+    account: Account
+    by_signal: dict[str, Account]
+    """By `logs`, `metrics`, `traces`."""
+    exit: Exit | None
+    """How its process ended, where a parent saw it."""
+    last: int
+    """Unix time in ns of the last record or progress."""
+    version: int
+    """Of the journal's format."""
+
+    @classmethod
+    def read(
+        cls,
+        folders: Sequence[Path],
+        *,
+        stall_seconds: float = math.inf,
+        summary_of: Callable[[Path], Summary] | None = None,
+    ) -> Self:
+        """Read what there is to know of a run: its newest segments, its state block and its cursors.
+
+        Args:
+            folders: of its journals, that of the process that began it first.
+            stall_seconds: how long a job that runs may be silent before it counts as stalled.
+            summary_of: returns what a journal tells of its jobs, for who has followed it; else it is read.
+
+        Raises:
+            OSError: a journal cannot be read.
+            LookupError: the folder is no run's, or nothing in it can be read.
+        """
+        runs = [read_run(folder) for folder in folders]
+        if runs[0] is None:
+            raise LookupError(f"{folders[0]} cannot be read as a run")
+        summaries = [(summary_of or _summary)(folder) for folder in folders]
+        states = [_state(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
+        state = joined_state(states, runs)
+        told = [
+            Told.of(slots_of(folder), summary, run, its)
+            for folder, summary, run, its in zip(folders, summaries, runs, states, strict=True)
+        ]
+        progress = one_account(told, state)
+        last = max([*(one.last for one in summaries), *(one.last_time for one in progress)])
+        found_exit = next((found for folder in reversed(folders) if (found := read_exit(folder))), None)
+        silent_seconds = (time_ns() - last) / 1e9
+        judge = partial(classify, alive=state.lives, silent_seconds=silent_seconds, stall_seconds=stall_seconds)
+        cut_off = not state.lives and any(not job.end for one in summaries for job in one.jobs.values())
+        oom_killed = cut_off and any(read_usage(folder).oom_kill for folder in folders)
+        death = None if state.lives else _Death.of(found_exit, last, oom_killed=oom_killed)
+        jobs = _jobs(summaries, judge, death)
+        if any(job.state is RunState.STALLED for job in jobs):
+            state = RunState.STALLED
+        emitted = [_emitted(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
+        return cls(
+            folders=list(folders),
+            run=runs[0],
+            state=state,
+            jobs=jobs,
+            progress=progress,
+            account=account_of(folders, sum(map(sum, emitted))),
+            by_signal=_by_signal(folders, emitted),
+            exit=read_exit(folders[0]) or found_exit,
+            last=last,
+            version=max([one.version for one in summaries] + [runs[0].version]),
+        )
+
+    @property
+    def job(self) -> JobOverview | None:
+        """The first job."""
+        return self.jobs[0] if self.jobs else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Death:
+    """How the process ended that did not end its job, and when it was last heard of, as Unix time in ns."""
+
+    error_type: str
+    time: int
+
+    @classmethod
+    def of(cls, ended: Exit | None, last: int, *, oom_killed: bool) -> Self:
+        if oom_killed and (ended is None or ended.signal == _KILL):
+            return cls(semconv.ERROR_TYPE_OOM, last)
+        return cls((ended.error_type if ended else "") or semconv.ERROR_TYPE_KILLED, last)
+
+
+def _summary(folder: Path) -> Summary:
+    return read_summary(folder) or summarise(folder)
+
+
+def _state(folder: Path, summary: Summary) -> RunState:
+    return RunState.LIVE if is_alive(folder) else run_state(folder, ended=summary.ended)
+
+
+def _jobs(summaries: Iterable[Summary], judge: Callable[..., RunState], death: _Death | None) -> list[JobOverview]:
+    found: dict[str, JobSummary] = {}
+    for summary in summaries:
+        for key, job in summary.jobs.items():
+            # A job that goes on in another journal ends there; one that was handed to a worker is not the worker's.
+            if job.own and (key not in found or not found[key].end):
+                found[key] = job
+    return [JobOverview.of(job, judge, death) for job in sorted(found.values(), key=lambda job: job.start)]
+
+
+def _emitted(folder: Path, summary: Summary) -> list[int]:
+    """Return, by signal, how many records a journal was given."""
+    return [max(read_cursor(folder, signal).sequence, *summary.sequences[signal : signal + 1], 0) for signal in Signal]
+
+
+def _by_signal(folders: Sequence[Path], emitted: Sequence[Sequence[int]]) -> dict[str, Account]:
+    found = {}
+    of_folders = [cursors_of(folder) for folder in folders]
+    for signal in Signal:
+        cursors = [one[signal] for one in of_folders]
+        dropped: dict[str, int] = {}
+        for cursor in cursors:
+            for reason, count in cursor.dropped.items():
+                dropped[reason] = dropped.get(reason, 0) + count
+        found[signal.name.lower()] = Account(
+            sum(one[signal] for one in emitted),
+            sum(cursor.delivered for cursor in cursors),
+            dropped,
+            attempts=sum(cursor.attempts for cursor in cursors),
+            failure=next((cursor.failure for cursor in cursors if cursor.failure), ""),
+            complete=all(cursor.complete for cursor in cursors),
+        )
+    return found

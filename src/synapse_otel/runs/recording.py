@@ -1,0 +1,243 @@
+"""`Recording`: all that was recorded of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time_ns
+from typing import Any, Self
+
+from synapse_otel import semconv
+from synapse_otel.journal.account import Account, account_of
+from synapse_otel.journal.folder import Run, read_run
+from synapse_otel.journal.liveness import is_alive
+from synapse_otel.journal.reader import Damage, Frame, JournalReader
+from synapse_otel.journal.state_block import SlotValue
+from synapse_otel.journal.summary import read_summary, summarise
+from synapse_otel.runs.contents import Contents
+from synapse_otel.runs.entries import CategoryProgress, Count, LogEntry, LogKind, Role, Series, Span
+from synapse_otel.runs.state import RunState, emitted_records, joined_state, run_state, stalled
+from synapse_otel.runs.usage import RunUsage, run_usage
+from synapse_otel.runs.workers import Told, one_account, slots_of
+from synapse_otel.semconv.progress import Progress
+from synapse_otel.semconv.readings import SlotKind
+
+
+@dataclass(kw_only=True)
+class Recording:
+    """All that was recorded of a run, read back from its journals or gathered in memory."""
+
+    state: RunState
+    read_at: int
+    """Unix time in ns at which it was read."""
+    last_time: int
+    """Unix time in ns of the last thing that is known."""
+    run: Run | None = None
+    """What ``run.json`` says; None in memory, or where it cannot be read."""
+    folders: list[Path] = field(default_factory=list)
+    resource: dict[str, Any] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)
+    """The spans that have no parent here; each holds its children. Markers are not among them."""
+    markers: list[Span] = field(default_factory=list)
+    """The zero-length spans that show a job or step as begun."""
+    logs: list[LogEntry] = field(default_factory=list)
+    """In the order in which they were made."""
+    series: list[Series] = field(default_factory=list)
+    """Everything that was measured: the plugin's metrics, and the durations and activity of jobs and steps."""
+    progress: list[CategoryProgress] = field(default_factory=list)
+    """The last progress of each category, in the order in which they began, that of a job as a whole first."""
+    counts: list[Count] = field(default_factory=list)
+    account: Account | None = None
+    """What became of the records; None in memory."""
+    damage: Damage = field(default_factory=Damage)
+    missing: int = 0
+    """Records whose frames are gone: evicted for the disk budget, deleted after delivery, or damaged."""
+    foreign_metrics: int = 0
+    """Collections of other instrumentations' metrics."""
+
+    # --- making ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def read(cls, folder: Path, *further: Path, stall_seconds: float = math.inf) -> Self:
+        """Read a run's journals, the first one first, whether it goes on, has ended, was killed or is damaged.
+
+        Args:
+            folder: the run's first journal.
+            *further: the others.
+            stall_seconds: how long a job that runs may be silent before it counts as stalled.
+
+        Raises:
+            OSError: a journal cannot be read.
+        """
+        folders = [folder, *further]
+        runs = [read_run(each) for each in folders]
+        damage = Damage()
+        alive = [is_alive(each) for each in folders]
+        contents = [
+            Contents().take_all(_frames(each, damage, ended=not lives))
+            for each, lives in zip(folders, alive, strict=True)
+        ]
+        for content, lives in zip(contents, alive, strict=True):
+            if not lives:
+                content.end_workers()
+        states = [
+            RunState.LIVE if lives else run_state(each, ended=content.ended)
+            for each, lives, content in zip(folders, alive, contents, strict=True)
+        ]
+        told = [
+            Told.of(slots_of(each), read_summary(each) or summarise(each), run, state)
+            for each, run, state in zip(folders, runs, states, strict=True)
+        ]
+        made = cls._of(contents, told, joined_state(states, runs))
+        if any(job.is_open for job in made.jobs):
+            made.state = stalled(made.state, made.last_time, stall_seconds)
+        made.run = runs[0]
+        made.folders = folders
+        made.damage = damage
+        made.account = account_of(folders, sum(emitted_records(each) for each in folders))
+        return made
+
+    @classmethod
+    def from_frames(
+        cls, found: Iterable[Frame], slots: Iterable[SlotValue] = (), state: RunState = RunState.DONE
+    ) -> Self:
+        """Make a recording of frames in memory.
+
+        Args:
+            found: the frames, in order.
+            slots: the slots of the state block, as `journal.state.read_block` yields them.
+            state: what became of the process that made them.
+        """
+        return cls._of([Contents().take_all(found)], [Told(list(slots), {}, gone=False)], state)
+
+    @classmethod
+    def _of(cls, contents: list[Contents], told: list[Told], state: RunState) -> Self:
+        spans: dict[str, Span] = {}
+        for each in contents:
+            # A span that a journal left open may have ended in the next one.
+            spans |= {key: span for key, span in each.spans.items() if key not in spans or not span.is_open}
+        progress = one_account(told, state)
+        return cls(
+            state=state,
+            read_at=time_ns(),
+            last_time=max([each.last_time for each in contents] + [one.last_time for one in progress]),
+            resource=contents[0].resource,
+            spans=_tree([span for span in spans.values() if span.role is not Role.MARKER]),
+            markers=[span for span in spans.values() if span.role is Role.MARKER],
+            logs=_in_order(contents),
+            series=_merged(contents),
+            progress=progress,
+            counts=_counts(told),
+            missing=sum(count for each in contents for count in each.missing),
+            foreign_metrics=sum(each.foreign_metrics for each in contents),
+        )
+
+    # --- asking ---------------------------------------------------------------------------------------
+
+    def walk(self) -> Iterator[tuple[int, Span]]:
+        """Yield depth and span of all spans, each before its children."""
+        for root in self.spans:
+            yield from root.walk()
+
+    @property
+    def jobs(self) -> list[Span]:
+        """The spans of jobs, in the order in which they began."""
+        return [span for _depth, span in self.walk() if span.role is Role.JOB]
+
+    @property
+    def job(self) -> Span | None:
+        """The first job's span."""
+        return next(iter(self.jobs), None)
+
+    @property
+    def steps(self) -> list[Span]:
+        """The spans of steps, rollbacks not among them."""
+        return [span for _depth, span in self.walk() if span.role is Role.STEP]
+
+    @property
+    def curves(self) -> dict[tuple[str, str], Series]:
+        """The plugin's own metrics, by category and name."""
+        found: dict[tuple[str, str], Series] = {}
+        for series in self.series:
+            if series.name == semconv.JOB_METRIC.name and series.values:
+                key = series.category, series.metric_name
+                found[key] = _joined(found[key], series) if key in found else series
+        return found
+
+    @property
+    def exceptions(self) -> list[LogEntry]:
+        """The exceptions that left a job or step."""
+        return [entry for entry in self.logs if entry.kind is LogKind.EXCEPTION]
+
+    @property
+    def usage(self) -> RunUsage:
+        """What its processes used, read from beside its journals; empty in memory, or where nobody has sampled them."""
+        return run_usage(self.folders)
+
+    def progress_of(self, category: str | None = None) -> Progress | None:
+        """Return the last progress of a category; None: of the job as a whole."""
+        return next((one.progress for one in self.progress if one.category == (category or "")), None)
+
+    def end_of(self, span: Span) -> int:
+        """Return when a span ended: of an open one now, or when its process was last known to live."""
+        if span.end is not None:
+            return span.end
+        return max(span.start, self.read_at if self.state.lives else self.last_time)
+
+
+def _frames(folder: Path, damage: Damage, *, ended: bool) -> Iterator[Frame]:
+    reader = JournalReader(folder)
+    try:
+        while found := reader.read(ended=ended):
+            yield from found
+    finally:
+        reader.close()
+    damage.bytes += reader.damage.bytes
+    damage.places += reader.damage.places
+
+
+def _counts(found: Iterable[Told]) -> list[Count]:
+    return [
+        Count(slot.job.hex(), slot.kind, slot.text, slot.value)
+        for told in found
+        for slot in told.slots
+        if isinstance(slot.value, int) and slot.kind != SlotKind.HELD
+    ]
+
+
+def _tree(spans: list[Span]) -> list[Span]:
+    known = {span.span_id: span for span in spans}
+    roots: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        parent = known.get(span.parent_id)
+        (roots if parent is None else parent.children).append(span)
+    return roots
+
+
+def _in_order(contents: list[Contents]) -> list[LogEntry]:
+    if len(contents) == 1:
+        return contents[0].logs
+    return sorted((entry for each in contents for entry in each.logs), key=lambda entry: entry.time)
+
+
+def _merged(contents: list[Contents]) -> list[Series]:
+    found: dict[tuple[str, str], Series] = {}
+    for each in contents:
+        for key, series in each.series.items():
+            found[key] = _joined(found[key], series) if key in found else series
+    return [series for series in found.values() if series.values]
+
+
+def _joined(one: Series, other: Series) -> Series:
+    """Return the values of two series as one, in order of time."""
+    points = sorted(zip(one.times + other.times, one.values + other.values, strict=True), key=lambda point: point[0])
+    return Series(
+        name=one.name,
+        instrument=one.instrument,
+        unit=one.unit,
+        attributes=one.attributes,
+        times=[time for time, _value in points],
+        values=[value for _time, value in points],
+    )

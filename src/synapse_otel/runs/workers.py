@@ -1,0 +1,110 @@
+"""The progress of a job that several processes tell of: one account, nothing counted twice.
+
+The process that runs the job has the word: a category that it tells of itself is as it says. Else the category's
+progress is the sum of what each worker has told last. One that was killed in the middle of a task counts no longer
+where the job went on: its task is done again, or nobody does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from synapse_otel import semconv
+from synapse_otel.journal.folder import STATE_FILE, Run
+from synapse_otel.journal.state_block import BLOCK_SIZE, SlotValue, read_block
+from synapse_otel.journal.summary import Summary
+from synapse_otel.runs.entries import CategoryProgress
+from synapse_otel.runs.state import RunState
+from synapse_otel.semconv.progress import Progress
+from synapse_otel.semconv.readings import SlotKind, unnamed_worker
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one journal tells of progress."""
+
+    slots: Sequence[SlotValue]
+    workers: dict[str, str]
+    """By key of a job that is not the process' own: the worker's id."""
+    gone: bool
+    """The process is gone and has not closed its journal."""
+
+    @classmethod
+    def of(cls, slots: Sequence[SlotValue], summary: Summary, run: Run | None, state: RunState) -> Told:
+        """Return what a journal tells; ``summary`` of its jobs, ``state`` of its process."""
+        journal = unnamed_worker(run.journal if run is not None else "")
+        workers = {
+            key: str(job.attributes.get(semconv.WORKER_ID, journal)) for key, job in summary.jobs.items() if not job.own
+        }
+        return cls(slots, workers, state is RunState.CRASHED)
+
+
+def slots_of(folder: Path) -> list[SlotValue]:
+    """Return what the state block of a journal holds."""
+    try:
+        data = (folder / STATE_FILE).read_bytes()
+    except FileNotFoundError:
+        return []
+    return list(read_block(memoryview(data[:BLOCK_SIZE])))
+
+
+def one_account(found: Iterable[Told], state: RunState) -> list[CategoryProgress]:
+    """Return the last progress of each category of each job: that of a job as a whole first, then as they began.
+
+    Args:
+        found: what the run's journals tell, the first one first.
+        state: of the run.
+    """
+    own: dict[tuple[str, str], CategoryProgress] = {}
+    parts: dict[tuple[str, str], dict[str, CategoryProgress]] = {}
+    for told in found:
+        lost = _at_work(told) if told.gone and state is not RunState.CRASHED else set()
+        for slot in told.slots:
+            if not isinstance(slot.value, Progress):
+                continue
+            key = slot.job.hex(), slot.text
+            one = CategoryProgress(*key, slot.value, told.workers.get(key[0], ""))
+            if not one.worker:
+                own[key] = _newer(own.get(key), one)
+            elif slot.job not in lost or slot.value.ratio >= 1:
+                of_key = parts.setdefault(key, {})
+                of_key[one.worker] = _newer(of_key.get(one.worker), one)
+    joined = [_joined(own.get(key), parts.get(key, {})) for key in {**own, **parts}]
+    return sorted(joined, key=lambda one: (bool(one.category), one.progress.start_time))
+
+
+def _at_work(told: Told) -> set[bytes]:
+    return {slot.job for slot in told.slots if slot.kind == SlotKind.HELD and slot.value}
+
+
+def _newer(known: CategoryProgress | None, one: CategoryProgress) -> CategoryProgress:
+    return one if known is None or known.progress.time < one.progress.time else known
+
+
+def _joined(own: CategoryProgress | None, parts: dict[str, CategoryProgress]) -> CategoryProgress:
+    workers = tuple(sorted(parts.values(), key=lambda one: one.progress.start_time))
+    if own is not None:
+        return replace(own, workers=workers)
+    each = [one.progress for one in workers]
+    whole = Progress(
+        current=sum(one.current for one in each),
+        limit=sum(one.limit for one in each),
+        time=max(one.time for one in each),
+        start_time=min(one.start_time for one in each),
+        start_current=sum(one.start_current for one in each),
+        items=sum(one.items for one in each),
+    )
+    return CategoryProgress(workers[0].job, workers[0].category, whole, workers=workers)
+
+
+def shown_workers(one: CategoryProgress) -> Sequence[CategoryProgress]:
+    """Return the workers that are worth a line of their own below a category's: not a single one that is all of it."""
+    alone = len(one.workers) == 1 and one.workers[0].progress == one.progress
+    return () if alone else one.workers[:WORKERS_SHOWN]
+
+
+WORKERS_SHOWN: Final = 32
+"""Of a category, those that began first."""

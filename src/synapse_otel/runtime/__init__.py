@@ -1,0 +1,1 @@
+"""One process that records: starting a job, wiring its parts, ending it, and what its children inherit."""

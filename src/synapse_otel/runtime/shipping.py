@@ -1,0 +1,51 @@
+"""What a shipper is told by the settings, and one of its own for who has none: for jobs, and for who watches them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from synapse_otel.journal.folder import spare_roots
+from synapse_otel.settings import Settings
+from synapse_otel.settings.destination import Destination
+from synapse_otel.shipper.configuration import Orders, lock_path
+from synapse_otel.shipper.end_hung import end_silent
+from synapse_otel.shipper.launch import ensure_shipper, is_shipping
+
+
+def make_orders(settings: Settings, destination: Destination, key: str, home: Path | None = None) -> Orders:
+    """Return what a shipper is started with.
+
+    Args:
+        settings: the user's.
+        destination: where it delivers to.
+        key: what the destination is named by in the journals.
+        home: the folder below which its own files stand; the folder of all journals if none is given.
+    """
+    roots = dict.fromkeys([home or settings.journal_dir, settings.journal_dir, *spare_roots()])
+    return Orders(
+        roots=[str(root) for root in roots],
+        destination=destination,
+        key=key,
+        interval_seconds=settings.metric_export_interval / 1000,
+        kept_runs=settings.journal_retention_runs,
+        kept_seconds=settings.journal_retention_age,
+        total_bytes=int(settings.journal_total_budget),  # no subclass: it is encoded
+        usage_seconds=settings.usage_interval,
+    )
+
+
+def ensure_shipping(orders: Orders) -> bool:
+    """Start a shipper unless one runs, be it one whose files stand in another root: it sees them all.
+
+    One that has given no sign of life for too long is ended, and replaced.
+
+    Returns:
+        whether one was started.
+
+    Raises:
+        OSError: no process could be started.
+    """
+    for root in map(Path, orders.roots):
+        if is_shipping(root, orders.key) and not end_silent(lock_path(root, orders.key)):
+            return False
+    return ensure_shipper(orders)

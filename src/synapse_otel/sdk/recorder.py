@@ -1,0 +1,364 @@
+"""The recorder: writes what OpenTelemetry's API is given to the journal of the run that goes on."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from threading import RLock
+from typing import Any, Final
+from weakref import WeakSet
+
+import msgspec
+
+from synapse_otel._guard import let_through
+from synapse_otel._version import __version__
+from synapse_otel.explained import Check, explained_by
+from synapse_otel.journal import frames
+from synapse_otel.journal.creation import create_journal
+from synapse_otel.journal.files.syncing import NO_DESCRIPTOR
+from synapse_otel.journal.folder import is_gone, spare_roots
+from synapse_otel.journal.frames import Kind
+from synapse_otel.journal.state_block import JobEntry, StateBlock
+from synapse_otel.journal.writer import JournalWriter
+from synapse_otel.redaction import KeyRedaction, hide_also
+from synapse_otel.sdk.templates import BoundTemplate
+
+
+class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recorder needs to know; made from the settings."""
+
+    root: Path
+    """Folder of all journals."""
+    destination: str
+    """Key of the destination that journals are for."""
+    budget_bytes: int
+    own_scope: str
+    """Instrumentation scope of the context API."""
+    keep: bool = False
+    secret_words: tuple[str, ...] = ()
+    watched: str = ""
+    """Token of the `synapse-otel run` that watches this process."""
+    self_telemetry: bool = True
+
+
+class Bound:
+    """A series that has a number: what measurements are recorded for."""
+
+    __slots__ = ("__weakref__", "number", "payload")
+
+    def __init__(self, number: int, payload: bytes) -> None:
+        self.number = number
+        self.payload = payload
+
+
+class Recorder:
+    """Appends to the journal of the current run, opened when first needed; another one after a fork or on failure."""
+
+    def __init__(
+        self,
+        options: RecorderOptions,
+        resource: Mapping[str, Any],
+        block: StateBlock,
+        *,
+        say: Callable[[str], None],
+        on_open: Callable[[JournalWriter], None],
+    ) -> None:
+        self.options = options
+        self.redact: Final = KeyRedaction(options.secret_words)
+        hide_also(options.secret_words)
+        self.append: Callable[[int, int, bytes, int], None] = self._open_and_append
+        """Append records: kind, signal, payload, count."""
+        self.journals: list[JournalWriter] = []
+        """The journals of the current run: more than one where a disk was full."""
+        self.lost = [0, 0, 0]
+        """By signal, records that no journal could keep."""
+        self.collect: Callable[[], None] | None = None
+        """Called now and then, for the metrics of other instrumentations."""
+        self.on_look: Callable[[], None] | None = None
+        """Called now and then, by what is not called often: to see whether somebody delivers what is recorded."""
+        self._resource = dict(resource)
+        self._block = block
+        self._say = say
+        self._on_open = on_open
+        self._lock = RLock()
+        self._name = "process"
+        self._journal_id: str | None = None
+        self._parent = ""
+        self._process = os.getpid()
+        self._scopes: dict[tuple[Any, ...], int] = {}
+        self._series: WeakSet[Bound] = WeakSet()
+        self._templates: WeakSet[BoundTemplate] = WeakSet()
+        self._open_spans: dict[bytes, bytes] = {}
+        self._next_series = 0
+        self._next_template = 0
+        self._roots: list[Path] = [options.root, *spare_roots()]
+        block.on_job = self._define_job
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    # --- runs ---------------------------------------------------------------------------------------
+
+    def begin_run(
+        self, name: str, resource: Mapping[str, Any], journal_id: str | None = None, parent: str = ""
+    ) -> JournalWriter | None:
+        """Begin a journal for a run, or for a part of the run that has the journal `parent`; the one before is closed.
+
+        Return None if none can be written.
+        """
+        self._notice_fork()
+        with self._lock:
+            self.close()
+            self.journals = []
+            self.lost = [0, 0, 0]
+            self._name = name
+            self._journal_id = journal_id
+            self._parent = parent
+            self._resource = dict(resource)
+            return self._open()
+
+    @property
+    def parent(self) -> str:
+        """Journal of the run that this process works for; empty for one of its own."""
+        return self._parent
+
+    def close(self) -> None:
+        """Close the current journals; what is recorded afterwards opens a new one."""
+        with self._lock:
+            self.append = self._open_and_append
+            for journal in self.journals:
+                journal.close()
+
+    def sync(self) -> None:
+        """Return when all that was recorded is on the disk."""
+        self._notice_fork()
+        for journal in self.journals:
+            journal.sync()
+        if self.on_look is not None:
+            self.on_look()
+
+    def divert(
+        self, roots: Sequence[Path], say: Callable[[str], None], on_open: Callable[[JournalWriter], None]
+    ) -> tuple[list[Path], Callable[[str], None], Callable[[JournalWriter], None]]:
+        """Write journals below other roots from now on, none for nowhere; return what holds until then, to go back."""
+        with self._lock:
+            self.close()
+            before = self._roots, self._say, self._on_open
+            self._roots, self._say, self._on_open = list(roots), say, on_open
+            self.journals = []
+            return before
+
+    @property
+    def unwritten(self) -> int:
+        """Records of the current run that no journal could keep."""
+        return sum(self.lost) + sum(sum(journal.dropped) for journal in self.journals)
+
+    def emitted(self) -> list[int]:
+        """Return, by signal, how many records the current run has recorded, lost ones included."""
+        return [
+            sum(journal.sequences[signal] + journal.dropped[signal] for journal in self.journals) + self.lost[signal]
+            for signal in range(len(self.lost))
+        ]
+
+    def _open(self, failed: JournalWriter | None = None) -> JournalWriter | None:
+        """Open a journal in the first root that takes it, and make it the one that is written to."""
+        errors: list[str] = []
+        for root in list(self._roots):
+            try:
+                journal, state = create_journal(
+                    root,
+                    self._name,
+                    self._resource,
+                    destination=self.options.destination,
+                    budget=self.options.budget_bytes,
+                    keep=self.options.keep,
+                    parent=failed.run.journal if failed is not None else self._parent,
+                    continues=failed is not None,
+                    # Records are told apart by their journal and number, and each journal counts for itself.
+                    journal_id=self._journal_id if failed is None else None,
+                    watched=self.options.watched,
+                    self_telemetry=self.options.self_telemetry,
+                )
+            except OSError as error:
+                let_through(error)
+                errors.append(f"{root}: {error.strerror or error}")
+                if error.errno not in NO_DESCRIPTOR:  # that may be better when the next run begins
+                    self._roots.remove(root)
+                continue
+            if errors:
+                text = f"cannot write the journal in {'; '.join(errors)}; it goes on in {root}"
+                self._say(f"{text}; {explained_by(Check.JOURNAL)}")
+            self._use(journal, state, new_run=failed is None)
+            return journal
+        if errors:
+            text = f"no journal can be written ({'; '.join(errors)}): the job goes on, its telemetry is lost"
+            self._say(f"{text}; {explained_by(Check.JOURNAL)}")
+        self.append = self._lose
+        return None
+
+    def _use(self, journal: JournalWriter, state: memoryview, *, new_run: bool) -> None:
+        if new_run:
+            self.journals = []
+            self.lost = [0, 0, 0]
+        journal.on_failure = self._go_on_elsewhere
+        for key, number in list(self._scopes.items()):
+            journal.define(("scope", number), Kind.SCOPE, frames.encode_clean([number, *key[:3], dict(key[3])]))
+        for bound in list(self._series):
+            journal.define(("series", bound.number), Kind.SERIES, bound.payload)
+        for template in list(self._templates):
+            journal.define(("template", template.number), Kind.TEMPLATE, template.payload)
+        for span_id, payload in list(self._open_spans.items()):
+            journal.define(("span", span_id), Kind.SPAN_OPEN, payload)
+        for job in list(self._block.jobs.values()):
+            journal.define(("job", job.key), Kind.JOB, self._encoded_job(job, 0))
+        self._block.move(state)
+        self.journals.append(journal)
+        self.append = journal.append
+        self._on_open(journal)
+
+    def _go_on_elsewhere(self, error: OSError) -> JournalWriter | None:
+        failed = self.journals[-1]
+        root = failed.folder.parent
+        text = f"the journal in {root} can no longer be written: {error.strerror or error}"
+        self._say(f"{text}; {explained_by(Check.JOURNAL)}")
+        if root in self._roots and not is_gone(failed.folder):
+            self._roots.remove(root)
+        return self._open(failed)
+
+    def _open_and_append(self, kind: int, signal: int, payload: bytes, count: int) -> None:
+        with self._lock:
+            if self.append == self._open_and_append:
+                self._open_further()
+        self.append(kind, signal, payload, count)
+
+    def _open_further(self) -> None:
+        """Open the first journal; or, after the end of a run, another one that belongs to it."""
+        if self.journals:
+            self._become(self._run_journal())
+        self._open()
+
+    def _run_journal(self) -> str:
+        """Return the id of the journal that a further one belongs to: that of the run, of whichever process."""
+        run = self.journals[-1].run if self.journals else None
+        return self._parent if run is None else run.parent or run.journal
+
+    def _become(self, parent: str) -> None:
+        """Give the next journal an id and series of its own: two journals must not write the same ones."""
+        self._parent = parent
+        self._journal_id = secrets.token_hex(16)
+        self._resource = {**self._resource, "service.instance.id": self._journal_id}
+
+    def _lose(self, _kind: int, signal: int, _payload: bytes, count: int) -> None:
+        self.lost[signal] += count
+
+    def _notice_fork(self) -> None:
+        """Find out that this is a child of a fork that Python was not told of, as uWSGI's workers are."""
+        if os.getpid() != self._process:
+            self._after_fork()
+
+    def _after_fork(self) -> None:
+        """Leave the parent's journal to the parent: the child opens its own when it first records something."""
+        self._lock = RLock()
+        parent = self._run_journal()
+        for journal in self.journals:
+            journal.abandon()
+        self._become(parent)
+        self._process = os.getpid()
+        self._open_spans.clear()
+        self.journals = []
+        self.lost = [0, 0, 0]
+        self._block.restart()
+        self.append = self._open_and_append
+
+    # --- definitions --------------------------------------------------------------------------------
+
+    def scope(
+        self, name: str, version: str | None, schema_url: str | None, attributes: Mapping[str, Any] | None
+    ) -> int:
+        """Return the number of an instrumentation scope."""
+        key = (name, version or "", schema_url or "", tuple(sorted((attributes or {}).items())))
+        with self._lock:
+            number = self._scopes.get(key)
+            if number is None:
+                number = self._scopes[key] = len(self._scopes)
+                payload = frames.encode_clean([number, *key[:3], dict(key[3])])
+                self._define(("scope", number), Kind.SCOPE, payload)
+            return number
+
+    def series(
+        self,
+        scope: int,
+        instrument: str,
+        identity: Sequence[str],
+        attributes: Mapping[str, Any],
+        bounds: Sequence[float],
+    ) -> Bound:
+        """Return a new series; ``identity`` is name, unit and description."""
+        with self._lock:
+            self._next_series += 1
+            number = self._next_series
+            fields = [number, scope, instrument, *identity, dict(self.redact(attributes)), list(bounds)]
+            bound = Bound(number, frames.encode_clean(fields))
+            self._series.add(bound)
+            self._define(("series", number), Kind.SERIES, bound.payload)
+            return bound
+
+    def template(self, fields: Sequence[Any], *, synced: bool) -> BoundTemplate:
+        """Return a new template; ``fields`` are those of `frames.Template` but for its number."""
+        with self._lock:
+            self._next_template += 1
+            number = self._next_template
+            payload = frames.encode_clean([number, *fields])
+            bound = BoundTemplate(number, payload, self, self.redact, self.sync if synced else None)
+            self._templates.add(bound)
+            self._define(("template", number), Kind.TEMPLATE, payload)
+            return bound
+
+    def forget_template(self, bound: BoundTemplate) -> None:
+        """Stop defining a template that is no longer used."""
+        with self._lock:
+            self._templates.discard(bound)
+            for journal in self.journals:
+                journal.forget(("template", bound.number))
+
+    def _define_job(self, job: JobEntry, end: int) -> None:
+        """Write that a job has begun, or ended."""
+        with self._lock:
+            if self.append == self._open_and_append:
+                self._open_further()
+            self._define(("job", job.key), Kind.JOB, self._encoded_job(job, end))
+            if end:
+                for journal in self.journals:
+                    journal.forget(("job", job.key))
+
+    def _encoded_job(self, job: JobEntry, end: int) -> bytes:
+        scope = self.scope(self.options.own_scope, __version__, None, None)
+        attributes = dict(self.redact(job.attributes))
+        span = frames.reference(job.trace_id, int.from_bytes(job.key, "big"), job.flags) if job.trace_id else b""
+        fields = [job.key, job.start, attributes, job.category, span, scope, job.own, end]
+        return frames.encode_clean(fields)
+
+    def open_span(self, span_id: bytes, payload: bytes) -> None:
+        """Keep a span that has begun, so that a reader can end it if this process cannot."""
+        self._notice_fork()
+        with self._lock:
+            self._open_spans[span_id] = payload
+            if self.append == self._open_and_append:
+                self._open_further()
+            self._define(("span", span_id), Kind.SPAN_OPEN, payload)
+        if self.on_look is not None:
+            self.on_look()
+
+    def end_span(self, span_id: bytes, payload: bytes) -> None:
+        """Record a span that has ended."""
+        with self._lock, self.journals[-1].undisturbed() if self.journals else nullcontext():
+            # One act: a segment that another thread begins in between would show the span as open for ever.
+            self.append(Kind.SPAN, frames.Signal.TRACES, payload, 1)
+            self._open_spans.pop(span_id, None)
+            for journal in self.journals:
+                journal.forget(("span", span_id))
+
+    def _define(self, key: object, kind: int, payload: bytes) -> None:
+        if self.journals and not self.journals[-1].closed:
+            self.journals[-1].define(key, kind, payload)

@@ -1,0 +1,347 @@
+"""A journal in the shipper's hands: its three lanes, whether its process lives, syncing and cleaning up."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from time import monotonic, sleep
+from typing import Final
+
+from synapse_otel.journal.cursor import Cursor, cursor_path
+from synapse_otel.journal.files.lock_holder import Role, Sign
+from synapse_otel.journal.files.locks import FileLock
+from synapse_otel.journal.files.syncing import sync_file, sync_folder
+from synapse_otel.journal.folder import (
+    EXIT_FILE,
+    RUN_FILE,
+    SHIP_LOCK,
+    STATE_FILE,
+    is_gone,
+    read_run,
+    segment_numbers,
+    segment_path,
+)
+from synapse_otel.journal.frames import FORMAT_VERSION, SIGNAL_OF, Kind, Signal
+from synapse_otel.journal.liveness import is_alive, lives
+from synapse_otel.journal.reader import JournalReader, Position
+from synapse_otel.journal.summary import summarise, write_summary
+from synapse_otel.shipper.pipelines.base import Lane
+from synapse_otel.shipper.pipelines.delivery import Send
+from synapse_otel.shipper.pipelines.logs import LogsLane
+from synapse_otel.shipper.pipelines.metrics import MetricsLane
+from synapse_otel.shipper.pipelines.traces import TracesLane
+from synapse_otel.shipper.usage.following import JournalUsage, note_oom_kill
+
+_WATCH_SECONDS: Final = 0.02
+"""Three threads look; one look is enough for all of them."""
+DOUBT_SECONDS: Final = 86_400.0
+"""For so long the last segment stays of a journal whose process was taken for dead, and is not to be seen."""
+_EXIT_SECONDS: Final = 2.0
+"""What is waited for the parent of a process that has died, to hear how."""
+
+
+class TrackedJournal:
+    """A journal that this shipper alone delivers: it holds the journal's ship lock."""
+
+    def __init__(self, folder: Path, lock: FileLock, *, interval_seconds: float, role: Role) -> None:
+        self.folder = folder
+        self._lock = lock
+        self._told_of = _changed(folder / RUN_FILE)
+        self._run = run = read_run(folder)
+        self.destination = run.destination if run else ""
+        """Key of the destination that it was for when it was taken."""
+        self._sign = Sign(folder / SHIP_LOCK, role, self.destination)
+        self._keep = run.keep if run else True
+        self._watched_by = run.watched if run else ""
+        self._gone: float | None = None
+        self._metrics = MetricsLane(folder, interval_seconds, self_telemetry=run.self_telemetry if run else True)
+        self._traces = TracesLane(folder)
+        self.lanes: dict[Signal, Lane] = {
+            Signal.LOGS: LogsLane(folder),
+            Signal.METRICS: self._metrics,
+            Signal.TRACES: self._traces,
+        }
+        for lane in self.lanes.values():
+            lane.file.stands = self._sign.stands
+        if has_come_back(folder, [lane.cursor for lane in self.lanes.values()]):
+            for lane in self.lanes.values():
+                lane.reopen()
+        self.leaves = False
+        """It is to be let go of, and nothing more of it is begun: another shipper delivers it."""
+        self.ended = False
+        self._told = False
+        """Whether it was said that the process has ended, whichever thread has seen it."""
+        self.moved = monotonic()
+        """When something of it was delivered last, or when it was taken in hand."""
+        self.has_moved = False
+        self._hands = {signal: Lock() for signal in Signal}
+        """Held by whoever works on a lane: only then may it be let go of."""
+        self.usage: JournalUsage | None = None
+        """What its process uses, where that is sampled."""
+        self._closed = False
+        self._watched = 0.0
+        self._cleaned: tuple[int, bool] | None = None
+        self._synced = -1
+
+    @classmethod
+    def take(cls, folder: Path, *, interval_seconds: float, role: Role = Role.THREAD) -> TrackedJournal | None:
+        """Take a journal in hand; None if another shipper has it.
+
+        Args:
+            folder: The journal's.
+            interval_seconds: Between two exports of the progress.
+            role: Where the shipper runs that takes it.
+
+        Raises:
+            OSError: the journal cannot be read or written, or is of a newer version.
+        """
+        run = read_run(folder)
+        if run is not None and run.version > FORMAT_VERSION:
+            msg = (
+                f"a journal of a newer format ({run.version}, while this release knows {FORMAT_VERSION}): left as it is"
+            )
+            raise OSError(errno.ENOTSUP, msg)
+        lock = FileLock(folder / SHIP_LOCK)
+        if not lock.acquire():
+            return None
+        try:
+            return cls(folder, lock, interval_seconds=interval_seconds, role=role)
+        except BaseException:
+            lock.release()
+            raise
+
+    def follow(self, usage: JournalUsage) -> None:
+        """Have it told what the journal's process uses."""
+        self.usage = self._metrics.usage = self._traces.usage = usage
+
+    @property
+    def complete(self) -> bool:
+        """Whether the journal has ended and all of it is delivered."""
+        return all(lane.cursor.complete for lane in self.lanes.values())
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its process was taken for dead, and may live all the same: it is not to be seen from here."""
+        killed = any(lane.cursor.killed for lane in self.lanes.values())
+        return killed and lives(self._run) is None
+
+    @property
+    def runs_job(self) -> bool:
+        """Whether a job runs, as far as the journal was read."""
+        return self._metrics.runs_job
+
+    @property
+    def saved(self) -> bool:
+        """Whether all cursors stand on the disk as they are here."""
+        return all(lane.file.saved for lane in self.lanes.values())
+
+    def step(self, signal: Signal, sender: Send) -> bool:
+        """Give a lane its turn; return whether there may be more to do at once."""
+        with self._hands[signal]:
+            if self._closed or self.leaves:
+                return False
+            self.watch()
+            lane = self.lanes[signal]
+            accepted = lane.step(sender, ended=self.ended)
+            if accepted:
+                self.moved = monotonic()
+                self.has_moved = True
+            has_read, lane.has_read = lane.has_read, False
+            # When the journal has ended nothing stirs any more, but its end is still to be delivered.
+            return has_read or (accepted and self.ended)
+
+    def watch(self) -> None:
+        """Look whether the process that writes the journal still lives.
+
+        One that was taken for dead, and writes on, is found by `has_come_back` when all is delivered that it had
+        written.
+        """
+        now = monotonic()
+        if self.ended or now - self._watched < _WATCH_SECONDS:
+            return
+        self._watched = now
+        try:
+            ended = not is_alive(self.folder, self._run)
+        except OSError:
+            return  # the folder cannot be looked into now: that says nothing of the process
+        if ended and not self._awaits_exit(now):
+            with suppress(OSError):  # a full disk: then it was killed, for all that is known
+                note_oom_kill(self.folder)
+            for lane in self.lanes.values():
+                lane.awaited = True
+            self.ended = True
+
+    def _awaits_exit(self, now: float) -> bool:
+        """Say whether the parent of the process, which is gone, has still to tell how it ended, and is given time."""
+        if not self._watched_by or not is_gone(self.folder / EXIT_FILE):
+            return False
+        if self._gone is None:
+            self._gone = now
+        # Of a journal that was closed nothing has to be known: it is complete without it.
+        return now - self._gone < _EXIT_SECONDS and not all(lane.ended_well for lane in self.lanes.values())
+
+    def settle(self) -> None:
+        """Look whether the process lives; of one that is gone, wait for its parent's word if one is to be expected."""
+        self.watch()
+        while not self.ended and self._gone is not None:
+            sleep(_WATCH_SECONDS)
+            self.watch()
+
+    def stirs(self) -> bool:
+        """Say whether something was written, or the process has ended, since the lanes last looked."""
+        self.watch()
+        if self.ended and not self._told:
+            self._told = True
+            return True
+        return any(lane.stirs() for lane in self.lanes.values())
+
+    def beat(self) -> None:
+        """Give a sign of life, and look whether the journal is still this shipper's to deliver."""
+        if not self._sign.stands():  # it was replaced, having been stopped for long: it neither sends nor writes
+            self.leaves = True
+            return
+        self._sign.beat()
+        changed = _changed(self.folder / RUN_FILE)
+        if changed != self._told_of:
+            self._told_of = changed
+            run = read_run(self.folder)
+            if run is not None and run.destination != self.destination:
+                self.leaves = True
+
+    def sync(self) -> None:
+        """Bring what the journal's process has written since the last call to the disk."""
+        numbers = segment_numbers(self.folder)
+        for number in numbers:
+            if number >= self._synced:
+                sync_file(segment_path(self.folder, number))
+        sync_file(self.folder / STATE_FILE)
+        if self._synced < 0:
+            sync_file(self.folder / RUN_FILE)
+            sync_folder(self.folder.parent)
+        if numbers and numbers[-1] != self._synced:
+            sync_folder(self.folder)  # a file without its name is lost
+            self._synced = numbers[-1]
+
+    def clean(self) -> None:
+        """Delete the segments that every lane has delivered, unless the run asked to keep them."""
+        places = [self._place(lane) for lane in self.lanes.values()]
+        delivered = min(segment for segment, _ in places), all(complete for _, complete in places)
+        if not self._keep and delivered != self._cleaned:
+            for signal in self.lanes:  # an older cursor, after a power failure, would count what is deleted as lost
+                sync_file(cursor_path(self.folder, signal))
+            sync_folder(self.folder)  # each write gives the cursor's name to another file
+            if delivered[1]:
+                with suppress(OSError):  # a full disk: what it would tell of is gone then, and its room is needed
+                    write_summary(self.folder, summarise(self.folder))
+            numbers = segment_numbers(self.folder)
+            kept = numbers[-1] if numbers and self.is_doubtful else 0
+            for number in numbers:
+                if number < delivered[0] or (delivered[1] and number != kept):
+                    segment_path(self.folder, number).unlink(missing_ok=True)
+                    if not self._save_again():
+                        return  # the room of one segment was not enough: once more, later
+            self._cleaned = delivered
+        self._save_again()
+
+    def _place(self, lane: Lane) -> tuple[int, bool]:
+        """Return how far a lane's segments may be deleted: as far as its cursor on the disk has come.
+
+        Where the disk has no room for a cursor, the segments that are delivered go first, and make it.
+        """
+        return lane.file.kept if self.saved else (lane.cursor.segment, lane.cursor.complete)
+
+    def _save_again(self) -> bool:
+        """Write the cursors that could not be written before; return whether none is left."""
+        for signal, lane in self.lanes.items():
+            if not lane.file.saved and self._hands[signal].acquire(blocking=False):
+                try:
+                    lane.file.save_again()
+                finally:
+                    self._hands[signal].release()
+        return self.saved
+
+    def abandon(self) -> bool:
+        """Delete a journal whose process is gone, all that is left of it counted as evicted, and let go of it.
+
+        Returns:
+            False if one of its lanes is just being delivered: nothing was done.
+        """
+        with self._all_hands() as free:
+            if not free:
+                return False
+            sequences, ended = last_sequences(self.folder)
+            for signal, lane in self.lanes.items():
+                lane.give_up(sequences[signal], killed=not ended)
+            for number in segment_numbers(self.folder):
+                segment_path(self.folder, number).unlink(missing_ok=True)
+            self._let_go()
+        return True
+
+    def close(self) -> bool:
+        """Let go of the journal; return False if one of its lanes is just being delivered."""
+        with self._all_hands() as free:
+            if free:
+                self._let_go()
+            return free
+
+    def _let_go(self) -> None:
+        if not self._closed:
+            self._closed = True
+            for lane in self.lanes.values():
+                lane.file.save_again()
+                lane.close()
+            self._sign.withdraw()
+            self._lock.release()
+
+    @contextmanager
+    def _all_hands(self) -> Iterator[bool]:
+        """Keep all lanes from being worked on, if nobody works on one now; say whether that is so."""
+        taken = [hand for hand in self._hands.values() if hand.acquire(blocking=False)]
+        try:
+            yield len(taken) == len(self._hands)
+        finally:
+            for hand in taken:
+                hand.release()
+
+
+def has_come_back(folder: Path, cursors: list[Cursor]) -> bool:
+    """Say whether a process that was taken for dead, with all delivered that it had written, has written more."""
+    if not (all(cursor.complete for cursor in cursors) and any(cursor.killed for cursor in cursors)):
+        return False
+    reader = JournalReader(folder, min(cursor.position for cursor in cursors))
+    try:
+        return bool(reader.read(ended=False))
+    finally:
+        reader.close()
+
+
+def _changed(path: Path) -> tuple[int, int]:
+    """Return what is different when a file was replaced."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
+
+
+def last_sequences(folder: Path) -> tuple[list[int], bool]:
+    """Return, by signal, the number that a journal's next record would have had, and whether it was ended well."""
+    sequences, ended = [0] * len(Signal), False
+    numbers = segment_numbers(folder)
+    reader = JournalReader(folder, Position(numbers[-1] if numbers else 0))
+    try:
+        while found := reader.read(ended=True):
+            for frame in found:
+                signal = SIGNAL_OF.get(frame.kind)
+                if signal is not None:
+                    sequences[signal] = max(sequences[signal], frame.sequence + frame.count)
+                elif frame.kind in {Kind.SEGMENT, Kind.END} and (structure := frame.decode()):
+                    known = [*structure.sequences, *sequences[len(structure.sequences) :]]
+                    sequences = [max(pair) for pair in zip(sequences, known, strict=False)]
+                    ended = ended or frame.kind == Kind.END
+    finally:
+        reader.close()
+    return sequences, ended

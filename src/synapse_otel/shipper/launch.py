@@ -1,0 +1,141 @@
+"""Starting the shipper's process from a job: detached, at most one for each user and destination."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from synapse_otel._guard import let_through
+from synapse_otel.journal.files.locks import is_locked
+from synapse_otel.shipper.configuration import ORDERS_VARIABLE, Orders, lock_path, log_path
+from synapse_otel.shipper.interpreter import interpreter
+
+_SHELL = "/bin/sh"
+_PACKAGES = str(Path(__file__).resolve().parents[2])
+_PROGRAM = """
+import os, sys
+library = os.path.dirname(os.__file__)
+own = ("lib-dynload", f"python{sys.version_info[0]}{sys.version_info[1]}.zip")
+standard = [path for path in sys.path if path == library or os.path.basename(path) in own]
+job = [path for path in sys.argv[2:] if path not in standard]
+behind = [path for path in sys.path if path not in standard and path not in job]
+sys.path[:] = [*standard, sys.argv[1], *job, *behind]
+import synapse_otel
+del sys.path[len(standard)]
+try:
+    from synapse_otel.shipper.process import main
+except BaseException:
+    import json, traceback
+    orders = json.loads(os.environ["SYNAPSE_OTEL_SHIPPER_ORDERS"])
+    with open(os.path.join(orders["roots"][0], f"shipper-{orders['key']}.log"), "a") as log:
+        log.write(traceback.format_exc())
+    sys.exit(70)
+main()
+"""
+"""This package comes from where the job has it, though another version be installed too. Everything else is looked for
+in the order in which the job looks, but for Python's own modules: a job's folder may hold an ``email.py``."""
+_NO_OPENSSL = """
+import sys
+sys.modules["_ssl"] = sys.modules["_hashlib"] = None
+"""
+"""What loads them does without, as where Python was built without OpenSSL. It would take 5 MiB for nothing."""
+_GUARD = """(
+    tries=0
+    while :; do
+        "$@"
+        code=$?
+        case $code in 0 | 70 | 129 | 130 | 143) exit ;; esac
+        [ $tries -lt 10 ] || exit
+        sleep $tries || exit
+        tries=$((tries + 1))
+    done
+) &"""
+"""Starts the shipper, and starts it again when it was killed, as for want of memory, or has failed: a job that runs for
+days, and may say nothing for hours, must not have to see to it. It waits as long as the shipper lives, and ends with
+it when that leaves by itself, or by SIGTERM, or says that it would fail again (`process.CANNOT_RUN`)."""
+_MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "262144"}
+"""For the C library: a heap for each of its threads would take megabytes more, and what it has freed, requests above
+all, it should give back."""
+_NOT_FOR_IT = frozenset({"PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONASYNCIODEBUG", "PYTHONDEVMODE"})
+"""Variables that would have the shipper load what instruments, profiles or debugs the job. It finds its modules
+where the job has found them."""
+
+
+def ensure_shipper(orders: Orders) -> bool:
+    """Start the destination's shipper unless one is running; return whether one was started.
+
+    The shipper is no child of this process: a shell starts it, so that nobody here has to reap it.
+
+    Raises:
+        OSError: no process could be started, or there is no interpreter to start it with.
+    """
+    root = Path(orders.roots[0])
+    if is_shipping(root, orders.key):
+        return False
+    python = interpreter()
+    if python is None:
+        raise OSError(errno.ENOEXEC, "it is not known to be a Python", sys.executable)
+    program = _PROGRAM if orders.destination.needs_openssl else _NO_OPENSSL + _PROGRAM
+    command = [python, "-P", "-c", program, _PACKAGES, *_search_path()]
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
+    for name, value in _MEMORY.items():
+        environment.setdefault(name, value)
+    environment[ORDERS_VARIABLE] = orders.to_text()
+    detached = os.path.exists(_SHELL)
+    try:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own program
+            [_SHELL, "-c", _GUARD, _SHELL, *command] if detached else command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+    except (RuntimeError, ValueError) as error:  # the interpreter ends; a variable with a NUL byte
+        raise OSError(errno.ECHILD, str(error)) from error
+    if detached:
+        process.wait()
+    return True
+
+
+def _search_path() -> list[str]:
+    """Return where this process looks for modules, in its order; folders only that another process finds, too."""
+    found: dict[str, None] = {}
+    for path in sys.path:
+        with suppress(OSError, TypeError, ValueError):  # the working folder is gone; or it is no path at all
+            if path and "\0" not in (absolute := os.path.abspath(os.fsdecode(path))):
+                found[absolute] = None
+    return list(found)
+
+
+def why_it_ended(root: Path, key: str, since: float) -> str:
+    """Return the last line of a shipper's log, if it was written since that Unix time; else nothing."""
+    log = log_path(root, key)
+    try:
+        if log.stat().st_mtime < since:
+            return ""
+        with log.open("rb") as file:
+            file.seek(max(log.stat().st_size - _LAST_BYTES, 0))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError as error:
+        let_through(error)
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+_LAST_BYTES: Final = 4_096
+
+
+def is_shipping(root: Path, key: str) -> bool:
+    """Say whether a destination's shipper is running, as far as can be seen."""
+    try:
+        return is_locked(lock_path(root, key))
+    except OSError as error:
+        let_through(error)
+        return False

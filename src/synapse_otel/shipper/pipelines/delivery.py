@@ -1,0 +1,274 @@
+"""Delivering the items of a batch: split what is too large, find what is bad, keep the rest for later.
+
+Items go out in their order, in one request as long as nothing speaks against it. What a server fails on is halved
+until the record that does it is alone. That one waits beside the others (`suspects`), which go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Retry, TooLarge
+from synapse_otel.shipper.pipelines.poison_records import Suspect, Tally, may_be_the_content
+
+REJECTED: Final = "rejected by the server"
+INVALID: Final = "invalid, in quarantine"
+POISON: Final = "fails the server, in quarantine"
+FAILURES: Final = 3
+"""A part that failed so often in a row is halved, also when nothing was accepted in between."""
+PATIENCE_SECONDS: Final = 300.0
+"""A record that fails alone for so long, while nothing is accepted, is tried in turn with those behind it."""
+
+
+class Send(Protocol):
+    """Sends requests, and keeps what can never be sent."""
+
+    exporter: str
+    """What OpenTelemetry calls an exporter of this kind."""
+
+    def ready(self) -> bool:
+        """Say whether it may be tried now; a request need not be made before."""
+
+    def hurry(self) -> None:
+        """Have it tried now, unless the server has asked to be left alone: somebody waits."""
+
+    def tally(self) -> Tally:
+        """Return how many requests were accepted and not accepted so far."""
+
+    def __call__(self, body: bytes, *, suspect: bool = False) -> Outcome | None:
+        """Send a request; None: it is too early to try again. A ``suspect``'s failure has nobody else wait."""
+
+    def quarantine(self, item: Any, body: bytes, reason: str) -> bool:
+        """Keep an item that the server will never take; False: it cannot be kept now."""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What became of the requests of one attempt."""
+
+    delivered: int = 0
+    """Records that were accepted."""
+    attempts: int = 0
+    retries: int = 0
+    """Attempts that were not accepted."""
+    size: int = 0
+    """Bytes of the requests that were accepted, before compression."""
+    seconds: list[float] = field(default_factory=list)
+    """Of each request that was accepted, the time since it, or what it is a part of, was tried first."""
+    accepted: bool = False
+    dropped: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    failure: str = ""
+    """Why something still waits."""
+
+    def count(self, outcome: Outcome) -> None:
+        """Count an attempt."""
+        self.attempts += 1
+        self.retries += not isinstance(outcome, Accepted)
+
+    def drop(self, reason: str, count: int) -> None:
+        """Count records that will never arrive."""
+        if count:
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """Items that are sent in one request."""
+
+    items: list[Any]
+    failures: int = 0
+    first: int | None = None
+    """How many requests had been accepted when it, or what it is a part of, first failed..."""
+    since: float = 0.0
+    """... and when that was."""
+    begun: float | None = None
+    """When it, or what it is a part of, was tried first."""
+
+    def halves(self) -> list[_Part]:
+        middle = len(self.items) // 2
+        # What has failed as a whole need not fail as often again: one more failure, and a half is halved.
+        failures = min(self.failures, FAILURES - 1)
+        return [
+            _Part(items, failures, self.first, self.since, self.begun)
+            for items in (self.items[:middle], self.items[middle:])
+        ]
+
+    def is_alone_for_long(self, now: float) -> bool:
+        """Say whether it is one record, on which the server, or the server on everything, has failed for long."""
+        return len(self.items) == 1 and self.failures > FAILURES and now - self.since >= PATIENCE_SECONDS
+
+    def blame(self, tally: Tally, now: float) -> bool:
+        """Count a failure; return whether something was accepted since the first one: then it is this part."""
+        self.failures += 1
+        if self.first is None:
+            self.first, self.since = tally.accepted, now
+        return tally.accepted > self.first
+
+
+class Outbox:
+    """Items on their way: those to be sent, in parts, and those that are suspected."""
+
+    def __init__(self, encode: Callable[[list[Any]], bytes], clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin empty.
+
+        Args:
+            encode: Makes the body of a request of items, which have a ``count`` of records.
+            clock: Returns seconds that never go back.
+
+        """
+        self._encode = encode
+        self._clock = clock
+        self._parts: list[_Part] = []
+        self._suspects: list[Suspect] = []
+        self._turn = 0
+
+    def add(self, items: list[Any]) -> None:
+        """Take in items, to be sent after those that are here."""
+        if items:
+            self._parts.append(_Part(items))
+
+    @property
+    def sends(self) -> bool:
+        """Whether something is to be sent that is not suspected."""
+        return bool(self._parts)
+
+    @property
+    def left(self) -> list[Any]:
+        """The items that are not done, suspects first."""
+        return [suspect.item for suspect in self._suspects] + [item for part in self._parts for item in part.items]
+
+    def __bool__(self) -> bool:
+        """Say whether anything is left."""
+        return bool(self._parts or self._suspects)
+
+    def deliver(self, send: Send) -> Delivery | None:
+        """Send as much as is accepted; None: nothing was tried, as it is too early."""
+        if self._next(send) is None or not send.ready():
+            return None
+        result = Delivery()
+        going = True
+        while going and (chosen := self._next(send)) is not None:
+            going = (
+                self._try_suspect(chosen, send, result)
+                if isinstance(chosen, Suspect)
+                else self._try(chosen, send, result)
+            )
+        if self._suspects and not result.failure:
+            result.failure = f"a record waits alone: {self._suspects[0].reason}"
+        return result if result.attempts else None
+
+    def _next(self, send: Send) -> _Part | Suspect | None:
+        tally, now = send.tally(), self._clock()
+        for suspect in self._suspects:
+            if suspect.is_due(tally, now, others=self.sends):
+                return suspect
+        if not self._parts:
+            return None
+        first = self._parts[0]
+        others = self._parts[1:]
+        if others and self._turn % 2 and first.is_alone_for_long(now):
+            # Nothing was accepted since it failed first: is it the record, or the server? Only another part can tell.
+            return min(others, key=lambda part: part.failures)
+        return first
+
+    def _try(self, part: _Part, send: Send, result: Delivery) -> bool:  # noqa: C901 - one branch an outcome
+        """Send a part; return whether to go on."""
+        body = self._encode(part.items)
+        part.begun = self._clock() if part.begun is None else part.begun
+        outcome = send(body)
+        if outcome is None:
+            return False
+        self._turn += 1
+        outcome = _meant(outcome, len(part.items))
+        result.count(outcome)
+        if isinstance(outcome, Accepted):
+            self._parts.remove(part)
+            _accepted(result, part.items, outcome, len(body))
+            result.seconds.append(self._clock() - part.begun)
+            return True
+        if isinstance(outcome, TooLarge | Invalid):
+            guilty = part.blame(send.tally(), self._clock())
+            if len(part.items) > 1:
+                self._halve(part)
+            elif guilty or isinstance(outcome, TooLarge):
+                self._parts.remove(part)
+                if not _quarantine(result, send, part.items[0], body, outcome):
+                    self._suspects.append(Suspect(part.items[0], outcome, send.tally(), self._clock(), rounds=1))
+            else:
+                self._suspect(part, outcome, send, rounds=0)
+            return True
+        result.failure = outcome.reason
+        if isinstance(outcome, Retry) and may_be_the_content(outcome):
+            guilty = part.blame(send.tally(), self._clock())
+            if len(part.items) > 1:
+                if guilty or part.failures >= FAILURES:
+                    self._halve(part)
+            elif guilty:
+                self._suspect(part, outcome, send, rounds=1)
+        return False
+
+    def _try_suspect(self, suspect: Suspect, send: Send, result: Delivery) -> bool:
+        """Send what is suspected; return whether to go on."""
+        body = self._encode([suspect.item])
+        outcome = send(body, suspect=True)
+        if outcome is None:
+            return False
+        outcome = _meant(outcome, 1)
+        result.count(outcome)
+        if isinstance(outcome, Accepted):
+            self._suspects.remove(suspect)
+            _accepted(result, [suspect.item], outcome, len(body))
+        elif isinstance(outcome, TooLarge | Invalid) or (isinstance(outcome, Retry) and may_be_the_content(outcome)):
+            suspect.failed(outcome, send.tally(), self._clock())
+            guilty = suspect.is_guilty(send.tally(), self._clock())
+            if guilty and _quarantine(result, send, suspect.item, body, outcome):
+                self._suspects.remove(suspect)
+        else:
+            result.failure = outcome.reason
+            suspect.postpone(self._clock())
+            return False
+        return True
+
+    def _halve(self, part: _Part) -> None:
+        at = self._parts.index(part)
+        self._parts[at : at + 1] = part.halves()
+
+    def _suspect(self, part: _Part, outcome: Retry | Invalid, send: Send, *, rounds: int) -> None:
+        """Set a record aside; of those that are made anew for each request, one stands for all."""
+        self._parts.remove(part)
+        item = part.items[0]
+        if item.count or all(suspect.item.count for suspect in self._suspects):
+            self._suspects.append(Suspect(item, outcome, send.tally(), self._clock(), rounds=rounds))
+
+
+def _meant(outcome: Outcome, count: int) -> Outcome:
+    """Return what an outcome means for a request of so many items: one alone cannot be split."""
+    return outcome.alone() if count == 1 and isinstance(outcome, TooLarge) else outcome
+
+
+def _accepted(result: Delivery, items: list[Any], outcome: Accepted, size: int) -> None:
+    count = sum(item.count for item in items)
+    rejected = min(outcome.rejected, count)
+    result.accepted = True
+    result.delivered += count - rejected
+    result.size += size
+    result.failure = ""
+    result.drop(REJECTED, rejected)
+    if outcome.message:
+        result.warnings.append(outcome.message)
+
+
+def _quarantine(result: Delivery, send: Send, item: Any, body: bytes, outcome: Retry | Invalid | TooLarge) -> bool:
+    """Put a record into quarantine and count it; False: the disk is full, and it goes on being tried now and then."""
+    if not send.quarantine(item, body, outcome.reason):
+        return False
+    result.drop(POISON if isinstance(outcome, Retry) else INVALID, item.count)
+    result.warnings.append(f"a record is in quarantine: {outcome.reason}")
+    return True
+
+
+__all__ = ["INVALID", "POISON", "REJECTED", "Delivery", "Outbox", "Send"]

@@ -1,0 +1,146 @@
+"""What the shipper knows of jobs and spans, as they open and close in a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from synapse_otel import semconv
+from synapse_otel.journal.folder import Exit
+from synapse_otel.journal.frames import Job, Span
+from synapse_otel.journal.state_block import SlotValue
+from synapse_otel.semconv.readings import SlotKind
+
+
+class OpenSpans:
+    """The spans that have begun and not ended, by span id, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, Span] = {}
+
+    def take(self, span: Span, *, whole: bool) -> None:
+        """Take up a span that has begun, or take away one that has ended."""
+        if whole:
+            self._open.pop(span.span_id, None)
+        else:
+            self._open[span.span_id] = span
+
+    def all(self) -> list[Span]:
+        """Return the open spans."""
+        return list(self._open.values())
+
+
+class OpenJobs:
+    """The jobs that have begun and not ended, by key, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, Job] = {}
+
+    def take(self, job: Job) -> None:
+        """Take up a job that has begun, or take away one that has ended."""
+        if job.end:
+            self._open.pop(job.key, None)
+        else:
+            self._open[job.key] = job
+
+    def own(self) -> list[Job]:
+        """Return the open jobs that the journal's process itself runs."""
+        return [job for job in self._open.values() if job.own]
+
+    def of(self, span: Span) -> Job | None:
+        """Return the open job whose trace a span is in."""
+        return next((job for job in self._open.values() if job.span[:16] == span.trace_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a process ended that did not close its journal."""
+
+    error_type: str
+    """`oom_killed`, name of the signal, ``exit_`` and the status, or ``killed`` where nobody saw it."""
+    words: str
+
+    @classmethod
+    def of(cls, ended: Exit | None, *, oom_killed: bool = False) -> Death:
+        """Return what is known.
+
+        Args:
+            ended: The parent's word; None if there is none.
+            oom_killed: The kernel killed for want of memory in the process' cgroup as it died.
+        """
+        if oom_killed and killed_by_kernel(ended):
+            return cls(semconv.ERROR_TYPE_OOM, "the process was killed for want of memory")
+        if ended is None or not ended.error_type:
+            return cls(semconv.ERROR_TYPE_KILLED, "the process was killed")
+        if ended.signal:
+            core = ", core dumped" if ended.core else ""
+            return cls(ended.error_type, f"the process was killed by {ended.signal}{core}")
+        return cls(ended.error_type, f"the process exited with status {ended.code} without ending its job")
+
+    def told(self, start: int, end: int) -> str:
+        """Return what is said of a job that began and ended so; ``start`` and ``end`` are Unix times in ns."""
+        return f"job ended: {self.words}, last seen after {(end - start) / 1e9:.3f} s"
+
+
+def killed_by_kernel(ended: Exit | None) -> bool:
+    """Say whether it may have been the kernel that killed a process; ``ended``: its parent's word, if there is one."""
+    return ended is None or ended.signal == _KILL
+
+
+def is_job(span: Span) -> bool:
+    """Say whether a span is a job's own."""
+    return semconv.ACTION in span.attributes and semconv.SPAN_MARKER not in span.attributes
+
+
+def is_step(span: Span) -> bool:
+    """Say whether a span is a step's."""
+    return (
+        semconv.STEP_ORDER in span.attributes
+        and semconv.STEP_PHASE not in span.attributes
+        and semconv.SPAN_MARKER not in span.attributes
+    )
+
+
+def is_worker(span: Span) -> bool:
+    """Say whether a span is that of a process at work for a job that it was handed."""
+    return span.attributes.get(semconv.STEP_PHASE) == semconv.PHASE_WORKER
+
+
+def killed(span: Span, end: int, death: Death, *, at_work: bool = False) -> Span:
+    """Return an open span as it is closed for a process that did not do it.
+
+    A worker's is no error unless it was ``at_work``: pools kill theirs when there is nothing more to do.
+    """
+    result = semconv.JOB_RESULT if is_job(span) else semconv.STEP_RESULT
+    ended = {} if is_worker(span) and not at_work else {semconv.ERROR_TYPE: death.error_type}
+    if ended and (is_job(span) or is_worker(span) or semconv.STEP_NAME in span.attributes):
+        ended[result] = semconv.RESULT_ERROR
+    return Span(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_id=span.parent_id,
+        flags=span.flags,
+        trace_state=span.trace_state,
+        name=span.name,
+        kind=span.kind,
+        start=span.start,
+        end=max(end, span.start + 1),
+        attributes={**span.attributes, **ended},
+        scope=span.scope,
+        status=_ERROR if ended else _UNSET,
+        status_message=death.words if ended else "",
+        links=span.links,
+    )
+
+
+_KILL = "SIGKILL"
+
+
+def at_work(slots: Iterable[SlotValue]) -> set[tuple[bytes, str]]:
+    """Return key of the job, and name of the step, of what a worker had in hand when it was last heard of."""
+    return {(slot.job, slot.text) for slot in slots if slot.kind == SlotKind.HELD and slot.value}
+
+
+_UNSET = 0
+_ERROR = 2
+"""Codes of a span's status, as OTLP has them."""

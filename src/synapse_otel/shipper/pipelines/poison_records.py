@@ -1,0 +1,107 @@
+"""A record that a server fails on each time: told apart from a server in trouble, which fails on any.
+
+A record may be set aside for good only when the server was seen to take others in between, again and again. The
+rule is a test: if the server refused at random, as often as it has refused others meanwhile, how likely would it
+be that it refuses this one each time? Below one in a million, it is the record. The more trouble there is, also
+from other suspects, the more often it is tried.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from synapse_otel.otlp.outcome import Invalid, Retry, TooLarge
+
+DOUBT: Final = 1e-6
+"""How likely it may be that a good record is taken for a bad one."""
+LEAST_SECONDS: Final = 60.0
+"""How long a record is tried at least that the server answers with an error of its own..."""
+LONG_SECONDS: Final = 3600.0
+"""... and how long when it says that this will pass, or nothing: a part of it, which gets only some of the records,
+may be away for a while."""
+FIRST_WAIT_SECONDS: Final = 1.0
+LONGEST_WAIT_SECONDS: Final = 60.0
+
+_SERVER_ERRORS: Final = 500
+_PASSING: Final = frozenset({502, 503, 504})
+"""Server errors that OTLP calls retryable."""
+_BUSY: Final = frozenset({408, 429})
+
+
+class Tally(NamedTuple):
+    """How many requests of a signal a server has taken and not taken, of whatever journal."""
+
+    accepted: int = 0
+    failed: int = 0
+
+
+class Suspect:
+    """A record that failed alone although others were accepted; tried now and then, while the others go on."""
+
+    def __init__(
+        self, item: Any, outcome: Retry | Invalid | TooLarge, tally: Tally, now: float, *, rounds: int
+    ) -> None:
+        """Begin to suspect.
+
+        Args:
+            item: The record.
+            outcome: Of its last request, which it was alone in.
+            tally: Of the server, that request included.
+            now: Monotonic time in seconds.
+            rounds: 1 when something was accepted after the record had failed first and before it failed now.
+
+        """
+        self.item = item
+        self.reason = outcome.reason
+        self._outcome = outcome
+        self._begin = tally
+        self._since = now
+        self._rounds = rounds
+        self._seen = tally.accepted
+        self._own = 0
+        self._wait = FIRST_WAIT_SECONDS
+        self._due = now + self._wait
+
+    def is_due(self, tally: Tally, now: float, *, others: bool) -> bool:
+        """Say whether it is to be tried again; ``others``: something else waits to be sent."""
+        if self.is_told_definitely and tally.accepted > self._seen:
+            return True
+        return now >= self._due and (tally.accepted > self._seen or not others)
+
+    @property
+    def is_told_definitely(self) -> bool:
+        """Whether the server itself calls the record bad: one more look at whether it takes others is enough."""
+        return not isinstance(self._outcome, Retry)
+
+    def failed(self, outcome: Retry | Invalid | TooLarge, tally: Tally, now: float) -> None:
+        """Count a request with this record alone that was not accepted; ``tally`` has that request in it."""
+        self.reason = outcome.reason
+        self._outcome = outcome
+        self._own += isinstance(outcome, Retry)
+        if tally.accepted > self._seen:
+            self._rounds += 1
+            self._seen = tally.accepted
+        self._wait = min(self._wait * 2, LONGEST_WAIT_SECONDS)
+        self._due = now + self._wait
+
+    def postpone(self, now: float) -> None:
+        """Hear that it could not be tried."""
+        self._due = now + self._wait
+
+    def is_guilty(self, tally: Tally, now: float) -> bool:
+        """Say whether it is the record, beyond reasonable doubt."""
+        outcome = self._outcome
+        if not isinstance(outcome, Retry):
+            return self._rounds > 0
+        long = outcome.status in _PASSING or outcome.status < _SERVER_ERRORS
+        if now - self._since < (LONG_SECONDS if long else LEAST_SECONDS):
+            return False
+        failed = tally.failed - self._begin.failed - self._own
+        accepted = tally.accepted - self._begin.accepted
+        likely = (failed + 1) / (failed + accepted + 2)
+        return likely**self._rounds < DOUBT
+
+
+def may_be_the_content(outcome: Retry) -> bool:
+    """Say whether what was sent may be the reason: not when it never reached the server, or the server is busy."""
+    return outcome.reached and outcome.status not in _BUSY

@@ -1,0 +1,125 @@
+"""The lane of spans."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from synapse_otel import semconv
+from synapse_otel.journal.frames import Log, Signal, Span, SpanEvent
+from synapse_otel.journal.reader import Frame, read_all
+from synapse_otel.journal.usage import read_usage
+from synapse_otel.otlp.encode.spans import span as encode_span
+from synapse_otel.redaction import redact_text, redact_values
+from synapse_otel.semconv.event_budget import EventBudget
+from synapse_otel.semconv.severity import Severity
+from synapse_otel.shipper.pipelines.base import Lane
+from synapse_otel.shipper.pipelines.open_spans import Death, at_work, is_job, is_worker, killed
+from synapse_otel.shipper.pipelines.queue import Batch, Item
+from synapse_otel.shipper.usage.following import JournalUsage
+from synapse_otel.shipper.usage.points import usage_attributes
+
+_ALWAYS: Final = (1 << 63) - 1
+_LATE_NS: Final = 1_000_000_000
+"""The sample that was taken when a job's end had been read is the job's, too."""
+
+
+class TracesLane(Lane):
+    """Spans, sent as soon as they are read: they are few, and somebody is waiting to see them."""
+
+    signal = Signal.TRACES
+    usage: JournalUsage | None = None
+    """What the journal's process uses, where that is sampled."""
+
+    def take(self, frame: Frame, structure: Span) -> list[Item]:
+        """Encode a span that has ended."""
+        self.open.take(structure, whole=True)
+        self.last_time = max(self.last_time, structure.end)
+        if self.usage is not None and _has_used(structure):
+            self.usage.refresh()
+        return [self._item(structure, frame.count)]
+
+    def _is_due(self, batch: Batch) -> bool:
+        return bool(batch.items) or super()._is_due(batch)
+
+    def _item(self, span: Span, count: int) -> Item:
+        if _has_used(span):
+            # A killed process was seen longer than its journal tells; of another the last sample was taken just now.
+            until = span.end + _LATE_NS if count else _ALWAYS
+            span.attributes |= usage_attributes(read_usage(self.folder), span.start, until)
+        return Item(span.scope, encode_span(redacted(span)), count, span.span_id.hex())
+
+    def closing(self, *, killed: bool) -> list[Item]:
+        """End the spans that a killed process left open at the last thing that its journal knows."""
+        return [self._item(span, 0) for span in self._closed()] if killed else []
+
+    def _closed(self) -> list[Span]:
+        end = self.time_of_death()
+        death = self.death()
+        busy = at_work(self.slots())
+        closed = {}
+        for span in reversed(self.open.all()):
+            job = self.jobs.of(span)
+            works = job is not None and (job.key, span.attributes.get(semconv.STEP_NAME, "")) in busy
+            closed[span.span_id] = killed(span, end, death, at_work=works)
+        for span_id, events in self._events(set(closed)).items():
+            span = closed[span_id]
+            span.events = [_event(log) for log in sorted(events.kept(), key=lambda log: log.time)]
+            if events.dropped:
+                span.attributes[semconv.EVENTS_DROPPED] = events.dropped
+        for one in closed.values():
+            if is_job(one):
+                one.events.append(_end_of(one, death))
+            elif is_worker(one) and semconv.ERROR_TYPE in one.attributes:
+                one.events.append(_end_of_worker(one, death))
+        return list(closed.values())
+
+    def _events(self, wanted: set[bytes]) -> dict[bytes, EventBudget[Log]]:
+        """Return the span events that the killed process had not added yet, from the log records still there."""
+        found: dict[bytes, EventBudget[Log]] = {span_id: EventBudget() for span_id in wanted}
+        for _frame, log in read_all(self.folder):
+            if isinstance(log, Log) and log.span[16:24] in found and _is_event(log):
+                found[log.span[16:24]].add(log, log.severity >= Severity.WARN)
+        return found
+
+
+def _has_used(span: Span) -> bool:
+    """Say whether a span tells of what was used: that of a job, or of a process that worked for one."""
+    return is_job(span) or (is_worker(span) and semconv.SPAN_MARKER not in span.attributes)
+
+
+def _is_event(log: Log) -> bool:
+    """Say whether a log record is an event of its span, too: developer events are not."""
+    return log.event_name is not None and log.attributes.get(semconv.AUDIENCE) != semconv.AUDIENCE_DEVELOPER
+
+
+def _event(log: Log) -> SpanEvent:
+    attributes: dict[str, Any] = {key: value for key, value in log.attributes.items() if key != semconv.JOB_ID}
+    if log.body is not None:
+        attributes[semconv.MESSAGE] = log.body
+    return SpanEvent(log.time, log.event_name or "", attributes)
+
+
+def _end_of(job: Span, death: Death) -> SpanEvent:
+    """Return the event that a job has at its end, however it ended."""
+    wanted = {semconv.ACTION, semconv.CATEGORY, semconv.ERROR_TYPE, semconv.JOB_RESULT, semconv.PLUGIN_NAME}
+    attributes = {key: value for key, value in job.attributes.items() if key in wanted}
+    attributes[semconv.MESSAGE] = death.told(job.start, job.end)
+    return SpanEvent(job.end, semconv.EVENT_JOB_FINISHED, attributes)
+
+
+def _end_of_worker(worker: Span, death: Death) -> SpanEvent:
+    """Return what is said of a worker that was killed in the middle of its work."""
+    message = f"{death.words} in the middle of a task"
+    attributes = {key: worker.attributes[key] for key in (semconv.WORKER_ID, semconv.ERROR_TYPE)}
+    return SpanEvent(worker.end, semconv.EVENT_WORKER_KILLED, {**attributes, semconv.MESSAGE: message})
+
+
+def redacted(span: Span) -> Span:
+    """Return a span without what looks like a credential in its texts."""
+    span.name = redact_text(span.name)
+    span.attributes = redact_values(span.attributes)
+    span.status_message = redact_values(span.status_message)
+    for event in span.events:
+        event.name = redact_text(event.name)
+        event.attributes = redact_values(event.attributes)
+    return span

@@ -1,0 +1,76 @@
+"""How far each category has come at last."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from synapse_otel.runs import CategoryProgress, shown_workers
+from synapse_otel.ui.formats import duration, fitted, number, printable, shortened
+from synapse_otel.ui.printed.page import Lines, Page, heading
+
+ROWS: Final = 24
+_LEAST_BAR: Final = 10
+_MOST_BAR: Final = 40
+
+
+def progress(page: Page) -> Lines:
+    """Yield the lines of the section."""
+    found = [each for one in page.recording.progress for each in (one, *shown_workers(one))]
+    if not found:
+        return
+    rows = found[:ROWS]
+    names = [_name(page, one) for one in rows]
+    label = min(max(cell_len(name) for name in names), max(page.width // 4, 12))
+    amounts = [f"{number(one.progress.current)}/{number(one.progress.limit)}" for one in rows]
+    amount = max(len(text) for text in amounts)
+    tail = 0 if page.narrow else 24
+    bar = min(max(page.width - label - amount - tail - 12, _LEAST_BAR), _MOST_BAR)
+    yield heading("Progress")
+    for one, name, text in zip(rows, names, amounts, strict=True):
+        line = Text("  ")
+        line.append(fitted(name, label, page.glyphs), "dim" if one.worker else "cyan" if one.category else "bold")
+        line.append(f"  {int(one.progress.ratio * 100):>3}% ")
+        line.append_text(_bar(page, one, bar))
+        line.append(f" {text:>{amount}}")
+        if tail:
+            line.append(f"  {_pace(page, one)}", "dim")
+        yield line
+    if len(found) > len(rows):
+        yield page.more(len(found) - len(rows), "categories")
+
+
+def _name(page: Page, one: CategoryProgress) -> str:
+    if one.worker:
+        return f"  worker {printable(shortened(one.worker))}"
+    name = printable(one.category) or "whole job"
+    jobs = page.recording.jobs
+    if len(jobs) > 1:
+        job = next((job.name for job in jobs if job.span_id == one.job), "")
+        return f"{printable(job)}: {name}" if job else name
+    return name
+
+
+def _bar(page: Page, one: CategoryProgress, width: int) -> Text:
+    done = min(int(one.progress.ratio * width), width)
+    style = "green" if one.progress.ratio >= 1 else "cyan" if page.recording.state.lives else "yellow"
+    bar = Text(page.glyphs.bar * done, style)
+    bar.append(page.glyphs.track * (width - done), "dim")
+    return bar
+
+
+def _pace(page: Page, one: CategoryProgress) -> str:
+    """Return rate, and the time taken or left."""
+    rate = one.progress.rate
+    parts = [f"{number(round(rate, 1))}/s"] if rate is not None else []
+    taken = (one.progress.time - one.progress.start_time) / 1e9
+    left = one.progress.eta_seconds
+    if one.progress.ratio >= 1:
+        parts.append(f"took {duration(taken)}")
+    elif page.recording.state.lives:
+        parts += [f"{duration(left)} left"] if left is not None else []
+    else:
+        parts.append(f"stopped {page.offset(one.progress.time)}")
+    return "  ".join(parts)

@@ -1,0 +1,121 @@
+"""What stands at the top and at the bottom: what ran, how it ended, and what became of its records."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from rich.text import Text
+
+from synapse_otel import semconv
+from synapse_otel.runs import RunState, Span
+from synapse_otel.ui.formats import clock, duration, pairs, path, printable
+from synapse_otel.ui.printed.page import Lines, Page, hanging
+
+_KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
+_RESULTS: Final = {semconv.RESULT_SUCCESS: "green", semconv.RESULT_SKIP: "green", semconv.RESULT_CANCELLATION: "yellow"}
+
+
+def head(page: Page) -> Lines:
+    """Yield what ran, how it ended, and by which ids it is found elsewhere."""
+    jobs = page.recording.jobs
+    if not jobs:
+        yield _run_title(page)
+    for job in jobs[:_JOBS]:
+        yield _title(page, job)
+        yield from _identity(page, job)
+    if len(jobs) > _JOBS:
+        yield page.more(len(jobs) - _JOBS, "jobs")
+
+
+_STATES: Final = {
+    RunState.LIVE: "running",
+    RunState.STALLED: "stalled",
+    RunState.CRASHED: "killed",
+    RunState.DONE: "ended",
+}
+_JOBS: Final = 3
+_LINES: Final = 4
+
+
+def _run_title(page: Page) -> Text:
+    recording = page.recording
+    name = recording.run.name if recording.run else "run"
+    return Text.assemble((printable(name), "bold"), "  ", (_STATES[recording.state], "dim"))
+
+
+def _title(page: Page, job: Span) -> Text:
+    line = Text.assemble((printable(job.name), "bold"))
+    version = job.attributes.get(semconv.PLUGIN_VERSION)
+    if version:
+        line.append(f" {printable(str(version))}", "dim")
+    mark, words, style = _outcome(page, job)
+    line.append("  ")
+    line.append(f"{mark} {words}", style)
+    return line
+
+
+def _outcome(page: Page, job: Span) -> tuple[str, str, str]:
+    took = duration((page.recording.end_of(job) - job.start) / 1e9)
+    glyphs = page.glyphs
+    if page.killed(job):
+        why = " for want of memory" if page.recording.usage.oom_killed else ""
+        return glyphs.failure, f"killed{why}, last seen after {took}", "bold red"
+    if job.is_open and page.recording.state is RunState.STALLED:
+        silent = duration((page.recording.read_at - page.recording.last_time) / 1e9)
+        return glyphs.running, f"stalled, silent for {silent}", "bold yellow"
+    if job.is_open:
+        return glyphs.running, f"running for {took}", "bold cyan"
+    result = job.result or ("error" if job.failed else "ended")
+    colour = "red" if job.failed else _RESULTS.get(result, "red")
+    return glyphs.failure if job.failed else glyphs.success, f"{result} in {took}", f"bold {colour}"
+
+
+def _identity(page: Page, job: Span) -> Lines:
+    label = 9
+    rows: list[tuple[str, str]] = [
+        ("started", clock(job.start)),
+        ("job", printable(str(job.attributes.get(semconv.JOB_ID, "")))),
+        ("trace", job.trace_id),
+        ("params", pairs(_under(job, semconv.PARAMS_PREFIX))),
+        ("made", pairs(_products(job))),
+    ]
+    for name, text in rows:
+        if text:
+            yield from hanging(Text.assemble((f"  {name:<{label}}", "dim")), Text(text), page, most=_LINES)
+
+
+def _under(job: Span, prefix: str) -> dict[str, Any]:
+    return {key.removeprefix(prefix): value for key, value in job.attributes.items() if key.startswith(prefix)}
+
+
+def _products(job: Span) -> dict[str, Any]:
+    """Return what the job produced: the attributes of ours that no other part of the report shows."""
+    return {
+        key: value
+        for key, value in _under(job, semconv.PRODUCT_PREFIX).items()
+        if semconv.PRODUCT_PREFIX + key not in _KNOWN
+        and not (semconv.PRODUCT_PREFIX + key).startswith(semconv.PARAMS_PREFIX)
+    }
+
+
+def foot(page: Page) -> Lines:
+    """Yield what became of the records, and where they are."""
+    recording = page.recording
+    account = recording.account
+    if account is not None:
+        bad = account.lost > 0
+        text = str(account).replace(" · ", page.glyphs.dot)
+        yield Text.assemble(("Delivery  ", "bold"), (text, "red" if bad else "yellow" if account.pending else "green"))
+        if account.pending and not recording.state.lives:
+            why = f"{printable(account.failure)}; " if account.failure else ""
+            yield Text(f"  {why}`synapse-otel sync` delivers what is pending", style="yellow")
+    if recording.damage.places:
+        yield Text(f"  {recording.damage.bytes:,} bytes of the journal are damaged and left out", style="red")
+    if recording.missing:
+        yield Text(f"  {recording.missing:,} records are no longer in the journal", style="dim")
+    if recording.folders and not recording.logs and not recording.spans:
+        yield Text(
+            "  what was delivered has been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's", style="dim"
+        )
+    for folder in recording.folders[:_JOBS]:
+        yield Text(f"  {path(str(folder))}", style="dim")

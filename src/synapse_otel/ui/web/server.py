@@ -1,0 +1,144 @@
+"""The page's server: it answers this machine alone, whoever has its token, from the runs of a library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from synapse_otel.runs.live.filters import LEVELS, Wanted
+from synapse_otel.runs.live.store import Library, UnknownRunError
+from synapse_otel.ui.web.events import EventStream
+from synapse_otel.ui.web.guard import Guard
+
+PAGES: Final = {"": "index.html", "app.js": "app.js", "app.css": "app.css", "icon.svg": "icon.svg"}
+_TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+_MOST_POINTS: Final = 20_000
+_MOST_ROWS: Final = 1_000
+_MOST_SERIES: Final = 1_000
+_LONGEST_SEARCH: Final = 500
+_LATEST: Final = 9e12
+"""Times in ns beyond it are no 64-bit integers."""
+
+
+class _Json(JSONResponse):
+    def render(self, content: Any) -> bytes:
+        return msgspec.json.encode(content)
+
+
+def application(library: Library, token: str) -> Starlette:
+    """Return the ASGI application.
+
+    Args:
+        library: the runs.
+        token: what the first address must have as ``?token=``; a cookie remembers it.
+    """
+    routes = [
+        Route("/api/runs", _answered(lambda _request: _all_runs(library))),
+        Route("/api/runs/{name}", _answered(lambda request: library.details(request.path_params["name"]))),
+        Route("/api/runs/{name}/curves", _answered(lambda request: _curves(library, request))),
+        Route("/api/runs/{name}/records", _answered(lambda request: _records(library, request))),
+        Route("/api/events", _events(library)),
+        Route("/{name}", _page),
+        Route("/", _page),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(Guard, token=token)])
+
+
+def page(name: str) -> bytes:
+    """Return a file of the bundled page.
+
+    Raises:
+        FileNotFoundError: the package was installed without the page.
+    """
+    return files("synapse_otel.ui.web").joinpath("static", name).read_bytes()
+
+
+async def _page(request: Request) -> Response:
+    name = PAGES.get(request.path_params.get("name", ""))
+    if name is None:
+        raise HTTPException(404)
+    kind = _TYPES[name.rpartition(".")[2]]
+    return Response(await run_in_threadpool(page, name), media_type=kind)
+
+
+def _answered(answer: Callable[[Request], Any]) -> Callable[[Request], Response]:
+    """Return an endpoint that answers in JSON; Starlette runs it in a thread."""
+
+    def endpoint(request: Request) -> Response:
+        try:
+            return _Json(answer(request))
+        except UnknownRunError:
+            return _Json({"error": "there is no such run"}, 404)
+        except OSError as error:
+            return _Json({"error": error.strerror or str(error)}, 500)
+
+    return endpoint
+
+
+def _all_runs(library: Library) -> Any:
+    while not library.shelf.refresh(1.0):
+        pass
+    return library.shelf.rows()[1]
+
+
+def _curves(library: Library, request: Request) -> Any:
+    asked = request.query_params
+    numbers = [_integer(text) for text in asked.get("series", "").split(",")[:_MOST_SERIES] if text]
+    points = min(max(_integer(asked.get("points", "1000")), 2), _MOST_POINTS)
+    return library.curves(
+        request.path_params["name"],
+        numbers,
+        points,
+        begin=_number(asked["begin"]) if "begin" in asked else None,
+        end=_number(asked["end"]) if "end" in asked else None,
+        by_number=asked.get("axis") == "n",
+        mean=asked.get("mean") == "1",
+    )
+
+
+def _records(library: Library, request: Request) -> Any:
+    asked = request.query_params
+    wanted = Wanted(
+        severity=dict(LEVELS).get(asked.get("level", ""), 0),
+        audience=asked.get("audience", "all"),
+        category=asked.get("category"),
+        text=asked.get("q", "")[:_LONGEST_SEARCH].strip().lower(),
+    )
+    limit = min(max(_integer(asked.get("limit", "200")), 0), _MOST_ROWS)
+    return library.records(request.path_params["name"], wanted, _integer(asked.get("offset", "0")), limit)
+
+
+def _events(library: Library) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        names = request.query_params.getlist("run")
+        stream = EventStream(library, names, listed="list" in request.query_params)
+        return StreamingResponse(stream.lines(), media_type="text/event-stream")
+
+    return endpoint
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise HTTPException(400, "a whole number is wanted") from None
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise HTTPException(400, "a number is wanted") from None
+    if not abs(number) < _LATEST:  # NaN too
+        raise HTTPException(400, "a time in Unix milliseconds is wanted")
+    return number
