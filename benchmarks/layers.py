@@ -65,7 +65,8 @@ def _floor() -> Layers:
 def _log(ctx: Any) -> Layers:
     from synapse_otel._otel_private import SeverityNumber
     from synapse_otel.journal import frames
-    from synapse_otel.journal.frames import Kind, Signal
+    from synapse_otel.journal.frames import Kind
+    from synapse_otel.semconv.signal import Signal
 
     scope, logger = ctx.scope, ctx.logger
     own = ctx.job.emit.__self__  # layers that are not public, from here on

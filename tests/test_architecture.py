@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -36,7 +36,7 @@ LEAVES = {
 """May be imported from everywhere, and import only one another."""
 
 ALLOWED: dict[str, set[str]] = {
-    "settings": {"journal.frames"},
+    "settings": set(),
     "journal": set(),
     "mapping": {"journal.state_block"},
     "plugins": {"mapping"},
@@ -58,14 +58,8 @@ ALLOWED: dict[str, set[str]] = {
 """By room: the rooms, or the only modules of a room, that it may import. The package's root is the empty name."""
 
 
-@cache
-def imports(path: Path, *, for_types: bool = False) -> frozenset[str]:
-    """Return what a file imports, inside of functions too; ``for_types``: also what only a type checker sees."""
-    tree = ast.parse(path.read_text())
-    return frozenset(_imported(tree if for_types else _without_type_checking(tree), path))
-
-
-def _imported(tree: ast.Module, path: Path) -> Iterator[str]:
+def imported(tree: ast.Module, path: Path) -> Iterator[str]:
+    """Yield what a file imports, inside of functions and for types alone too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -76,13 +70,9 @@ def _imported(tree: ast.Module, path: Path) -> Iterator[str]:
                 yield whole if whole in MODULES else str(node.module)
 
 
-def _without_type_checking(tree: ast.Module) -> ast.Module:
-    class Remover(ast.NodeTransformer):
-        def visit_If(self, node):
-            checked = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-            return node.orelse or None if checked else self.generic_visit(node)
-
-    return Remover().visit(tree)
+TREES = {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
+GRAPH = {module: frozenset(imported(tree, MODULES[module])) for module, tree in TREES.items()}
+"""By module: what it imports."""
 
 
 def room(module: str) -> str:
@@ -90,35 +80,32 @@ def room(module: str) -> str:
     return module.removeprefix("synapse_otel").removeprefix(".").partition(".")[0]
 
 
-def catches_all(module: str) -> list[ast.ExceptHandler]:
-    """Return the handlers of a module that catch whatever is raised."""
-    nodes = ast.walk(ast.parse(MODULES[module].read_text()))
-    handlers = [node for node in nodes if isinstance(node, ast.ExceptHandler)]
-    return [one for one in handlers if one.type is None or ast.unparse(one.type) in {"Exception", "BaseException"}]
-
-
 def ours(module: str) -> bool:
     return module.partition(".")[0] == "synapse_otel"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_go_one_way(module):
-    own = room(module)
-    assert own in ALLOWED or own in LEAVES, f"a new room: say in ALLOWED what {own} may import"
-    allowed = ALLOWED.get(own, set()) | LEAVES
-    for found in imports(MODULES[module], for_types=True):
-        name = found.removeprefix("synapse_otel.")
-        if ours(found) and room(found) != own:
-            is_allowed = room(found) in allowed or name in allowed
-            assert is_allowed, f"{module} must not import {found}; from {own or 'the root'} one may: {sorted(allowed)}"
+def may_import(module: str, found: str) -> bool:
+    own, allowed = room(module), ALLOWED.get(room(module), set()) | LEAVES
+    return not ours(found) or room(found) == own or bool({room(found), found.removeprefix("synapse_otel.")} & allowed)
+
+
+def test_every_room_says_what_it_may_import():
+    assert {room(module) for module in MODULES} == set(ALLOWED) | LEAVES
+
+
+def test_imports_go_one_way():
+    assert [(module, found) for module in MODULES for found in GRAPH[module] if not may_import(module, found)] == []
+
+
+def test_what_may_be_imported_is_imported():
+    used = {(room(module), f"{found}.") for module in MODULES for found in GRAPH[module]}
+    allowed = [(own, f"synapse_otel.{name}.") for own, names in ALLOWED.items() for name in names]
+    assert [(own, name) for own, name in allowed if not any(own == by and it.startswith(name) for by, it in used)] == []
 
 
 def test_there_are_no_import_cycles():
-    graph = {
-        module: {found for found in imports(path) if found in MODULES and found != module}
-        for module, path in MODULES.items()
-    }
-    # A package's own __init__ runs before its modules; importing a module of it is no way back to it.
+    """Not among modules, what only a type checker sees included; a package's own `__init__` is no module of it."""
+    graph = {module: {found for found in GRAPH[module] if found in MODULES and found != module} for module in MODULES}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -126,57 +113,72 @@ def test_there_are_no_import_cycles():
 
 
 def test_the_rooms_have_no_cycle():
-    graph = {
-        name: {entry.partition(".")[0] for entry in allowed if entry.partition(".")[2] == ""}
-        for name, allowed in ALLOWED.items()
-    }
+    graph = {name: {entry for entry in allowed if "." not in entry} for name, allowed in ALLOWED.items()}
     TopologicalSorter(graph).prepare()
 
 
-def users(prefix: str) -> set[str]:
-    """Return the rooms that import a library."""
-    return {
-        room(module)
-        for module, path in MODULES.items()
-        if any(found == prefix or found.startswith(f"{prefix}.") for found in imports(path, for_types=True))
-    }
+FILES_IN_A_FOLDER = 16
+LINES_OF_A_CLASS = 370
 
 
-@pytest.mark.parametrize(
-    ("library", "rooms"),
-    [
-        ("opentelemetry.sdk", {"sdk"}),
-        ("opentelemetry.exporter", {"sdk"}),
-        ("opentelemetry.proto", {"otlp", "export"}),
-        ("urllib3", {"otlp"}),
-        ("socket", {"cli"}),
-        ("http", {"otlp", "shipper", "ui"}),
-        ("ssl", {"otlp"}),
-        ("mmap", {"journal"}),
-        ("fcntl", {"journal", "plugins"}),
-        ("psutil", {"shipper"}),
-        ("pynvml", {"shipper"}),
-        ("subprocess", {"cli", "shipper", "sdk"}),
-        ("pydantic", {"settings"}),
-        ("pydantic_settings", {"settings"}),
-        ("typer", {"cli"}),
-        ("textual", {"ui"}),
-        ("pyarrow", {"export"}),
-        ("starlette", {"ui"}),
-        ("uvicorn", {"cli"}),
-        ("pytest", {"testing"}),
-    ],
-)
-def test_only_this_room_uses_it(library, rooms):
-    assert users(library) <= rooms
+def test_no_folder_holds_too_many_files():
+    folders = Counter(path.parent for path in MODULES.values() if path.name != "__init__.py")
+    assert {folder.name: count for folder, count in folders.items() if count > FILES_IN_A_FOLDER} == {}
+
+
+def test_no_class_is_too_long():
+    classes = [
+        (module, node) for module, tree in TREES.items() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+    ]
+    lengths = {f"{module}.{node.name}": (node.end_lineno or 0) - node.lineno for module, node in classes}
+    assert {name: length for name, length in lengths.items() if length > LINES_OF_A_CLASS} == {}
+
+
+HOMES = {
+    "opentelemetry.sdk": {"sdk"},
+    "opentelemetry.exporter": {"sdk"},
+    "opentelemetry.proto": {"otlp", "export"},
+    "urllib3": {"otlp"},
+    "socket": {"cli"},
+    "http": {"otlp", "shipper", "ui"},
+    "ssl": {"otlp"},
+    "mmap": {"journal"},
+    "fcntl": {"journal", "plugins"},
+    "psutil": {"shipper"},
+    "pynvml": {"shipper"},
+    "subprocess": {"cli", "shipper", "sdk"},
+    "pydantic": {"settings"},
+    "pydantic_settings": {"settings"},
+    "typer": {"cli"},
+    "textual": {"ui"},
+    "pyarrow": {"export"},
+    "starlette": {"ui"},
+    "uvicorn": {"cli"},
+    "pytest": {"testing"},
+}
+"""By library: the rooms that use it."""
+
+
+def test_a_library_is_used_in_its_rooms_alone():
+    def users(library: str) -> set[str]:
+        used = (module for module in MODULES for found in GRAPH[module] if f"{found}.".startswith(f"{library}."))
+        return {room(module) for module in used}
+
+    assert {library: users(library) for library in HOMES if not users(library) <= HOMES[library]} == {}
+
+
+def catches_all(module: str) -> list[ast.ExceptHandler]:
+    """Return the handlers of a module that catch whatever is raised."""
+    handlers = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.ExceptHandler)]
+    return [one for one in handlers if one.type is None or ast.unparse(one.type) in {"Exception", "BaseException"}]
 
 
 def test_nobody_imports_by_name_what_it_must_not():
     """`import_module` is for our own lazily loaded names, and for clocks."""
     callers = {
         module
-        for module, path in MODULES.items()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in {"import_module", "importlib.import_module", "__import__"}
     }
@@ -189,15 +191,13 @@ def test_nobody_imports_by_name_what_it_must_not():
 def test_only_the_journal_names_its_files():
     """Whoever reads or writes a journal asks the room `journal` for the paths and the reader."""
     named = re.compile(r"\.segment\b|alive\.lock|ship\.lock|cursor-|run\.json|quarantine\.jsonl")
-    for module, path in MODULES.items():
-        if room(module) != "journal":
-            found = [text for text in strings(path) if named.search(text)]
-            assert found == [], module
+    others = [module for module in MODULES if room(module) != "journal"]
+    assert [(module, text) for module in others for text in strings(module) if named.search(text)] == []
 
 
-def strings(path: Path) -> Iterator[str]:
-    """Yield the texts in a file's code, but for its docstrings."""
-    tree = ast.parse(path.read_text())
+def strings(module: str) -> Iterator[str]:
+    """Yield the texts in a module's code, but for its docstrings."""
+    tree = TREES[module]
     documentation = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
@@ -221,21 +221,22 @@ NOT_OURS = {
 LETTING_THROUGH = {"let_through", "contain", "report", "_contain"}
 
 
-@pytest.mark.parametrize(
-    "module", [name for name in MODULES if room(name) in IN_THE_JOB and name not in NOT_OURS and catches_all(name)]
-)
-def test_whoever_catches_all_lets_through_what_a_signals_handler_raises(module):
-    for handler in catches_all(module):
-        nodes = list(ast.walk(handler))
-        called = {ast.unparse(node.func).rpartition(".")[2] for node in nodes if isinstance(node, ast.Call)}
-        raises = any(isinstance(node, ast.Raise) and node.exc is None for node in nodes)
-        assert raises or called & LETTING_THROUGH, f"{module}:{handler.lineno}"
+def lets_through(handler: ast.ExceptHandler) -> bool:
+    nodes = list(ast.walk(handler))
+    called = {ast.unparse(node.func).rpartition(".")[2] for node in nodes if isinstance(node, ast.Call)}
+    return bool(called & LETTING_THROUGH) or any(isinstance(node, ast.Raise) and node.exc is None for node in nodes)
+
+
+def test_whoever_catches_all_lets_through_what_a_signals_handler_raises():
+    modules = [module for module in MODULES if room(module) in IN_THE_JOB and module not in NOT_OURS]
+    handlers = [(module, handler) for module in modules for handler in catches_all(module)]
+    assert len(handlers) > 10
+    assert [(module, handler.lineno) for module, handler in handlers if not lets_through(handler)] == []
 
 
 def test_names_of_telemetry_stand_in_semconv_only():
-    for module, path in MODULES.items():
-        if module != "synapse_otel.semconv":
-            assert [text for text in strings(path) if text.startswith("synapse.")] == [], module
+    others = [module for module in MODULES if module != "synapse_otel.semconv"]
+    assert [(module, text) for module in others for text in strings(module) if text.startswith("synapse.")] == []
 
 
 @pytest.fixture(scope="module")
@@ -310,12 +311,12 @@ def test_every_metric_that_is_sent_is_as_it_is_defined(sent):
 EVERY_METRIC = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS)
 
 
-@pytest.mark.parametrize("metric", EVERY_METRIC, ids=lambda metric: metric.name)
-def test_names_of_metrics_survive_in_prometheus(metric):
-    assert re.fullmatch(r"(synapse|otel\.sdk|process|system|hw)\.[a-z._]+[a-z]", metric.name)
-    assert not metric.name.endswith("total")
-    assert metric.description.endswith(".")
-    assert "job" not in metric.attributes
+def test_names_of_metrics_survive_in_prometheus():
+    for metric in EVERY_METRIC:
+        assert re.fullmatch(r"(synapse|otel\.sdk|process|system|hw)\.[a-z._]+[a-z]", metric.name)
+        assert not metric.name.endswith("total")
+        assert metric.description.endswith(".")
+        assert "job" not in metric.attributes
 
 
 def test_every_name_is_defined_once():

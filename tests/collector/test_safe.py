@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from tests.collector.otelcol import files, resolved
 from tests.eventually import eventually
 from tests.faults.running import Place

@@ -12,7 +12,7 @@ import trustme
 import yaml
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from tests.faults.running import Place
 from tests.sink import Sink, body
 from tools.stack.build import build

@@ -11,7 +11,7 @@ from synapse_otel.journal.account import account_of
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import QUARANTINE_FILE
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.configuration import log_path
 from tests.eventually import eventually
 from tests.sink import ACCEPT, Answer, attributes, body

@@ -15,7 +15,8 @@ import pytest
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
+from synapse_otel.semconv.signal import Signal
 from tests.eventually import eventually
 from tests.faults.delivering import PATHS, bodies, delivering, destination_of
 from tests.faults.running import Place

@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.frames import Signal
 from synapse_otel.runs import Recording
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.ui.printed import Report
 from tests.eventually import eventually
 from tests.sink import attributes, body

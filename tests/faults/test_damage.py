@@ -16,8 +16,9 @@ from synapse_otel.journal import creation, frames, writer
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import cursor_path, read_cursor, write_cursor
 from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, read_run, run_folders, segment_numbers, segment_path
-from synapse_otel.journal.frames import FORMAT_VERSION, Kind, Signal
+from synapse_otel.journal.frames import FORMAT_VERSION, Kind
 from synapse_otel.journal.reader import JournalReader
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.service import Shipper
 from tests.sink import attributes, body
 

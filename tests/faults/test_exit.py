@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from tests.eventually import eventually
 from tests.sink import HANG, attributes, body
 

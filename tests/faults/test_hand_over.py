@@ -18,8 +18,9 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.files.lock_holder import Holder, Role, Sign, read_holder, started
 from synapse_otel.journal.files.lock_holder import place as here
 from synapse_otel.journal.folder import SHIP_LOCK
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
 from synapse_otel.otlp.outcome import Accepted
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import TrackedJournal
 from synapse_otel.shipper.configuration import lock_path
 from synapse_otel.shipper.end_hung import SILENT_SECONDS, TOLD_SECONDS, end

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.frames import Signal
 from synapse_otel.semconv.event_budget import FIRST, LAST
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
 from tests.faults.running import Place, resident_mebibytes

@@ -23,7 +23,7 @@ import pytest
 import trustme
 
 from synapse_otel.journal.cursor import Cursor, read_cursor
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from tests.eventually import eventually
 from tests.faults import servers
 from tests.faults.running import Place

@@ -12,7 +12,7 @@ import pytest
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from tests.eventually import eventually
 from tests.faults.ends import WAYS
 from tests.faults.running import Place

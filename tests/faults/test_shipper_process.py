@@ -20,7 +20,8 @@ import pytest
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper import launch as start
 from synapse_otel.shipper.configuration import log_path
 from synapse_otel.shipper.launch import ensure_shipper

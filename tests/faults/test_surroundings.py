@@ -15,8 +15,8 @@ import pytest
 from synapse_otel.journal.account import account_of
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
-from synapse_otel.journal.frames import Signal
 from synapse_otel.sdk.recorder import spare_roots
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
 from tests.sink import attributes, body

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from synapse_otel.journal import frames, segment, writer
 from synapse_otel.journal.creation import create_journal
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
+from synapse_otel.semconv.signal import Signal
 
 SIGNALS = {"mapped": 1_000, "called": 2_000}
 EVERY = 0.0003

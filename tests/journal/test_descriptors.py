@@ -9,8 +9,9 @@ import pytest
 
 from synapse_otel.journal import segment
 from synapse_otel.journal.creation import create_journal
-from synapse_otel.journal.frames import Kind, Signal, encode
+from synapse_otel.journal.frames import Kind, encode
 from synapse_otel.journal.reader import read_all
+from synapse_otel.semconv.signal import Signal
 
 THEIRS = b"the user's own words\n" * 100
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.folder import segment_path
-from synapse_otel.journal.frames import HEADER_SIZE, STRUCTURES, Kind, Signal
+from synapse_otel.journal.frames import HEADER_SIZE, STRUCTURES, Kind
 from synapse_otel.journal.reader import JournalReader, Position, read_all
+from synapse_otel.semconv.signal import Signal
 
 pytestmark = pytest.mark.once
 

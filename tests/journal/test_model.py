@@ -23,9 +23,10 @@ from synapse_otel.journal import creation, frames, segment, writer
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.otlp.outcome import Accepted, Invalid, Retry
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import TrackedJournal
 from synapse_otel.shipper.pipelines.delivery import INVALID
 from synapse_otel.shipper.pipelines.poison_records import Tally

@@ -15,9 +15,10 @@ import pytest
 from synapse_otel.journal import frames, segment
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.folder import folder_size, read_run, segment_numbers, segment_path
-from synapse_otel.journal.frames import HEADER_SIZE, LARGEST_PAYLOAD, Kind, Signal
+from synapse_otel.journal.frames import HEADER_SIZE, LARGEST_PAYLOAD, Kind
 from synapse_otel.journal.reader import JournalReader, read_all
 from synapse_otel.journal.writer import SEGMENT_SIZE
+from synapse_otel.semconv.signal import Signal
 from tests.eventually import eventually
 
 BUDGET = 1 << 30

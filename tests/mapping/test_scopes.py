@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from synapse_otel.loggers import NoOpLogger
-from synapse_otel.mapping.active import CURRENT, LIVE, scope_or_none
+from synapse_otel.mapping.current import scope_or_none
 from synapse_otel.mapping.instruments import BLOCK
-from synapse_otel.mapping.job import EVENT_NAME_LIMIT
+from synapse_otel.mapping.job import CURRENT, EVENT_NAME_LIMIT, LIVE
 from synapse_otel.mapping.metric_series import SERIES_LIMIT
 from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.plugins.context import RuntimeContext
@@ -276,7 +276,7 @@ def test_a_call_after_the_end_is_no_error(synapse_job):
     ctx = RuntimeContext(NoOpLogger(), job_id=synapse_job.job.id)
     ctx._job = synapse_job.job
     synapse_job.end()
-    assert synapse_job.job.root not in LIVE
+    assert synapse_job.job not in LIVE
     ctx.log_message("late")
     ctx.set_progress(1, 2, "late")
     ctx.set_metrics({"late": 1}, "late")

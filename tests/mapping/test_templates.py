@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from synapse_otel.journal.folder import run_folders, segment_numbers, segment_path
 from synapse_otel.journal.frames import Brief, Kind, Log, Template
 from synapse_otel.journal.reader import JournalReader, read_all
-from synapse_otel.mapping.span_scope import KIND_LIMIT
+from synapse_otel.mapping.job import KIND_LIMIT
 from synapse_otel.testing import recorded_job
 
 pytestmark = pytest.mark.once

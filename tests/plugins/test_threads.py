@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from synapse_otel.loggers import NoOpLogger
-from synapse_otel.mapping.active import CURRENT
+from synapse_otel.mapping.job import CURRENT
 from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.plugins.steps import Orchestrator
 from tests.plugins.recording import context_of

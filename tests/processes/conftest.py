@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from tests.eventually import eventually
 from tests.faults.running import Place
 from tests.sink import Sink, attributes, body

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
-from synapse_otel.journal.frames import Signal
 from synapse_otel.runs import Recording
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.ui.printed import Report
 from tests.ray.conftest import TOKEN, Ran, runs_of
 from tests.sink import attributes, body

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_otel.journal.frames import Signal
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.pipelines.delivery import INVALID, POISON, REJECTED, Outbox
 from synapse_otel.shipper.pipelines.queue import Item

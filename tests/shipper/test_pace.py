@@ -11,7 +11,8 @@ import pytest
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.files.lock_holder import Role, Sign
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.process import Orders, make_shipper
 from synapse_otel.shipper.service import Shipper

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from synapse_otel.journal.frames import Signal
 from synapse_otel.otlp.http_responses import LARGEST_ANSWER
 from synapse_otel.otlp.http_sender import Sender
 from synapse_otel.otlp.outcome import Accepted, Invalid, Refused, Retry, TooLarge
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination, Endpoint
 
 BODY = b"request" * 1000

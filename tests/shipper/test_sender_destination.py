@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.settings.endpoint import place
 

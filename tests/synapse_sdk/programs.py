@@ -96,7 +96,7 @@ def hooks_missing() -> None:
 def fails_inside() -> None:
     """Run an action while everything of ours that is called fails."""
     from synapse_otel.integrations.synapse_sdk import SynapseInstrumentor
-    from synapse_otel.mapping.span_scope import Scope
+    from synapse_otel.mapping.job import Scope
 
     SynapseInstrumentor().instrument()
 

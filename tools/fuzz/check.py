@@ -11,9 +11,10 @@ from typing import Any
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import cursor_path
 from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, read_run, segment_path
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.reader import JournalReader
 from synapse_otel.otlp.outcome import Accepted
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import TrackedJournal
 from synapse_otel.shipper.pipelines.poison_records import Tally
 

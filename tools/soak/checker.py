@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synapse_otel.journal.cursor import Cursor, read_cursor
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from tools.soak.receiver import Arrived, attributes_of, value_of
 from tools.soak.told import Told
 

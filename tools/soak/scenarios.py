@@ -17,7 +17,7 @@ import msgspec
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.configuration import ORDERS_VARIABLE, Orders
 from tools.soak.checker import Found, check

@@ -19,9 +19,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from synapse_otel.journal.cursor import cursor_path
 from synapse_otel.journal.files.lock_holder import holder_path
 from synapse_otel.journal.folder import ALIVE_LOCK, SHIP_LOCK
-from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.otlp.outcome import Accepted, Outcome
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import Lane
 from synapse_otel.shipper.pipelines.logs import LogsLane
 from synapse_otel.shipper.pipelines.metrics import MetricsLane

@@ -12,8 +12,8 @@ from zlib import crc32
 import msgspec
 
 from synapse_otel.journal.files.descriptors import open_file
-from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.reader import Position
+from synapse_otel.semconv.signal import Signal
 
 EVICTED: Final = "evicted or damaged"
 """Reason for which records were dropped that are gone from the journal."""

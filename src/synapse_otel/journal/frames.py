@@ -25,6 +25,7 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from synapse_otel._guard import let_through
+from synapse_otel.semconv.signal import Signal
 
 FORMAT_VERSION: Final = 1
 MARK: Final = 0xC1A7
@@ -51,14 +52,6 @@ class Kind(IntEnum):
     SAMPLES = 32
     OTLP_METRICS = 33
     SPAN = 48
-
-
-class Signal(IntEnum):
-    """The signals; each counts its records on its own and is delivered on its own."""
-
-    LOGS = 0
-    METRICS = 1
-    TRACES = 2
 
 
 SIGNAL_OF: Final[dict[int, Signal]] = {

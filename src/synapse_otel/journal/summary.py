@@ -10,8 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from synapse_otel.journal.folder import replace_file, segment_numbers
-from synapse_otel.journal.frames import SIGNAL_OF, Brief, Job, Kind, Log, Samples, Signal, Span
+from synapse_otel.journal.frames import SIGNAL_OF, Brief, Job, Kind, Log, Samples, Span
 from synapse_otel.journal.reader import Frame, JournalReader, Position
+from synapse_otel.semconv.signal import Signal
 
 SUMMARY_FILE: Final = "summary.json"
 _TRACE_ID: Final = slice(0, 16)

@@ -35,8 +35,9 @@ from synapse_otel.journal.folder import (
     segment_numbers,
     segment_path,
 )
-from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, Signal, checksum
+from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, checksum
 from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, NoRoom, Segment, open_segment
+from synapse_otel.semconv.signal import Signal
 
 SEGMENT_SIZE: Final = 4 << 20
 _ALL_SIGNALS: Final = valid_signals() - {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV}

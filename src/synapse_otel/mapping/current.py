@@ -7,9 +7,15 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 
-from synapse_otel.mapping.active import scope_or_none
-from synapse_otel.mapping.job import Job
-from synapse_otel.mapping.span_scope import Scope
+from synapse_otel.mapping.job import CURRENT, LIVE, Job, Scope
+
+
+def scope_or_none() -> Scope | None:
+    """Return the current scope; for a thread with no context of its own, that of the only live job."""
+    scope = CURRENT.get()
+    if scope is None and len(LIVE) == 1:
+        return LIVE[0].current
+    return scope
 
 
 def detached_job(job_id: str | None = None, parent: Context | None = None) -> Job:

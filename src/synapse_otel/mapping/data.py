@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from synapse_otel import semconv
+from synapse_otel._guard import let_through, raise_foreign
+from synapse_otel._text import cut
 from synapse_otel.mapping.names import free_name
 from synapse_otel.mapping.values import flatten, key_text
 
@@ -64,3 +68,23 @@ def product_attributes(products: Mapping[str, Any]) -> dict[str, Any]:
         key: value if isinstance(value, _SPAN_TYPES) else json.dumps(value, ensure_ascii=False)
         for key, value in attributes.items()
     }
+
+
+def add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
+    """Add a file's path, and its size where it is there.
+
+    Raises:
+        TypeError: ``file`` is no path.
+    """
+    try:
+        path = os.fspath(file)
+    except TypeError as error:
+        msg = f"file must be a path, not {file!r}"
+        raise TypeError(msg) from error
+    attributes[semconv.FILE_PATH] = cut(path if isinstance(path, str) else os.fsdecode(path))
+    try:
+        attributes[semconv.FILE_SIZE] = Path(os.fsdecode(path)).stat().st_size
+    except ValueError as error:  # no path: it holds a zero
+        let_through(error)
+    except OSError as error:  # a file that is not there (yet) has no size
+        raise_foreign(error)

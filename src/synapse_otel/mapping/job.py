@@ -1,43 +1,376 @@
-"""A job: its root span, its steps, and the counters and series that all its scopes share."""
+"""A job and its steps: the span of each, and how each call of the context API is recorded in it."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
 from time import time_ns
+from types import TracebackType
 from typing import Any, Final
 
+from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, Status, StatusCode, get_current_span
+from opentelemetry.trace import INVALID_SPAN, Link, Span, Status, StatusCode, get_current_span, set_span_in_context
 
 from synapse_otel import semconv
-from synapse_otel._text import cut, titled
-from synapse_otel.journal.state_block import TEXT_LIMIT, CounterSlot, JobEntry, ProgressSlot
-from synapse_otel.mapping.active import LIVE
-from synapse_otel.mapping.arguments import check_name
-from synapse_otel.mapping.counters import Counters
-from synapse_otel.mapping.data import EventData, product_attributes
+from synapse_otel._guard import let_through
+from synapse_otel._otel_private import SeverityNumber
+from synapse_otel._text import TEXT_LIMIT, cut, titled
+from synapse_otel.journal.state_block import CounterSlot, JobEntry, ProgressSlot
+from synapse_otel.mapping.arguments import check_mapping, check_name, progress_error, to_float
+from synapse_otel.mapping.data import add_file, product_attributes
 from synapse_otel.mapping.exceptions import exception_attributes, result_of
-from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES, Instruments, end_series, instruments
-from synapse_otel.mapping.levels import LEVELS
-from synapse_otel.mapping.metric_series import SERIES_LIMIT, MetricSeries
-from synapse_otel.mapping.names import Names, shown_name
-from synapse_otel.mapping.span_scope import Scope
+from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES, end_series
+from synapse_otel.mapping.job_records import JobRecords
+from synapse_otel.mapping.levels import LEVELS, Level, level_of
+from synapse_otel.mapping.metric_series import MetricSeries, sort_values
+from synapse_otel.mapping.span_events import SpanEvents
 from synapse_otel.mapping.values import readable
-from synapse_otel.semconv.readings import SlotKind
 
-CATEGORY_LIMIT: Final = 128
-"""Categories of progress and metrics that are kept each on its own; further ones share `semconv.OTHER`."""
-EVENT_NAME_LIMIT: Final = 64
-"""Event names that are counted each on its own; further ones are counted together as `semconv.OTHER`."""
+CURRENT: Final[ContextVar[Scope | None]] = ContextVar("synapse_otel.scope", default=None)
+"""The scope that this thread or asyncio task is in."""
+
+LIVE: Final[list[Job]] = []
+"""The jobs that run in this process, the youngest last."""
+
+KIND_LIMIT: Final = 64
+"""Kinds of records (an event's name and level) that a scope keeps a template for; further ones are written whole."""
+_CATEGORIES_KEPT: Final = 1_000
+"""Categories whose slots and series a scope keeps at hand; those of further ones are looked up anew in each call."""
+_MESSAGE: Final = semconv.EVENT_MESSAGE
+_Kind = tuple[Any, dict[str, Any], "CounterSlot", str]
+"""What appends records of a kind, the attributes that they have in common, the counter of them, and their name."""
+
+
+class Scope:
+    """What records belong to. A job has one for itself (`Job.root`) and one for each of its steps.
+
+    The methods check their arguments first, and raise ``TypeError`` or ``ValueError`` naming the argument and
+    its value before anything is recorded. A `category` of None is the step's name; outside of steps, a record
+    without category belongs to the job as a whole.
+    """
+
+    __slots__ = (
+        "_base",
+        "_kinds",
+        "_metrics",
+        "_progress",
+        "category",
+        "context",
+        "ended",
+        "events",
+        "job",
+        "name",
+        "rollback",
+        "span",
+        "start",
+    )
+
+    def __init__(self, job: Job, span: Span | None, name: str | None, start: int) -> None:
+        self.job = job
+        self.name = name
+        self.category = name if name is not None else job.category
+        self.span = span if span is not None else INVALID_SPAN
+        self.start = start
+        self.context = set_span_in_context(span, otel_context.get_current()) if span is not None else None
+        self.events = SpanEvents()
+        self._base: dict[str, Any] = dict(job.log_attributes)
+        if self.category is not None:
+            self._base[semconv.CATEGORY] = self.category
+        self.ended = False
+        self.rollback = False
+        self._kinds: dict[tuple[str | None, str], _Kind] = {}
+        self._progress: dict[str | None, ProgressSlot] = {}
+        self._metrics: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
+
+    def __deepcopy__(self, _memo: object) -> Scope:
+        """Return the scope itself: it is one, as its job is."""
+        return self
+
+    # --- the calls of the context API ---------------------------------------------------------------
+
+    def progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Record that ``current`` of ``total`` items are done (0 <= current <= total, total > 0)."""
+        try:
+            slot = self._progress[category]
+        except (KeyError, TypeError):
+            slot = self._progress_slot(category)
+        try:
+            valid = 0 <= current <= total and total > 0
+        except (TypeError, ValueError, ArithmeticError):
+            valid = False
+        if not valid:
+            raise progress_error(current, total)
+        try:
+            slot.set(current, total, time_ns())
+        except Exception as error:  # noqa: BLE001 - decimals do not add to floats, an integer may be too large for one
+            let_through(error)
+            slot.set(to_float("current", current), to_float("total", total), time_ns())
+
+    def metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
+        """Record every number of a mapping as a sample of its own series, with the time of this call."""
+        try:
+            series, updates = self._metrics[category]
+        except (KeyError, TypeError):
+            series, updates = self._metric_series(category)
+        if type(value) is not dict:
+            check_mapping("value", value)
+        samples: list[Any] = []
+        for name, number in value.items():
+            if (type(number) is float or type(number) is int) and number - number == 0:
+                samples.append(series[name])
+                samples.append(number)
+            else:
+                self._record_odd_values(series, updates, value, category)
+                return
+        try:
+            self.job.record_samples(samples)
+        except OverflowError:  # an integer of more than 64 bits
+            self._record_odd_values(series, updates, value, category)
+            return
+        updates.add(len(value))
+
+    def event(
+        self,
+        event: str,
+        data: Mapping[str, Any] | None = None,
+        file: str | os.PathLike[str] | None = None,
+        category: str | None = None,
+        level: Any = "info",
+    ) -> None:
+        """Record an event of the plugin's own, with data and the file that it is about."""
+        if type(event) is not str or not event:
+            check_name("event", event)
+        try:
+            known = LEVELS[level]
+        except (KeyError, TypeError):
+            known = level_of(level, "level")
+        now = time_ns()
+        job = self.job
+        if category is None and file is None and job.template is not None and (data is None or type(data) is dict):
+            try:
+                append, attributes, counter, name = self._kinds[event, known.word]
+            except KeyError:
+                append, attributes, counter, name = self._kind(event, known)
+            kept = data.copy() if data else None  # which nobody else can change meanwhile
+            if append(now, None, kept):
+                self.events.add((now, name, attributes, None, kept), known.important)
+                counter.add()
+                return
+        event = job.names[event]
+        attributes = self._base.copy() if category is None else self._attributes(category)
+        if data is not None:
+            if type(data) is not dict:
+                check_mapping("data", data)
+            job.add_data(attributes, data)
+        if file is not None:
+            add_file(attributes, file)
+        job.emit(now, self.context, known.severity, known.text, None, attributes, event)
+        self.events.add((now, event, attributes, None, None), known.important)
+        job.event_counts[event].add()
+
+    def message(
+        self,
+        message: str,
+        context: Any = "info",
+        category: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        """Record a message for the job's user. ``context`` is a word of `LEVELS` or an enum of such words."""
+        try:
+            level = LEVELS[context]
+        except (KeyError, TypeError):
+            level = level_of(context, "context")
+        if type(message) is not str or len(message) > TEXT_LIMIT:
+            message = cut(str(message) if isinstance(message, str) else str(readable(message)))
+        now = time_ns()
+        job = self.job
+        if category is None and code is None and job.template is not None:
+            try:
+                append, attributes, counter, _ = self._kinds[None, level.word]
+            except KeyError:
+                append, attributes, counter, _ = self._kind(None, level)
+            if append(now, message, None):
+                self.events.add((now, _MESSAGE, attributes, message, None), level.important)
+                counter.add()
+                return
+        attributes = self._base.copy() if category is None else self._attributes(category)
+        attributes[semconv.MESSAGE_CONTEXT] = level.word
+        if code is not None:
+            attributes[semconv.MESSAGE_CODE] = code
+        job.emit(now, self.context, level.severity, level.text, message, attributes, _MESSAGE)
+        self.events.add((now, _MESSAGE, attributes, message, None), level.important)
+        job.message_counts[level.word].add()
+
+    def developer_event(self, message: str, data: Mapping[str, Any] | None = None, category: str | None = None) -> None:
+        """Record an event for the plugin's developers: DEBUG, and no span event."""
+        attributes = self._attributes(category)
+        attributes[semconv.AUDIENCE] = semconv.AUDIENCE_DEVELOPER
+        if data is not None:
+            check_mapping("data", data)
+            self.job.add_data(attributes, data)
+        text = cut(message) if isinstance(message, str) else str(readable(message))
+        self.job.emit(time_ns(), self.context, SeverityNumber.DEBUG, "DEBUG", text, attributes, semconv.EVENT_DEVELOPER)
+
+    def emit(
+        self, event_name: str, body: str | None, level: Level, attributes: dict[str, Any], at: int | None = None
+    ) -> None:
+        """Record a log record, of now or of Unix time ``at`` in ns, and keep it for the span's events."""
+        now = time_ns() if at is None else at
+        self.job.emit(now, self.context, level.severity, level.text, body, attributes, event_name)
+        self.events.add((now, event_name, attributes, body, None), level.important)
+
+    def exception(self, error: BaseException) -> None:
+        """Record an exception that leaves this scope; one that an inner scope has recorded is not recorded again."""
+        self.job.record_exception(self, error)
+
+    # --- steps --------------------------------------------------------------------------------------
+
+    def begin_step(self, name: str, *, order: int, weight: float, skipped: bool = False) -> Scope:
+        """Begin a step below this scope. ``order`` counts from 1; ``weight`` is relative to the others'."""
+        return self.job.begin_step(self, name, order=order, weight=weight, skipped=skipped)
+
+    def begin_rollback(self, name: str, *, failed: Scope) -> Scope:
+        """Begin the rollback of the step ``name`` below this scope, because of the step ``failed``."""
+        return self.job.begin_rollback(self, name, failed=failed)
+
+    def end(
+        self,
+        result: str = semconv.RESULT_SUCCESS,
+        *,
+        error: str | None = None,
+        exception: BaseException | None = None,
+        products: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End this step with a result; ``products`` become ``synapse.*`` attributes of its span and the job's."""
+        self.job.end_scope(self, result, error, exception, products)
+
+    # --- where the scope is current -----------------------------------------------------------------
+
+    def activated(self) -> Activation:
+        """Return a context manager in which this scope is its thread's or task's current one."""
+        return Activation(self)
+
+    # --- cold parts ---------------------------------------------------------------------------------
+
+    def _kind(self, event: str | None, level: Level) -> _Kind:
+        """Return what appends the events of a name, or the messages, of a level; a stand-in beyond the limit."""
+        attributes = dict(self._base)
+        counts = self.job.message_counts if event is None else self.job.event_counts
+        if event is None:
+            attributes[semconv.MESSAGE_CONTEXT] = level.word
+        name = _MESSAGE if event is None else self.job.names[event]
+        counter = counts[level.word if event is None else name]
+        make = self.job.template
+        if make is None or len(self._kinds) >= KIND_LIMIT:
+            return _goes_the_long_way, attributes, counter, name
+        template = make(self.context, level.severity, level.text, name, attributes, semconv.DATA_PREFIX)
+        kind = template.append, attributes, counter, name
+        self._kinds[event, level.word] = kind
+        return kind
+
+    def _record_odd_values(
+        self, series: MetricSeries, updates: CounterSlot, value: Mapping[Any, Any], category: str | None
+    ) -> None:
+        """Record a mapping in which something is no finite number: nested, an array scalar, NaN, infinite, or text."""
+        job = self.job
+        samples: list[Any] = []
+        numbers, nonfinite, texts = sort_values(value)
+        for name, number in numbers.items():
+            samples += (series[name], number)
+        if samples:
+            job.record_samples(samples)
+            updates.add(len(numbers))
+        if texts:
+            attributes = self._attributes(category)
+            job.add_data(attributes, texts)
+            self.emit(semconv.EVENT_METRIC_TEXT, None, LEVELS["info"], attributes)
+        if nonfinite:
+            attributes = self._attributes(category)
+            job.add_data(attributes, nonfinite)
+            job.nonfinite_counter(attributes.get(semconv.CATEGORY)).add(len(nonfinite))
+            names = ", ".join(f"{name} is {number}" for name, number in nonfinite.items())
+            self.emit(semconv.EVENT_METRIC_NONFINITE, f"not finite: {names}", LEVELS["warning"], attributes)
+
+    @property
+    def last_time(self) -> int:
+        """Unix time in ns of the last event, message or progress that was recorded here; 0 where there is none."""
+        known = (slot.value() for slot in list(self._progress.values()))
+        return max(self.events.last_time, *(progress.time for progress in known if progress), 0)
+
+    def forget_kinds(self) -> list[Any]:
+        """Return the templates of what was recorded here, and use them no longer."""
+        templates = [append.__self__ for append, *_ in self._kinds.values()]
+        self._kinds.clear()
+        return templates
+
+    def _attributes(self, category: str | None) -> dict[str, Any]:
+        attributes = self._base.copy()
+        if category is not None:
+            if type(category) is not str or not category or category.isspace():
+                check_name("category", category)
+            attributes[semconv.CATEGORY] = self.job.names[category]
+        return attributes
+
+    def _progress_slot(self, category: str | None) -> ProgressSlot:
+        if category is not None:
+            check_name("category", category)
+        slot = self.job.progress_slot(self.job.names[category] if category is not None else self.name)
+        if len(self._progress) < _CATEGORIES_KEPT:
+            self._progress[category] = slot
+        return slot
+
+    def _metric_series(self, category: str | None) -> tuple[MetricSeries, CounterSlot]:
+        if category is not None:
+            check_name("category", category)
+        found = self.job.metric_series(self.job.names[category] if category is not None else self.category)
+        if len(self._metrics) < _CATEGORIES_KEPT:
+            self._metrics[category] = found
+        return found
+
+
+class Activation:
+    """Makes a scope, and its span, current for a while. Nested and left in any order without an error."""
+
+    __slots__ = ("_scope", "_scope_token", "_token")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._scope_token: Token[Scope | None] | None = None
+        self._token: Token[otel_context.Context] | None = None
+
+    def __enter__(self) -> Scope:
+        self._scope_token = CURRENT.set(self._scope)
+        if self._scope.context is not None:
+            current = set_span_in_context(self._scope.span, otel_context.get_current())
+            self._token = otel_context.attach(current)
+        return self._scope
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            otel_context.detach(self._token)
+        if self._scope_token is not None:
+            try:
+                CURRENT.reset(self._scope_token)
+            except ValueError:
+                # Left in another context than it was entered in, as a generator may be: that one keeps its own.
+                CURRENT.set(None)
+
+
+def _goes_the_long_way(_time: int, _body: str | None, _data: dict[Any, Any] | None) -> bool:
+    """Stand in for a template where there is none."""
+    return False
 
 
 SetUp = tuple[Callable[..., Callable[[], object]], tuple[Any, ...]]
 """A function that sets up the recording in another process and returns what flushes it there; and its arguments."""
 
 
-class Job:
+class Job(JobRecords):
     """A job, from `start_job` to `end`; or, made by `detached_job`, records of a context without a job."""
 
     def __init__(
@@ -49,15 +382,8 @@ class Job:
         *,
         own: bool = True,
     ) -> None:
-        self.id = job_id
-        self.category = shown_name(category) if category is not None else None
-        self.names = Names(self._say_cut)
-        """Names of steps and events, and categories, as they are shown."""
-        self.attributes = dict(attributes or {})
-        """Attributes of every metric of the job."""
-        self.log_attributes = {semconv.JOB_ID: job_id} if job_id is not None else {}
+        super().__init__(job_id, category, attributes)
         self.live_spans = live_spans
-        self.key = bytes(8)
         self.flush: Callable[[], object] = _nothing
         """Wait, within the exit budget, until all is delivered; set by whoever set up the delivery."""
         self.at_end: Callable[[], None] | None = None
@@ -73,22 +399,12 @@ class Job:
         self._process = os.getpid()
         self._open: list[Scope] = []
         self._recorded: deque[BaseException] = deque(maxlen=_EXCEPTIONS_KEPT)
-        self.add_data = EventData().add
-        self._series: dict[str, tuple[MetricSeries, CounterSlot]] = {}
-        self._categories: set[str] = set()
-        self._categories_overflowed = False
-        self._room = [SERIES_LIMIT]
-        self._use(instruments())
-        self.message_counts = Counters(self, SlotKind.MESSAGES, len(LEVELS))
-        self.event_counts = Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
         self.start_time = time_ns()
         self.root = Scope(self, None, None, self.start_time)
 
-    def _use(self, made: Instruments) -> None:
-        self._instruments = made
-        self.emit = made.emit
-        self.template = made.template
-        self.record_samples = made.samples.record
+    def warn(self, text: str) -> None:
+        """Record a warning about the job's records."""
+        self.root.emit(semconv.EVENT_MESSAGE, text, LEVELS["warning"], self.root_attributes())
 
     @property
     def current(self) -> Scope:
@@ -109,57 +425,9 @@ class Job:
         """Return the open step of a span id, else the job itself."""
         return next((scope for scope in self._open if scope.span.get_span_context().span_id == span_id), self.root)
 
-    def share(self, other: Job) -> None:
-        """Count and number series together with another object of the same job."""
-        self._series, self._room, self._categories = other._series, other._room, other._categories
-        self.message_counts, self.event_counts = other.message_counts, other.event_counts
-
     def __deepcopy__(self, _memo: object) -> Job:
         """Return the job itself: it is one, however often what refers to it is copied."""
         return self
-
-    # --- what scopes share --------------------------------------------------------------------------
-
-    def _bounded(self, category: str | None) -> str:
-        """Return the name under which a category is kept: its own, or, of those beyond the limit, a shared one."""
-        if not category or category in self._categories:
-            return category or ""
-        if len(self._categories) < CATEGORY_LIMIT:
-            self._categories.add(category)
-            return category
-        if not self._categories_overflowed:
-            self._categories_overflowed = True
-            limit = (
-                f"progress and metrics have more than {CATEGORY_LIMIT} categories; {category!r} and further ones are"
-            )
-            attributes = self.root_attributes()
-            self.root.emit(
-                semconv.EVENT_MESSAGE, f"{limit} kept together as {semconv.OTHER!r}", LEVELS["warning"], attributes
-            )
-        return semconv.OTHER
-
-    def _say_cut(self, name: str, shown: str) -> None:
-        text = f"the name {cut(name)!r} is longer than {TEXT_LIMIT} bytes: it and further ones are cut, as {shown!r}"
-        self.root.emit(semconv.EVENT_MESSAGE, text, LEVELS["warning"], self.root_attributes())
-
-    def progress_slot(self, category: str | None) -> ProgressSlot:
-        """Return the state block's slot of a category; None is the job as a whole."""
-        return BLOCK.progress(self.key, self._bounded(category))
-
-    def metric_series(self, category: str | None) -> tuple[MetricSeries, CounterSlot]:
-        """Return the series of a category, by metric name, and the counter of their updates."""
-        category = self._bounded(category)
-        found = self._series.get(category)
-        if found is None:
-            attributes = {**self.attributes, semconv.CATEGORY: category} if category else dict(self.attributes)
-            series = MetricSeries(self._instruments.samples, attributes, self._room)
-            found = series, BLOCK.counter(SlotKind.UPDATES, self.key, category)
-            self._series[category] = found
-        return found
-
-    def nonfinite_counter(self, category: str | None) -> CounterSlot:
-        """Return the counter of values that were NaN or infinite."""
-        return BLOCK.counter(SlotKind.NONFINITE, self.key, self._bounded(category))
 
     # --- spans --------------------------------------------------------------------------------------
 
@@ -177,16 +445,11 @@ class Job:
         )
         BLOCK.begin(entry)
         self.root = Scope(self, span, None, start)
-        LIVE.append(self.root)
+        LIVE.append(self)
         if self.live_spans in {"job", "steps"}:
             self.mark(self.root, name, attributes)
         self._instruments.active.add(1, self.attributes)
         self.root.emit(semconv.EVENT_JOB_STARTED, f"{name} started", LEVELS["info"], self.root_attributes())
-
-    def root_attributes(self) -> dict[str, Any]:
-        """Return the attributes of the records that tell of the job's own life."""
-        attributes = {**self.attributes, **self.log_attributes}
-        return {**attributes, semconv.CATEGORY: self.category} if self.category else attributes
 
     def start_span(self, name: str, around: Context, attributes: dict[str, Any], start: int) -> Span:
         """Begin a span that is no step's own; ``start`` is Unix time in ns."""
@@ -274,15 +537,12 @@ class Job:
         _finish(scope, result, exception, error, end)
         if not scope.rollback:
             seconds = (end - scope.start) / 1e9
-            attributes = {**self._duration_attributes(), semconv.STEP_NAME: scope.name, semconv.STEP_RESULT: result}
+            attributes = {**self.duration_attributes(), semconv.STEP_NAME: scope.name, semconv.STEP_RESULT: result}
             self._instruments.step_duration.record(seconds, attributes, scope.context)
 
     def _forget_kinds(self, scope: Scope) -> None:
         for template in scope.forget_kinds():
             self._instruments.forget_template(template)
-
-    def _duration_attributes(self) -> dict[str, Any]:
-        return {key: value for key, value in self.attributes.items() if key != semconv.JOB_ID}
 
     def record_exception(self, scope: Scope, exception: BaseException) -> BaseException:
         """Record an exception once, in the innermost scope that it leaves; return the one that was recorded.
@@ -327,7 +587,7 @@ class Job:
         self.root.span.set_attributes(ended)
         self._instruments.active.add(-1, self.attributes)
         self._instruments.job_duration.record(
-            seconds, {**self._duration_attributes(), semconv.JOB_RESULT: result}, self.root.context
+            seconds, {**self.duration_attributes(), semconv.JOB_RESULT: result}, self.root.context
         )
         level = LEVELS["info" if result in _GOOD else "error"]
         body = f"job ended: {result} after {seconds:.3f} s"
@@ -336,7 +596,7 @@ class Job:
         self.root.ended = True
         self._forget_kinds(self.root)
         self._recorded.clear()
-        LIVE[:] = [root for root in LIVE if root is not self.root]
+        LIVE[:] = [job for job in LIVE if job is not self]
         BLOCK.end(self.key, end)
         end_series(self.key)
         return result

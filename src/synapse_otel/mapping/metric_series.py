@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from synapse_otel import semconv
 from synapse_otel._guard import let_through
-from synapse_otel.mapping.levels import LEVELS
 from synapse_otel.mapping.names import free_name
 from synapse_otel.mapping.values import DEPTH_LIMIT, array_size, is_array, key_text
 
 if TYPE_CHECKING:
-    from synapse_otel.journal.state_block import CounterSlot
     from synapse_otel.mapping.instruments import Samples
-    from synapse_otel.mapping.span_scope import Scope
 
 SERIES_LIMIT: Final = 2_000
 """Series of one job; the values of further names go to one series named `semconv.OTHER`."""
@@ -46,33 +43,6 @@ class MetricSeries(dict[Any, Any]):
 
     def _bind(self, name: str) -> Any:
         return self._samples.bind({**self._attributes, semconv.METRIC_NAME: name})
-
-
-def record_odd_values(
-    scope: Scope, series: MetricSeries, updates: CounterSlot, value: Mapping[Any, Any], category: str | None
-) -> None:
-    """Record a mapping in which something is no finite number: nested, an array scalar, NaN, infinite, or text."""
-    samples: list[Any] = []
-    numbers, nonfinite, texts = sort_values(value)
-    for name, number in numbers.items():
-        samples += (series[name], number)
-    if samples:
-        scope.job.record_samples(samples)
-        updates.add(len(numbers))
-    if texts:
-        attributes = scope._attributes(category)  # noqa: SLF001 - part of the scope, kept apart for its size
-        scope.job.add_data(attributes, texts)
-        scope.emit(semconv.EVENT_METRIC_TEXT, None, LEVELS["info"], attributes)
-    if nonfinite:
-        _record_nonfinite(scope, nonfinite, category)
-
-
-def _record_nonfinite(scope: Scope, nonfinite: dict[str, str], category: str | None) -> None:
-    attributes = scope._attributes(category)  # noqa: SLF001 - as above
-    scope.job.add_data(attributes, nonfinite)
-    scope.job.nonfinite_counter(attributes.get(semconv.CATEGORY)).add(len(nonfinite))
-    names = ", ".join(f"{name} is {number}" for name, number in nonfinite.items())
-    scope.emit(semconv.EVENT_METRIC_NONFINITE, f"not finite: {names}", LEVELS["warning"], attributes)
 
 
 def sort_values(value: Mapping[Any, Any]) -> tuple[dict[str, float], dict[str, str], dict[str, Any]]:

@@ -9,10 +9,9 @@ from typing import Any
 from opentelemetry.context import Context
 
 from synapse_otel import semconv
-from synapse_otel.mapping.active import LIVE
 from synapse_otel.mapping.arguments import check_mapping, check_name
 from synapse_otel.mapping.data import product_attributes
-from synapse_otel.mapping.job import Job, SetUp
+from synapse_otel.mapping.job import LIVE, Job, SetUp
 from synapse_otel.mapping.values import readable
 from synapse_otel.redaction import redact_text
 
@@ -69,6 +68,6 @@ def start_job(
         if checkpoint.get(key) is not None:
             attributes[name] = str(readable(checkpoint[key]))
     attributes.update(product_attributes({"params": spec.params or {}}))
-    LIVE[:] = [root for root in LIVE if root.job.is_own]  # not one that this process was handed, or forked off from
+    LIVE[:] = [live for live in LIVE if live.is_own]  # not one that this process was handed, or forked off from
     job.start(f"{spec.action} {spec.plugin}", attributes, parent)
     return job

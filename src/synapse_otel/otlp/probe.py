@@ -21,8 +21,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from synapse_otel import semconv
 from synapse_otel._version import __version__
-from synapse_otel.journal.frames import Signal
 from synapse_otel.otlp.http_pool import open_pool
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Endpoint
 
 SERVICE: Final = "synapse-otel-doctor"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from synapse_otel.journal.frames import Signal
 from synapse_otel.otlp.outcome import Outcome
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination
 
 

@@ -11,9 +11,10 @@ from time import time_ns
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import Run, segment_numbers
-from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
+from synapse_otel.journal.frames import SIGNAL_OF, Kind
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.reader import Frame, JournalReader, Position
+from synapse_otel.semconv.signal import Signal
 
 
 class RunState(StrEnum):

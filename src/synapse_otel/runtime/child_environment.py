@@ -10,13 +10,14 @@ from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from synapse_otel.mapping.active import CURRENT, scope_or_none
+from synapse_otel.mapping.current import scope_or_none
+from synapse_otel.mapping.job import CURRENT
 from synapse_otel.mapping.propagation.inherited_job import as_text
 from synapse_otel.mapping.propagation.remote_job import hand_over, job_to_hand_over
 from synapse_otel.runtime import job as lifecycle
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.span_scope import Scope
+    from synapse_otel.mapping.job import Scope
     from synapse_otel.plugins.context import RuntimeContext
     from synapse_otel.plugins.steps import BaseStepContext
 

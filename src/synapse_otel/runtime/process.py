@@ -24,7 +24,6 @@ from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.descriptors import take_standard
 from synapse_otel.journal.folder import is_gone, read_run
-from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.mapping.instruments import BLOCK, record_with
 from synapse_otel.notices import say
@@ -32,6 +31,7 @@ from synapse_otel.runtime.shipping import ensure_shipping, make_orders
 from synapse_otel.sdk.install import Installed, install
 from synapse_otel.sdk.recorder import RecorderOptions
 from synapse_otel.sdk.resource import make_resource
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings import Settings, load_destination
 from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.configuration import Orders

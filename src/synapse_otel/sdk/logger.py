@@ -12,12 +12,13 @@ from opentelemetry.trace import get_current_span
 from synapse_otel._guard import let_through
 from synapse_otel._otel_private import Logger, LoggerProvider, LogRecord, SeverityNumber
 from synapse_otel.journal import frames
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
 from synapse_otel.sdk.oversize import RECORD_LIMIT, encode_cut
 from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.sdk.span_processor import span_reference
 from synapse_otel.sdk.templates import BoundTemplate
 from synapse_otel.semconv.exceptions import exception_attributes
+from synapse_otel.semconv.signal import Signal
 
 _SYNCED = SeverityNumber.ERROR.value
 _LOG = int(Kind.LOG)

@@ -17,9 +17,10 @@ from opentelemetry.trace import get_current_span
 
 from synapse_otel._otel_private import Gauge
 from synapse_otel.journal import frames
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
 from synapse_otel.sdk.other_metrics import ForeignMetrics
 from synapse_otel.sdk.recorder import Bound, Recorder
+from synapse_otel.semconv.signal import Signal
 
 _SAMPLES = int(Kind.SAMPLES)
 _METRICS = int(Signal.METRICS)

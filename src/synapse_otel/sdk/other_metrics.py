@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.resources import Resource
 
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
 from synapse_otel.redaction import redact_text
 from synapse_otel.sdk.recorder import Recorder
+from synapse_otel.semconv.signal import Signal
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider

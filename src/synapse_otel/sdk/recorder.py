@@ -25,6 +25,7 @@ from synapse_otel.journal.state_block import JobEntry, StateBlock
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.redaction import KeyRedaction, hide_also
 from synapse_otel.sdk.templates import BoundTemplate
+from synapse_otel.semconv.signal import Signal
 
 
 class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -354,7 +355,7 @@ class Recorder:
         """Record a span that has ended."""
         with self._lock, self.journals[-1].undisturbed() if self.journals else nullcontext():
             # One act: a segment that another thread begins in between would show the span as open for ever.
-            self.append(Kind.SPAN, frames.Signal.TRACES, payload, 1)
+            self.append(Kind.SPAN, Signal.TRACES, payload, 1)
             self._open_spans.pop(span_id, None)
             for journal in self.journals:
                 journal.forget(("span", span_id))

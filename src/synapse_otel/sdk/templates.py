@@ -7,8 +7,9 @@ from typing import Any, Final, Protocol
 
 from synapse_otel._guard import let_through
 from synapse_otel.journal import frames
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
 from synapse_otel.redaction import KeyRedaction
+from synapse_otel.semconv.signal import Signal
 
 DATA_LIMIT: Final = 1_024
 """Bytes of a record with data, encoded; a longer one may have texts to cut, and goes the long way."""

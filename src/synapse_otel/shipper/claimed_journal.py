@@ -24,10 +24,11 @@ from synapse_otel.journal.folder import (
     segment_numbers,
     segment_path,
 )
-from synapse_otel.journal.frames import FORMAT_VERSION, SIGNAL_OF, Kind, Signal
+from synapse_otel.journal.frames import FORMAT_VERSION, SIGNAL_OF, Kind
 from synapse_otel.journal.liveness import is_alive, lives
 from synapse_otel.journal.reader import JournalReader, Position
 from synapse_otel.journal.summary import summarise, write_summary
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import Lane
 from synapse_otel.shipper.pipelines.delivery import Send
 from synapse_otel.shipper.pipelines.logs import LogsLane

@@ -14,8 +14,8 @@ from typing import Final
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.files.lock_holder import Role
 from synapse_otel.journal.folder import RUN_FILE, is_gone, read_run, segment_numbers
-from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.liveness import is_alive
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import TrackedJournal, has_come_back
 from synapse_otel.shipper.configuration import lock_path
 from synapse_otel.shipper.throttle import AT_ONCE, Pace

@@ -29,8 +29,8 @@ from synapse_otel.journal.folder import (
     segment_numbers,
     segment_path,
 )
-from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.liveness import is_alive
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import DOUBT_SECONDS, TrackedJournal
 from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.pipelines.signal_sender import Say

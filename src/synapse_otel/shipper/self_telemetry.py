@@ -16,9 +16,10 @@ from typing import Any, Final, NamedTuple
 from synapse_otel import semconv
 from synapse_otel._version import __version__
 from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
-from synapse_otel.journal.frames import SIGNAL_OF, Scope, Segment, Signal
+from synapse_otel.journal.frames import SIGNAL_OF, Scope, Segment
 from synapse_otel.journal.reader import Frame
 from synapse_otel.otlp.encode.metrics import Distribution, gauge_points, histogram_point, metric, sum_point
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.delivery import INVALID, POISON, REJECTED
 
 OWN_SCOPE: Final = Scope(-3, semconv.SHIPPER_SCOPE_NAME, __version__)

@@ -10,7 +10,7 @@ from typing import Final
 
 from synapse_otel.journal.files.lock_holder import Role, Sign
 from synapse_otel.journal.folder import is_gone
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.claimed_journal import TrackedJournal
 from synapse_otel.shipper.claims import Journals

@@ -14,9 +14,9 @@ from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.account import Account, account_of
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.destination_key import read_salt
-from synapse_otel.journal.frames import Signal
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.runs import emitted_records
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings import Settings
 from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.configuration import Orders

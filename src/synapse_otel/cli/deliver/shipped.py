@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 
 _MOST_LINES: Final = 10
 

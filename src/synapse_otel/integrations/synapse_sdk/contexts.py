@@ -10,7 +10,7 @@ from typing import Any, Final
 from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.loggers import instrument_logger_class
 from synapse_otel.integrations.synapse_sdk.patches import Patches
-from synapse_otel.mapping.active import scope_or_none
+from synapse_otel.mapping.current import scope_or_none
 
 _JOB: Final = "_synapse_otel_job"
 """What a pickled context has besides its fields: the job, pickled for itself, so that it may stay unread."""

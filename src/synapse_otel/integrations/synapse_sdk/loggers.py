@@ -18,10 +18,9 @@ from synapse_otel.integrations.synapse_sdk.containing import contained, report
 from synapse_otel.integrations.synapse_sdk.loss import record_loss
 from synapse_otel.integrations.synapse_sdk.patches import Make, Patches
 from synapse_otel.integrations.synapse_sdk.workflow import ADVANCE
-from synapse_otel.mapping.active import CURRENT
 from synapse_otel.mapping.current import current_scope
+from synapse_otel.mapping.job import CURRENT, Scope
 from synapse_otel.mapping.python_logging.handler import LEFT_OUT
-from synapse_otel.mapping.span_scope import Scope
 from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.loggers.record import EVENT_RECORDERS, EventRecorder
 

@@ -14,7 +14,7 @@ from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.patches import Patches
 from synapse_otel.mapping.current import current_scope
 from synapse_otel.mapping.exceptions import result_of
-from synapse_otel.mapping.span_scope import Scope
+from synapse_otel.mapping.job import Scope
 from synapse_otel.plugins.steps.products import products_of
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
 

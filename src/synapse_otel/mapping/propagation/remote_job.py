@@ -17,13 +17,11 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 from synapse_otel import semconv
 from synapse_otel.journal.state_block import JobEntry
-from synapse_otel.mapping.active import CURRENT, LIVE
 from synapse_otel.mapping.current import job_of_context
 from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES
-from synapse_otel.mapping.job import Job, SetUp
+from synapse_otel.mapping.job import CURRENT, LIVE, Job, Scope, SetUp
 from synapse_otel.mapping.propagation.worker_identity import this_worker
 from synapse_otel.mapping.propagation.worker_span import begin_worker, end_worker
-from synapse_otel.mapping.span_scope import Scope
 
 _RECEIVED_LIMIT: Final = 64
 """Jobs and steps that a process keeps, of those that it was handed; others are made again when they come again."""
@@ -107,9 +105,9 @@ def _receive_scope(handed: Handed) -> Scope:
 
 def receive_job(handed: Handed) -> Job:
     """Return the job in this process: the very same where it runs here, else one that works for it."""
-    for root in LIVE:
-        if root.job.key == handed.key and root.job.id == handed.job_id and root.job.is_own:
-            return root.job
+    for live in LIVE:
+        if live.key == handed.key and live.id == handed.job_id and live.is_own:
+            return live
     place = os.getpid(), handed.key, handed.span_id
     job = _RECEIVED.get(place)
     if job is None or job.root.ended:
@@ -118,8 +116,8 @@ def receive_job(handed: Handed) -> Job:
         while len(_RECEIVED) >= _RECEIVED_LIMIT:
             _forget(next(iter(_RECEIVED)))
         _RECEIVED[place] = job
-    if not any(root.job.is_own for root in LIVE):
-        LIVE[:] = [job.root]  # what has no context of its own belongs to the job that this process works for
+    if not any(live.is_own for live in LIVE):
+        LIVE[:] = [job]  # what has no context of its own belongs to the job that this process works for
     return job
 
 

@@ -14,8 +14,8 @@ from opentelemetry import context as otel_context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, get_current_span, set_span_in_context
 
 from synapse_otel import semconv
+from synapse_otel.mapping.job import Scope
 from synapse_otel.mapping.propagation.worker_identity import this_worker
-from synapse_otel.mapping.span_scope import Scope
 
 if TYPE_CHECKING:
     from synapse_otel.mapping.job import Job

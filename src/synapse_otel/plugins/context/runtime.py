@@ -6,8 +6,8 @@ from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from synapse_otel.mapping.active import CURRENT
 from synapse_otel.mapping.current import current_scope, job_of_context
+from synapse_otel.mapping.job import CURRENT
 from synapse_otel.mapping.propagation.inherited_job import job_outside
 from synapse_otel.mapping.propagation.remote_job import job_to_hand_over
 from synapse_otel.mapping.propagation.tasks_in_hand import hold
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from synapse_otel.mapping.job import Job
-    from synapse_otel.mapping.span_scope import Scope
+    from synapse_otel.mapping.job import Job, Scope
 
 _INFO = LogLevel.INFO
 _NOT_COPIED = frozenset({"_job", "_recording_logger"})

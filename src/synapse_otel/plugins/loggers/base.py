@@ -6,15 +6,15 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from synapse_otel.mapping.active import CURRENT
 from synapse_otel.mapping.current import current_scope
+from synapse_otel.mapping.job import CURRENT
 from synapse_otel.plugins.category import one_category
 from synapse_otel.plugins.loggers.record import EVENT_RECORDERS
 from synapse_otel.plugins.loggers.view import View
 from synapse_otel.plugins.models.logger import LEVELS, LogLevel, MessageLogData, level_named
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.span_scope import Scope
+    from synapse_otel.mapping.job import Scope
 
 
 class BaseLogger(View):

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.span_scope import Scope
+    from synapse_otel.mapping.job import Scope
 
 _MESSAGE_KEYS: Final = frozenset({"content", "key"})
 _DEVELOPER_KEYS: Final = frozenset({"message", "data"})

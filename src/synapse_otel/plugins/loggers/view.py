@@ -13,7 +13,7 @@ from synapse_otel.plugins.loggers.track import Track
 from synapse_otel.plugins.models.logger import LogLevel, ProgressData
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.span_scope import Scope
+    from synapse_otel.mapping.job import Scope
 
 _log = logging.getLogger(__name__)
 

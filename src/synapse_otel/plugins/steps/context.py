@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from synapse_otel.mapping.active import CURRENT, scope_or_none
+from synapse_otel.mapping.current import scope_or_none
+from synapse_otel.mapping.job import CURRENT
 from synapse_otel.plugins.category import one_category
 from synapse_otel.plugins.loggers.base import one_level
 from synapse_otel.plugins.models.logger import LogLevel
@@ -26,9 +27,9 @@ from synapse_otel.plugins.steps.products import products_of
 from synapse_otel.plugins.steps.progress import share_of
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.span_scope import Scope
+    from synapse_otel.mapping.job import Scope
     from synapse_otel.plugins.context import RuntimeContext
-    from synapse_otel.plugins.steps.base import StepResult
+    from synapse_otel.plugins.steps.result import StepResult
 
 _INFO = LogLevel.INFO
 

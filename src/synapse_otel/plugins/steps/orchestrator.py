@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from synapse_otel import semconv
 from synapse_otel.mapping.current import current_scope
 from synapse_otel.mapping.exceptions import result_of
-from synapse_otel.mapping.span_scope import Scope
+from synapse_otel.mapping.job import Scope
 from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.plugins.steps.base import BaseStep, C, StepResult
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.folder import STATE_FILE, folder_size, segment_numbers, segment_path
-from synapse_otel.journal.frames import Kind, Signal
+from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.reader import Frame, JournalReader
 from synapse_otel.journal.state_block import BLOCK_SIZE
@@ -21,6 +21,7 @@ from synapse_otel.runs import LogKind, Span
 from synapse_otel.runs.contents import Contents
 from synapse_otel.runs.live.log_records import Logs
 from synapse_otel.runs.live.samples import Samples
+from synapse_otel.semconv.signal import Signal
 
 _EXCEPTION: Final = list(LogKind).index(LogKind.EXCEPTION)
 _EXCEPTIONS: Final = 50

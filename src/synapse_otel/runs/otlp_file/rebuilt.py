@@ -17,9 +17,10 @@ from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import Cursor, write_cursor
 from synapse_otel.journal.folder import EXIT_FILE, RUN_FILE, STATE_FILE, Exit, Run, segment_path
-from synapse_otel.journal.frames import FORMAT_VERSION, Kind, Signal, encode, encode_clean, frame
+from synapse_otel.journal.frames import FORMAT_VERSION, Kind, encode, encode_clean, frame
 from synapse_otel.runs.otlp_file.progress import SentProgress
 from synapse_otel.runs.otlp_file.values import attributes, double, log_of, span_of
+from synapse_otel.semconv.signal import Signal
 
 MOST: Final = 200
 """Processes that a file may hold: a Collector's may be of a whole fleet."""

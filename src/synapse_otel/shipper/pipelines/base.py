@@ -18,13 +18,14 @@ from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
 from synapse_otel.journal.folder import STATE_FILE, read_exit
-from synapse_otel.journal.frames import SIGNAL_OF, Kind, Signal
+from synapse_otel.journal.frames import SIGNAL_OF, Kind
 from synapse_otel.journal.reader import Frame, JournalReader, Position
 from synapse_otel.journal.state_block import BLOCK_SIZE, SlotValue, read_block
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.otlp.encode import values as encode_values
 from synapse_otel.otlp.encode.request import Group, request
 from synapse_otel.semconv.progress import Progress
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.cursor_file import CursorFile
 from synapse_otel.shipper.pipelines.delivery import Delivery, Outbox, Send
 from synapse_otel.shipper.pipelines.open_spans import Death, OpenJobs, OpenSpans

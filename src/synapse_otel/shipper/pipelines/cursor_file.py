@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from synapse_otel.journal.cursor import Cursor, write_cursor
-from synapse_otel.journal.frames import Signal
+from synapse_otel.semconv.signal import Signal
 
 _AGAIN_SECONDS: Final = 1.0
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from synapse_otel import semconv
-from synapse_otel.journal.frames import DECODERS, Brief, Job, Kind, Log, Segment, Signal, Template
+from synapse_otel.journal.frames import DECODERS, Brief, Job, Kind, Log, Segment, Template
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.templates import Templates
 from synapse_otel.otlp.encode.brief_logs import BriefEncoder
 from synapse_otel.otlp.encode.logs import log_record
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.semconv.severity import Severity
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import Lane
 from synapse_otel.shipper.pipelines.queue import Batch, Item
 

@@ -12,12 +12,13 @@ import msgspec
 
 from synapse_otel import semconv
 from synapse_otel.journal import frames
-from synapse_otel.journal.frames import Samples, Segment, Series, Signal
+from synapse_otel.journal.frames import Samples, Segment, Series
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.state_block import SlotValue
 from synapse_otel.otlp.encode.metrics import Exemplar, gauge_points, metric, sum_point
 from synapse_otel.redaction import redact_values
 from synapse_otel.semconv.readings import COUNTERS, PROGRESS, SlotKind, slot_attributes, unnamed_worker
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import Lane
 from synapse_otel.shipper.pipelines.delivery import Send
 from synapse_otel.shipper.pipelines.open_spans import at_work, is_step

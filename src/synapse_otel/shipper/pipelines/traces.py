@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from synapse_otel import semconv
-from synapse_otel.journal.frames import Log, Signal, Span, SpanEvent
+from synapse_otel.journal.frames import Log, Span, SpanEvent
 from synapse_otel.journal.reader import Frame, read_all
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.otlp.encode.spans import span as encode_span
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.semconv.event_budget import EventBudget
 from synapse_otel.semconv.severity import Severity
+from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import Lane
 from synapse_otel.shipper.pipelines.open_spans import Death, at_work, is_job, is_worker, killed
 from synapse_otel.shipper.pipelines.queue import Batch, Item

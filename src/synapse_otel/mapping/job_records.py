@@ -1,0 +1,107 @@
+"""What all records of a job share: its ids and names, its counters and series, and where they are written to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Final
+
+from synapse_otel import semconv
+from synapse_otel._text import cut
+from synapse_otel.journal.state_block import TEXT_LIMIT, CounterSlot, ProgressSlot
+from synapse_otel.mapping.counters import Counters
+from synapse_otel.mapping.data import EventData
+from synapse_otel.mapping.instruments import BLOCK, Instruments, instruments
+from synapse_otel.mapping.levels import LEVELS
+from synapse_otel.mapping.metric_series import SERIES_LIMIT, MetricSeries
+from synapse_otel.mapping.names import Names, shown_name
+from synapse_otel.semconv.readings import SlotKind
+
+CATEGORY_LIMIT: Final = 128
+"""Categories of progress and metrics that are kept each on its own; further ones share `semconv.OTHER`."""
+EVENT_NAME_LIMIT: Final = 64
+"""Event names that are counted each on its own; further ones are counted together as `semconv.OTHER`."""
+
+
+class JobRecords(ABC):
+    """The part of a job that its spans record with."""
+
+    def __init__(self, job_id: str | None, category: str | None, attributes: Mapping[str, Any] | None) -> None:
+        self.id = job_id
+        self.category = shown_name(category) if category is not None else None
+        self.names = Names(self._say_cut)
+        """Names of steps and events, and categories, as they are shown."""
+        self.attributes = dict(attributes or {})
+        """Attributes of every metric of the job."""
+        self.log_attributes = {semconv.JOB_ID: job_id} if job_id is not None else {}
+        self.key = bytes(8)
+        self.add_data = EventData().add
+        self._series: dict[str, tuple[MetricSeries, CounterSlot]] = {}
+        self._categories: set[str] = set()
+        self._categories_overflowed = False
+        self._room = [SERIES_LIMIT]
+        self._use(instruments())
+        self.message_counts = Counters(self, SlotKind.MESSAGES, len(LEVELS))
+        self.event_counts = Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
+
+    def _use(self, made: Instruments) -> None:
+        self._instruments = made
+        self.emit = made.emit
+        self.template = made.template
+        self.record_samples = made.samples.record
+
+    @abstractmethod
+    def warn(self, text: str) -> None:
+        """Record a warning about the job's records."""
+
+    def share(self, other: JobRecords) -> None:
+        """Count and number series together with another object of the same job."""
+        self._series, self._room, self._categories = other._series, other._room, other._categories
+        self.message_counts, self.event_counts = other.message_counts, other.event_counts
+
+    def root_attributes(self) -> dict[str, Any]:
+        """Return the attributes of the records that tell of the job's own life."""
+        attributes = {**self.attributes, **self.log_attributes}
+        return {**attributes, semconv.CATEGORY: self.category} if self.category else attributes
+
+    def duration_attributes(self) -> dict[str, Any]:
+        """Return the attributes of durations: the job's id would make a series of each."""
+        return {key: value for key, value in self.attributes.items() if key != semconv.JOB_ID}
+
+    def _bounded(self, category: str | None) -> str:
+        """Return the name under which a category is kept: its own, or, of those beyond the limit, a shared one."""
+        if not category or category in self._categories:
+            return category or ""
+        if len(self._categories) < CATEGORY_LIMIT:
+            self._categories.add(category)
+            return category
+        if not self._categories_overflowed:
+            self._categories_overflowed = True
+            limit = (
+                f"progress and metrics have more than {CATEGORY_LIMIT} categories; {category!r} and further ones are"
+            )
+            self.warn(f"{limit} kept together as {semconv.OTHER!r}")
+        return semconv.OTHER
+
+    def _say_cut(self, name: str, shown: str) -> None:
+        longer = f"the name {cut(name)!r} is longer than {TEXT_LIMIT} bytes"
+        self.warn(f"{longer}: it and further ones are cut, as {shown!r}")
+
+    def progress_slot(self, category: str | None) -> ProgressSlot:
+        """Return the state block's slot of a category; None is the job as a whole."""
+        return BLOCK.progress(self.key, self._bounded(category))
+
+    def metric_series(self, category: str | None) -> tuple[MetricSeries, CounterSlot]:
+        """Return the series of a category, by metric name, and the counter of their updates."""
+        category = self._bounded(category)
+        found = self._series.get(category)
+        if found is None:
+            attributes = {**self.attributes, semconv.CATEGORY: category} if category else dict(self.attributes)
+            series = MetricSeries(self._instruments.samples, attributes, self._room)
+            found = series, BLOCK.counter(SlotKind.UPDATES, self.key, category)
+            self._series[category] = found
+        return found
+
+    def nonfinite_counter(self, category: str | None) -> CounterSlot:
+        """Return the counter of values that were NaN or infinite."""
+        return BLOCK.counter(SlotKind.NONFINITE, self.key, self._bounded(category))
