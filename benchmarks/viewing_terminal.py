@@ -11,8 +11,8 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.runs.live.index import Shelf
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.index import RunIndex
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.terminal.app import TerminalView
 
 IDLE_SECONDS = 5.0
@@ -21,7 +21,7 @@ IDLE_SECONDS = 5.0
 async def measure(root: Path) -> dict[str, float]:
     """Return seconds until all rows are there, and until the only run is read; CPU in %."""
     count = len(list(run_folders(root)))
-    app = TerminalView(Library(Shelf([root], stall_seconds=300)))
+    app = TerminalView(RunStore(RunIndex([root], stall_seconds=300)))
     begun = time.perf_counter()
     async with app.run_test(size=(120, 40)) as pilot:
         await _until(pilot, f"  {count:,} run")

@@ -26,7 +26,7 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
         calls.layers,
         long.day,
         long.filling,
-        long.orders,
+        long.configuration,
         long.waiting,
         long.outage,
         many.tasks,

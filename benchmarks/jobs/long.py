@@ -33,15 +33,15 @@ def _written_mebibytes() -> float:
     return sum(folder_size(folder) for folder in run_folders(root)) / (1 << 20)
 
 
-def orders() -> dict[str, Any]:
+def configuration() -> dict[str, Any]:
     """Tell with what orders a job would start its shipper."""
     import msgspec
 
-    from synapse_otel.runtime.process import Pipeline
+    from synapse_otel.runtime.process import ProcessRuntime
     from synapse_otel.settings import load_settings
 
     settings = load_settings()
-    given = msgspec.structs.replace(Pipeline(settings).orders(settings.journal_dir), idle_seconds=3600.0)
+    given = msgspec.structs.replace(ProcessRuntime(settings).configuration(settings.journal_dir), idle_seconds=3600.0)
     return {"orders": msgspec.json.encode(given).decode()}
 
 

@@ -1,4 +1,4 @@
-"""The long-term lane: what jobs did is added up exactly, and its series do not grow with the jobs. Real Prometheus."""
+"""The long-term path: what jobs did is added up exactly, and its series do not grow with the jobs. Real Prometheus."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.once]
 
 
 @dataclass
-class Lane:
+class NearAndFar:
     """The Prometheus that knows each job, and the one that keeps only the sums."""
 
     near: Prometheus
@@ -49,7 +49,7 @@ class Lane:
 
 
 def near_configuration(folder: Path, far: str) -> dict[str, Any]:
-    """Return prometheus.yaml with the fragment of the long-term lane, its rules each second, as it should be written.
+    """Return prometheus.yaml with the fragment of the long-term path, its rules each second, as it should be written.
 
     How often rules are evaluated and how soon samples are sent on is all that the test changes.
     """
@@ -64,37 +64,37 @@ def near_configuration(folder: Path, far: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def lane(tmp_path: Path) -> Iterator[Lane]:
+def pipeline(tmp_path: Path) -> Iterator[NearAndFar]:
     with (
         Prometheus(tmp_path / "far", {}, ["--web.enable-remote-write-receiver"]) as far,
         Prometheus(tmp_path / "near", near_configuration(tmp_path, far.url), ["--web.enable-otlp-receiver"]) as near,
     ):
-        yield Lane(near, far)
+        yield NearAndFar(near, far)
 
 
-def test_series_stay_few_and_sums_exact_while_five_hundred_jobs_come_and_go(lane: Lane) -> None:
+def test_series_stay_few_and_sums_exact_while_five_hundred_jobs_come_and_go(pipeline: NearAndFar) -> None:
     jobs: list[Job] = []
     counts: list[int] = []
     for number in range(WAVES):
         if number == WAVES // 2:
-            lane.near.restart()  # what it has counted is on its disk
+            pipeline.near.restart()  # what it has counted is on its disk
         wave = [Job(len(jobs) + place) for place in range(JOBS_PER_WAVE)]
         jobs += wave
         for look in range(LOOKS):
             for job in wave:
                 job.items += 1 + job.number % 7
                 job.seconds = 3.0 if look == LOOKS - 1 else None
-            send_all(lane.near.url + "/api/v1/otlp", wave)
-        eventually(partial(lane.has_all, list(jobs)), timeout=30)
-        counts.append(len(lane.series()))
+            send_all(pipeline.near.url + "/api/v1/otlp", wave)
+        eventually(partial(pipeline.has_all, list(jobs)), timeout=30)
+        counts.append(len(pipeline.series()))
 
-    assert sum(lane.sums("synapse_job_duration_seconds_sum").values()) == 3.0 * len(jobs)
-    assert lane.sums("synapse_job_active") == dict.fromkeys(PLUGINS, 0.0)
+    assert sum(pipeline.sums("synapse_job_duration_seconds_sum").values()) == 3.0 * len(jobs)
+    assert pipeline.sums("synapse_job_active") == dict.fromkeys(PLUGINS, 0.0)
     assert counts == counts[:1] * WAVES, "as many series after 500 jobs as after 100"
     assert counts[0] < 20 * len(PLUGINS) * len(ACTIONS)
     known = {"synapse_job_id", "instance", "job", "service_instance_id"}
-    assert [labels for labels in lane.series() if known & labels.keys()] == []
-    assert len(lane.near.ask("count by (synapse_job_id) (synapse_job_items_total)")) == len(jobs)
+    assert [labels for labels in pipeline.series() if known & labels.keys()] == []
+    assert len(pipeline.near.ask("count by (synapse_job_id) (synapse_job_items_total)")) == len(jobs)
 
 
 def test_every_metric_that_adds_up_is_in_the_lane_without_its_job() -> None:

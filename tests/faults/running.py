@@ -17,7 +17,7 @@ from synapse_otel.journal.folder import run_folders
 from synapse_otel.runtime.process import read_salt
 from synapse_otel.settings import DEFAULT_ENDPOINT
 from synapse_otel.settings.destination import Destination, Endpoint
-from synapse_otel.shipper.configuration import Orders
+from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.launch import ensure_shipper, is_shipping
 from tests.eventually import eventually
 
@@ -106,12 +106,12 @@ class Place:
 
     # --- the shipper ----------------------------------------------------------------------------------
 
-    def orders(self, idle_seconds: float = 30.0) -> Orders:
+    def configuration(self, idle_seconds: float = 30.0) -> ShipperConfiguration:
         """Return the orders that a job's pipeline gives, but for the time after which the shipper leaves."""
         destination = Destination(
             **{name: Endpoint(url=f"{self.endpoint}/v1/{name}") for name in ("logs", "metrics", "traces")}
         )
-        return Orders(
+        return ShipperConfiguration(
             roots=[str(self.root)],
             destination=destination,
             key=destination.key(read_salt(self.root)),
@@ -121,11 +121,11 @@ class Place:
 
     def start_shipper(self, idle_seconds: float = 30.0) -> int:
         """Start the shipper before the first job does, and return its process id."""
-        ensure_shipper(self.orders(idle_seconds))
+        ensure_shipper(self.configuration(idle_seconds))
         return eventually(self.shipper)
 
     def is_shipping(self) -> bool:
-        return is_shipping(self.root, self.orders().key)
+        return is_shipping(self.root, self.configuration().key)
 
     def shipper(self) -> int | None:
         """Return the process id of a shipper that holds one of this root's locks."""

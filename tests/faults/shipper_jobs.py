@@ -74,12 +74,12 @@ def crowd(count: str) -> None:
 
 def on_command(idle_seconds: str) -> None:
     """A job in a process of its own for each line; a shipper that is started leaves soon, and takes its time."""
-    make_orders = pipeline.make_orders
+    shipper_configuration = pipeline.shipper_configuration
 
     def hasty(*arguments, **options):
-        return msgspec.structs.replace(make_orders(*arguments, **options), idle_seconds=float(idle_seconds))
+        return msgspec.structs.replace(shipper_configuration(*arguments, **options), idle_seconds=float(idle_seconds))
 
-    pipeline.make_orders = hasty
+    pipeline.shipper_configuration = hasty
     start._PROGRAM = start._PROGRAM.replace("main()", f"{HESITANT}main()")
     told("ready")
     for line in sys.stdin:

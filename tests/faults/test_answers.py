@@ -45,7 +45,7 @@ def bodies(sink):
 
 
 def log_text(place):
-    return log_path(place.root, place.orders().key).read_text()
+    return log_path(place.root, place.configuration().key).read_text()
 
 
 def check(folder, signal, *, delivered, dropped):
@@ -196,8 +196,8 @@ def test_a_frame_that_nothing_can_be_made_of_is_dropped_and_the_rest_delivered(s
     from synapse_otel.journal import frames
     from synapse_otel.journal.frames import Kind
 
-    orders = place.orders()
-    writer, _ = create_journal(place.root, "poison", {}, destination=orders.key, budget=1 << 26)
+    configuration = place.configuration()
+    writer, _ = create_journal(place.root, "poison", {}, destination=configuration.key, budget=1 << 26)
     good = [1, 9, "INFO", None, "good", {}, b"", 0]
     writer.append(Kind.LOG, Signal.LOGS, frames.encode(good))
     writer.append(Kind.LOG, Signal.LOGS, frames.encode([1, 9, "INFO", None, "short"]))

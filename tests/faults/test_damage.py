@@ -59,8 +59,8 @@ def deliver(place, sink, whole, tmp_path):
         shutil.copytree(whole, folder)
         damage(folder)
         sink.requests.clear()
-        orders = place.orders()
-        shipper = Shipper([], orders.destination, orders.key, interval_seconds=5, say=print)
+        configuration = place.configuration()
+        shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
         try:
             assert shipper.deliver_once(folder)
         finally:

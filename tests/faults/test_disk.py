@@ -90,8 +90,8 @@ def spared(place):
 
 def delivered(place, sink, folders):
     """Deliver journals; return the numbers that the messages begin with."""
-    orders = place.orders()
-    shipper = Shipper([], orders.destination, orders.key, interval_seconds=5, say=print)
+    configuration = place.configuration()
+    shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
     try:
         for folder in folders:
             assert shipper.deliver_once(folder)
@@ -193,8 +193,8 @@ def test_two_jobs_at_once_have_a_journal_each_and_a_journal_has_one_shipper(sink
     assert sorted(read_run(folder).process for folder in folders) == sorted(process.pid for process in both)
     lock = FileLock(folders[0] / SHIP_LOCK)
     assert lock.acquire()
-    orders = place.orders()
-    shipper = Shipper([], orders.destination, orders.key, interval_seconds=5, say=print)
+    configuration = place.configuration()
+    shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
     try:
         assert not shipper.deliver_once(folders[0])
         lock.release()

@@ -249,10 +249,10 @@ def test_of_two_shippers_started_at_once_one_remains(sink, place):
     place.root.mkdir(mode=0o700)
     from synapse_otel.shipper import launch as start
 
-    orders = place.orders()
+    configuration = place.configuration()
     for _ in range(4):
         # What the lock says is not looked at: as if all had looked before the first one took it.
-        start_anyway(start, orders)
+        start_anyway(start, configuration)
     process = place.start("waiting")
     assert process.stdout.readline() == "ready\n"
     eventually(lambda: len(_programs(place)) == 1)
@@ -261,13 +261,13 @@ def test_of_two_shippers_started_at_once_one_remains(sink, place):
     assert len(place.shippers()) == 1
 
 
-def start_anyway(start, orders):
+def start_anyway(start, configuration):
     import msgspec
 
     command = [start.sys.executable, "-c", start._PROGRAM, start._PACKAGES]
     subprocess.Popen(
         ["/bin/sh", "-c", '"$@" &', "sh", *command],
-        env={**os.environ, start.ORDERS_VARIABLE: msgspec.json.encode(orders).decode()},
+        env={**os.environ, start.ORDERS_VARIABLE: msgspec.json.encode(configuration).decode()},
         start_new_session=True,
     ).wait()
 
@@ -277,10 +277,10 @@ def _programs(place):
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            orders = (process / "environ").read_bytes()
+            configuration = (process / "environ").read_bytes()
         except OSError:
             continue
-        if f'"{place.root}"'.encode() in orders and b"SHIPPER_ORDERS" in orders:
+        if f'"{place.root}"'.encode() in configuration and b"SHIPPER_ORDERS" in configuration:
             found.append(int(process.name))
     return found
 

@@ -15,13 +15,13 @@ import pytest
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.files.lock_holder import Holder, Role, Sign, read_holder, started
+from synapse_otel.journal.files.lock_holder import Holder, Role, SignOfLife, read_holder, started
 from synapse_otel.journal.files.lock_holder import place as here
 from synapse_otel.journal.folder import SHIP_LOCK
 from synapse_otel.journal.frames import Kind
 from synapse_otel.otlp.outcome import Accepted
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.claimed_journal import TrackedJournal
+from synapse_otel.shipper.claimed_journal import ClaimedJournal
 from synapse_otel.shipper.configuration import lock_path
 from synapse_otel.shipper.end_hung import SILENT_SECONDS, TOLD_SECONDS, end
 from synapse_otel.shipper.pipelines.poison_records import Tally
@@ -70,7 +70,7 @@ def command(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
 def start_shipper(place: Place) -> int:
     """Start the shipper, and wait until it has said who it is."""
     pid = place.start_shipper()
-    lock = lock_path(place.root, place.orders().key)
+    lock = lock_path(place.root, place.configuration().key)
     eventually(lambda: (found := read_holder(lock)) and found.process == pid)
     return pid
 
@@ -358,7 +358,7 @@ def test_one_that_wakes_after_its_lock_was_lost_to_another_neither_sends_nor_mov
     eventually(lambda: "before" in [body(record) for record in sink.logs()])
     eventually(lambda: time.monotonic() - sink.requests[-1].time > 1.5)
     stop(first)
-    for lock in (folder / SHIP_LOCK, lock_path(place.root, place.orders().key)):
+    for lock in (folder / SHIP_LOCK, lock_path(place.root, place.configuration().key)):
         lock.rename(lock.with_suffix(".lost"))
         lock.touch(mode=0o600)
     second = start_shipper(place)
@@ -404,11 +404,11 @@ def test_one_that_was_replaced_writes_no_cursor(tmp_path, when):
     writer, _ = create_journal(tmp_path, "run", {}, destination="key", budget=1 << 26)
     writer.append(Kind.LOG, Signal.LOGS, frames.encode([time.time_ns(), 9, None, None, "message", {}, b"", 0]))
     writer.close()
-    journal = TrackedJournal.take(writer.folder, interval_seconds=1)
+    journal = ClaimedJournal.take(writer.folder, interval_seconds=1)
 
     def replace():
         if when != "never":
-            Sign(writer.folder / SHIP_LOCK, Role.PROCESS, "key")
+            SignOfLife(writer.folder / SHIP_LOCK, Role.PROCESS, "key")
 
     if when == "before it sends":
         replace()

@@ -163,10 +163,10 @@ def test_job_and_shipper_killed_the_next_job_starts_one_that_delivers_both(sink,
 def test_one_pass_delivers_a_killed_job_without_any_shipper(sink, place):
     place.variables["SYNAPSE_OTEL_SHIPPER"] = "off"
     told, _ = kill_at_random(place, 1)
-    orders = place.orders()
+    configuration = place.configuration()
     [folder] = place.folders()
 
-    shipper = Shipper([], orders.destination, orders.key, interval_seconds=5, say=print)
+    shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
     assert shipper.deliver_once(folder)
     shipper.stop()
 

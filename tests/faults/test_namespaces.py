@@ -65,9 +65,9 @@ class Containers:
         return job
 
     def start_shipper(self, name: str) -> subprocess.Popen[str]:
-        orders = msgspec.structs.replace(self.place.orders(), roots=["{folder}"])
+        configuration = msgspec.structs.replace(self.place.configuration(), roots=["{folder}"])
         command = [sys.executable, "-P", "-c", _PROGRAM, _PACKAGES, *filter(None, sys.path)]
-        shipper = self.start(name, command, **{ORDERS_VARIABLE: msgspec.json.encode(orders).decode()})
+        shipper = self.start(name, command, **{ORDERS_VARIABLE: msgspec.json.encode(configuration).decode()})
         eventually(self.place.is_shipping)
         return shipper
 

@@ -50,7 +50,7 @@ def start_job(place: Place, name: str, *arguments: object, **options: object) ->
 
 
 def start_shipper(place: Place, **changed: object) -> int:
-    ensure_shipper(msgspec.structs.replace(place.orders(), **changed))
+    ensure_shipper(msgspec.structs.replace(place.configuration(), **changed))
     return eventually(place.shipper)
 
 
@@ -160,9 +160,9 @@ def test_of_many_that_are_started_at_once_one_stays(place):
 
 
 def start_at_once(place: Place, barrier: Barrier) -> None:
-    orders = place.orders()
+    configuration = place.configuration()
     barrier.wait()
-    ensure_shipper(orders)
+    ensure_shipper(configuration)
 
 
 def processes_of(place: Place) -> list[int]:
@@ -235,10 +235,10 @@ def test_hundreds_of_short_jobs_leave_nothing_behind_in_their_one_shipper(sink, 
 
 
 def test_a_shipper_stops_at_once_at_whatever_moment_it_is_told(place):
-    orders = place.orders()
+    configuration = place.configuration()
     begin = time.monotonic()
     for _ in range(150):
-        shipper = Shipper([place.root], orders.destination, orders.key, interval_seconds=5, say=print)
+        shipper = Shipper([place.root], configuration.destination, configuration.key, interval_seconds=5, say=print)
         shipper.start()
         shipper.stop()
     assert time.monotonic() - begin < 25, "a thread that misses it sleeps for half a minute"
@@ -300,7 +300,9 @@ def test_a_shipper_with_nothing_to_do_takes_next_to_nothing(place, tmp_path):
 
 def dead_journals(place: Place, count: int, records: int, record_bytes: int) -> None:
     for number in range(count):
-        writer, _ = create_journal(place.root, f"run-{number}", {}, destination=place.orders().key, budget=1 << 26)
+        writer, _ = create_journal(
+            place.root, f"run-{number}", {}, destination=place.configuration().key, budget=1 << 26
+        )
         for _ in range(records):
             log = frames.encode([time.time_ns(), 9, None, None, f"of {number} " + "x" * record_bytes, {}, b"", 0])
             writer.append(Kind.LOG, Signal.LOGS, log)
@@ -312,11 +314,11 @@ def test_hundreds_of_journals_that_cannot_be_delivered_take_few_files_and_little
     dead_journals(place, 40, 150, 4_000)  # more than a request holds
     with Sink() as closed:
         url = closed.url
-    orders = place.orders()
+    configuration = place.configuration()
     away = msgspec.convert(
-        msgspec.to_builtins(orders.destination)
-        | {"logs": {**msgspec.to_builtins(orders.destination.logs), "url": f"{url}/v1/logs"}},
-        type(orders.destination),
+        msgspec.to_builtins(configuration.destination)
+        | {"logs": {**msgspec.to_builtins(configuration.destination.logs), "url": f"{url}/v1/logs"}},
+        type(configuration.destination),
     )
     pid = start_shipper(place, destination=away)
     time.sleep(3)
@@ -340,7 +342,7 @@ def test_a_shipper_that_can_deliver_nothing_for_long_leaves_and_the_next_job_sta
     pid = start_shipper(place, failing_seconds=2.0)
     place.run("normal")
     eventually(lambda: not place.is_shipping(), within=20)
-    assert "nothing could be delivered" in log_path(place.root, place.orders().key).read_text()
+    assert "nothing could be delivered" in log_path(place.root, place.configuration().key).read_text()
     assert not is_delivered(place)
     eventually(lambda: not Path(f"/proc/{pid}").exists())
 
@@ -352,7 +354,7 @@ def test_a_shipper_that_can_deliver_nothing_for_long_leaves_and_the_next_job_sta
 
 def test_sigterm_ends_a_shipper_in_good_order_also_one_that_has_just_begun(sink, place):
     for seconds in (0.0, 0.15, 1.0):
-        ensure_shipper(place.orders())
+        ensure_shipper(place.configuration())
         pid = eventually(lambda: next(iter(processes_of(place)), None))
         time.sleep(seconds)
         os.kill(pid, signal.SIGTERM)
@@ -393,7 +395,7 @@ def fill(path: Path) -> None:
 
 
 def test_on_a_full_disk_what_is_delivered_makes_room_for_the_cursors_that_say_so(sink, small):
-    key = small.orders().key
+    key = small.configuration().key
     writer, _ = create_journal(small.root, "run", {}, destination=key, budget=1 << 26)
     for number in range(7_000):
         log = frames.encode([time.time_ns(), 9, None, None, f"{number} " + "x" * 1000, {}, b"", 0])
@@ -403,7 +405,7 @@ def test_on_a_full_disk_what_is_delivered_makes_room_for_the_cursors_that_say_so
     fill(small.root / "ballast")
     assert shutil.disk_usage(small.root).free == 0
 
-    ensure_shipper(small.orders())
+    ensure_shipper(small.configuration())
     eventually(lambda: is_delivered(small), within=20)
     assert len(sink.logs()) == 7_000
     assert [read_cursor(writer.folder, Signal.LOGS).delivered, list(writer.folder.glob("*.segment"))] == [7_000, []]

@@ -118,8 +118,8 @@ def test_a_disk_that_fills_up_leaves_the_job_unharmed_and_the_rest_goes_to_memor
     place.variables.clear()
     mine = [*place.folders(), *spared()]
     assert len(mine) == 2
-    orders = place.orders()
-    shipper = Shipper([], orders.destination, orders.key, interval_seconds=5, say=print)
+    configuration = place.configuration()
+    shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
     try:
         for folder in mine:
             assert shipper.deliver_once(folder)

@@ -9,7 +9,7 @@ import pytest
 
 from synapse_otel.journal.folder import read_run
 from synapse_otel.runs import Recording
-from synapse_otel.runs.live.followed_run import Gathered
+from synapse_otel.runs.live.followed_run import FollowedRun
 from tests.faults.running import Ended, Place
 from tests.sink import Sink, attributes
 
@@ -56,7 +56,7 @@ def test_a_pool_that_is_terminated_is_no_failure_in_what_is_read_from_the_journa
     place.variables["SYNAPSE_OTEL_JOURNAL_KEEP"] = "true"
     run(place, sink, "terminated", 4)
     folders = sorted(place.folders(), key=lambda folder: read_run(folder).parent)
-    gathered = Gathered(folders)
+    gathered = FollowedRun(folders)
     assert gathered.refresh()
     (shown,) = [span for span in gathered.spans.values() if span.name == "worker parts"]
     (read,) = [span for _depth, span in Recording.read(*folders).walk() if span.name == "worker parts"]

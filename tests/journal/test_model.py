@@ -27,7 +27,7 @@ from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.otlp.outcome import Accepted, Invalid, Retry
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.claimed_journal import TrackedJournal
+from synapse_otel.shipper.claimed_journal import ClaimedJournal
 from synapse_otel.shipper.pipelines.delivery import INVALID
 from synapse_otel.shipper.pipelines.poison_records import Tally
 from tests.journal.power import Disk
@@ -102,7 +102,7 @@ class Life(RuleBasedStateMachine):
         writer.SEGMENT_SIZE = SEGMENT
         self.server, self.other = Server(), Other()
         self.journal: JournalWriter | None = None
-        self.shipped: TrackedJournal | None = None
+        self.shipped: ClaimedJournal | None = None
         self.count = 0
         self.recorded: dict[str, str] = {}
         """By uid, the text of every record whose call returned, and that the disk may still be asked for."""
@@ -176,7 +176,7 @@ class Life(RuleBasedStateMachine):
 
     def take_in_hand(self, data):
         if self.shipped is None:
-            self.shipped = TrackedJournal.take(data.draw(st.sampled_from(self.folders())), interval_seconds=1000)
+            self.shipped = ClaimedJournal.take(data.draw(st.sampled_from(self.folders())), interval_seconds=1000)
 
     @precondition(lambda self: self.folders())
     @rule(data=st.data(), answer=st.sampled_from(["accept", "accept", "retry", "invalid"]))
@@ -199,8 +199,8 @@ class Life(RuleBasedStateMachine):
     @rule(kill=st.booleans())
     def let_go(self, kill):
         if kill:
-            for lane in self.shipped.lanes.values():
-                lane.close()
+            for pipeline in self.shipped.pipelines.values():
+                pipeline.close()
             self.shipped._lock.release()
         else:
             self.shipped.close()
@@ -240,14 +240,14 @@ class Life(RuleBasedStateMachine):
             self.kill_job()
         self.server.answer = "accept"
         for folder in self.folders():
-            journal = TrackedJournal.take(folder, interval_seconds=1000)
+            journal = ClaimedJournal.take(folder, interval_seconds=1000)
             for _ in range(200):
                 self.step(journal)
                 if journal.complete:
                     break
             assert journal.complete, folder
             name = next((key for key, name in self.runs.items() if name == folder.name), None)
-            cursor = journal.lanes[Signal.LOGS].cursor
+            cursor = journal.pipelines[Signal.LOGS].cursor
             assert cursor.killed == (name not in self.ended), f"{name in self.ended=}, {cursor.killed=}"
             if not self.power_was_lost:
                 assert set(cursor.dropped) <= {INVALID}
@@ -263,10 +263,10 @@ class Life(RuleBasedStateMachine):
     # --- small parts --------------------------------------------------------------------------------
 
     def step(self, journal):
-        for signal, lane in journal.lanes.items():
-            lane.hurry()
+        for signal, pipeline in journal.pipelines.items():
+            pipeline.hurry()
             journal.watch()
-            lane.step(self.server if signal == Signal.LOGS else self.other, ended=journal.ended)
+            pipeline.step(self.server if signal == Signal.LOGS else self.other, ended=journal.ended)
 
     def folders(self):
         return list(run_folders(self.root))

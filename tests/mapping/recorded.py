@@ -1,4 +1,4 @@
-"""A scenario through our own providers, the journal and the shipper's lanes, as the requests that are sent."""
+"""A scenario through our own providers, the journal and the shipper's pipelines, as the requests that are sent."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.otlp.outcome import Accepted
-from synapse_otel.shipper.pipelines.base import Lane
-from synapse_otel.shipper.pipelines.logs import LogsLane
-from synapse_otel.shipper.pipelines.metrics import MetricsLane
+from synapse_otel.shipper.pipelines.base import SignalPipeline
+from synapse_otel.shipper.pipelines.logs import LogsPipeline
+from synapse_otel.shipper.pipelines.metrics import MetricsPipeline
 from synapse_otel.shipper.pipelines.poison_records import Tally
-from synapse_otel.shipper.pipelines.traces import TracesLane
+from synapse_otel.shipper.pipelines.traces import TracesPipeline
 from synapse_otel.testing import recorded_job
 from tests.mapping.otlp import logs_of, metrics_of, spans_of
 from tests.mapping.scenarios import SCENARIOS, arguments
@@ -45,22 +45,24 @@ class Receiver:
         raise AssertionError(reason)
 
 
-def received(lane: Lane, request: type[Any]) -> list[Any]:
+def received(pipeline: SignalPipeline, request: type[Any]) -> list[Any]:
     receiver = Receiver(request)
-    while not lane.cursor.complete:
-        lane.step(receiver, ended=True)
-    lane.close()
-    assert not lane.cursor.dropped
-    assert not lane.cursor.warnings
+    while not pipeline.cursor.complete:
+        pipeline.step(receiver, ended=True)
+    pipeline.close()
+    assert not pipeline.cursor.dropped
+    assert not pipeline.cursor.warnings
     return receiver.requests
 
 
 def exported(folder: Path) -> dict[str, Any]:
     """Return what the shipper sends of a journal that has ended."""
     return {
-        "spans": spans_of(received(TracesLane(folder), ExportTraceServiceRequest)),
-        "logs": logs_of(received(LogsLane(folder), ExportLogsServiceRequest)),
-        "metrics": metrics_of(received(MetricsLane(folder, 1.0, self_telemetry=False), ExportMetricsServiceRequest)),
+        "spans": spans_of(received(TracesPipeline(folder), ExportTraceServiceRequest)),
+        "logs": logs_of(received(LogsPipeline(folder), ExportLogsServiceRequest)),
+        "metrics": metrics_of(
+            received(MetricsPipeline(folder, 1.0, self_telemetry=False), ExportMetricsServiceRequest)
+        ),
     }
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from synapse_otel.loggers import NoOpLogger
-from synapse_otel.mapping.current import scope_or_none
+from synapse_otel.mapping.current import current_or_none
 from synapse_otel.mapping.instruments import BLOCK
 from synapse_otel.mapping.job import CURRENT, EVENT_NAME_LIMIT, LIVE
 from synapse_otel.mapping.metric_series import SERIES_LIMIT
@@ -228,7 +228,7 @@ def test_many_threads_lose_nothing(synapse_job):
 def test_a_job_in_a_job_is_its_child_and_records_its_own(synapse_job):
     inner = start_job(JobSpec(action="export", plugin="coco", job_id="inner"))
     with inner.root.activated():
-        scope_or_none().message("inside")
+        current_or_none().message("inside")
     inner.end()
     synapse_job.ctx.log_message("outside")
     span = synapse_job.span("export coco")
@@ -247,7 +247,7 @@ def test_two_jobs_in_threads_keep_apart(synapse_job):
         with job.root.activated():
             both.wait()
             for _ in range(50):
-                scope_or_none().message(name)
+                current_or_none().message(name)
             both.wait()
         job.end()
 
@@ -266,9 +266,9 @@ def test_two_jobs_in_threads_keep_apart(synapse_job):
 def test_where_two_jobs_run_a_bare_thread_belongs_to_neither(synapse_job):
     other = start_job(JobSpec(action="export", plugin="coco"))
     found = []
-    run_in_thread(lambda: found.append(scope_or_none()))
+    run_in_thread(lambda: found.append(current_or_none()))
     other.end()
-    run_in_thread(lambda: found.append(scope_or_none()))
+    run_in_thread(lambda: found.append(current_or_none()))
     assert found == [None, synapse_job.job.root]
 
 

@@ -14,7 +14,7 @@ from synapse_otel.plugins.loggers.console import live, pace
 from synapse_otel.plugins.loggers.console.escaping import escaped, lines_of
 from synapse_otel.plugins.loggers.console.terminal import live_region as area
 from synapse_otel.plugins.loggers.console.terminal.bars import ASCII, UNICODE, bar_rows
-from synapse_otel.plugins.loggers.console.terminal.cursor_tracker import Trail
+from synapse_otel.plugins.loggers.console.terminal.cursor_tracker import CursorTracker
 from synapse_otel.plugins.loggers.track import Track
 from tests.plugins.recording import context_of
 from tests.plugins.screen import VirtualScreen
@@ -144,14 +144,14 @@ def test_no_more_rows_than_half_of_the_window():
     ],
 )
 def test_a_trail_knows_the_lines_that_were_begun(written, begun, below):
-    trail = Trail()
+    trail = CursorTracker()
     for each in written:
         trail.follow(each)
     assert (trail.begun(), trail.below) == (begun, below)
 
 
 def test_a_trail_keeps_little():
-    trail = Trail()
+    trail = CursorTracker()
     for _ in range(1000):
         trail.follow("x" * 1000 + "\n" * 10)
     trail.follow("y" * 100_000)

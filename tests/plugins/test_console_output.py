@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from synapse_otel.loggers import ConsoleLogger
-from synapse_otel.plugins.loggers.console.terminal.nonblocking import Outlet
+from synapse_otel.plugins.loggers.console.terminal.nonblocking import NonBlockingOutput
 from tests.plugins.recording import context_of
 from tests.plugins.terminal import environment
 
@@ -50,7 +50,7 @@ def test_a_reader_that_stops_is_not_waited_for_again_and_misses_only_what_is_too
     monkeypatch.setattr("synapse_otel.plugins.loggers.console.terminal.nonblocking.PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr("synapse_otel.plugins.loggers.console.terminal.nonblocking._KEPT_BYTES", 1000)
     reading, writing = os.pipe()
-    outlet = Outlet(writing)
+    outlet = NonBlockingOutput(writing)
     for number in range(20_000):  # at 0.2 s each, this would take more than an hour
         outlet.line(b"number %d\n" % number)
     os.set_blocking(reading, False)

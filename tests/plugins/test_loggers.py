@@ -259,7 +259,7 @@ def test_a_job_logger_shows_and_records_and_says_once_that_the_platform_hears_no
     client = MagicMock()
     for _ in range(2):
         logger = JobLogger(client, "7", {"train": 100}, background_flush=False)
-        logger.set_step_proportions({"train": 100}, orders={"train": 0})
+        logger.set_step_proportions({"train": 100}, configuration={"train": 0})
     context_of(recorded.job, logger).log_message("hello")
     assert isinstance(logger, ConsoleLogger)
     assert "hello" in capsys.readouterr().out

@@ -86,7 +86,7 @@ def test_what_it_has_written_since_is_not_deleted_as_delivered(out_of_sight, jou
     lose_the_lock(journal)
     assert shipper.deliver_once(journal.folder)
     log(journal, "after")
-    taken = tracked.TrackedJournal.take(journal.folder, interval_seconds=1)
+    taken = tracked.ClaimedJournal.take(journal.folder, interval_seconds=1)
     taken.clean()  # as the shipper does now and then, also before anything was read
     assert segment_numbers(journal.folder)
     taken.close()
@@ -118,7 +118,7 @@ def test_only_a_process_that_can_be_seen_is_known_to_live_or_to_be_gone(tmp_path
 
 
 def test_a_folder_out_of_reach_says_nothing_of_the_process(journal, monkeypatch):
-    taken = tracked.TrackedJournal.take(journal.folder, interval_seconds=1)
+    taken = tracked.ClaimedJournal.take(journal.folder, interval_seconds=1)
 
     def stale(*_):
         raise OSError(116, "Stale file handle")

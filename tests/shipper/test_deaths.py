@@ -12,10 +12,10 @@ import pytest
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.files.locks import is_locked
 from synapse_otel.journal.folder import ALIVE_LOCK, run_folders
-from synapse_otel.shipper.process_watch import Deaths, can_hear
+from synapse_otel.shipper.process_watch import ProcessWatch, can_watch
 from tests.eventually import eventually
 
-pytestmark = pytest.mark.skipif(not can_hear(), reason="the system does not tell")
+pytestmark = pytest.mark.skipif(not can_watch(), reason="the system does not tell")
 
 WRITER = """
 import sys
@@ -35,7 +35,7 @@ print(is_locked(Path(sys.argv[1])))
 
 @pytest.fixture
 def deaths():
-    made = Deaths()
+    made = ProcessWatch()
     yield made
     made.close()
 

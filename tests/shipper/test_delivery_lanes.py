@@ -17,7 +17,7 @@ from synapse_otel.otlp.backoff import Backoff
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper import service as shipper
-from synapse_otel.shipper.pipelines import base as lane
+from synapse_otel.shipper.pipelines import base as pipeline
 from synapse_otel.shipper.pipelines import delivery, signal_sender
 from synapse_otel.shipper.pipelines import poison_records as suspects
 from synapse_otel.shipper.service import Shipper
@@ -33,7 +33,7 @@ MILLISECOND = 1_000_000
 def _quick(monkeypatch):
     """A first failure is enough to take a request apart; what waits for more, or for another try, waits for less."""
     monkeypatch.setattr(delivery, "FAILURES", 1)
-    monkeypatch.setattr(lane, "AGE_SECONDS", 0.1)
+    monkeypatch.setattr(pipeline, "AGE_SECONDS", 0.1)
     monkeypatch.setattr(signal_sender, "Backoff", partial(Backoff, first_seconds=0.1))
 
 

@@ -13,8 +13,8 @@ from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.frames import Kind
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.launch import ensure_shipper
-from synapse_otel.shipper.process import Orders
 from tests.eventually import eventually
 from tests.faults.running import Place
 from tests.sink_grpc import GrpcSink
@@ -27,7 +27,7 @@ def test_without_tls_it_delivers_without_openssl(tmp_path):
     with GrpcSink() as sink:
         endpoint = Endpoint(url=sink.url, protocol="grpc")
         destination = Destination(logs=endpoint, metrics=endpoint, traces=endpoint)
-        ensure_shipper(Orders([str(tmp_path)], destination, "key", 1.0))
+        ensure_shipper(ShipperConfiguration([str(tmp_path)], destination, "key", 1.0))
         place = Place(tmp_path)
         pid = eventually(place.shipper)
         try:

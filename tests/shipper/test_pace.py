@@ -10,13 +10,14 @@ import pytest
 
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.files.lock_holder import Role, Sign
+from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.frames import Kind
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination, Endpoint
-from synapse_otel.shipper.process import Orders, make_shipper
+from synapse_otel.shipper.configuration import ShipperConfiguration
+from synapse_otel.shipper.process import make_shipper
 from synapse_otel.shipper.service import Shipper
-from synapse_otel.shipper.throttle import AT_ONCE, SPARING, Courtesy, Pace
+from synapse_otel.shipper.throttle import AT_ONCE, LOW_MEMORY, InJobThrottle, Throttle
 from tests.eventually import eventually
 from tests.sink import ACCEPT, HANG
 
@@ -28,7 +29,7 @@ def shipper(sink, tmp_path):
     destination = Destination(
         **{name: Endpoint(url=f"{sink.url}/v1/{name}", timeout_seconds=4.0) for name in ("logs", "metrics", "traces")}
     )
-    made = Shipper([tmp_path], destination, "key", interval_seconds=0.2, say=print, pace=Courtesy())
+    made = Shipper([tmp_path], destination, "key", interval_seconds=0.2, say=print, throttle=InJobThrottle())
     thread = Thread(target=made.run, kwargs={"idle_seconds": None})
     thread.start()
     yield made
@@ -37,19 +38,19 @@ def shipper(sink, tmp_path):
 
 
 def test_one_thread_computes_at_a_time():
-    pace = Courtesy(sleep=lambda _: time.sleep(0.001))
+    throttle = InJobThrottle(sleep=lambda _: time.sleep(0.001))
     inside, most, done = 0, 0, []
 
     def work():
         nonlocal inside, most
         for _ in range(20):
-            with pace.turn():
+            with throttle.turn():
                 inside += 1
                 most = max(most, inside)
                 time.sleep(0.0005)
                 inside -= 1
-                pace.rest()
-                with pace.away():
+                throttle.rest()
+                with throttle.away():
                     time.sleep(0.0001)
         done.append(True)
 
@@ -62,34 +63,34 @@ def test_one_thread_computes_at_a_time():
 
 
 def test_who_computes_for_long_lets_those_who_wait_go_first_when_it_rests():
-    pace = Courtesy()
+    throttle = InJobThrottle()
     came = Event()
 
     def other():
-        with pace.turn():
+        with throttle.turn():
             came.set()
 
-    with pace.turn():
+    with throttle.turn():
         Thread(target=other, daemon=True).start()
         until = time.monotonic() + 30
         while not came.is_set() and time.monotonic() < until:
-            pace.rest()
+            throttle.rest()
         assert came.is_set()
 
 
 def test_while_one_waits_for_the_network_the_others_compute():
-    pace = Courtesy()
+    throttle = InJobThrottle()
     came = Event()
 
     def other():
-        with pace.turn():
+        with throttle.turn():
             came.set()
 
-    with pace.turn():
+    with throttle.turn():
         thread = Thread(target=other)
         thread.start()
         assert not came.wait(0.05)
-        with pace.away():
+        with throttle.away():
             assert came.wait(30)
     thread.join()
 
@@ -102,15 +103,15 @@ def test_it_sleeps_longer_while_the_job_keeps_it_from_computing():
         slept.append(seconds)
         now[0] += 0.005 if job_computes[0] else seconds
 
-    pace = Courtesy(clock=lambda: now[0], sleep=sleep)
+    throttle = InJobThrottle(clock=lambda: now[0], sleep=sleep)
     for computes in (False, False, True, True, False, False):
         job_computes[0] = computes
         now[0] += 0.001
-        pace.rest()
+        throttle.rest()
     free, busy = min(slept), max(slept)
     assert slept == [busy, free, free, busy, busy, free]
     now[0] += 0.0001
-    pace.rest()
+    throttle.rest()
     assert len(slept) == 6, "a small piece of work is no reason to rest"
 
 
@@ -122,7 +123,7 @@ def test_all_arrives_in_smaller_requests(sink, journal, shipper):
     eventually(lambda: read_cursor(journal.folder, Signal.LOGS).complete, within=60)
     numbers = [int(record.body.string_value.split()[0]) for record in sink.logs()]
     assert numbers == list(range(RECORDS))
-    assert max(request.size for request in sink.requests) < 2 * Courtesy.batch_bytes
+    assert max(request.size for request in sink.requests) < 2 * InJobThrottle.batch_bytes
 
 
 def test_a_signal_whose_server_does_not_answer_holds_up_no_other(sink, journal, shipper):
@@ -134,14 +135,14 @@ def test_a_signal_whose_server_does_not_answer_holds_up_no_other(sink, journal, 
     sink.wait(lambda: [record.body.string_value for record in sink.logs()] == ["goes on"], within=3)
 
 
-@pytest.mark.parametrize(("protocol", "pace"), [("grpc", SPARING), ("http/protobuf", AT_ONCE)])
-def test_a_process_that_has_grpc_in_its_memory_holds_less_at_a_time(tmp_path, protocol, pace):
+@pytest.mark.parametrize(("protocol", "pace"), [("grpc", LOW_MEMORY), ("http/protobuf", AT_ONCE)])
+def test_a_process_that_has_grpc_in_its_memory_holds_less_at_a_time(tmp_path, protocol, throttle):
     endpoint = Endpoint(url="http://127.0.0.1:9", protocol=protocol)
     destination = Destination(logs=endpoint, metrics=endpoint, traces=endpoint)
-    sign = Sign(tmp_path / "lock", Role.PROCESS, "key")
-    shipper = make_shipper(Orders([str(tmp_path)], destination, "key", 1.0), print, Role.PROCESS, sign)
+    sign = SignOfLife(tmp_path / "lock", Role.PROCESS, "key")
+    shipper = make_shipper(ShipperConfiguration([str(tmp_path)], destination, "key", 1.0), print, Role.PROCESS, sign)
     try:
-        assert shipper.pace is pace
+        assert shipper.throttle is throttle
     finally:
         shipper.stop()
 
@@ -152,7 +153,7 @@ def test_what_an_ended_process_left_is_sent_without_a_pause_after_each_request(s
     def arrived():
         return sum(request.path == "/v1/logs" for request in sink.requests)
 
-    class Counting(Pace):
+    class Counting(Throttle):
         @contextmanager
         def turn(self):
             begin = arrived()
@@ -164,7 +165,7 @@ def test_what_an_ended_process_left_is_sent_without_a_pause_after_each_request(s
         journal.append(Kind.LOG, Signal.LOGS, record)
     journal.close()
     endpoints = {name: Endpoint(url=f"{sink.url}/v1/{name}") for name in ("logs", "metrics", "traces")}
-    running = Shipper([tmp_path], Destination(**endpoints), "key", interval_seconds=0.2, say=print, pace=Counting())
+    running = Shipper([tmp_path], Destination(**endpoints), "key", interval_seconds=0.2, say=print, throttle=Counting())
     thread = Thread(target=running.run, kwargs={"idle_seconds": None})
     thread.start()
     try:

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 
 from synapse_otel.otlp.grpc_sender import METHODS, SURELY_TAKEN_BYTES, GrpcSender
-from synapse_otel.otlp.http_sender import Sender
+from synapse_otel.otlp.http_sender import HttpSender
 from synapse_otel.otlp.outcome import Accepted, Invalid, Refused, Retry, TooLarge
 from synapse_otel.otlp.senders import open_sender
 from synapse_otel.semconv.signal import Signal
@@ -46,7 +46,7 @@ def test_the_protocol_of_an_endpoint_says_which_sender_there_is():
     http, over_grpc = Endpoint(url="http://a"), Endpoint(url="a:1", protocol="grpc")
     destination = Destination(logs=over_grpc, metrics=http, traces=http)
     assert isinstance(open_sender(destination, Signal.LOGS), GrpcSender)
-    assert isinstance(open_sender(destination, Signal.METRICS), Sender)
+    assert isinstance(open_sender(destination, Signal.METRICS), HttpSender)
 
 
 @pytest.mark.parametrize("signal", Signal)

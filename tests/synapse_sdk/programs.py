@@ -96,7 +96,7 @@ def hooks_missing() -> None:
 def fails_inside() -> None:
     """Run an action while everything of ours that is called fails."""
     from synapse_otel.integrations.synapse_sdk import SynapseInstrumentor
-    from synapse_otel.mapping.job import Scope
+    from synapse_otel.mapping.job import WorkSpan
 
     SynapseInstrumentor().instrument()
 
@@ -105,7 +105,7 @@ def fails_inside() -> None:
 
     def work(ctx: Any) -> str:
         for name in ("event", "message", "progress", "metrics"):
-            setattr(Scope, name, fail)
+            setattr(WorkSpan, name, fail)
         ctx.log("event", {})
         ctx.log_message("message")
         ctx.set_progress(1, 2)

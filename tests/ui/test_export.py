@@ -19,7 +19,7 @@ from synapse_otel.export.csv_tables import _safe
 from synapse_otel.export.parquet import write_parquet
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.runs import Recording, Role
-from synapse_otel.runs.live.followed_run import Gathered
+from synapse_otel.runs.live.followed_run import FollowedRun
 from tests.runs.runs import TOKEN as CREDENTIAL
 from tests.runs.runs import command, environment
 from tests.ui.conftest import record
@@ -113,7 +113,7 @@ def test_parquet_has_the_same_tables_with_types(shelf_root, tmp_path):
 def test_a_table_longer_than_what_is_made_at_a_time_is_whole(tmp_path, monkeypatch):
     record(tmp_path / "runs", "many", "100")
     monkeypatch.setattr("synapse_otel.export.parquet.ROWS", 7)
-    found = Gathered(list(run_folders(tmp_path / "runs")))
+    found = FollowedRun(list(run_folders(tmp_path / "runs")))
     assert found.refresh()
     write_parquet(found, tmp_path / "tables")
     found.close()

@@ -15,7 +15,7 @@ import pytest
 from synapse_otel.export.otlp_json import write_otlp_file
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.runs import Overview, Recording, Role, RunState, Span, run_groups
-from synapse_otel.runs.live.followed_run import Gathered
+from synapse_otel.runs.live.followed_run import FollowedRun
 from synapse_otel.runs.otlp_file.reader import NotOtlpError, read_otlp_file
 from tests.runs.runs import command, environment
 from tests.ui.conftest import _SERVE, record
@@ -45,7 +45,7 @@ def test_a_run_is_read_back_as_it_was(shelf_root, tmp_path, number):
     with read_otlp_file(exported([folder], tmp_path / "run.otlp.json")) as root:
         folders = only(root)
         after, overview = Recording.read(*folders), Overview.read(folders)
-        assert Gathered(folders).refresh()
+        assert FollowedRun(folders).refresh()
     killed = seen.state is RunState.CRASHED
     assert overview.state is seen.state
     assert [(job.id, job.action, job.plugin, job.version, job.result) for job in overview.jobs] == [
@@ -208,7 +208,7 @@ def test_whatever_stands_where_a_value_should_be_the_rest_is_read(shelf_root, tm
         file.write_text("\n".join(map(json.dumps, spoiled)))
         with read_otlp_file(file) as root:
             for group in run_groups([root]):
-                found = Gathered([known.folder for known in group])
+                found = FollowedRun([known.folder for known in group])
                 assert found.refresh()
                 found.close()
 

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from synapse_otel.journal.folder import run_folders, segment_path
 from synapse_otel.journal.frames import Kind, encode, frame
 from synapse_otel.runs import Recording
-from synapse_otel.runs.live.index import Shelf
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.index import RunIndex
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.web.server import PAGES, application
 from tests.runs.runs import TOKEN as CREDENTIAL
 
@@ -25,8 +25,8 @@ TOKEN = "the-token"
 
 
 def client_of(root: Path, *folders: Path, token: str | None = TOKEN, **settings: str) -> TestClient:
-    library = Library(Shelf([root], folders, stall_seconds=300), **settings)
-    client = TestClient(application(library, TOKEN), base_url="http://127.0.0.1:4319", follow_redirects=False)
+    store = RunStore(RunIndex([root], folders, stall_seconds=300), **settings)
+    client = TestClient(application(store, TOKEN), base_url="http://127.0.0.1:4319", follow_redirects=False)
     if token:
         client.cookies.set("synapse-otel-view-4319", token)
     return client

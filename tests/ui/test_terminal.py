@@ -22,8 +22,8 @@ from textual.pilot import Pilot
 
 from synapse_otel.journal.folder import run_folders, segment_path
 from synapse_otel.runs import Recording
-from synapse_otel.runs.live.index import Shelf
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.index import RunIndex
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.glyphs import ASCII, UNICODE
 from synapse_otel.ui.terminal.app import TerminalView
 from synapse_otel.ui.terminal.overview import stack
@@ -82,8 +82,8 @@ def watch(
     """Show runs while a scenario goes on."""
 
     async def main() -> None:
-        library = Library(Shelf([root], stall_seconds=300))
-        app = TerminalView(library, run, unicode=unicode)
+        store = RunStore(RunIndex([root], stall_seconds=300))
+        app = TerminalView(store, run, unicode=unicode)
         async with app.run_test(size=size) as pilot:
             await scenario(Terminal(pilot))
 

@@ -22,12 +22,12 @@ class Shipping:
     """A shipper in a thread of this process, which looks all the time, and samples often."""
 
     def __init__(self, place: Place, **options: Any) -> None:
-        orders = place.orders()
+        configuration = place.configuration()
         self.said: list[str] = []
         self.shipper = Shipper(
             [place.root],
-            orders.destination,
-            orders.key,
+            configuration.destination,
+            configuration.key,
             interval_seconds=0.2,
             say=self.said.append,
             usage_seconds=0.6,

@@ -10,7 +10,7 @@ import pytest
 
 from synapse_otel.journal.usage import UsageWriter
 from synapse_otel.runs import Recording, run_usage
-from synapse_otel.runs.live.followed_run import Gathered
+from synapse_otel.runs.live.followed_run import FollowedRun
 from tests.runs.runs import command, run, start
 from tests.runs.test_report import line_with, shown
 from tests.ui.conftest import only
@@ -93,7 +93,7 @@ def test_the_pages_server_tells_it_and_hears_of_more(folder):
 
 
 def test_what_is_sampled_while_a_run_is_silent_is_news(folder):
-    gathered = Gathered([folder])
+    gathered = FollowedRun([folder])
     gathered.refresh()
     version = gathered.version
     gathered.refresh()

@@ -1,4 +1,4 @@
-"""The recording rules of the long-term lane: what jobs did, added up over jobs, so that no series is of one job.
+"""The recording rules of the long-term path: what jobs did, added up over jobs, so that no series is of one job.
 
 Each metric of semconv that adds up has its rules. A counter of a run is cumulative and ends with the run, so adding
 up the runs of the moment would fall when one ends. What is recorded instead is a counter of our own, which grows by
@@ -29,7 +29,7 @@ MEMORY: Final = "1d"
 INTERVAL: Final = "5m"
 
 _HEAD: Final = """\
-# The long-term lane: counters and histograms of jobs added up by plugin, without job and run. Made by
+# The long-term path: counters and histograms of jobs added up by plugin, without job and run. Made by
 # `python -m tools.collector long-term` from semconv.py; docs/backends.md says how to use it.
 #
 # plugin:NAME:sum goes to long-term storage. plugin:NAME:new and run:NAME:counted are its memory and stay here.

@@ -1,1 +1,1 @@
-"""Journals of any content, given to the reader and to the shipper's lanes."""
+"""Journals of any content, given to the reader and to the shipper's pipelines."""

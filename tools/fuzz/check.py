@@ -15,7 +15,7 @@ from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.reader import JournalReader
 from synapse_otel.otlp.outcome import Accepted
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.claimed_journal import TrackedJournal
+from synapse_otel.shipper.claimed_journal import ClaimedJournal
 from synapse_otel.shipper.pipelines.poison_records import Tally
 
 STEPS = 1_000
@@ -137,12 +137,12 @@ def _deliver(folder: Path) -> None:
     run = read_run(folder)
     if run is not None and run.version > frames.FORMAT_VERSION:
         return  # left alone, as it must be
-    journal = TrackedJournal.take(folder, interval_seconds=1000)
+    journal = ClaimedJournal.take(folder, interval_seconds=1000)
     assert journal is not None  # noqa: S101 - nobody else knows of it
     try:
         for _ in range(STEPS):
             for signal in Signal:
-                journal.lanes[signal].hurry()
+                journal.pipelines[signal].hurry()
                 journal.step(signal, Takes())
             if journal.complete:
                 break

@@ -19,7 +19,7 @@ from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination, Endpoint
-from synapse_otel.shipper.configuration import ORDERS_VARIABLE, Orders
+from synapse_otel.shipper.configuration import ORDERS_VARIABLE, ShipperConfiguration
 from tools.soak.checker import Found, check
 from tools.soak.receiver import Receiver
 from tools.soak.told import Told
@@ -110,8 +110,8 @@ class Round:
 
     def start_shipper(self) -> None:
         """Start a shipper of this seed's journals."""
-        orders = self._orders()
-        variables = {ORDERS_VARIABLE: msgspec.json.encode(orders).decode()}
+        configuration = self._configuration()
+        variables = {ORDERS_VARIABLE: msgspec.json.encode(configuration).decode()}
         self._shipper = self._zygote.start("ship", variables=variables)
         self.since = max(self.since, time.monotonic())
 
@@ -130,12 +130,12 @@ class Round:
     def _variables(self) -> dict[str, str]:
         return {"SYNAPSE_OTEL_JOURNAL_DIR": str(self.root), "OTEL_EXPORTER_OTLP_ENDPOINT": self._receiver.url}
 
-    def _orders(self) -> Orders:
+    def _configuration(self) -> ShipperConfiguration:
         url = self._receiver.url
         logs, metrics, traces = (Endpoint(url=f"{url}/v1/{name}") for name in ("logs", "metrics", "traces"))
         destination = Destination(logs=logs, metrics=metrics, traces=traces)
         key = destination.key(read_salt(self.root))
-        return Orders(roots=[str(self.root)], destination=destination, key=key, interval_seconds=0.5)
+        return ShipperConfiguration(roots=[str(self.root)], destination=destination, key=key, interval_seconds=0.5)
 
 
 # --- the scenarios -----------------------------------------------------------------------------------------

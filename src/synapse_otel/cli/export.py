@@ -51,15 +51,15 @@ def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, o
     from synapse_otel.export.html import page_file
     from synapse_otel.export.parquet import check_parquet, write_parquet
     from synapse_otel.runs.live.entry import run_id
-    from synapse_otel.runs.live.followed_run import Gathered
-    from synapse_otel.runs.live.index import Shelf
+    from synapse_otel.runs.live.followed_run import FollowedRun
+    from synapse_otel.runs.live.index import RunIndex
     from synapse_otel.ui.web.server import page
 
     if kind == "parquet":
         check_parquet()
     target = output or Path(folder.name + _ENDINGS[kind])
     folders = same_run(folder, roots)
-    found = Gathered(folders)
+    found = FollowedRun(folders)
     found.refresh()
     if kind in {"csv", "parquet"}:
         written = (write_tables if kind == "csv" else write_parquet)(found, target)
@@ -69,12 +69,12 @@ def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, o
         write_otlp_file(folders, target)
         written = [target]
     else:
-        shelf = Shelf(roots, [folder], stall_seconds=settings.stall_timeout)
-        shelved = shelf.get(run_id(folder))
-        if shelved is None:
+        index = RunIndex(roots, [folder], stall_seconds=settings.stall_timeout)
+        indexed = index.get(run_id(folder))
+        if indexed is None:
             raise LookupError(f"{folder} cannot be read as a run")
         script, style = page("app.js").decode(), page("app.css").decode()
-        text = page_file(shelved, found, script=script, style=style, jaeger_url=settings.jaeger_url)
+        text = page_file(indexed, found, script=script, style=style, jaeger_url=settings.jaeger_url)
         target.write_text(text, encoding="utf-8")
         written = [target]
     for path in written:

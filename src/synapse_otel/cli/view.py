@@ -24,8 +24,8 @@ from synapse_otel.export.html import HEAD, is_page_file
 from synapse_otel.journal.folder import is_run, run_folders
 from synapse_otel.runs import find_run
 from synapse_otel.runs.live.entry import run_id
-from synapse_otel.runs.live.index import Shelf
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.index import RunIndex
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.runs.otlp_file.reader import read_otlp_file
 from synapse_otel.settings import Settings, load_settings
 
@@ -68,18 +68,18 @@ def view(target: str | None, *, port: int | None, browser: bool, terminal: bool,
 def _show(target: str | None, *, port: int | None, browser: bool, terminal: bool, idle_seconds: float | None) -> int:
     settings = load_settings()
     roots, folders, run = _target(target, settings)
-    library = Library(Shelf(roots, folders, stall_seconds=settings.stall_timeout), jaeger_url=settings.jaeger_url)
+    store = RunStore(RunIndex(roots, folders, stall_seconds=settings.stall_timeout), jaeger_url=settings.jaeger_url)
     if terminal:
         check_terminal()
         end_in_order()
         from synapse_otel.ui.terminal.app import TerminalView
 
-        TerminalView(library, run, unicode=knows_unicode()).run()
+        TerminalView(store, run, unicode=knows_unicode()).run()
         return 0
-    return _serve_page(library, run, port=port, browser=browser, idle_seconds=idle_seconds)
+    return _serve_page(store, run, port=port, browser=browser, idle_seconds=idle_seconds)
 
 
-def _serve_page(library: Library, run: str, *, port: int | None, browser: bool, idle_seconds: float | None) -> int:
+def _serve_page(store: RunStore, run: str, *, port: int | None, browser: bool, idle_seconds: float | None) -> int:
     from synapse_otel.ui.web.server import application, page
 
     try:
@@ -95,7 +95,7 @@ def _serve_page(library: Library, run: str, *, port: int | None, browser: bool, 
         sys.stdout.flush()
         if browser:
             Thread(target=_open_browser, args=(address,), daemon=True).start()
-        _serve(application(library, token), listener, idle_seconds)
+        _serve(application(store, token), listener, idle_seconds)
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from synapse_otel.runs import Role
-from synapse_otel.runs.live.followed_run import Gathered
+from synapse_otel.runs.live.followed_run import FollowedRun
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -33,10 +33,10 @@ class Table(NamedTuple):
 
     name: str
     columns: dict[str, Column]
-    rows: Callable[[Gathered], Iterator[tuple[Any, ...]]]
+    rows: Callable[[FollowedRun], Iterator[tuple[Any, ...]]]
 
 
-def write_tables(found: Gathered, folder: Path) -> list[Path]:
+def write_tables(found: FollowedRun, folder: Path) -> list[Path]:
     """Write ``metrics.csv``, ``messages.csv`` and ``spans.csv`` into a folder, which is made; return their paths.
 
     Raises:
@@ -46,7 +46,7 @@ def write_tables(found: Gathered, folder: Path) -> list[Path]:
     return [_write(folder / f"{table.name}.csv", table, found) for table in TABLES]
 
 
-def _write(path: Path, table: Table, found: Gathered) -> Path:
+def _write(path: Path, table: Table, found: FollowedRun) -> Path:
     kinds = list(table.columns.values())
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -79,13 +79,13 @@ def _iso(nanoseconds: int | None) -> str:
 # --- what the tables hold -------------------------------------------------------------------------------
 
 
-def _metrics(found: Gathered) -> Iterator[tuple[Any, ...]]:
+def _metrics(found: FollowedRun) -> Iterator[tuple[Any, ...]]:
     for series in found.series:
         for time, value in zip(series.times, series.values, strict=True):
             yield time, series.metric, series.category, series.unit, series.instrument, value
 
 
-def _messages(found: Gathered) -> Iterator[tuple[Any, ...]]:
+def _messages(found: FollowedRun) -> Iterator[tuple[Any, ...]]:
     for at in range(len(found.logs)):
         told = found.logs.told(at)
         data = msgspec.json.encode(told["data"]).decode() if told["data"] else ""
@@ -93,7 +93,7 @@ def _messages(found: Gathered) -> Iterator[tuple[Any, ...]]:
         yield found.logs.times[at], *words, data, told["file"], told["span"]
 
 
-def _spans(found: Gathered) -> Iterator[tuple[Any, ...]]:
+def _spans(found: FollowedRun) -> Iterator[tuple[Any, ...]]:
     for span in sorted(found.spans.values(), key=lambda span: span.start):
         if span.role is not Role.MARKER:
             ids = (span.trace_id, span.span_id, span.parent_id)

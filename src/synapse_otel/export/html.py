@@ -10,8 +10,8 @@ import msgspec
 
 from synapse_otel.runs.live.details import details
 from synapse_otel.runs.live.entry import Json
-from synapse_otel.runs.live.followed_run import Gathered
-from synapse_otel.runs.live.index import Shelved
+from synapse_otel.runs.live.followed_run import FollowedRun
+from synapse_otel.runs.live.index import IndexedRun
 from synapse_otel.runs.live.samples import Points
 from synapse_otel.semconv.severity import Severity
 
@@ -26,7 +26,7 @@ RECORDS: Final = 3_000
 _EDGE: Final = 1_000
 
 
-def page_file(one: Shelved, found: Gathered, *, script: str, style: str, jaeger_url: str | None = None) -> str:
+def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, jaeger_url: str | None = None) -> str:
     """Return the file.
 
     Args:
@@ -68,7 +68,7 @@ def is_page_file(head: str) -> bool:
     return "synapse-otel</title>" in head and "content-security-policy" in head
 
 
-def _chosen(found: Gathered) -> list[int]:
+def _chosen(found: FollowedRun) -> list[int]:
     whole = len(found.logs)
     if whole <= RECORDS:
         return list(range(whole))
@@ -76,7 +76,7 @@ def _chosen(found: Gathered) -> list[int]:
     return [*range(_EDGE), *between[: RECORDS - 2 * _EDGE], *range(whole - _EDGE, whole)]
 
 
-def _curves(found: Gathered, numbers: list[int]) -> tuple[Json, Json]:
+def _curves(found: FollowedRun, numbers: list[int]) -> tuple[Json, Json]:
     series = found.series
     points = max(POINTS // max(len(numbers), 1), 40)
     curves = {str(at): _short(series[at].drawn(points)) for at in numbers}

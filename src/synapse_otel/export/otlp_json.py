@@ -22,11 +22,11 @@ from synapse_otel.journal.folder import ALIVE_LOCK, SHIP_LOCK
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.otlp.outcome import Accepted, Outcome
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.pipelines.base import Lane
-from synapse_otel.shipper.pipelines.logs import LogsLane
-from synapse_otel.shipper.pipelines.metrics import MetricsLane
+from synapse_otel.shipper.pipelines.base import SignalPipeline
+from synapse_otel.shipper.pipelines.logs import LogsPipeline
+from synapse_otel.shipper.pipelines.metrics import MetricsPipeline
 from synapse_otel.shipper.pipelines.poison_records import Tally
-from synapse_otel.shipper.pipelines.traces import TracesLane
+from synapse_otel.shipper.pipelines.traces import TracesPipeline
 
 _REQUESTS: Final[dict[Signal, type[Message]]] = {
     Signal.LOGS: ExportLogsServiceRequest,
@@ -83,15 +83,19 @@ class _Writing:
 
 
 def _write(folder: Path, file: TextIO, *, lives: bool) -> None:
-    lanes: list[Lane] = [TracesLane(folder), MetricsLane(folder, 5.0, self_telemetry=False), LogsLane(folder)]
-    for lane in lanes:
-        send = _Writing(lane.signal, file)
+    pipelines: list[SignalPipeline] = [
+        TracesPipeline(folder),
+        MetricsPipeline(folder, 5.0, self_telemetry=False),
+        LogsPipeline(folder),
+    ]
+    for pipeline in pipelines:
+        send = _Writing(pipeline.signal, file)
         try:
-            lane.hurry()
-            while lane.step(send, ended=not lives):
-                lane.hurry()
+            pipeline.hurry()
+            while pipeline.step(send, ended=not lives):
+                pipeline.hurry()
         finally:
-            lane.close()
+            pipeline.close()
 
 
 def _copied(folder: Path, place: Path) -> Path:

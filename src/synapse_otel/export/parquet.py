@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from synapse_otel.export.csv_tables import TABLES, Column, Table
-from synapse_otel.runs.live.followed_run import Gathered
+from synapse_otel.runs.live.followed_run import FollowedRun
 
 ROWS: Final = 50_000
 """Rows that are made at a time."""
@@ -18,7 +18,7 @@ class ParquetMissingError(LookupError):
     """What writes Parquet is not installed; the message says how to install it."""
 
 
-def write_parquet(found: Gathered, folder: Path) -> list[Path]:
+def write_parquet(found: FollowedRun, folder: Path) -> list[Path]:
     """Write ``metrics``, ``messages`` and ``spans`` as ``.parquet`` into a folder, which is made; return their paths.
 
     Raises:
@@ -44,7 +44,7 @@ def check_parquet() -> None:
         ) from None
 
 
-def _write(path: Path, table: Table, found: Gathered) -> Path:
+def _write(path: Path, table: Table, found: FollowedRun) -> Path:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -55,7 +55,7 @@ def _write(path: Path, table: Table, found: Gathered) -> Path:
     return path
 
 
-def _batches(table: Table, found: Gathered) -> Iterator[list[Any]]:
+def _batches(table: Table, found: FollowedRun) -> Iterator[list[Any]]:
     """Yield the columns of so many rows."""
     rest = table.rows(found)
     while rows := list(islice(rest, ROWS)):

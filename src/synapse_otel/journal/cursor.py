@@ -50,7 +50,7 @@ class Cursor(msgspec.Struct):
     warnings: list[str] = []
     """What the far side said though it accepted."""
     state: dict[str, Any] = {}
-    """What the signal's lane must know to go on: the sums of counters, the last times of series."""
+    """What the signal's pipeline must know to go on: the sums of counters, the last times of series."""
 
     @property
     def position(self) -> Position:

@@ -26,8 +26,8 @@ from typing import Any, Final
 from synapse_otel._guard import raise_foreign
 from synapse_otel.journal import frames
 from synapse_otel.journal.files.locks import FileLock
-from synapse_otel.journal.files.reserve import SpareDescriptors
-from synapse_otel.journal.files.unsynced import Durable
+from synapse_otel.journal.files.reserve import ReserveDescriptors
+from synapse_otel.journal.files.unsynced import Unsynced
 from synapse_otel.journal.folder import (
     Run,
     folder_size,
@@ -74,8 +74,8 @@ class JournalWriter:
         self._number = self._last_number = 1
         self._failed = False
         self._closed = False
-        self._spare = SpareDescriptors()
-        self._durable = Durable(folder)
+        self._spare = ReserveDescriptors()
+        self._durable = Unsynced(folder)
         self._alive = alive
         first.write(self._header())
         first.room -= RESERVE

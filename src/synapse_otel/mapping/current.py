@@ -7,10 +7,10 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 
-from synapse_otel.mapping.job import CURRENT, LIVE, Job, Scope
+from synapse_otel.mapping.job import CURRENT, LIVE, Job, WorkSpan
 
 
-def scope_or_none() -> Scope | None:
+def current_or_none() -> WorkSpan | None:
     """Return the current scope; for a thread with no context of its own, that of the only live job."""
     scope = CURRENT.get()
     if scope is None and len(LIVE) == 1:
@@ -37,13 +37,13 @@ def detached_job(job_id: str | None = None, parent: Context | None = None) -> Jo
 
 def job_of_context() -> Job | None:
     """Return the job that this thread or task is in, or the only live one."""
-    scope = scope_or_none()
+    scope = current_or_none()
     return scope.job if scope is not None else None
 
 
-def current_scope() -> Scope:
+def current_span() -> WorkSpan:
     """Return the scope that a record made here belongs to; a detached one where there is no job."""
-    scope = scope_or_none()
+    scope = current_or_none()
     if scope is not None:
         return scope
     if not _DETACHED:

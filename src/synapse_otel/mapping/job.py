@@ -29,7 +29,7 @@ from synapse_otel.mapping.metric_series import MetricSeries, sort_values
 from synapse_otel.mapping.span_events import SpanEvents
 from synapse_otel.mapping.values import readable
 
-CURRENT: Final[ContextVar[Scope | None]] = ContextVar("synapse_otel.scope", default=None)
+CURRENT: Final[ContextVar[WorkSpan | None]] = ContextVar("synapse_otel.scope", default=None)
 """The scope that this thread or asyncio task is in."""
 
 LIVE: Final[list[Job]] = []
@@ -44,7 +44,7 @@ _Kind = tuple[Any, dict[str, Any], "CounterSlot", str]
 """What appends records of a kind, the attributes that they have in common, the counter of them, and their name."""
 
 
-class Scope:
+class WorkSpan:
     """What records belong to. A job has one for itself (`Job.root`) and one for each of its steps.
 
     The methods check their arguments first, and raise ``TypeError`` or ``ValueError`` naming the argument and
@@ -85,7 +85,7 @@ class Scope:
         self._progress: dict[str | None, ProgressSlot] = {}
         self._metrics: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
 
-    def __deepcopy__(self, _memo: object) -> Scope:
+    def __deepcopy__(self, _memo: object) -> WorkSpan:
         """Return the scope itself: it is one, as its job is."""
         return self
 
@@ -228,11 +228,11 @@ class Scope:
 
     # --- steps --------------------------------------------------------------------------------------
 
-    def begin_step(self, name: str, *, order: int, weight: float, skipped: bool = False) -> Scope:
+    def begin_step(self, name: str, *, order: int, weight: float, skipped: bool = False) -> WorkSpan:
         """Begin a step below this scope. ``order`` counts from 1; ``weight`` is relative to the others'."""
         return self.job.begin_step(self, name, order=order, weight=weight, skipped=skipped)
 
-    def begin_rollback(self, name: str, *, failed: Scope) -> Scope:
+    def begin_rollback(self, name: str, *, failed: WorkSpan) -> WorkSpan:
         """Begin the rollback of the step ``name`` below this scope, because of the step ``failed``."""
         return self.job.begin_rollback(self, name, failed=failed)
 
@@ -336,12 +336,12 @@ class Activation:
 
     __slots__ = ("_scope", "_scope_token", "_token")
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: WorkSpan) -> None:
         self._scope = scope
-        self._scope_token: Token[Scope | None] | None = None
+        self._scope_token: Token[WorkSpan | None] | None = None
         self._token: Token[otel_context.Context] | None = None
 
-    def __enter__(self) -> Scope:
+    def __enter__(self) -> WorkSpan:
         self._scope_token = CURRENT.set(self._scope)
         if self._scope.context is not None:
             current = set_span_in_context(self._scope.span, otel_context.get_current())
@@ -397,17 +397,17 @@ class Job(JobRecords):
         """No job has been started: there are only records."""
         self._own = own
         self._process = os.getpid()
-        self._open: list[Scope] = []
+        self._open: list[WorkSpan] = []
         self._recorded: deque[BaseException] = deque(maxlen=_EXCEPTIONS_KEPT)
         self.start_time = time_ns()
-        self.root = Scope(self, None, None, self.start_time)
+        self.root = WorkSpan(self, None, None, self.start_time)
 
     def warn(self, text: str) -> None:
         """Record a warning about the job's records."""
         self.root.emit(semconv.EVENT_MESSAGE, text, LEVELS["warning"], self.root_attributes())
 
     @property
-    def current(self) -> Scope:
+    def current(self) -> WorkSpan:
         """The step begun last and still open, else the job itself: for threads with no context of their own."""
         return self._open[-1] if self._open else self.root
 
@@ -421,7 +421,7 @@ class Job(JobRecords):
         """Whether this process has started the job: then it ends it."""
         return self._own and self._process == os.getpid()
 
-    def scope_of(self, span_id: int) -> Scope:
+    def scope_of(self, span_id: int) -> WorkSpan:
         """Return the open step of a span id, else the job itself."""
         return next((scope for scope in self._open if scope.span.get_span_context().span_id == span_id), self.root)
 
@@ -444,7 +444,7 @@ class Job(JobRecords):
             self.key, start, self.attributes, self.category or "", context.trace_id, int(context.trace_flags)
         )
         BLOCK.begin(entry)
-        self.root = Scope(self, span, None, start)
+        self.root = WorkSpan(self, span, None, start)
         LIVE.append(self)
         if self.live_spans in {"job", "steps"}:
             self.mark(self.root, name, attributes)
@@ -455,7 +455,7 @@ class Job(JobRecords):
         """Begin a span that is no step's own; ``start`` is Unix time in ns."""
         return self._instruments.tracer.start_span(name, around, attributes=attributes, start_time=start)
 
-    def mark(self, scope: Scope, name: str, attributes: dict[str, Any]) -> None:
+    def mark(self, scope: WorkSpan, name: str, attributes: dict[str, Any]) -> None:
         """Record the span that shows another one as begun, which is sent only when it has ended."""
         marker = self._instruments.tracer.start_span(
             name + semconv.MARKER_SUFFIX,
@@ -466,17 +466,17 @@ class Job(JobRecords):
         marker.end(scope.start + 1)  # Jaeger warns on every span that ends when it begins
 
     def _open_scope(
-        self, parent: Scope, name: str, span_name: str, attributes: dict[str, Any], links: list[Link]
-    ) -> Scope:
+        self, parent: WorkSpan, name: str, span_name: str, attributes: dict[str, Any], links: list[Link]
+    ) -> WorkSpan:
         start = time_ns()
         span = self._instruments.tracer.start_span(
             span_name, parent.context, attributes=attributes, links=links, start_time=start
         )
-        scope = Scope(self, span, name, start)
+        scope = WorkSpan(self, span, name, start)
         self._open.append(scope)
         return scope
 
-    def begin_step(self, parent: Scope, name: str, *, order: int, weight: float, skipped: bool = False) -> Scope:
+    def begin_step(self, parent: WorkSpan, name: str, *, order: int, weight: float, skipped: bool = False) -> WorkSpan:
         """Begin a step: a child span of ``parent`` named after it, and its marker."""
         check_name("name", name)
         name = self.names[name]
@@ -492,7 +492,7 @@ class Job(JobRecords):
             self.mark(scope, name, attributes)
         return scope
 
-    def begin_rollback(self, parent: Scope, name: str, *, failed: Scope) -> Scope:
+    def begin_rollback(self, parent: WorkSpan, name: str, *, failed: WorkSpan) -> WorkSpan:
         """Begin the rollback of a step: a child span of ``parent``, linked to the step that failed."""
         check_name("name", name)
         name = self.names[name]
@@ -509,7 +509,7 @@ class Job(JobRecords):
 
     def end_scope(
         self,
-        scope: Scope,
+        scope: WorkSpan,
         result: str,
         error: str | None,
         exception: BaseException | None,
@@ -540,11 +540,11 @@ class Job(JobRecords):
             attributes = {**self.duration_attributes(), semconv.STEP_NAME: scope.name, semconv.STEP_RESULT: result}
             self._instruments.step_duration.record(seconds, attributes, scope.context)
 
-    def _forget_kinds(self, scope: Scope) -> None:
+    def _forget_kinds(self, scope: WorkSpan) -> None:
         for template in scope.forget_kinds():
             self._instruments.forget_template(template)
 
-    def record_exception(self, scope: Scope, exception: BaseException) -> BaseException:
+    def record_exception(self, scope: WorkSpan, exception: BaseException) -> BaseException:
         """Record an exception once, in the innermost scope that it leaves; return the one that was recorded.
 
         What was raised from a recorded exception says nothing new.
@@ -611,7 +611,7 @@ def _nothing() -> None:
     """Stand in for the flush of a job that nobody delivers."""
 
 
-def _finish(scope: Scope, result: str, exception: BaseException | None, error: str | None, end: int) -> None:
+def _finish(scope: WorkSpan, result: str, exception: BaseException | None, error: str | None, end: int) -> None:
     span: Span = scope.span
     scope.events.write(span)
     if result not in _GOOD:

@@ -36,7 +36,7 @@ _OURS: Final = frozenset({"content-type", "content-encoding", "content-length", 
 """Headers that users cannot set, in lower case."""
 
 
-class Sender:
+class HttpSender:
     """Sends one signal's requests to where it goes, over a connection that is kept open in between."""
 
     def __init__(self, destination: Destination, signal: Signal) -> None:

@@ -9,7 +9,7 @@ from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination
 
 
-class AnySender(Protocol):
+class Sender(Protocol):
     """Sends one signal's requests, one at a time."""
 
     def send(self, body: bytes) -> Outcome:
@@ -19,12 +19,12 @@ class AnySender(Protocol):
         """Close the connection; the next `send` opens another."""
 
 
-def open_sender(destination: Destination, signal: Signal) -> AnySender:
+def open_sender(destination: Destination, signal: Signal) -> Sender:
     """Return what sends a signal; nothing is opened before the first request, and only what is needed is loaded."""
     if destination.endpoint(signal).protocol == "grpc":
         from synapse_otel.otlp.grpc_sender import GrpcSender
 
         return GrpcSender(destination, signal)
-    from synapse_otel.otlp.http_sender import Sender
+    from synapse_otel.otlp.http_sender import HttpSender
 
-    return Sender(destination, signal)
+    return HttpSender(destination, signal)

@@ -10,14 +10,14 @@ from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from synapse_otel.mapping.current import scope_or_none
+from synapse_otel.mapping.current import current_or_none
 from synapse_otel.mapping.job import CURRENT
 from synapse_otel.mapping.propagation.inherited_job import as_text
 from synapse_otel.mapping.propagation.remote_job import hand_over, job_to_hand_over
 from synapse_otel.runtime import job as lifecycle
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.job import Scope
+    from synapse_otel.mapping.job import WorkSpan
     from synapse_otel.plugins.context import RuntimeContext
     from synapse_otel.plugins.steps import BaseStepContext
 
@@ -65,12 +65,12 @@ def child_environment(ctx: RuntimeContext | BaseStepContext | None = None, *, he
     return variables
 
 
-def _scope(ctx: Any) -> Scope | None:
+def _scope(ctx: Any) -> WorkSpan | None:
     """Return the step, or the job, that the other process is to work for."""
     from synapse_otel.plugins.context import RuntimeContext
 
     if ctx is None:
-        found = scope_or_none()
+        found = current_or_none()
         return found if found is not None and not found.job.is_detached else None
     runtime = getattr(ctx, "runtime_ctx", ctx)
     if not isinstance(runtime, RuntimeContext):
@@ -83,7 +83,7 @@ def _scope(ctx: Any) -> Scope | None:
     return current if current is not None and current.job is job else job.current
 
 
-def _context(scope: Scope | None) -> Context | None:
+def _context(scope: WorkSpan | None) -> Context | None:
     """Return the context of the current span, where it is one of the step; else of the step's own; None if neither."""
     here = get_current_span().get_span_context()
     if scope is None or (here.is_valid and CURRENT.get() is scope):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from synapse_otel.journal.account import Account
     from synapse_otel.loggers import BaseLogger
     from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
-    from synapse_otel.runtime.process import Pipeline
+    from synapse_otel.runtime.process import ProcessRuntime
     from synapse_otel.settings import Settings
 
 _lock = threading.RLock()
@@ -76,7 +76,7 @@ def configure(**settings: Any) -> None:
 
     loaded = load_settings(**settings)
     with _lock:
-        current: Pipeline | None = _state.get("pipeline")
+        current: ProcessRuntime | None = _state.get("pipeline")
         if current is None:
             _set_up(loaded)
         elif settings and current.settings != loaded:
@@ -84,15 +84,15 @@ def configure(**settings: Any) -> None:
             raise RuntimeError(msg)
 
 
-def _set_up(settings: Settings) -> Pipeline:
+def _set_up(settings: Settings) -> ProcessRuntime:
     from synapse_otel.settings import check_standard_variables, handed_settings
 
     check_standard_variables()  # before the SDK is loaded, which reads some of them at once
     from synapse_otel.mapping.propagation.inherited_job import inherit
     from synapse_otel.mapping.python_logging.capture import capture_logging
-    from synapse_otel.runtime.process import Pipeline
+    from synapse_otel.runtime.process import ProcessRuntime
 
-    pipeline = _state["pipeline"] = Pipeline(settings, id_generator=_state.get("id_generator"))
+    pipeline = _state["pipeline"] = ProcessRuntime(settings, id_generator=_state.get("id_generator"))
     if settings.logging_level is not None and not settings.sdk_disabled:
         capture_logging(settings.logging_level)
     inherit(settings.job, pipeline.parent(), _join, handed_settings(settings))
@@ -101,18 +101,18 @@ def _set_up(settings: Settings) -> Pipeline:
     return pipeline
 
 
-def set_up_before() -> Pipeline | None:
+def set_up_before() -> ProcessRuntime | None:
     """Return what `configure` or `job` has set up in this process, if it has."""
     with _lock:
-        found: Pipeline | None = _state.get("pipeline")
+        found: ProcessRuntime | None = _state.get("pipeline")
         return found
 
 
-def _pipeline() -> Pipeline:
+def _pipeline() -> ProcessRuntime:
     from synapse_otel.settings import load_settings
 
     with _lock:
-        found: Pipeline | None = _state.get("pipeline")
+        found: ProcessRuntime | None = _state.get("pipeline")
         return found if found is not None else _set_up(load_settings())
 
 
@@ -266,7 +266,7 @@ def _join(
     Return what flushes it.
     """
     with _lock:
-        pipeline: Pipeline | None = _state.get("pipeline") or _set_up_worker(settings)
+        pipeline: ProcessRuntime | None = _state.get("pipeline") or _set_up_worker(settings)
         if pipeline is None:
             return _record_nothing
         if not _live():
@@ -278,7 +278,7 @@ def _record_nothing() -> None:
     """Stand in for the flush of a process that could not be set up."""
 
 
-def _set_up_worker(settings: Mapping[str, Any]) -> Pipeline | None:
+def _set_up_worker(settings: Mapping[str, Any]) -> ProcessRuntime | None:
     """Set up a process with the settings of another; None where they do not work here, which is said once."""
     from synapse_otel.settings import SettingsError, load_settings
     from synapse_otel.settings.travelling import unpacked
@@ -338,7 +338,7 @@ def _report(started: Job, result: str, account: Account | None, outlook: str) ->
 def _at_exit() -> None:
     """End what is still open when the interpreter ends without having left the ``with`` block."""
     _end_received()
-    pipeline: Pipeline | None = _state.get("pipeline")
+    pipeline: ProcessRuntime | None = _state.get("pipeline")
     if pipeline is None or pipeline.installed is None:
         return
     for started in _live()[::-1]:

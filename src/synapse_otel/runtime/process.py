@@ -27,14 +27,14 @@ from synapse_otel.journal.folder import is_gone, read_run
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.mapping.instruments import BLOCK, record_with
 from synapse_otel.notices import say
-from synapse_otel.runtime.shipping import ensure_shipping, make_orders
+from synapse_otel.runtime.shipping import ensure_shipping, shipper_configuration
 from synapse_otel.sdk.install import Installed, install
 from synapse_otel.sdk.recorder import RecorderOptions
 from synapse_otel.sdk.resource import make_resource
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings import Settings, load_destination
 from synapse_otel.settings.destination import Destination
-from synapse_otel.shipper.configuration import Orders
+from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.end_hung import silent_shipper
 from synapse_otel.shipper.interpreter import interpreter, runs_threads
 from synapse_otel.shipper.launch import is_shipping, why_it_ended
@@ -88,7 +88,7 @@ def _say_no_thread(error: RuntimeError) -> None:
     )
 
 
-class Pipeline:
+class ProcessRuntime:
     """What `configure` sets up. A failure in it is said and counted; it never reaches the job."""
 
     def __init__(self, settings: Settings, *, id_generator: Any = None) -> None:
@@ -200,9 +200,9 @@ class Pipeline:
 
     # --- delivery -----------------------------------------------------------------------------------
 
-    def orders(self, home: Path) -> Orders:
+    def configuration(self, home: Path) -> ShipperConfiguration:
         """Return what a shipper's process is started with; ``home``: the folder below which its own files stand."""
-        return make_orders(self.settings, self.destination, self.key, home)
+        return shipper_configuration(self.settings, self.destination, self.key, home)
 
     def _ship(self, journal: JournalWriter) -> None:
         """See to it that a journal that was just opened is delivered."""
@@ -226,8 +226,8 @@ class Pipeline:
             self._revive(journals[-1].folder)
 
     def _ensure_shipper(self, home: Path) -> None:
-        orders = self.orders(home)
-        if ensure_shipping(orders):
+        configuration = self.configuration(home)
+        if ensure_shipping(configuration):
             self._started = self._started if self._starts else time.time()
             self._starts += 1
         else:
@@ -255,7 +255,7 @@ class Pipeline:
             if (silent := silent_shipper(journal.folder, self.key)) is not None:
                 return f"{silent}: `synapse-otel sync` takes over from it"
         roots = {*(journal.folder.parent for journal in recorder.journals)} if recorder else set()
-        if any(is_shipping(Path(root), self.key) for home in roots for root in self.orders(home).roots):
+        if any(is_shipping(Path(root), self.key) for home in roots for root in self.configuration(home).roots):
             return "goes on in the background, or by `synapse-otel sync`"
         if self._shipper != "process":
             return "nothing delivers it now: a later job does, or `synapse-otel sync`"
@@ -268,17 +268,17 @@ class Pipeline:
         from threading import Thread
 
         from synapse_otel.shipper.service import Shipper
-        from synapse_otel.shipper.throttle import Courtesy
+        from synapse_otel.shipper.throttle import InJobThrottle
 
-        orders = self.orders(home)
+        configuration = self.configuration(home)
         shipper = Shipper(
-            [Path(root) for root in orders.roots],
+            [Path(root) for root in configuration.roots],
             self.destination,
             self.key,
-            interval_seconds=orders.interval_seconds,
+            interval_seconds=configuration.interval_seconds,
             say=say,
-            limits=orders.limits,
-            pace=Courtesy(),
+            limits=configuration.limits,
+            throttle=InJobThrottle(),
         )
         _collect_now()
         thread = Thread(target=_run, args=(shipper,), name="synapse-otel", daemon=True)

@@ -7,12 +7,14 @@ from pathlib import Path
 from synapse_otel.journal.folder import spare_roots
 from synapse_otel.settings import Settings
 from synapse_otel.settings.destination import Destination
-from synapse_otel.shipper.configuration import Orders, lock_path
+from synapse_otel.shipper.configuration import ShipperConfiguration, lock_path
 from synapse_otel.shipper.end_hung import end_silent
 from synapse_otel.shipper.launch import ensure_shipper, is_shipping
 
 
-def make_orders(settings: Settings, destination: Destination, key: str, home: Path | None = None) -> Orders:
+def shipper_configuration(
+    settings: Settings, destination: Destination, key: str, home: Path | None = None
+) -> ShipperConfiguration:
     """Return what a shipper is started with.
 
     Args:
@@ -22,7 +24,7 @@ def make_orders(settings: Settings, destination: Destination, key: str, home: Pa
         home: the folder below which its own files stand; the folder of all journals if none is given.
     """
     roots = dict.fromkeys([home or settings.journal_dir, settings.journal_dir, *spare_roots()])
-    return Orders(
+    return ShipperConfiguration(
         roots=[str(root) for root in roots],
         destination=destination,
         key=key,
@@ -34,7 +36,7 @@ def make_orders(settings: Settings, destination: Destination, key: str, home: Pa
     )
 
 
-def ensure_shipping(orders: Orders) -> bool:
+def ensure_shipping(configuration: ShipperConfiguration) -> bool:
     """Start a shipper unless one runs, be it one whose files stand in another root: it sees them all.
 
     One that has given no sign of life for too long is ended, and replaced.
@@ -45,7 +47,7 @@ def ensure_shipping(orders: Orders) -> bool:
     Raises:
         OSError: no process could be started.
     """
-    for root in map(Path, orders.roots):
-        if is_shipping(root, orders.key) and not end_silent(lock_path(root, orders.key)):
+    for root in map(Path, configuration.roots):
+        if is_shipping(root, configuration.key) and not end_silent(lock_path(root, configuration.key)):
             return False
-    return ensure_shipper(orders)
+    return ensure_shipper(configuration)

@@ -1,4 +1,4 @@
-"""A journal in the shipper's hands: its three lanes, whether its process lives, syncing and cleaning up."""
+"""A journal in the shipper's hands: its three pipelines, whether its process lives, syncing and cleaning up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import Final
 
 from synapse_otel.journal.cursor import Cursor, cursor_path
-from synapse_otel.journal.files.lock_holder import Role, Sign
+from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.files.syncing import sync_file, sync_folder
 from synapse_otel.journal.folder import (
@@ -29,11 +29,11 @@ from synapse_otel.journal.liveness import is_alive, lives
 from synapse_otel.journal.reader import JournalReader, Position
 from synapse_otel.journal.summary import summarise, write_summary
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.pipelines.base import Lane
+from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.delivery import Send
-from synapse_otel.shipper.pipelines.logs import LogsLane
-from synapse_otel.shipper.pipelines.metrics import MetricsLane
-from synapse_otel.shipper.pipelines.traces import TracesLane
+from synapse_otel.shipper.pipelines.logs import LogsPipeline
+from synapse_otel.shipper.pipelines.metrics import MetricsPipeline
+from synapse_otel.shipper.pipelines.traces import TracesPipeline
 from synapse_otel.shipper.usage.following import JournalUsage, note_oom_kill
 
 _WATCH_SECONDS: Final = 0.02
@@ -44,7 +44,7 @@ _EXIT_SECONDS: Final = 2.0
 """What is waited for the parent of a process that has died, to hear how."""
 
 
-class TrackedJournal:
+class ClaimedJournal:
     """A journal that this shipper alone delivers: it holds the journal's ship lock."""
 
     def __init__(self, folder: Path, lock: FileLock, *, interval_seconds: float, role: Role) -> None:
@@ -54,22 +54,22 @@ class TrackedJournal:
         self._run = run = read_run(folder)
         self.destination = run.destination if run else ""
         """Key of the destination that it was for when it was taken."""
-        self._sign = Sign(folder / SHIP_LOCK, role, self.destination)
+        self._sign = SignOfLife(folder / SHIP_LOCK, role, self.destination)
         self._keep = run.keep if run else True
         self._watched_by = run.watched if run else ""
         self._gone: float | None = None
-        self._metrics = MetricsLane(folder, interval_seconds, self_telemetry=run.self_telemetry if run else True)
-        self._traces = TracesLane(folder)
-        self.lanes: dict[Signal, Lane] = {
-            Signal.LOGS: LogsLane(folder),
+        self._metrics = MetricsPipeline(folder, interval_seconds, self_telemetry=run.self_telemetry if run else True)
+        self._traces = TracesPipeline(folder)
+        self.pipelines: dict[Signal, SignalPipeline] = {
+            Signal.LOGS: LogsPipeline(folder),
             Signal.METRICS: self._metrics,
             Signal.TRACES: self._traces,
         }
-        for lane in self.lanes.values():
-            lane.file.stands = self._sign.stands
-        if has_come_back(folder, [lane.cursor for lane in self.lanes.values()]):
-            for lane in self.lanes.values():
-                lane.reopen()
+        for pipeline in self.pipelines.values():
+            pipeline.file.stands = self._sign.stands
+        if has_come_back(folder, [pipeline.cursor for pipeline in self.pipelines.values()]):
+            for pipeline in self.pipelines.values():
+                pipeline.reopen()
         self.leaves = False
         """It is to be let go of, and nothing more of it is begun: another shipper delivers it."""
         self.ended = False
@@ -79,7 +79,7 @@ class TrackedJournal:
         """When something of it was delivered last, or when it was taken in hand."""
         self.has_moved = False
         self._hands = {signal: Lock() for signal in Signal}
-        """Held by whoever works on a lane: only then may it be let go of."""
+        """Held by whoever works on a pipeline: only then may it be let go of."""
         self.usage: JournalUsage | None = None
         """What its process uses, where that is sampled."""
         self._closed = False
@@ -88,7 +88,7 @@ class TrackedJournal:
         self._synced = -1
 
     @classmethod
-    def take(cls, folder: Path, *, interval_seconds: float, role: Role = Role.THREAD) -> TrackedJournal | None:
+    def take(cls, folder: Path, *, interval_seconds: float, role: Role = Role.THREAD) -> ClaimedJournal | None:
         """Take a journal in hand; None if another shipper has it.
 
         Args:
@@ -121,12 +121,12 @@ class TrackedJournal:
     @property
     def complete(self) -> bool:
         """Whether the journal has ended and all of it is delivered."""
-        return all(lane.cursor.complete for lane in self.lanes.values())
+        return all(pipeline.cursor.complete for pipeline in self.pipelines.values())
 
     @property
     def is_doubtful(self) -> bool:
         """Whether its process was taken for dead, and may live all the same: it is not to be seen from here."""
-        killed = any(lane.cursor.killed for lane in self.lanes.values())
+        killed = any(pipeline.cursor.killed for pipeline in self.pipelines.values())
         return killed and lives(self._run) is None
 
     @property
@@ -137,20 +137,20 @@ class TrackedJournal:
     @property
     def saved(self) -> bool:
         """Whether all cursors stand on the disk as they are here."""
-        return all(lane.file.saved for lane in self.lanes.values())
+        return all(pipeline.file.saved for pipeline in self.pipelines.values())
 
     def step(self, signal: Signal, sender: Send) -> bool:
-        """Give a lane its turn; return whether there may be more to do at once."""
+        """Give a pipeline its turn; return whether there may be more to do at once."""
         with self._hands[signal]:
             if self._closed or self.leaves:
                 return False
             self.watch()
-            lane = self.lanes[signal]
-            accepted = lane.step(sender, ended=self.ended)
+            pipeline = self.pipelines[signal]
+            accepted = pipeline.step(sender, ended=self.ended)
             if accepted:
                 self.moved = monotonic()
                 self.has_moved = True
-            has_read, lane.has_read = lane.has_read, False
+            has_read, pipeline.has_read = pipeline.has_read, False
             # When the journal has ended nothing stirs any more, but its end is still to be delivered.
             return has_read or (accepted and self.ended)
 
@@ -171,8 +171,8 @@ class TrackedJournal:
         if ended and not self._awaits_exit(now):
             with suppress(OSError):  # a full disk: then it was killed, for all that is known
                 note_oom_kill(self.folder)
-            for lane in self.lanes.values():
-                lane.awaited = True
+            for pipeline in self.pipelines.values():
+                pipeline.awaited = True
             self.ended = True
 
     def _awaits_exit(self, now: float) -> bool:
@@ -182,7 +182,7 @@ class TrackedJournal:
         if self._gone is None:
             self._gone = now
         # Of a journal that was closed nothing has to be known: it is complete without it.
-        return now - self._gone < _EXIT_SECONDS and not all(lane.ended_well for lane in self.lanes.values())
+        return now - self._gone < _EXIT_SECONDS and not all(pipeline.ended_well for pipeline in self.pipelines.values())
 
     def settle(self) -> None:
         """Look whether the process lives; of one that is gone, wait for its parent's word if one is to be expected."""
@@ -192,12 +192,12 @@ class TrackedJournal:
             self.watch()
 
     def stirs(self) -> bool:
-        """Say whether something was written, or the process has ended, since the lanes last looked."""
+        """Say whether something was written, or the process has ended, since the pipelines last looked."""
         self.watch()
         if self.ended and not self._told:
             self._told = True
             return True
-        return any(lane.stirs() for lane in self.lanes.values())
+        return any(pipeline.stirs() for pipeline in self.pipelines.values())
 
     def beat(self) -> None:
         """Give a sign of life, and look whether the journal is still this shipper's to deliver."""
@@ -227,11 +227,11 @@ class TrackedJournal:
             self._synced = numbers[-1]
 
     def clean(self) -> None:
-        """Delete the segments that every lane has delivered, unless the run asked to keep them."""
-        places = [self._place(lane) for lane in self.lanes.values()]
+        """Delete the segments that every pipeline has delivered, unless the run asked to keep them."""
+        places = [self._place(pipeline) for pipeline in self.pipelines.values()]
         delivered = min(segment for segment, _ in places), all(complete for _, complete in places)
         if not self._keep and delivered != self._cleaned:
-            for signal in self.lanes:  # an older cursor, after a power failure, would count what is deleted as lost
+            for signal in self.pipelines:  # an older cursor, after a power failure, would count what is deleted as lost
                 sync_file(cursor_path(self.folder, signal))
             sync_folder(self.folder)  # each write gives the cursor's name to another file
             if delivered[1]:
@@ -247,19 +247,19 @@ class TrackedJournal:
             self._cleaned = delivered
         self._save_again()
 
-    def _place(self, lane: Lane) -> tuple[int, bool]:
-        """Return how far a lane's segments may be deleted: as far as its cursor on the disk has come.
+    def _place(self, pipeline: SignalPipeline) -> tuple[int, bool]:
+        """Return how far a pipeline's segments may be deleted: as far as its cursor on the disk has come.
 
         Where the disk has no room for a cursor, the segments that are delivered go first, and make it.
         """
-        return lane.file.kept if self.saved else (lane.cursor.segment, lane.cursor.complete)
+        return pipeline.file.kept if self.saved else (pipeline.cursor.segment, pipeline.cursor.complete)
 
     def _save_again(self) -> bool:
         """Write the cursors that could not be written before; return whether none is left."""
-        for signal, lane in self.lanes.items():
-            if not lane.file.saved and self._hands[signal].acquire(blocking=False):
+        for signal, pipeline in self.pipelines.items():
+            if not pipeline.file.saved and self._hands[signal].acquire(blocking=False):
                 try:
-                    lane.file.save_again()
+                    pipeline.file.save_again()
                 finally:
                     self._hands[signal].release()
         return self.saved
@@ -268,21 +268,21 @@ class TrackedJournal:
         """Delete a journal whose process is gone, all that is left of it counted as evicted, and let go of it.
 
         Returns:
-            False if one of its lanes is just being delivered: nothing was done.
+            False if one of its pipelines is just being delivered: nothing was done.
         """
         with self._all_hands() as free:
             if not free:
                 return False
             sequences, ended = last_sequences(self.folder)
-            for signal, lane in self.lanes.items():
-                lane.give_up(sequences[signal], killed=not ended)
+            for signal, pipeline in self.pipelines.items():
+                pipeline.give_up(sequences[signal], killed=not ended)
             for number in segment_numbers(self.folder):
                 segment_path(self.folder, number).unlink(missing_ok=True)
             self._let_go()
         return True
 
     def close(self) -> bool:
-        """Let go of the journal; return False if one of its lanes is just being delivered."""
+        """Let go of the journal; return False if one of its pipelines is just being delivered."""
         with self._all_hands() as free:
             if free:
                 self._let_go()
@@ -291,15 +291,15 @@ class TrackedJournal:
     def _let_go(self) -> None:
         if not self._closed:
             self._closed = True
-            for lane in self.lanes.values():
-                lane.file.save_again()
-                lane.close()
+            for pipeline in self.pipelines.values():
+                pipeline.file.save_again()
+                pipeline.close()
             self._sign.withdraw()
             self._lock.release()
 
     @contextmanager
     def _all_hands(self) -> Iterator[bool]:
-        """Keep all lanes from being worked on, if nobody works on one now; say whether that is so."""
+        """Keep all pipelines from being worked on, if nobody works on one now; say whether that is so."""
         taken = [hand for hand in self._hands.values() if hand.acquire(blocking=False)]
         try:
             yield len(taken) == len(self._hands)

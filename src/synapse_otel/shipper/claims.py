@@ -16,9 +16,9 @@ from synapse_otel.journal.files.lock_holder import Role
 from synapse_otel.journal.folder import RUN_FILE, is_gone, read_run, segment_numbers
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.claimed_journal import TrackedJournal, has_come_back
+from synapse_otel.shipper.claimed_journal import ClaimedJournal, has_come_back
 from synapse_otel.shipper.configuration import lock_path
-from synapse_otel.shipper.throttle import AT_ONCE, Pace
+from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 
 DEAD_IN_HAND: Final = 16
 """Journals of processes that have ended, in hand at a time: each takes files and memory, and thousands may wait."""
@@ -35,7 +35,7 @@ _MTIME_TICK_NS: Final = 1_000_000_000
 Report = Callable[[Path | None, Exception], None]
 
 
-class Journals:
+class Claims:
     """The journals of one destination, and which of them are in hand."""
 
     def __init__(
@@ -45,9 +45,9 @@ class Journals:
         *,
         interval_seconds: float,
         report: Report,
-        pace: Pace = AT_ONCE,
+        throttle: Throttle = AT_ONCE,
         role: Role = Role.THREAD,
-        taken: Callable[[TrackedJournal], None] | None = None,
+        taken: Callable[[ClaimedJournal], None] | None = None,
     ) -> None:
         """Begin with none in hand.
 
@@ -56,7 +56,7 @@ class Journals:
             key: what names the destination in the journals.
             interval_seconds: between two exports of the progress.
             report: takes what has failed, and for which journal.
-            pace: how the process is shared with a job.
+            throttle: how the process is shared with a job.
             role: where the shipper runs.
             taken: hears of each journal that is taken in hand.
         """
@@ -67,11 +67,11 @@ class Journals:
         self.key = key
         self._interval = interval_seconds
         self._report = report
-        self._pace = pace
+        self._pace = throttle
         self._role = role
         self._nudged = self._nudges()
         self._lock = Lock()
-        self._in_hand: dict[Path, TrackedJournal] = {}
+        self._in_hand: dict[Path, ClaimedJournal] = {}
         self._completed = -inf
         """Monotonic time at which one was let go of because it was delivered."""
         self._others: set[Path] = set()
@@ -84,7 +84,7 @@ class Journals:
         """By root, when it had changed last when it was listed."""
 
     @property
-    def in_hand(self) -> list[TrackedJournal]:
+    def in_hand(self) -> list[ClaimedJournal]:
         """The journals in hand."""
         with self._lock:
             return list(self._in_hand.values())
@@ -129,8 +129,8 @@ class Journals:
         self._next_in_turn(now)
         return len(self._in_hand) > before
 
-    def let_go(self, journal: TrackedJournal) -> bool:
-        """Let go of a journal; return False if one of its lanes is just being delivered."""
+    def let_go(self, journal: ClaimedJournal) -> bool:
+        """Let go of a journal; return False if one of its pipelines is just being delivered."""
         if not journal.close():
             return False
         with self._lock:
@@ -207,7 +207,7 @@ class Journals:
     def _take(self, folder: Path) -> None:
         self.complete.discard(folder)
         try:
-            journal = TrackedJournal.take(folder, interval_seconds=self._interval, role=self._role)
+            journal = ClaimedJournal.take(folder, interval_seconds=self._interval, role=self._role)
         except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
             self._report(folder, error)
             self._again[folder] = time.monotonic() + _LATER_SECONDS
@@ -219,8 +219,8 @@ class Journals:
             journal.close()
             self._others.add(folder)
             return
-        for lane in journal.lanes.values():
-            lane.pace = self._pace
+        for pipeline in journal.pipelines.values():
+            pipeline.throttle = self._pace
         if self._taken is not None:
             self._taken(journal)
         with self._lock:

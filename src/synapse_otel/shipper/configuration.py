@@ -32,7 +32,7 @@ class Limits(NamedTuple):
     """What the segments of all journals may take on the disk together."""
 
 
-class Orders(msgspec.Struct, frozen=True):
+class ShipperConfiguration(msgspec.Struct, frozen=True):
     """What the process is started with, handed over in its environment, which only its user can read."""
 
     roots: list[str]
@@ -57,7 +57,7 @@ class Orders(msgspec.Struct, frozen=True):
         return json.dumps(msgspec.to_builtins(self))
 
     @classmethod
-    def from_text(cls, text: str) -> Orders:
+    def from_text(cls, text: str) -> ShipperConfiguration:
         """Return the orders that `to_text` wrote; anything else raises `ValueError`."""
         return msgspec.convert(json.loads(text), type=cls)
 

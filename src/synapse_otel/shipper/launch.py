@@ -12,7 +12,7 @@ from typing import Final
 
 from synapse_otel._guard import let_through
 from synapse_otel.journal.files.locks import is_locked
-from synapse_otel.shipper.configuration import ORDERS_VARIABLE, Orders, lock_path, log_path
+from synapse_otel.shipper.configuration import ORDERS_VARIABLE, ShipperConfiguration, lock_path, log_path
 from synapse_otel.shipper.interpreter import interpreter
 
 _SHELL = "/bin/sh"
@@ -66,7 +66,7 @@ _NOT_FOR_IT = frozenset({"PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHON
 where the job has found them."""
 
 
-def ensure_shipper(orders: Orders) -> bool:
+def ensure_shipper(configuration: ShipperConfiguration) -> bool:
     """Start the destination's shipper unless one is running; return whether one was started.
 
     The shipper is no child of this process: a shell starts it, so that nobody here has to reap it.
@@ -74,18 +74,18 @@ def ensure_shipper(orders: Orders) -> bool:
     Raises:
         OSError: no process could be started, or there is no interpreter to start it with.
     """
-    root = Path(orders.roots[0])
-    if is_shipping(root, orders.key):
+    root = Path(configuration.roots[0])
+    if is_shipping(root, configuration.key):
         return False
     python = interpreter()
     if python is None:
         raise OSError(errno.ENOEXEC, "it is not known to be a Python", sys.executable)
-    program = _PROGRAM if orders.destination.needs_openssl else _NO_OPENSSL + _PROGRAM
+    program = _PROGRAM if configuration.destination.needs_openssl else _NO_OPENSSL + _PROGRAM
     command = [python, "-P", "-c", program, _PACKAGES, *_search_path()]
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
     for name, value in _MEMORY.items():
         environment.setdefault(name, value)
-    environment[ORDERS_VARIABLE] = orders.to_text()
+    environment[ORDERS_VARIABLE] = configuration.to_text()
     detached = os.path.exists(_SHELL)
     try:
         process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own program

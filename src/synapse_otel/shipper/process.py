@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from synapse_otel.journal.files.descriptors import open_file, take_standard
-from synapse_otel.journal.files.lock_holder import Role, Sign
+from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import make_root
-from synapse_otel.shipper.configuration import ORDERS_VARIABLE, Orders, lock_path, log_path
+from synapse_otel.shipper.configuration import ORDERS_VARIABLE, ShipperConfiguration, lock_path, log_path
 from synapse_otel.shipper.pipelines.signal_sender import Say
 from synapse_otel.shipper.service import Shipper
-from synapse_otel.shipper.throttle import AT_ONCE, SPARING
+from synapse_otel.shipper.throttle import AT_ONCE, LOW_MEMORY
 
 _LOG_LIMIT: Final = 1 << 20
 CANNOT_RUN: Final = os.EX_SOFTWARE
@@ -36,17 +36,17 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     allow_files()
     collect_seldom()
-    orders = Orders.from_text(os.environ.pop(ORDERS_VARIABLE))
-    root = Path(orders.roots[0])
+    configuration = ShipperConfiguration.from_text(os.environ.pop(ORDERS_VARIABLE))
+    root = Path(configuration.roots[0])
     make_root(root)
-    lock = FileLock(lock_path(root, orders.key))
-    say = _Log(log_path(root, orders.key))
+    lock = FileLock(lock_path(root, configuration.key))
+    say = _Log(log_path(root, configuration.key))
     while not stop.wanted and acquire(lock):
-        sign = Sign(lock_path(root, orders.key), Role.PROCESS, orders.key)
+        sign = SignOfLife(lock_path(root, configuration.key), Role.PROCESS, configuration.key)
         try:
-            shipper = make_shipper(orders, say, Role.PROCESS, sign)
+            shipper = make_shipper(configuration, say, Role.PROCESS, sign)
             stop.hear(shipper)
-            shipper.run(idle_seconds=orders.idle_seconds, failing_seconds=orders.failing_seconds)
+            shipper.run(idle_seconds=configuration.idle_seconds, failing_seconds=configuration.failing_seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, it stands in the log, and another one is started
             say(traceback.format_exc())
             sys.exit(CANNOT_RUN if isinstance(error, ImportError | SyntaxError) else 1)
@@ -58,25 +58,27 @@ def main() -> None:
             break
 
 
-def make_shipper(orders: Orders, say: Say, role: Role = Role.THREAD, sign: Sign | None = None) -> Shipper:
+def make_shipper(
+    configuration: ShipperConfiguration, say: Say, role: Role = Role.THREAD, sign: SignOfLife | None = None
+) -> Shipper:
     """Return a shipper that does as it is ordered.
 
     Args:
-        orders: what it is told.
+        configuration: what it is told.
         say: what takes its lines.
         role: where it runs.
         sign: what it gives its signs of life by.
     """
     take_standard()  # or a socket gets the number of a stream that is closed
     return Shipper(
-        [Path(found) for found in orders.roots],
-        orders.destination,
-        orders.key,
-        interval_seconds=orders.interval_seconds,
+        [Path(found) for found in configuration.roots],
+        configuration.destination,
+        configuration.key,
+        interval_seconds=configuration.interval_seconds,
         say=say,
-        limits=orders.limits,
-        pace=SPARING if orders.destination.speaks_grpc else AT_ONCE,
-        usage_seconds=orders.usage_seconds,
+        limits=configuration.limits,
+        throttle=LOW_MEMORY if configuration.destination.speaks_grpc else AT_ONCE,
+        usage_seconds=configuration.usage_seconds,
         role=role,
         sign=sign,
     )

@@ -18,7 +18,7 @@ from synapse_otel.journal.files.locks import holder
 from synapse_otel.journal.folder import ALIVE_LOCK
 
 
-class Deaths:
+class ProcessWatch:
     """Waits, and wakes early when a process has ended or `wake` is called."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Deaths:
             os.close(descriptor)
 
 
-def can_hear() -> bool:
+def can_watch() -> bool:
     """Say whether the system tells of the end of a process that is not a child."""
     return sys.platform == "linux" and struct.calcsize("P") == _POINTER_BYTES and hasattr(os, "pidfd_open")
 

@@ -31,7 +31,7 @@ from synapse_otel.journal.folder import (
 )
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.claimed_journal import DOUBT_SECONDS, TrackedJournal
+from synapse_otel.shipper.claimed_journal import DOUBT_SECONDS, ClaimedJournal
 from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.pipelines.signal_sender import Say
 
@@ -56,7 +56,7 @@ class Retention:
         self._say = say
         self._delivered: dict[Path, _Known] = {}
 
-    def look_after(self, in_hand: Mapping[Path, TrackedJournal]) -> list[Path]:
+    def look_after(self, in_hand: Mapping[Path, ClaimedJournal]) -> list[Path]:
         """Delete what is not to be kept; return the folders of the runs that are gone.
 
         Args:
@@ -93,7 +93,7 @@ class Retention:
             if number >= self._limits.kept_runs or self._delivered[folder].since < before:
                 yield folder
 
-    def _keep_within_budget(self, waiting: Mapping[Path, Run], in_hand: Mapping[Path, TrackedJournal]) -> None:
+    def _keep_within_budget(self, waiting: Mapping[Path, Run], in_hand: Mapping[Path, ClaimedJournal]) -> None:
         """Delete the oldest segments while all take too much: first of runs that are delivered and kept."""
         kept = [folder for folder, known in self._delivered.items() if known.run.keep]
         sizes = {folder: _size(folder) for folder in (*sorted(kept, key=_age), *sorted(waiting, key=_age))}
@@ -109,11 +109,11 @@ class Retention:
                 self._say(f"{folder.name}: deleted {before - excess:,} bytes, as all journals together take too much")
 
     @staticmethod
-    def _abandon(folder: Path, journal: TrackedJournal | None) -> int:
+    def _abandon(folder: Path, journal: ClaimedJournal | None) -> int:
         """Delete the rest of a journal whose process is gone; return the bytes that this frees."""
         if _may_live(folder):
             return 0
-        journal = journal or TrackedJournal.take(folder, interval_seconds=1)
+        journal = journal or ClaimedJournal.take(folder, interval_seconds=1)
         size = folder_size(folder)
         if journal is None or not journal.abandon():
             return 0

@@ -73,7 +73,7 @@ class QueueAge:
 
 
 class OwnAccount:
-    """The account of a journal, as its metrics lane tells it."""
+    """The account of a journal, as its metrics pipeline tells it."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.exporter = EXPORTERS["http/protobuf"]

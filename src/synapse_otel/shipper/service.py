@@ -8,17 +8,17 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
-from synapse_otel.journal.files.lock_holder import Role, Sign
+from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.folder import is_gone
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings.destination import Destination
-from synapse_otel.shipper.claimed_journal import TrackedJournal
-from synapse_otel.shipper.claims import Journals
+from synapse_otel.shipper.claimed_journal import ClaimedJournal
+from synapse_otel.shipper.claims import Claims
 from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.pipelines.signal_sender import Say, SignalSender
-from synapse_otel.shipper.process_watch import Deaths, can_hear
+from synapse_otel.shipper.process_watch import ProcessWatch, can_watch
 from synapse_otel.shipper.retention import Retention
-from synapse_otel.shipper.throttle import AT_ONCE, Pace
+from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 from synapse_otel.shipper.usage.sampler import Sampler
 
 POLL_SECONDS: Final = 0.05
@@ -59,10 +59,10 @@ class Shipper:
         interval_seconds: float,
         say: Say,
         limits: Limits = Limits(),  # noqa: B008 - immutable
-        pace: Pace = AT_ONCE,
+        throttle: Throttle = AT_ONCE,
         usage_seconds: float = 0,
         role: Role = Role.THREAD,
-        sign: Sign | None = None,
+        sign: SignOfLife | None = None,
     ) -> None:
         """Begin.
 
@@ -73,30 +73,36 @@ class Shipper:
             interval_seconds: between two exports of the progress.
             say: takes a line.
             limits: how much is kept.
-            pace: how it shares its process with a job.
+            throttle: how it shares its process with a job.
             usage_seconds: between two samples of what jobs use; 0: none are taken.
             role: where it runs.
             sign: what it gives its signs of life by, besides those at its journals.
         """
         self._sampler = Sampler(usage_seconds, say) if usage_seconds else None
-        self._deaths: Deaths | None = None
+        self._deaths: ProcessWatch | None = None
         self._interval = interval_seconds
         self._role = role
         self._sign = sign
         self._say = say
-        self.pace = pace
+        self.throttle = throttle
         taken = self._sampler.attach if self._sampler is not None else None
-        self._journals = Journals(
-            roots, key, interval_seconds=interval_seconds, report=self._report, pace=pace, role=role, taken=taken
+        self._journals = Claims(
+            roots,
+            key,
+            interval_seconds=interval_seconds,
+            report=self._report,
+            throttle=throttle,
+            role=role,
+            taken=taken,
         )
         self._retention = Retention(self._journals.roots, key, limits, say)
         self._failures: dict[tuple[Path, Signal], tuple[int, float]] = {}
-        """Errors in a row of a journal's lane, and the time before which it is left alone."""
+        """Errors in a row of a journal's pipeline, and the time before which it is left alone."""
         self._steps: dict[Signal, float] = {}
         """Since when, in monotonic seconds, a signal's thread has been working on one journal."""
         self._stop = Event()
         self._wakes = {signal: Event() for signal in Signal}
-        self._senders = {signal: SignalSender(destination, signal, say, pace=pace) for signal in Signal}
+        self._senders = {signal: SignalSender(destination, signal, say, throttle=throttle) for signal in Signal}
         self._threads: list[Thread] = []
         self._reported: set[str] = set()
         self._left_behind: set[Path] = set()
@@ -111,7 +117,7 @@ class Shipper:
             idle_seconds: For how long there must have been nothing at all to do; None: it never leaves.
             failing_seconds: For how long every attempt must have failed; None: it never gives up.
         """
-        self._deaths = Deaths() if can_hear() and not self.pace.in_job else None
+        self._deaths = ProcessWatch() if can_watch() and not self.throttle.in_job else None
         self.start()
         busy = hopeful = stirred = time.monotonic()
         scanned = synced = 0.0
@@ -119,14 +125,14 @@ class Shipper:
         while not self._stop.is_set():
             now = time.monotonic()
             if now - scanned >= SCAN_SECONDS or self._journals.advances:
-                with self.pace.turn():
+                with self.throttle.turn():
                     found = self._try(self._scan)
                 if found:
                     stirred = now
                 scanned = now
             in_hand = self._journals.in_hand
             self._sample(in_hand)
-            with self.pace.turn():
+            with self.throttle.turn():
                 stirs = any(journal.stirs() for journal in in_hand)
             if stirs:
                 self._wake_all()
@@ -192,7 +198,7 @@ class Shipper:
 
     def finds_work(self) -> bool:
         """Look, after it has stopped, whether a journal waits that nobody has in hand, and that it did not give up."""
-        fresh = Journals(self._journals.roots, self._journals.key, interval_seconds=self._interval, report=self._report)
+        fresh = Claims(self._journals.roots, self._journals.key, interval_seconds=self._interval, report=self._report)
         self._try(fresh.scan)
         found = fresh.known - self._left_behind
         fresh.release()
@@ -213,7 +219,7 @@ class Shipper:
         Raises:
             OSError: the journal cannot be read or written.
         """
-        journal = TrackedJournal.take(folder, interval_seconds=self._interval, role=self._role)
+        journal = ClaimedJournal.take(folder, interval_seconds=self._interval, role=self._role)
         if journal is None:
             return False
         try:
@@ -222,11 +228,11 @@ class Shipper:
             for signal, sender in sorted(self._senders.items(), key=lambda item: item[0] == Signal.METRICS):
                 sender.hurry()
                 sender.folder = folder
-                lane = journal.lanes[signal]
-                lane.hurry()
-                with self.pace.turn():
-                    while lane.step(sender, ended=journal.ended):
-                        lane.hurry()
+                pipeline = journal.pipelines[signal]
+                pipeline.hurry()
+                with self.throttle.turn():
+                    while pipeline.step(sender, ended=journal.ended):
+                        pipeline.hurry()
                         journal.beat()
                         if until is not None and time.monotonic() >= until:
                             break
@@ -236,7 +242,7 @@ class Shipper:
             journal.close()
         return True
 
-    def _sample(self, in_hand: list[TrackedJournal]) -> None:
+    def _sample(self, in_hand: list[ClaimedJournal]) -> None:
         if self._sampler is not None:
             self._sampler.look(in_hand)
 
@@ -249,7 +255,7 @@ class Shipper:
             self._wake_all()
         return new
 
-    def _maintain(self, in_hand: list[TrackedJournal]) -> None:
+    def _maintain(self, in_hand: list[ClaimedJournal]) -> None:
         if self._deaths is not None:
             self._deaths.follow(journal.folder for journal in in_hand if not journal.ended)
         if self._is_stuck():
@@ -261,7 +267,7 @@ class Shipper:
             try:
                 if not journal.leaves:
                     journal.sync()
-                    with self.pace.turn():
+                    with self.throttle.turn():
                         journal.clean()
             except OSError as error:
                 self._report(journal.folder, error)
@@ -296,7 +302,7 @@ class Shipper:
             wake.clear()
             if self._stop.is_set():  # looked at behind the clearing: `stop` sets both, this one first
                 return
-            with self.pace.turn():
+            with self.throttle.turn():
                 has_read = self._deliver(signal)
             if has_read:
                 worked = time.monotonic()
@@ -308,9 +314,9 @@ class Shipper:
     def _pause(self, signal: Signal) -> float:
         """Return for how many seconds a signal needs no look unless something stirs."""
         in_hand = self._journals.in_hand
-        if any(journal.lanes[signal].waits for journal in in_hand) or self._failures:
+        if any(journal.pipelines[signal].waits for journal in in_hand) or self._failures:
             return min(LONGEST_POLL_SECONDS, self._interval / 4)
-        due = min((journal.lanes[signal].due_in_seconds() for journal in in_hand), default=_ASLEEP_SECONDS)
+        due = min((journal.pipelines[signal].due_in_seconds() for journal in in_hand), default=_ASLEEP_SECONDS)
         return min(max(due, POLL_SECONDS), _ASLEEP_SECONDS)
 
     def _wake_all(self) -> None:
@@ -318,20 +324,20 @@ class Shipper:
             wake.set()
 
     def _deliver(self, signal: Signal) -> bool:
-        """Give every journal's lane a turn; return whether anything was read."""
+        """Give every journal's pipeline a turn; return whether anything was read."""
         sender = self._senders[signal]
         in_hand = self._journals.in_hand
-        held = sum(journal.lanes[signal].held_bytes for journal in in_hand)
+        held = sum(journal.pipelines[signal].held_bytes for journal in in_hand)
         has_read = False
         for journal in in_hand:
-            lane = journal.lanes[signal]
-            if not lane.held_bytes and held > (HELD_BYTES_AWAITED if lane.awaited else HELD_BYTES):
+            pipeline = journal.pipelines[signal]
+            if not pipeline.held_bytes and held > (HELD_BYTES_AWAITED if pipeline.awaited else HELD_BYTES):
                 continue
             failed, not_before = self._failures.get((journal.folder, signal), (0, 0.0))
             if time.monotonic() < not_before or self._stop.is_set():
                 continue
             sender.folder = journal.folder
-            held -= lane.held_bytes
+            held -= pipeline.held_bytes
             self._steps[signal] = time.monotonic()
             try:
                 has_read |= self._step(journal, signal)
@@ -343,16 +349,16 @@ class Shipper:
                 self._failures.pop((journal.folder, signal), None)
             finally:
                 self._steps.pop(signal, None)
-            held += lane.held_bytes
+            held += pipeline.held_bytes
         return has_read
 
-    def _step(self, journal: TrackedJournal, signal: Signal) -> bool:
-        """Give a journal's lane its turn, or as many as the pace allows while there is more; whether it has read."""
+    def _step(self, journal: ClaimedJournal, signal: Signal) -> bool:
+        """Give a journal's pipeline its turn, or as many as the throttle allows; whether it has read."""
         has_read = False
-        most = self.pace.batches_of_ended if journal.ended else self.pace.batches
+        most = self.throttle.batches_of_ended if journal.ended else self.throttle.batches
         for _ in range(most):
             has_read |= (found := journal.step(signal, self._senders[signal]))
-            if not (found and most > 1 and journal.lanes[signal].stirs()):
+            if not (found and most > 1 and journal.pipelines[signal].stirs()):
                 break
         return has_read
 

@@ -19,7 +19,7 @@ BATCH_BYTES: Final = 1 << 20
 READ_BYTES: Final = 1 << 18
 
 
-class Pace:
+class Throttle:
     """Of a process of its own, which shares the interpreter with nobody: as fast as it can."""
 
     batch_bytes = BATCH_BYTES
@@ -27,7 +27,7 @@ class Pace:
     read_bytes = READ_BYTES
     """What is read of a journal at a time."""
     batches = 1
-    """Requests in a row that a journal's lane may send..."""
+    """Requests in a row that a journal's pipeline may send..."""
     batches_of_ended = 16
     """... of a process that has ended: what it left is not to wait for the next look each time."""
     in_job = False
@@ -47,20 +47,20 @@ class Pace:
         yield
 
 
-AT_ONCE: Final = Pace()
+AT_ONCE: Final = Throttle()
 
 
-class Sparing(Pace):
+class LowMemoryThrottle(Throttle):
     """Of a process of its own that has gRPC in its memory: what it holds at a time is less."""
 
     batch_bytes = 1 << 19
     read_bytes = 1 << 16
 
 
-SPARING: Final = Sparing()
+LOW_MEMORY: Final = LowMemoryThrottle()
 
 
-class Courtesy(Pace):
+class InJobThrottle(Throttle):
     """Of a thread in the job's process."""
 
     batch_bytes = 1 << 19

@@ -13,7 +13,7 @@ from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.python_logging.capture import Capture, is_captured
 from synapse_otel.runtime import job as lifecycle
-from synapse_otel.runtime.process import Pipeline
+from synapse_otel.runtime.process import ProcessRuntime
 from synapse_otel.sdk.install import Installed
 from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.settings import Settings, load_settings
@@ -37,7 +37,7 @@ class _Session:
 class Running:
     """The way that everything in the process takes for a while."""
 
-    def __init__(self, settings: Settings, pipeline: Pipeline, recorder: Recorder) -> None:
+    def __init__(self, settings: Settings, pipeline: ProcessRuntime, recorder: Recorder) -> None:
         self.settings = settings
         self.recorder = recorder
         self._pipeline = pipeline
@@ -64,7 +64,7 @@ def recording_into(folder: Path) -> Iterator[Running]:
         msg = "OTEL_SDK_DISABLED is set: nothing can be recorded; unset it for tests that look at what was"
         raise RuntimeError(msg)
     state = lifecycle._state  # noqa: SLF001 - `job()` called inside of the test records here too
-    known: Pipeline | None = state.get("pipeline")
+    known: ProcessRuntime | None = state.get("pipeline")
     pipeline, installed = _set_up(settings, known)
     recorder = installed.recorder
     before = recorder.divert([folder], _fail, _leave)
@@ -78,10 +78,10 @@ def recording_into(folder: Path) -> Iterator[Running]:
             del state["pipeline"]
 
 
-def _set_up(settings: Settings, known: Pipeline | None) -> tuple[Pipeline, Installed]:
+def _set_up(settings: Settings, known: ProcessRuntime | None) -> tuple[ProcessRuntime, Installed]:
     """Return a pipeline for one job, on the providers that are ours; set them if there are none."""
     unset = unset_providers()
-    pipeline = Pipeline(settings, id_generator=_Session.ids)
+    pipeline = ProcessRuntime(settings, id_generator=_Session.ids)
     installed = _Session.installed or (known.installed if known is not None else None)
     if installed is None:
         installed = _Session.installed = pipeline.installed

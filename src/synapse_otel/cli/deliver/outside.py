@@ -19,7 +19,7 @@ from synapse_otel.runs import emitted_records
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings import Settings
 from synapse_otel.settings.destination import Destination
-from synapse_otel.shipper.configuration import Orders
+from synapse_otel.shipper.configuration import ShipperConfiguration
 
 _LOOK_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.02
@@ -107,7 +107,7 @@ class Delivery:
         from synapse_otel.runtime.shipping import ensure_shipping
 
         try:
-            ensure_shipping(self._orders)
+            ensure_shipping(self._configuration)
         except Exception as error:  # noqa: BLE001 - however it fails, the command's end is told, and its records wait
             text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
             self._say(f"{text}; {explained_by(Check.RUNS)}")
@@ -115,15 +115,15 @@ class Delivery:
     def _deliver(self) -> None:
         from synapse_otel.shipper.service import Shipper
 
-        orders = self._orders
-        roots = [Path(root) for root in orders.roots]
+        configuration = self._configuration
+        roots = [Path(root) for root in configuration.roots]
         shipper = Shipper(
             roots,
             self._destination,
-            orders.key,
-            interval_seconds=orders.interval_seconds,
+            configuration.key,
+            interval_seconds=configuration.interval_seconds,
             say=self._say,
-            usage_seconds=orders.usage_seconds,
+            usage_seconds=configuration.usage_seconds,
         )
         running = Thread(target=shipper.run, kwargs={"idle_seconds": None}, name="shipper", daemon=True)
         running.start()
@@ -137,11 +137,11 @@ class Delivery:
             self._tell(line)
 
     @cached_property
-    def _orders(self) -> Orders:
-        from synapse_otel.runtime.shipping import make_orders
+    def _configuration(self) -> ShipperConfiguration:
+        from synapse_otel.runtime.shipping import shipper_configuration
 
         key = self._destination.key(read_salt(self._settings.journal_dir))
-        return make_orders(self._settings, self._destination, key)
+        return shipper_configuration(self._settings, self._destination, key)
 
 
 def _cursors(folders: list[Path]) -> dict[tuple[Path, Signal], Cursor]:

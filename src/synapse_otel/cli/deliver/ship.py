@@ -12,10 +12,10 @@ from synapse_otel.cli.deliver.readiness import Readiness
 from synapse_otel.cli.deliver.shipped import Shipped
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.journal.destination_key import read_salt
-from synapse_otel.journal.files.lock_holder import Role, Sign
+from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import make_root
-from synapse_otel.runtime.shipping import make_orders
+from synapse_otel.runtime.shipping import shipper_configuration
 from synapse_otel.settings import load_destination, load_settings
 from synapse_otel.settings.destination import shown_url
 from synapse_otel.shipper.configuration import lock_path
@@ -40,10 +40,10 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
     settings = load_settings()
     destination = load_destination(settings)
     make_root(settings.journal_dir)
-    orders = make_orders(settings, destination, destination.key(read_salt(settings.journal_dir)))
+    configuration = shipper_configuration(settings, destination, destination.key(read_salt(settings.journal_dir)))
     place = shown_url(destination.logs.url).removesuffix("/v1/logs")
-    lock = FileLock(lock_path(settings.journal_dir, orders.key))
-    if any(is_shipping(Path(root), orders.key) for root in orders.roots) or not acquire(lock):
+    lock = FileLock(lock_path(settings.journal_dir, configuration.key))
+    if any(is_shipping(Path(root), configuration.key) for root in configuration.roots) or not acquire(lock):
         tell(f"another shipper delivers to {place} from {settings.journal_dir} already")
         return SHIPPING_ALREADY
     stop = Stop()
@@ -52,11 +52,11 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
             signal.signal(number, stop)
     allow_files()
     collect_seldom()
-    sign = Sign(lock_path(settings.journal_dir, orders.key), Role.FOREGROUND, orders.key)
-    shipper = make_shipper(orders, tell, Role.FOREGROUND, sign)
+    sign = SignOfLife(lock_path(settings.journal_dir, configuration.key), Role.FOREGROUND, configuration.key)
+    shipper = make_shipper(configuration, tell, Role.FOREGROUND, sign)
     stop.hear(shipper)
     readiness = Readiness(ready_file)
-    shipped = Shipped([Path(root) for root in orders.roots], orders.key)
+    shipped = Shipped([Path(root) for root in configuration.roots], configuration.key)
     over = Event()
     teller = Thread(target=_tell_now_and_then, args=(shipped, over), name="account", daemon=True)
     try:

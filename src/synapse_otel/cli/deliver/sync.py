@@ -19,11 +19,11 @@ from synapse_otel.journal.files.lock_holder import Role
 from synapse_otel.journal.folder import read_run, redirect, run_folders
 from synapse_otel.journal.frames import FORMAT_VERSION
 from synapse_otel.runs import RunState, find_run, find_runs, is_one_job, run_state, same_run
-from synapse_otel.runtime.shipping import ensure_shipping, make_orders
+from synapse_otel.runtime.shipping import ensure_shipping, shipper_configuration
 from synapse_otel.settings import Settings, load_destination, load_settings
 from synapse_otel.settings.destination import Destination, shown_url
 from synapse_otel.shipper.claims import look_again
-from synapse_otel.shipper.configuration import Orders
+from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.service import Shipper
 
 _POLL_SECONDS: Final = 0.05
@@ -85,8 +85,8 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
     if not pending:
         say(f"nothing is pending for {place}" if named is None else f"{named[0].name}: nothing is pending")
         return 0
-    orders = make_orders(settings, destination, key)
-    return _Sync(settings, orders, place, timeout).deliver(pending)
+    configuration = shipper_configuration(settings, destination, key)
+    return _Sync(settings, configuration, place, timeout).deliver(pending)
 
 
 def _named(text: str, roots: list[Path]) -> list[Path]:
@@ -100,9 +100,11 @@ def _named(text: str, roots: list[Path]) -> list[Path]:
 class _Sync:
     """One call of the command: its passes over the journals."""
 
-    def __init__(self, settings: Settings, orders: Orders, place: str, timeout: float | None) -> None:
+    def __init__(
+        self, settings: Settings, configuration: ShipperConfiguration, place: str, timeout: float | None
+    ) -> None:
         self._settings = settings
-        self._orders = orders
+        self._configuration = configuration
         self._place = place
         self._deadline = time.monotonic() + timeout if timeout is not None else None
         self._said: list[str] = []
@@ -114,12 +116,12 @@ class _Sync:
         """Deliver journals, and return the exit code."""
         for folder in folders:
             self._redirect(folder)
-        orders = self._orders
+        configuration = self._configuration
         shipper = Shipper(
             [],
-            orders.destination,
-            orders.key,
-            interval_seconds=orders.interval_seconds,
+            configuration.destination,
+            configuration.key,
+            interval_seconds=configuration.interval_seconds,
             say=self._said.append,
             role=Role.ONCE,
         )
@@ -157,11 +159,11 @@ class _Sync:
         run = read_run(folder)
         if run is not None and run.version <= FORMAT_VERSION:
             with suppress(OSError):  # the pass over it says what is wrong
-                if redirect(folder, self._orders.key):
+                if redirect(folder, self._configuration.key):
                     self._taken.add(folder)
 
     def _one(self, shipper: Shipper, folder: Path) -> _Pass:
-        waiting = Waiting(folder, self._orders.key, self._deadline)
+        waiting = Waiting(folder, self._configuration.key, self._deadline)
         try:
             while not shipper.deliver_once(folder, until=self._deadline):
                 if (over := waiting.look()) is not None:
@@ -172,7 +174,7 @@ class _Sync:
         notes = []
         if folder in self._taken:
             notes.append(f"taken over from {waiting.holder or 'another destination'}")
-        elif not _is_for(folder, self._orders.key):
+        elif not _is_for(folder, self._configuration.key):
             notes.append("recorded for another destination, and cannot be taken over from it")
         if run_state(folder) is RunState.LIVE:
             notes.append(f"still running{self._further(folder)}")
@@ -190,10 +192,10 @@ class _Sync:
         """Have a shipper of this destination go on with what was taken over: it knows those runs as another's."""
         if not self._taken:
             return
-        look_again(map(Path, self._orders.roots), self._orders.key)
+        look_again(map(Path, self._configuration.roots), self._configuration.key)
         if self._settings.shipper == "process" and any(run_state(folder) is RunState.LIVE for folder in self._taken):
             try:
-                ensure_shipping(self._orders)
+                ensure_shipping(self._configuration)
             except OSError as error:
                 tell(f"no shipper could be started ({error}); `synapse-otel sync` again delivers what still comes")
 

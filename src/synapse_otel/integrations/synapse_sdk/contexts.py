@@ -10,7 +10,7 @@ from typing import Any, Final
 from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.loggers import instrument_logger_class
 from synapse_otel.integrations.synapse_sdk.patches import Patches
-from synapse_otel.mapping.current import scope_or_none
+from synapse_otel.mapping.current import current_or_none
 
 _JOB: Final = "_synapse_otel_job"
 """What a pickled context has besides its fields: the job, pickled for itself, so that it may stay unread."""
@@ -59,7 +59,7 @@ def _know(context: Any, patches: Patches) -> None:
 def _state_of(context: Any) -> dict[str, Any]:
     state = dict(vars(context))
     try:
-        scope = scope_or_none()
+        scope = current_or_none()
         if scope is not None and not scope.job.is_detached:
             state[_JOB] = pickle.dumps(scope)
     except Exception as error:  # noqa: BLE001 - as above: it goes without its job

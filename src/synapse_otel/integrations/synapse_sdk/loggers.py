@@ -18,8 +18,8 @@ from synapse_otel.integrations.synapse_sdk.containing import contained, report
 from synapse_otel.integrations.synapse_sdk.loss import record_loss
 from synapse_otel.integrations.synapse_sdk.patches import Make, Patches
 from synapse_otel.integrations.synapse_sdk.workflow import ADVANCE
-from synapse_otel.mapping.current import current_scope
-from synapse_otel.mapping.job import CURRENT, Scope
+from synapse_otel.mapping.current import current_span
+from synapse_otel.mapping.job import CURRENT, WorkSpan
 from synapse_otel.mapping.python_logging.handler import LEFT_OUT
 from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.loggers.record import EVENT_RECORDERS, EventRecorder
@@ -77,7 +77,7 @@ def _progressing(original: Any) -> Any:
         original(self, current, total, step)
         if not _within():
             try:
-                scope = CURRENT.get() or current_scope()
+                scope = CURRENT.get() or current_span()
                 category = step if step is not None else self._current_step
                 scope.progress(current, total, category if type(category) is str and category else _text(category))
                 if scope in ADVANCE and (category is None or category == scope.name):
@@ -94,7 +94,7 @@ def _measuring(original: Any) -> Any:
         original(self, value, step)
         if not _within():
             try:
-                scope = CURRENT.get() or current_scope()
+                scope = CURRENT.get() or current_span()
                 category = step if step is not None else self._current_step
                 scope.metrics(value, category if type(category) is str else str(category))
             except Exception as error:  # noqa: BLE001 - as above
@@ -115,7 +115,7 @@ def _logging(original: Any) -> Any:
         original(self, level, event, data, file, step)
         if not _within():
             try:
-                scope = CURRENT.get() or current_scope()
+                scope = CURRENT.get() or current_span()
                 category = step if step is not None else self._current_step
                 if category == scope.name:
                     category = None  # what it is anyway, and then the way is shorter
@@ -132,7 +132,7 @@ def _logging(original: Any) -> Any:
     return log
 
 
-def _metric(_scope: Scope, _level: Any, data: Any, _category: str | None) -> bool:
+def _metric(_scope: WorkSpan, _level: Any, data: Any, _category: str | None) -> bool:
     """Record what `RuntimeContext.log_metric` makes for a logger that has no method for it."""
     if set(data) != {"category", "key", "value", "metrics"} or not isinstance(data["metrics"], Mapping):
         return False
@@ -146,7 +146,7 @@ _SPECIAL: Final[dict[Any, EventRecorder]] = {**EVENT_RECORDERS, "metric": _metri
 @contained
 def _record_odd(level: Any, event: Any, data: Any, file: Any, category: Any) -> None:
     """Record what the SDK takes and our own API does not: a name that is no text, or empty."""
-    scope = CURRENT.get() or current_scope()
+    scope = CURRENT.get() or current_span()
     scope.event(_named(event), _as_data(data), file, _named(category) if category else None, level.value)
 
 
@@ -209,7 +209,7 @@ def _record_failed(_logger: Any, step: Any = None) -> None:
 def _record_log(  # noqa: PLR0917 - the signature of the SDK
     logger: Any, level: Any, event: Any, data: Any, file: Any = None, step: Any = None
 ) -> None:
-    scope = CURRENT.get() or current_scope()
+    scope = CURRENT.get() or current_span()
     category = step if step is not None else _step(logger)
     if file is None and event in _SPECIAL and _SPECIAL[event](scope, level.value, data, category or None):
         return
@@ -218,11 +218,11 @@ def _record_log(  # noqa: PLR0917 - the signature of the SDK
 
 def _record_progress(logger: Any, current: Any, total: Any, step: Any = None) -> None:
     category = step or _step(logger)
-    (CURRENT.get() or current_scope()).progress(current, total, str(category) if category else None)
+    (CURRENT.get() or current_span()).progress(current, total, str(category) if category else None)
 
 
 def _record_metrics(logger: Any, value: Any, step: Any = None) -> None:
-    (CURRENT.get() or current_scope()).metrics(value, str(step or _step(logger)))
+    (CURRENT.get() or current_span()).metrics(value, str(step or _step(logger)))
 
 
 def _step(logger: Any) -> Any:
@@ -250,7 +250,7 @@ def _record_trials(_logger: Any, data: Any = None, **trials: Any) -> None:
 
 def _record_message(_logger: Any, message: Any, level: Any = None, *, context: Any = None) -> None:
     meant = level if level is not None else context
-    (CURRENT.get() or current_scope()).message(message, "info" if meant is None else getattr(meant, "value", meant))
+    (CURRENT.get() or current_span()).message(message, "info" if meant is None else getattr(meant, "value", meant))
 
 
 _SIDE_DOORS: Final[dict[str, Callable[..., Any]]] = {

@@ -12,13 +12,13 @@ import wrapt
 from synapse_otel import semconv
 from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.patches import Patches
-from synapse_otel.mapping.current import current_scope
+from synapse_otel.mapping.current import current_span
 from synapse_otel.mapping.exceptions import result_of
-from synapse_otel.mapping.job import Scope
+from synapse_otel.mapping.job import WorkSpan
 from synapse_otel.plugins.steps.products import products_of
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
 
-ADVANCE: Final[dict[Scope, Callable[[float], None]]] = {}
+ADVANCE: Final[dict[WorkSpan, Callable[[float], None]]] = {}
 """By scope of a step that runs: is told which share of it is done, for the progress of the whole."""
 
 
@@ -49,8 +49,8 @@ class _Workflow:
 
     def __init__(self, orchestrator: Any, steps: Sequence[Any]) -> None:
         self._context = orchestrator._context  # noqa: SLF001 - the SDK keeps it there in all its versions
-        self.whole = current_scope()
-        self.failed: Scope | None = None
+        self.whole = current_span()
+        self.failed: WorkSpan | None = None
         shares = [float(step.progress_proportion) for step in steps]
         if not any(shares):
             shares = [float(step.progress_weight) for step in steps]
@@ -59,7 +59,7 @@ class _Workflow:
             [step.name for step in steps], shares, self._tell if is_outermost else lambda _percent: None
         )
 
-    def begin(self, step: _Step, *, skipped: bool = False) -> Scope:
+    def begin(self, step: _Step, *, skipped: bool = False) -> WorkSpan:
         """Begin a step."""
         order = step._self_order  # noqa: SLF001 - where wrapt keeps what is not the step's own
         scope = self.whole.begin_step(step.name, order=order + 1, weight=float(step.progress_weight), skipped=skipped)
@@ -67,7 +67,7 @@ class _Workflow:
             ADVANCE[scope] = lambda share: self._progress.done(order, share)
         return scope
 
-    def end(self, step: _Step, scope: Scope, word: str, error: BaseException | None, text: str | None) -> None:
+    def end(self, step: _Step, scope: WorkSpan, word: str, error: BaseException | None, text: str | None) -> None:
         """End a step; what its context holds is what it has produced so far."""
         ADVANCE.pop(scope, None)
         described = text if text is not None or error is None else str(error)
@@ -140,7 +140,7 @@ class _Step(wrapt.ObjectProxy):  # type: ignore[type-arg] # generic in its stubs
 
     # --- what fails here is held back: the step runs all the same
 
-    def _begin(self, *, skipped: bool = False) -> Scope | None:
+    def _begin(self, *, skipped: bool = False) -> WorkSpan | None:
         try:
             return self._self_workflow.begin(self, skipped=skipped)
         except Exception as error:  # noqa: BLE001 - nothing of ours ever raises into the SDK
@@ -148,7 +148,7 @@ class _Step(wrapt.ObjectProxy):  # type: ignore[type-arg] # generic in its stubs
             return None
 
     def _end(
-        self, scope: Scope | None, word: str, raised: BaseException | None = None, text: str | None = None
+        self, scope: WorkSpan | None, word: str, raised: BaseException | None = None, text: str | None = None
     ) -> None:
         try:
             if scope is not None:
@@ -156,7 +156,7 @@ class _Step(wrapt.ObjectProxy):  # type: ignore[type-arg] # generic in its stubs
         except Exception as error:  # noqa: BLE001 - as above
             report(error)
 
-    def _begin_rollback(self) -> Scope | None:
+    def _begin_rollback(self) -> WorkSpan | None:
         workflow = self._self_workflow
         try:
             return workflow.whole.begin_rollback(self.name, failed=workflow.failed or workflow.whole)
@@ -164,7 +164,7 @@ class _Step(wrapt.ObjectProxy):  # type: ignore[type-arg] # generic in its stubs
             report(error)
             return None
 
-    def _end_rollback(self, scope: Scope | None, raised: BaseException | None) -> None:
+    def _end_rollback(self, scope: WorkSpan | None, raised: BaseException | None) -> None:
         try:
             if scope is not None and raised is not None:
                 scope.end(result_of(raised), error=str(raised), exception=raised)

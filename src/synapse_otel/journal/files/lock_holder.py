@@ -68,7 +68,7 @@ class Holder(msgspec.Struct, frozen=True):
         return f"{self.role} (process {self.process})"
 
 
-class Sign:
+class SignOfLife:
     """What a shipper shows beside a lock that it holds. Where it cannot be written, nothing else is different."""
 
     def __init__(self, lock: Path, role: Role, destination: str) -> None:

@@ -12,7 +12,7 @@ _NEEDED: Final = 2
 """A file that is mapped takes two."""
 
 
-class SpareDescriptors:
+class ReserveDescriptors:
     """Descriptors that are held only to be given up when others are needed; none at first."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ class Pending(NamedTuple):
     """Files that have been given their names so far."""
 
 
-class Durable:
+class Unsynced:
     """Keeps account of what a writer's `sync` has to bring to the disk besides the segment in hand."""
 
     def __init__(self, folder: Path) -> None:

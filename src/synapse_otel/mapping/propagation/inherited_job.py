@@ -15,12 +15,12 @@ from opentelemetry.context import Context
 from synapse_otel._guard import let_through
 from synapse_otel.mapping.current import detached_job
 from synapse_otel.mapping.job import Job
-from synapse_otel.mapping.propagation.remote_job import Handed, receive_job
+from synapse_otel.mapping.propagation.remote_job import RemoteJob, receive_job
 
-_inherited: Final[list[tuple[Handed | None, Context]]] = []
+_inherited: Final[list[tuple[RemoteJob | None, Context]]] = []
 
 
-def as_text(handed: Handed) -> str:
+def as_text(handed: RemoteJob) -> str:
     """Return what another process has to know of a job, but for the settings, as text for its environment."""
     run = handed.set_up[1][1:] if handed.set_up is not None else None
     fields = {**asdict(replace(handed, set_up=None)), "key": handed.key.hex(), "set_up": run}
@@ -45,14 +45,14 @@ def inherit(text: str | None, parent: Context, join: Callable[..., Callable[[], 
     _inherited[:] = [(handed, parent)]
 
 
-def _handed(fields: dict[str, Any], join: Callable[..., Callable[[], object]], settings: Any) -> Handed:
+def _handed(fields: dict[str, Any], join: Callable[..., Callable[[], object]], settings: Any) -> RemoteJob:
     numbers = ("start", "trace_id", "trace_flags", "span_id", "step_start")
     if not all(type(fields[name]) is int for name in numbers):
         raise TypeError(fields)
     run = fields["set_up"]
     set_up = (join, (settings, *run)) if run is not None else None
     known = {**fields, "attributes": dict(fields["attributes"]), "key": bytes.fromhex(fields["key"]), "set_up": set_up}
-    return Handed(**known)
+    return RemoteJob(**known)
 
 
 def job_outside(job_id: str | None) -> Job:

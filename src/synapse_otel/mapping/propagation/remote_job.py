@@ -19,7 +19,7 @@ from synapse_otel import semconv
 from synapse_otel.journal.state_block import JobEntry
 from synapse_otel.mapping.current import job_of_context
 from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES
-from synapse_otel.mapping.job import CURRENT, LIVE, Job, Scope, SetUp
+from synapse_otel.mapping.job import CURRENT, LIVE, Job, SetUp, WorkSpan
 from synapse_otel.mapping.propagation.worker_identity import this_worker
 from synapse_otel.mapping.propagation.worker_span import begin_worker, end_worker
 
@@ -28,7 +28,7 @@ _RECEIVED_LIMIT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class RemoteJob:
     """What another process has to know of a job, and of the scope in it that its context was pickled in."""
 
     job_id: str | None
@@ -61,11 +61,11 @@ def job_to_hand_over(job: Job | None, job_id: str | None) -> Job | None:
     return found
 
 
-def hand_over(scope: Scope) -> Handed:
+def hand_over(scope: WorkSpan) -> RemoteJob:
     """Return what another process has to know to record in a scope's job, below the scope."""
     job = scope.job
     span = job.root.span.get_span_context()
-    return Handed(
+    return RemoteJob(
         job_id=job.id,
         category=job.category,
         attributes=dict(job.attributes),
@@ -82,28 +82,28 @@ def hand_over(scope: Scope) -> Handed:
     )
 
 
-def _reduce_job(job: Job) -> tuple[Callable[..., Job], tuple[Handed]]:
+def _reduce_job(job: Job) -> tuple[Callable[..., Job], tuple[RemoteJob]]:
     scope = CURRENT.get()
     return receive_job, (hand_over(scope if scope is not None and scope.job is job else job.current),)
 
 
-def _reduce_scope(scope: Scope) -> tuple[Callable[..., Scope], tuple[Handed]]:
+def _reduce_scope(scope: WorkSpan) -> tuple[Callable[..., WorkSpan], tuple[RemoteJob]]:
     return _receive_scope, (hand_over(scope),)
 
 
 copyreg.pickle(Job, _reduce_job)
-copyreg.pickle(Scope, _reduce_scope)
+copyreg.pickle(WorkSpan, _reduce_scope)
 
 
 # --- in the other process --------------------------------------------------------------------------------
 
 
-def _receive_scope(handed: Handed) -> Scope:
+def _receive_scope(handed: RemoteJob) -> WorkSpan:
     job = receive_job(handed)
     return job.scope_of(handed.span_id) if job.is_own else job.root
 
 
-def receive_job(handed: Handed) -> Job:
+def receive_job(handed: RemoteJob) -> Job:
     """Return the job in this process: the very same where it runs here, else one that works for it."""
     for live in LIVE:
         if live.key == handed.key and live.id == handed.job_id and live.is_own:
@@ -156,7 +156,7 @@ def _end(place: tuple[int, bytes, int], job: Job) -> None:
         end_worker(job.root)
 
 
-def _made(handed: Handed) -> Job:
+def _made(handed: RemoteJob) -> Job:
     flush = None
     if handed.set_up is not None:
         function, arguments = handed.set_up
@@ -183,5 +183,5 @@ def _made(handed: Handed) -> Job:
             job.key, handed.start, attributes, job.category or "", handed.trace_id, handed.trace_flags, own=False
         )
         BLOCK.begin(entry)
-    job.root = begin_worker(job, handed.step, remote) if remote else Scope(job, None, handed.step, handed.step_start)
+    job.root = begin_worker(job, handed.step, remote) if remote else WorkSpan(job, None, handed.step, handed.step_start)
     return job

@@ -14,14 +14,14 @@ from opentelemetry import context as otel_context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, get_current_span, set_span_in_context
 
 from synapse_otel import semconv
-from synapse_otel.mapping.job import Scope
+from synapse_otel.mapping.job import WorkSpan
 from synapse_otel.mapping.propagation.worker_identity import this_worker
 
 if TYPE_CHECKING:
     from synapse_otel.mapping.job import Job
 
 
-def begin_worker(job: Job, step: str | None, remote: SpanContext) -> Scope:
+def begin_worker(job: Job, step: str | None, remote: SpanContext) -> WorkSpan:
     """Return the scope of a process that works for a job, or for one of its steps: with a span, where spans are kept.
 
     Args:
@@ -44,15 +44,15 @@ def begin_worker(job: Job, step: str | None, remote: SpanContext) -> Scope:
         attributes[semconv.STEP_NAME] = step
     span = job.start_span(name, set_span_in_context(above), attributes, start)
     if not span.is_recording():
-        return Scope(job, above, step, start)
-    scope = Scope(job, span, step, start)
+        return WorkSpan(job, above, step, start)
+    scope = WorkSpan(job, span, step, start)
     if job.live_spans == "steps":
         job.mark(scope, name, attributes)
     _make_current(span, remote)
     return scope
 
 
-def end_worker(scope: Scope) -> None:
+def end_worker(scope: WorkSpan) -> None:
     """End the span of a worker; a scope without one is left as it is."""
     span = scope.span
     if not scope.ended and span.is_recording():

@@ -9,7 +9,7 @@ from synapse_otel import semconv
 from synapse_otel._guard import contain, let_through
 from synapse_otel._otel_private import SeverityNumber
 from synapse_otel._text import cut, described
-from synapse_otel.mapping.current import scope_or_none
+from synapse_otel.mapping.current import current_or_none
 from synapse_otel.mapping.exceptions import exception_attributes
 from synapse_otel.mapping.instruments import logger_provider
 from synapse_otel.mapping.values import ATTRIBUTE_LIMIT, key_text, readable
@@ -42,7 +42,7 @@ class RecordingHandler(logging.Handler):
             self.handleError(record)
 
     def _emit(self, record: logging.LogRecord) -> None:
-        scope = scope_or_none()
+        scope = current_or_none()
         attributes: dict[str, Any] = {}
         if scope is not None:
             attributes.update(scope.job.log_attributes)

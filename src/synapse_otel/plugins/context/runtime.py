@@ -6,7 +6,7 @@ from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from synapse_otel.mapping.current import current_scope, job_of_context
+from synapse_otel.mapping.current import current_span, job_of_context
 from synapse_otel.mapping.job import CURRENT
 from synapse_otel.mapping.propagation.inherited_job import job_outside
 from synapse_otel.mapping.propagation.remote_job import job_to_hand_over
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from synapse_otel.mapping.job import Job, Scope
+    from synapse_otel.mapping.job import Job, WorkSpan
 
 _INFO = LogLevel.INFO
 _NOT_COPIED = frozenset({"_job", "_recording_logger"})
@@ -124,9 +124,9 @@ class RuntimeContext:
         return self._job
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> WorkSpan:
         """The job or step that a record made now belongs to."""
-        scope = current_scope()
+        scope = current_span()
         job = self.job
         return scope if scope.job is job else job.current
 
@@ -149,7 +149,7 @@ class RuntimeContext:
         """
         if step is not None:
             category = one_category(category, step)
-        if (CURRENT.get() or current_scope()).job is self._job:
+        if (CURRENT.get() or current_span()).job is self._job:
             self._recording_logger.set_progress(current, total, category)
         else:
             with self.scope.activated():
@@ -169,7 +169,7 @@ class RuntimeContext:
         """
         if step is not None:
             category = one_category(category, step)
-        if (CURRENT.get() or current_scope()).job is self._job:
+        if (CURRENT.get() or current_span()).job is self._job:
             self._recording_logger.set_metrics(value, category)
         else:
             with self.scope.activated():
@@ -208,7 +208,7 @@ class RuntimeContext:
         """
         if step is not None:
             category = one_category(category, step)
-        if (CURRENT.get() or current_scope()).job is self._job:
+        if (CURRENT.get() or current_span()).job is self._job:
             self._recording_logger.log(level, event, data, file, category)
         else:
             with self.scope.activated():
@@ -254,7 +254,7 @@ class RuntimeContext:
             context = own_level or context
         if context is None:
             context = _INFO
-        if (CURRENT.get() or current_scope()).job is self._job:
+        if (CURRENT.get() or current_span()).job is self._job:
             self._recording_logger.log(context, "message", data, None, category)
         else:
             with self.scope.activated():

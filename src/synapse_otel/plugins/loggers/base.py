@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from synapse_otel.mapping.current import current_scope
+from synapse_otel.mapping.current import current_span
 from synapse_otel.mapping.job import CURRENT
 from synapse_otel.plugins.category import one_category
 from synapse_otel.plugins.loggers.record import EVENT_RECORDERS
@@ -14,7 +14,7 @@ from synapse_otel.plugins.loggers.view import View
 from synapse_otel.plugins.models.logger import LEVELS, LogLevel, MessageLogData, level_named
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.job import Scope
+    from synapse_otel.mapping.job import WorkSpan
 
 
 class BaseLogger(View):
@@ -39,7 +39,7 @@ class BaseLogger(View):
         """
         self._current_step = step
         self._current_step_order = order if step is not None else None
-        self._step_scope = current_scope()
+        self._step_scope = current_span()
 
     def leave_step_to_scope(self) -> None:
         """Have the scope alone say the category of what is recorded from now on, until `set_step` is called again."""
@@ -53,7 +53,7 @@ class BaseLogger(View):
         """Return the place of the step that `set_step` set last."""
         return self._current_step_order
 
-    def _category_in(self, scope: Scope) -> str | None:
+    def _category_in(self, scope: WorkSpan) -> str | None:
         """Return the category of a record without one: an explicit step in its own scope, else the scope's name."""
         if self._current_step is not None:
             set_in = self._step_scope
@@ -91,7 +91,7 @@ class BaseLogger(View):
             raise _finished(event)
         if category is not None:
             step = one_category(category, step)
-        scope = CURRENT.get() or current_scope()
+        scope = CURRENT.get() or current_span()
         if step is None and self._current_step is not None:
             step = self._category_in(scope)
         recorder = EVENT_RECORDERS.get(event) if file is None and type(event) is str else None
@@ -217,7 +217,7 @@ class BaseLogger(View):
             raise _finished("progress")
         if category is not None:
             step = one_category(category, step)
-        scope = CURRENT.get() or current_scope()
+        scope = CURRENT.get() or current_span()
         if step is None:
             step = self._category_in(scope)
         scope.progress(current, total, step)
@@ -237,7 +237,7 @@ class BaseLogger(View):
         if self._is_finished:
             raise _finished("progress")
         step = one_category(category, step)
-        scope = CURRENT.get() or current_scope()
+        scope = CURRENT.get() or current_span()
         if step is None:
             step = self._category_in(scope)
         scope.message("Progress failed" if step is None else f"Progress of {step} failed", LogLevel.DANGER, step)
@@ -262,7 +262,7 @@ class BaseLogger(View):
             raise _finished("metrics")
         if category is not None:
             step = one_category(category, step)
-        scope = CURRENT.get() or current_scope()
+        scope = CURRENT.get() or current_span()
         if step is None:
             step = self._category_in(scope) or scope.category
             if step is None:
@@ -278,7 +278,7 @@ class BaseLogger(View):
         """Record a value of a category, and others with it: a sample of each, and for views a ``metric`` event."""
         if self._is_finished:
             raise _finished("metric")
-        current_scope().metrics({key: value, **metrics}, category)
+        current_span().metrics({key: value, **metrics}, category)
         shown = {"category": category, "key": key, "value": value, "metrics": metrics}
         try:
             self._log_impl("metric", shown, None, category, LogLevel.INFO)

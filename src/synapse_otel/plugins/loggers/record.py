@@ -7,16 +7,16 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.job import Scope
+    from synapse_otel.mapping.job import WorkSpan
 
 _MESSAGE_KEYS: Final = frozenset({"content", "key"})
 _DEVELOPER_KEYS: Final = frozenset({"message", "data"})
 
-EventRecorder = Callable[["Scope", Any, Any, "str | None"], bool]
+EventRecorder = Callable[["WorkSpan", Any, Any, "str | None"], bool]
 """Records ``(scope, level, data, category)`` if the data is of its form, and says whether it did."""
 
 
-def _message(scope: Scope, level: Any, data: Any, category: str | None) -> bool:
+def _message(scope: WorkSpan, level: Any, data: Any, category: str | None) -> bool:
     if type(data) is dict and len(data) == 1 and "content" in data:
         scope.message(data["content"], level, category)
         return True
@@ -26,14 +26,14 @@ def _message(scope: Scope, level: Any, data: Any, category: str | None) -> bool:
     return True
 
 
-def _debug(scope: Scope, level: Any, data: Any, category: str | None) -> bool:
+def _debug(scope: WorkSpan, level: Any, data: Any, category: str | None) -> bool:
     if not _is_debug(level) or not _has_form(data, "content", _MESSAGE_KEYS):
         return False
     scope.developer_event(data["content"], None, category)
     return True
 
 
-def _developer_event(scope: Scope, level: Any, data: Any, category: str | None) -> bool:
+def _developer_event(scope: WorkSpan, level: Any, data: Any, category: str | None) -> bool:
     if not _is_debug(level) or not _has_form(data, "message", _DEVELOPER_KEYS):
         return False
     scope.developer_event(data["message"], data.get("data"), category)

@@ -13,7 +13,7 @@ from synapse_otel.plugins.loggers.track import Track
 from synapse_otel.plugins.models.logger import LogLevel, ProgressData
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.job import Scope
+    from synapse_otel.mapping.job import WorkSpan
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class View(ABC):
         self._metrics: dict[str, dict[str, Any]] = {}
         self._current_step: str | None = None
         self._current_step_order: int | None = None
-        self._step_scope: Scope | None = None
+        self._step_scope: WorkSpan | None = None
         self._is_finished = False
         self._hook_failed = False
 

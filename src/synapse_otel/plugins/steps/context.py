@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from synapse_otel.mapping.current import scope_or_none
+from synapse_otel.mapping.current import current_or_none
 from synapse_otel.mapping.job import CURRENT
 from synapse_otel.plugins.category import one_category
 from synapse_otel.plugins.loggers.base import one_level
@@ -27,7 +27,7 @@ from synapse_otel.plugins.steps.products import products_of
 from synapse_otel.plugins.steps.progress import share_of
 
 if TYPE_CHECKING:
-    from synapse_otel.mapping.job import Scope
+    from synapse_otel.mapping.job import WorkSpan
     from synapse_otel.plugins.context import RuntimeContext
     from synapse_otel.plugins.steps.result import StepResult
 
@@ -62,7 +62,7 @@ class BaseStepContext:
     current_step: str | None = field(default=None, init=False)
     current_step_order: int | None = field(default=None, init=False)
     user_failure_message_emitted: bool = field(default=False, init=False)
-    _scope: Scope | None = field(default=None, init=False, repr=False, compare=False)
+    _scope: WorkSpan | None = field(default=None, init=False, repr=False, compare=False)
     _advanced: Callable[[float], None] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -181,7 +181,7 @@ class BaseStepContext:
     # --- for the orchestrator
 
     def enter_step(
-        self, name: str, *, order: int, scope: Scope | None, advanced: Callable[[float], None] | None = None
+        self, name: str, *, order: int, scope: WorkSpan | None, advanced: Callable[[float], None] | None = None
     ) -> None:
         """Make a step the current one.
 
@@ -224,7 +224,7 @@ class BaseStepContext:
             return _HERE
         scope = CURRENT.get()
         if scope is None:
-            return _HERE if scope_or_none() is own else own.activated()
+            return _HERE if current_or_none() is own else own.activated()
         return _HERE if scope.job is own.job else own.activated()
 
 

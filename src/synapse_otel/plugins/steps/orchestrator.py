@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
 from synapse_otel import semconv
-from synapse_otel.mapping.current import current_scope
+from synapse_otel.mapping.current import current_span
 from synapse_otel.mapping.exceptions import result_of
-from synapse_otel.mapping.job import Scope
+from synapse_otel.mapping.job import WorkSpan
 from synapse_otel.plugins.context import RuntimeContext
 from synapse_otel.plugins.steps.base import BaseStep, C, StepResult
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
@@ -76,7 +76,7 @@ class Orchestrator(Generic[C]):
 
     # --- one step
 
-    def _run(self, step: BaseStep[C], order: int, whole: Scope, progress: WorkflowProgress) -> None:
+    def _run(self, step: BaseStep[C], order: int, whole: WorkSpan, progress: WorkflowProgress) -> None:
         skipped = self._is_skipped(step, order, whole)
         scope = whole.begin_step(step.name, order=order + 1, weight=step.progress_weight, skipped=skipped)
         if skipped:
@@ -102,7 +102,7 @@ class Orchestrator(Generic[C]):
             msg = f"Step '{step.name}' failed: {result.error}"
             raise RuntimeError(msg) from raised
 
-    def _is_skipped(self, step: BaseStep[C], order: int, whole: Scope) -> bool:
+    def _is_skipped(self, step: BaseStep[C], order: int, whole: WorkSpan) -> bool:
         """Ask before the step's span begins: what raises here gets a span too, and a rollback of what has run."""
         self._enter(step, order, whole)
         self._announce(step.name, order=order)
@@ -127,14 +127,14 @@ class Orchestrator(Generic[C]):
             return StepResult(success=False, error=str(error) or type(error).__name__), error
         return result, None
 
-    def _end(self, scope: Scope, word: str, error: BaseException | None, text: str | None = None) -> None:
+    def _end(self, scope: WorkSpan, word: str, error: BaseException | None, text: str | None = None) -> None:
         described = text if text is not None or error is None else str(error)
         products: dict[str, Any] = getattr(self._context, "products", dict)()
         scope.end(word, error=described, exception=error, products=products)
 
     # --- rollback
 
-    def _roll_back(self, order: int, whole: Scope, failed: Scope) -> None:
+    def _roll_back(self, order: int, whole: WorkSpan, failed: WorkSpan) -> None:
         for step, result in reversed(self._executed):
             scope = whole.begin_rollback(step.name, failed=failed)
             try:
@@ -153,13 +153,13 @@ class Orchestrator(Generic[C]):
 
     # --- where records belong, and how far the whole is
 
-    def _whole(self) -> Scope:
+    def _whole(self) -> WorkSpan:
         """Return the scope that the steps are part of, also where the runtime context is a mock."""
         scope = getattr(self._context.runtime_ctx, "scope", None)
-        return scope if isinstance(scope, Scope) else current_scope()
+        return scope if isinstance(scope, WorkSpan) else current_span()
 
     def _enter(
-        self, step: BaseStep[C], order: int, scope: Scope, advanced: Callable[[float], None] | None = None
+        self, step: BaseStep[C], order: int, scope: WorkSpan, advanced: Callable[[float], None] | None = None
     ) -> None:
         enter_step = getattr(self._context, "enter_step", None)
         if enter_step is not None:
@@ -199,7 +199,7 @@ class Orchestrator(Generic[C]):
         if _records(logger):
             logger.show_step(step.name, result, error, is_rollback=is_rollback)
 
-    def _tell(self, whole: Scope, percent: int) -> None:
+    def _tell(self, whole: WorkSpan, percent: int) -> None:
         """Say how far the whole is; as in the SDK, a double hears of it by the callback alone."""
         logger = self._logger()
         with whole.activated():

@@ -12,8 +12,8 @@ from synapse_otel.redaction import redact_text
 from synapse_otel.runs import LogKind, Overview, Role, RunState, Span, run_usage, shown_workers
 from synapse_otel.runs.live.entry import Json, exit_of, finite, job_of, milliseconds, plain_path, progress_of
 from synapse_otel.runs.live.filters import counts_of
-from synapse_otel.runs.live.followed_run import Gathered
-from synapse_otel.runs.live.index import Shelved
+from synapse_otel.runs.live.followed_run import FollowedRun
+from synapse_otel.runs.live.index import IndexedRun
 from synapse_otel.runs.live.log_records import plain
 from synapse_otel.semconv.severity import Severity
 
@@ -28,7 +28,7 @@ _TO_USERS: Final = frozenset({LogKind.MESSAGE, LogKind.EVENT})
 _KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
 
 
-def details(one: Shelved, found: Gathered, *, jaeger_url: str | None = None) -> Json:
+def details(one: IndexedRun, found: FollowedRun, *, jaeger_url: str | None = None) -> Json:
     """Return what the page of a run shows.
 
     Args:
@@ -85,7 +85,7 @@ def _overviewed(overview: Overview | None, jaeger_url: str | None) -> Json:
     }
 
 
-def _notes(found: Gathered, overview: Overview | None) -> Iterable[str]:
+def _notes(found: FollowedRun, overview: Overview | None) -> Iterable[str]:
     size, places = found.damage
     if places:
         yield f"{size:,} bytes of the journal are damaged and left out ({places:,} places)"
@@ -173,7 +173,7 @@ def _products(span: Span) -> dict[str, Any]:
 # --- metrics and exceptions ---------------------------------------------------------------------------
 
 
-def _series(found: Gathered) -> list[Json]:
+def _series(found: FollowedRun) -> list[Json]:
     """Return the plugin's own metrics; durations and activity of jobs and steps are told by the spans."""
     told = [
         series.told(number)
@@ -185,7 +185,7 @@ def _series(found: Gathered) -> list[Json]:
     ]
 
 
-def _usage(found: Gathered) -> Json:
+def _usage(found: FollowedRun) -> Json:
     """Return what the run's processes used, as curves and in numbers."""
     used = run_usage(found.folders)
     return {
@@ -211,7 +211,7 @@ def _usage(found: Gathered) -> Json:
     }
 
 
-def _exception(found: Gathered, at: int) -> Json:
+def _exception(found: FollowedRun, at: int) -> Json:
     attributes = found.logs.attributes(at)
     told = found.logs.told(at)
     return {
@@ -225,7 +225,7 @@ def _exception(found: Gathered, at: int) -> Json:
     }
 
 
-def _last_words(found: Gathered) -> list[Json]:
+def _last_words(found: FollowedRun) -> list[Json]:
     """Return what a killed run said last to users, and what it warned of: nobody else knows why it ended."""
     logs, places = found.logs, []
     for at in range(len(logs) - 1, max(len(logs) - _LOOKED_AT, 0) - 1, -1):
@@ -237,7 +237,7 @@ def _last_words(found: Gathered) -> list[Json]:
     return [logs.told(at) for at in reversed(places)]
 
 
-def _marks(found: Gathered, at: int) -> Iterable[Json]:
+def _marks(found: FollowedRun, at: int) -> Iterable[Json]:
     """Return the values that were no numbers: they are marked on their curves."""
     told = found.logs.told(at)
     for name, value in told["data"].items():

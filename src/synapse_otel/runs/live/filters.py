@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from synapse_otel.runs import LogKind
 from synapse_otel.runs.live.entry import Json
-from synapse_otel.runs.live.log_records import Logs
+from synapse_otel.runs.live.log_records import LogRecords
 from synapse_otel.semconv.severity import Severity
 
 LEVELS: Final[tuple[tuple[str, int], ...]] = (
@@ -22,7 +22,7 @@ _DEVELOPER: Final = frozenset({_KINDS.index(LogKind.DEVELOPER), _KINDS.index(Log
 _KEPT: Final = 32
 
 
-class Wanted(NamedTuple):
+class LogFilter(NamedTuple):
     """A filter."""
 
     severity: int = 0
@@ -33,14 +33,14 @@ class Wanted(NamedTuple):
     """In small letters."""
 
 
-class Filtered:
+class FilteredLogs:
     """The places of the records that filters let through; looked for once each."""
 
-    def __init__(self, logs: Logs) -> None:
+    def __init__(self, logs: LogRecords) -> None:
         self._logs = logs
-        self._found: dict[Wanted, tuple[int, list[int]]] = {}
+        self._found: dict[LogFilter, tuple[int, list[int]]] = {}
 
-    def places(self, wanted: Wanted) -> list[int]:
+    def places(self, wanted: LogFilter) -> list[int]:
         """Return the places of the records, in their order."""
         seen, found = self._found.pop(wanted, (0, []))
         found += self._look(wanted, seen)
@@ -53,7 +53,7 @@ class Filtered:
         """Forget what was found: the records have been put into another order."""
         self._found.clear()
 
-    def _look(self, wanted: Wanted, seen: int) -> list[int]:
+    def _look(self, wanted: LogFilter, seen: int) -> list[int]:
         logs = self._logs
         places = range(seen, len(logs))
         found = list(places)
@@ -71,7 +71,7 @@ class Filtered:
         return found
 
 
-def counts_of(logs: Logs) -> Json:
+def counts_of(logs: LogRecords) -> Json:
     """Return how many records there are in all, and by the words of the page's filters."""
     by_severity: dict[int, int] = {}
     for severity in logs.severities:

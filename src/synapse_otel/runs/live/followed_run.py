@@ -1,4 +1,4 @@
-"""`Gathered`: everything that was recorded of one run, kept small, and read on as long as it grows."""
+"""`FollowedRun`: everything that was recorded of one run, kept small, and read on as long as it grows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from synapse_otel.journal.usage import usage_written
 from synapse_otel.redaction import redact_values
 from synapse_otel.runs import LogKind, Span
 from synapse_otel.runs.contents import Contents
-from synapse_otel.runs.live.log_records import Logs
+from synapse_otel.runs.live.log_records import LogRecords
 from synapse_otel.runs.live.samples import Samples
 from synapse_otel.semconv.signal import Signal
 
@@ -34,7 +34,7 @@ _decode_samples: Final = frames.DECODERS[Kind.SAMPLES].decode
 class _Journal(Contents):
     """One journal: spans and definitions as `Contents` has them; records and samples go where those of the run are."""
 
-    def __init__(self, folder: Path, logs: Logs, series: dict[tuple[str, str], Samples]) -> None:
+    def __init__(self, folder: Path, logs: LogRecords, series: dict[tuple[str, str], Samples]) -> None:
         super().__init__()
         self.reader = JournalReader(folder)
         self.folder = folder
@@ -120,7 +120,7 @@ class _Journal(Contents):
         self._numbered[defined.id] = series.times.append, series.values.append
 
 
-class Gathered:
+class FollowedRun:
     """What the journals of one run hold. Methods may be called by any thread.
 
     Args:
@@ -130,7 +130,7 @@ class Gathered:
     def __init__(self, folders: list[Path]) -> None:
         self.lock = RLock()
         self.folders = folders
-        self.logs = Logs()
+        self.logs = LogRecords()
         self.version = 0
         """Grows whenever something was read."""
         self.used = monotonic()

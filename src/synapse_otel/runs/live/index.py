@@ -1,4 +1,4 @@
-"""`Shelf`: which runs there are, each as a line of the list, looked at again only where something may have changed."""
+"""`RunIndex`: which runs there are, each as a line of the list; looked at again where something may have changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOK_SECONDS: Final = 0.4
 
 
 @dataclass(slots=True)
-class Shelved:
+class IndexedRun:
     """A run of the list."""
 
     folders: list[Path]
@@ -39,7 +39,7 @@ class Shelved:
         return self.overview is not None and self.overview.state.lives
 
 
-class Shelf:
+class RunIndex:
     """The runs below some folders of journals, and further folders of runs. Methods may be called by any thread.
 
     Args:
@@ -54,11 +54,11 @@ class Shelf:
         self._stall_seconds = stall_seconds
         self._lock = RLock()
         self._known: dict[Path, KnownRun | None] = {}
-        self._runs: dict[str, Shelved] = {}
+        self._runs: dict[str, IndexedRun] = {}
         self._looked = -LOOK_SECONDS
         self._clock = 0
 
-    def get(self, name: str) -> Shelved | None:
+    def get(self, name: str) -> IndexedRun | None:
         """Return a run by its id, read; None where there is none."""
         with self._lock:
             self._look()
@@ -119,7 +119,7 @@ class Shelf:
             name = run_id(group[0])
             one = before.get(name)
             if one is None or one.folders != group:
-                one = Shelved(group)
+                one = IndexedRun(group)
             self._runs.setdefault(name, one)
         for name, one in before.items():
             if self._runs.get(name) is not one:
@@ -127,10 +127,10 @@ class Shelf:
 
     # --- reading --------------------------------------------------------------------------------------
 
-    def _changed(self, one: Shelved) -> bool:
+    def _changed(self, one: IndexedRun) -> bool:
         return one.lives or one.signature != _signature(one.folders)
 
-    def _read(self, one: Shelved) -> None:
+    def _read(self, one: IndexedRun) -> None:
         signature = _signature(one.folders)
         try:
             overview = Overview.read(
@@ -149,7 +149,7 @@ class Shelf:
             one.version = self._clock
 
 
-def _summary(one: Shelved, folder: Path) -> Summary:
+def _summary(one: IndexedRun, folder: Path) -> Summary:
     """Return what a journal tells; one that is being written is followed, so that nothing of it is read twice."""
     follower = one.followers.get(folder)
     if follower is None:
@@ -159,7 +159,7 @@ def _summary(one: Shelved, folder: Path) -> Summary:
     return follower.read(ended=not is_alive(folder))
 
 
-def _close(one: Shelved) -> None:
+def _close(one: IndexedRun) -> None:
     for follower in one.followers.values():
         follower.close()
     one.followers.clear()
@@ -176,4 +176,4 @@ def _signature(folders: Iterable[Path]) -> tuple[int, ...]:
     return tuple(found)
 
 
-__all__ = ["LOOK_SECONDS", "UNREADABLE", "RunState", "Shelf", "Shelved"]
+__all__ = ["LOOK_SECONDS", "UNREADABLE", "IndexedRun", "RunIndex", "RunState"]

@@ -39,7 +39,7 @@ class _Head(msgspec.Struct, array_like=True, gc=False):
 _decode_head: Final = msgspec.msgpack.Decoder(_Head).decode
 
 
-class Logs:
+class LogRecords:
     """The log records of one journal after another."""
 
     def __init__(self) -> None:

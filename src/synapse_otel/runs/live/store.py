@@ -1,4 +1,4 @@
-"""`Library`: the runs of a shelf, and what has been read of those that somebody looks at."""
+"""`RunStore`: the runs of an index, and what has been read of those that somebody looks at."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from synapse_otel.runs.live.details import details
 from synapse_otel.runs.live.entry import Json
-from synapse_otel.runs.live.filters import Filtered, Wanted
-from synapse_otel.runs.live.followed_run import Gathered
-from synapse_otel.runs.live.index import Shelf, Shelved
+from synapse_otel.runs.live.filters import FilteredLogs, LogFilter
+from synapse_otel.runs.live.followed_run import FollowedRun
+from synapse_otel.runs.live.index import IndexedRun, RunIndex
 
 OPEN_RUNS: Final = 8
 """Runs that are kept in memory at most."""
@@ -27,9 +27,9 @@ class UnknownRunError(LookupError):
 class Open:
     """A run that somebody looks at."""
 
-    def __init__(self, found: Gathered) -> None:
+    def __init__(self, found: FollowedRun) -> None:
         self.found = found
-        self.filtered = Filtered(found.logs)
+        self.filtered = FilteredLogs(found.logs)
         self.complete = False
 
     @property
@@ -38,11 +38,11 @@ class Open:
         return 1.0 if self.complete else self.found.ratio
 
 
-class Library:
+class RunStore:
     """What the page is answered from. Methods may be called by any thread."""
 
-    def __init__(self, shelf: Shelf, *, jaeger_url: str | None = None) -> None:
-        self.shelf = shelf
+    def __init__(self, index: RunIndex, *, jaeger_url: str | None = None) -> None:
+        self.index = index
         self._jaeger_url = jaeger_url
         self._open: dict[str, Open] = {}
         self._lock = Lock()
@@ -56,8 +56,8 @@ class Library:
         """
         one = self._opened(name)
         with one.found.lock:
-            shelved = self._read_on(name, one)
-            told = details(shelved, one.found, jaeger_url=self._jaeger_url)
+            indexed = self._read_on(name, one)
+            told = details(indexed, one.found, jaeger_url=self._jaeger_url)
             return told | {"version": one.found.version, "reading": one.ratio}
 
     def curves(self, name: str, numbers: list[int], points: int, **how: Any) -> Json:
@@ -77,7 +77,7 @@ class Library:
             }
         return {"version": one.found.version, "curves": drawn}
 
-    def records(self, name: str, wanted: Wanted, offset: int, limit: int) -> Json:
+    def records(self, name: str, wanted: LogFilter, offset: int, limit: int) -> Json:
         """Return some of the log records that a filter lets through; an offset below 0 counts from the end."""
         one = self._opened(name)
         with one.found.lock:
@@ -96,16 +96,16 @@ class Library:
         """
         one = self._opened(name)
         with one.found.lock:
-            shelved = self._read_on(name, one)
-            return one.found.version, shelved.version, one.ratio
+            indexed = self._read_on(name, one)
+            return one.found.version, indexed.version, one.ratio
 
-    def _read_on(self, name: str, one: Open) -> Shelved:
+    def _read_on(self, name: str, one: Open) -> IndexedRun:
         """Read on in a run, and return what its folder tells by now: it may have gone meanwhile."""
         self._refresh(one)
-        shelved = self.shelf.get(name)
-        if shelved is None:
+        indexed = self.index.get(name)
+        if indexed is None:
             raise UnknownRunError(name)
-        return shelved
+        return indexed
 
     def _begin(self, one: Open) -> None:
         """Read a run that has not been read whole yet; reading on is for who shows it."""
@@ -119,15 +119,15 @@ class Library:
             one.filtered.clear()
 
     def _opened(self, name: str) -> Open:
-        shelved = self.shelf.get(name)
-        if shelved is None:
+        indexed = self.index.get(name)
+        if indexed is None:
             raise UnknownRunError(name)
         with self._lock:
             one = self._open.pop(name, None)
-            if one is None or one.found.folders != shelved.folders:
+            if one is None or one.found.folders != indexed.folders:
                 if one is not None:
                     one.found.close()
-                one = Open(Gathered(shelved.folders))
+                one = Open(FollowedRun(indexed.folders))
             self._open[name] = one  # the one that was used last stands last
             one.found.used = monotonic()
             self._forget()

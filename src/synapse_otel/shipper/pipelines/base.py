@@ -1,4 +1,4 @@
-"""A lane: one signal of one journal, from its frames to requests that the server has truly accepted.
+"""A pipeline: one signal of one journal, from its frames to requests that the server has truly accepted.
 
 Each signal has a cursor of its own, so a backend that is away holds up nothing but its own signal.
 """
@@ -30,12 +30,12 @@ from synapse_otel.shipper.pipelines.cursor_file import CursorFile
 from synapse_otel.shipper.pipelines.delivery import Delivery, Outbox, Send
 from synapse_otel.shipper.pipelines.open_spans import Death, OpenJobs, OpenSpans
 from synapse_otel.shipper.pipelines.queue import Batch, Item
-from synapse_otel.shipper.throttle import AT_ONCE, Pace
+from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 
 AGE_SECONDS: Final = 1.0
 
 
-class Lane(ABC):
+class SignalPipeline(ABC):
     """Reads, batches and delivers one signal of one journal."""
 
     signal: ClassVar[Signal]
@@ -44,7 +44,7 @@ class Lane(ABC):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.pace: Pace = AT_ONCE
+        self.throttle: Throttle = AT_ONCE
         self.cursor: Cursor = read_cursor(folder, self.signal)
         self.segment: frames.Segment | None = None
         self.scopes: dict[int, frames.Scope] = {}
@@ -85,29 +85,29 @@ class Lane(ABC):
         """Return the body of a request with these items."""
         return self.join([(item.scope, item.record) for item in items])
 
-    def restore(self, state: dict[str, Any]) -> None:  # noqa: B027 - most lanes have no state
+    def restore(self, state: dict[str, Any]) -> None:  # noqa: B027 - most pipelines have no state
         """Take up the state that the cursor kept."""
 
     def state(self) -> dict[str, Any]:
         """Return what the cursor must keep."""
         return {}
 
-    def due(self, *, alive: bool) -> list[Item]:  # noqa: ARG002 - most lanes add nothing
-        """Return what the lane adds on its own, now; ``alive``: the process that writes the journal lives."""
+    def due(self, *, alive: bool) -> list[Item]:  # noqa: ARG002 - most pipelines add nothing
+        """Return what the pipeline adds on its own, now; ``alive``: the process that writes the journal lives."""
         return []
 
     def due_in_seconds(self) -> float:
-        """Return after how long the lane adds something on its own, though nothing is written to the journal."""
+        """Return after how long the pipeline adds something on its own, though nothing is written to the journal."""
         return inf
 
-    def handed_over(self) -> None:  # noqa: B027 - most lanes have nothing to do
+    def handed_over(self) -> None:  # noqa: B027 - most pipelines have nothing to do
         """Hear that what was read is on its way: nothing of it can be changed any more."""
 
-    def committed(self) -> None:  # noqa: B027 - most lanes have nothing to do
+    def committed(self) -> None:  # noqa: B027 - most pipelines have nothing to do
         """Hear that all that was read has been accepted."""
 
-    def closing(self, *, killed: bool) -> list[Item]:  # noqa: ARG002 - most lanes add nothing
-        """Return what the lane adds when the journal has ended; ``killed``: its process did not end it."""
+    def closing(self, *, killed: bool) -> list[Item]:  # noqa: ARG002 - most pipelines add nothing
+        """Return what the pipeline adds when the journal has ended; ``killed``: its process did not end it."""
         return []
 
     # --- the way of a batch -------------------------------------------------------------------------
@@ -161,17 +161,17 @@ class Lane(ABC):
     def close(self) -> None:
         """Close the journal's files, and forget what was read of them."""
         self._reader.close()
-        # The outbox knows its lane: neither would be freed before the garbage collector comes round.
+        # The outbox knows its pipeline: neither would be freed before the garbage collector comes round.
         self._batch, self._outbox = Batch(), Outbox(_nothing)
 
     def _fill(self, batch: Batch, *, ended: bool) -> None:
         if batch.final:
             return
-        while batch.size < self.pace.batch_bytes and not batch.final:
-            found = self._reader.read(ended=ended, limit=self.pace.read_bytes, skip=self.skips)
+        while batch.size < self.throttle.batch_bytes and not batch.final:
+            found = self._reader.read(ended=ended, limit=self.throttle.read_bytes, skip=self.skips)
             self.has_read = self.has_read or bool(found)
             self._take_all(batch, found)
-            self.pace.rest()
+            self.throttle.rest()
             if not found:
                 if ended:
                     self._finish(batch)
@@ -196,7 +196,7 @@ class Lane(ABC):
         self.replaying = frame.after <= self._skip_to
         kind = frame.kind
         if kind == Kind.BRIEF or kind == Kind.LOG:  # noqa: PLR1714 - the first of these is nearly all that comes
-            # Kept by every lane for its time: the last that a killed job is known to have lived.
+            # Kept by every pipeline for its time: the last that a killed job is known to have lived.
             self._last_log = frame
         elif kind == Kind.SAMPLES:
             self._last_samples = frame
@@ -262,16 +262,16 @@ class Lane(ABC):
         else:
             self.define(structure)
 
-    def define(self, structure: Any) -> None:  # noqa: B027 - only one lane has more definitions
+    def define(self, structure: Any) -> None:  # noqa: B027 - only one pipeline has more definitions
         """Take a definition that only one signal needs."""
 
-    def on_segment(self, segment: frames.Segment) -> None:  # noqa: B027 - only one lane wants to know
+    def on_segment(self, segment: frames.Segment) -> None:  # noqa: B027 - only one pipeline wants to know
         """Hear of the beginning of a segment."""
 
-    def on_continued(self) -> None:  # noqa: B027 - only one lane wants to know
+    def on_continued(self) -> None:  # noqa: B027 - only one pipeline wants to know
         """Hear that the run goes on in another journal."""
 
-    def on_job(self, job: frames.Job) -> None:  # noqa: B027 - only one lane wants to know
+    def on_job(self, job: frames.Job) -> None:  # noqa: B027 - only one pipeline wants to know
         """Hear of a job that has begun or ended."""
 
     def _count_gap(self, sequence: int) -> None:
@@ -284,11 +284,11 @@ class Lane(ABC):
         if batch.final or self._outbox.sends:
             return True
         if not batch.items:
-            # Nothing to send, but the place has to move on: a segment is deleted when all lanes are past it.
+            # Nothing to send, but the place has to move on: a segment is deleted when all pipelines are past it.
             # Not beyond a record that waits alone: whether it is tried, the outbox says.
             return bool(self._outbox) or bool(batch.dropped) or batch.after.segment > self.cursor.segment
         aged = batch.since is not None and time.monotonic() - batch.since >= AGE_SECONDS
-        return batch.urgent or aged or batch.size >= self.pace.batch_bytes
+        return batch.urgent or aged or batch.size >= self.throttle.batch_bytes
 
     def _send(self, batch: Batch, send: Send) -> bool:
         cursor = self.cursor

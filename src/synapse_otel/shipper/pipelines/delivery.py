@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Retry, TooLarge
-from synapse_otel.shipper.pipelines.poison_records import Suspect, Tally, may_be_the_content
+from synapse_otel.shipper.pipelines.poison_records import PoisonRecord, Tally, may_be_the_content
 
 REJECTED: Final = "rejected by the server"
 INVALID: Final = "invalid, in quarantine"
@@ -123,7 +123,7 @@ class Outbox:
         self._encode = encode
         self._clock = clock
         self._parts: list[_Part] = []
-        self._suspects: list[Suspect] = []
+        self._suspects: list[PoisonRecord] = []
         self._turn = 0
 
     def add(self, items: list[Any]) -> None:
@@ -154,14 +154,14 @@ class Outbox:
         while going and (chosen := self._next(send)) is not None:
             going = (
                 self._try_suspect(chosen, send, result)
-                if isinstance(chosen, Suspect)
+                if isinstance(chosen, PoisonRecord)
                 else self._try(chosen, send, result)
             )
         if self._suspects and not result.failure:
             result.failure = f"a record waits alone: {self._suspects[0].reason}"
         return result if result.attempts else None
 
-    def _next(self, send: Send) -> _Part | Suspect | None:
+    def _next(self, send: Send) -> _Part | PoisonRecord | None:
         tally, now = send.tally(), self._clock()
         for suspect in self._suspects:
             if suspect.is_due(tally, now, others=self.sends):
@@ -197,7 +197,7 @@ class Outbox:
             elif guilty or isinstance(outcome, TooLarge):
                 self._parts.remove(part)
                 if not _quarantine(result, send, part.items[0], body, outcome):
-                    self._suspects.append(Suspect(part.items[0], outcome, send.tally(), self._clock(), rounds=1))
+                    self._suspects.append(PoisonRecord(part.items[0], outcome, send.tally(), self._clock(), rounds=1))
             else:
                 self._suspect(part, outcome, send, rounds=0)
             return True
@@ -211,7 +211,7 @@ class Outbox:
                 self._suspect(part, outcome, send, rounds=1)
         return False
 
-    def _try_suspect(self, suspect: Suspect, send: Send, result: Delivery) -> bool:
+    def _try_suspect(self, suspect: PoisonRecord, send: Send, result: Delivery) -> bool:
         """Send what is suspected; return whether to go on."""
         body = self._encode([suspect.item])
         outcome = send(body, suspect=True)
@@ -242,7 +242,7 @@ class Outbox:
         self._parts.remove(part)
         item = part.items[0]
         if item.count or all(suspect.item.count for suspect in self._suspects):
-            self._suspects.append(Suspect(item, outcome, send.tally(), self._clock(), rounds=rounds))
+            self._suspects.append(PoisonRecord(item, outcome, send.tally(), self._clock(), rounds=rounds))
 
 
 def _meant(outcome: Outcome, count: int) -> Outcome:

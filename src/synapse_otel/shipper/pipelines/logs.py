@@ -1,4 +1,4 @@
-"""The lane of log records."""
+"""The pipeline of log records."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from synapse_otel.otlp.encode.logs import log_record
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.pipelines.base import Lane
+from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.queue import Batch, Item
 
 _BRIEF = int(Kind.BRIEF)
 _decode = DECODERS[Kind.BRIEF].decode
 
 
-class LogsLane(Lane):
+class LogsPipeline(SignalPipeline):
     """Log records: each is encoded as soon as it is read."""
 
     signal = Signal.LOGS

@@ -1,4 +1,4 @@
-"""The lane of metrics: samples as points of their own, measurements summed up, progress from the state block."""
+"""The pipeline of metrics: samples as points of their own, measurements summed up, progress from the state block."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from synapse_otel.otlp.encode.metrics import Exemplar, gauge_points, metric, sum
 from synapse_otel.redaction import redact_values
 from synapse_otel.semconv.readings import COUNTERS, PROGRESS, SlotKind, slot_attributes, unnamed_worker
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.pipelines.base import Lane
+from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.delivery import Send
 from synapse_otel.shipper.pipelines.open_spans import at_work, is_step
 from synapse_otel.shipper.pipelines.queue import Batch, Item
@@ -39,7 +39,7 @@ class _Sample(msgspec.Struct):
 
 
 class _Job(msgspec.Struct):
-    """A job that the lane has seen begin."""
+    """A job that the pipeline has seen begin."""
 
     attributes: dict[str, Any]
     scope: int
@@ -54,14 +54,14 @@ _INSTRUMENTS: Final = frozenset({"gauge", "counter", "updowncounter", "histogram
 """Those of a newer version are unknown: their samples are counted as unreadable."""
 MERGED: Final = "merged into a newer sample"
 _OWN: Final = -2
-"""Scope of the item that stands for all that the lane adds on its own."""
+"""Scope of the item that stands for all that the pipeline adds on its own."""
 _READY: Final = -1
 """Scope of items that are encoded, scopes and all."""
 _MILLISECOND: Final = 1_000_000
 _SECOND: Final = 1_000_000_000
 
 
-class MetricsLane(Lane):
+class MetricsPipeline(SignalPipeline):
     """Metrics. What it adds on its own (progress, sums, heartbeat) is made when a request is: always the latest."""
 
     signal = Signal.METRICS
@@ -174,7 +174,7 @@ class MetricsLane(Lane):
         """Whether a job runs, as far as the journal was read; asked from another thread, too."""
         return any(not job.ended for job in list(self._jobs.values()))
 
-    # --- what the lane keeps ------------------------------------------------------------------------
+    # --- what the pipeline keeps ------------------------------------------------------------------------
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up sums and last times."""
@@ -194,7 +194,7 @@ class MetricsLane(Lane):
             "adopted": sorted(self._adopted),
         }
 
-    # --- what the lane adds -------------------------------------------------------------------------
+    # --- what the pipeline adds -------------------------------------------------------------------------
 
     def due(self, *, alive: bool) -> list[Item]:
         """Ask for a request when the interval has passed and a job lives, or at once when a job began or ended."""
@@ -321,7 +321,7 @@ class MetricsLane(Lane):
         return [(OWN_SCOPE.id, point.encode(min(self._start or now, now), now)) for point in told]
 
     def step(self, send: Send, *, ended: bool) -> bool:
-        """Take a step, as every lane; who sends also says by what."""
+        """Take a step, as every pipeline; who sends also says by what."""
         if self._own is not None:
             self._own.exporter = send.exporter
         return super().step(send, ended=ended)
@@ -399,4 +399,4 @@ def _point(what: semconv.Metric, attributes: dict[str, Any], start: int, now: in
     return metric(what.instrument, what.name, what.unit, what.description, [point])
 
 
-__all__ = ["MERGED", "MetricsLane"]
+__all__ = ["MERGED", "MetricsPipeline"]

@@ -35,7 +35,7 @@ class Tally(NamedTuple):
     failed: int = 0
 
 
-class Suspect:
+class PoisonRecord:
     """A record that failed alone although others were accepted; tried now and then, while the others go on."""
 
     def __init__(

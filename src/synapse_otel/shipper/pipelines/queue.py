@@ -1,4 +1,4 @@
-"""What a lane has read and not delivered yet."""
+"""What a pipeline has read and not delivered yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAMPLE_BYTES: Final = 40
 
 
 class Item(msgspec.Struct, gc=False):
-    """What a request is made of: an encoded record, or whatever else a lane encodes later."""
+    """What a request is made of: an encoded record, or whatever else a pipeline encodes later."""
 
     scope: int
     record: Any
@@ -43,7 +43,7 @@ class Batch:
     """Counted here until the whole batch is done: the cursor's numbers and its place change together."""
 
     def add(self, items: list[Item]) -> None:
-        """Take items that no frame holds: what a lane adds itself."""
+        """Take items that no frame holds: what a pipeline adds itself."""
         if items:
             self.items += items
             self.since = self.since if self.since is not None else time.monotonic()

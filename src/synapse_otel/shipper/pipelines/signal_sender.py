@@ -23,7 +23,7 @@ from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.pipelines.poison_records import Tally
 from synapse_otel.shipper.pipelines.queue import Item
 from synapse_otel.shipper.self_telemetry import EXPORTERS
-from synapse_otel.shipper.throttle import AT_ONCE, Pace
+from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 
 Say = Callable[[str], None]
 
@@ -37,13 +37,13 @@ class SignalSender:
         signal: Signal,
         say: Say,
         clock: Callable[[], float] = time.monotonic,
-        pace: Pace = AT_ONCE,
+        throttle: Throttle = AT_ONCE,
     ) -> None:
         self._sender = open_sender(destination, signal)
         self.exporter = EXPORTERS[destination.endpoint(signal).protocol]
         """What OpenTelemetry calls an exporter of this kind."""
         self._clock = clock
-        self._pace = pace
+        self._pace = throttle
         self._backoff = Backoff(clock=clock)
         self._signal = signal
         self._say = say

@@ -1,6 +1,6 @@
 """Sums of the measurements in a journal: cumulative counters and histograms, one per series.
 
-They are part of the metrics lane's cursor: what was summed up and how far the journal was read change together.
+They are part of the metrics pipeline's cursor: what was summed up and how far the journal was read change together.
 """
 
 from __future__ import annotations

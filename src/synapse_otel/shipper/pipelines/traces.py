@@ -1,4 +1,4 @@
-"""The lane of spans."""
+"""The pipeline of spans."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.semconv.event_budget import EventBudget
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.pipelines.base import Lane
+from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.open_spans import Death, at_work, is_job, is_worker, killed
 from synapse_otel.shipper.pipelines.queue import Batch, Item
 from synapse_otel.shipper.usage.following import JournalUsage
@@ -24,7 +24,7 @@ _LATE_NS: Final = 1_000_000_000
 """The sample that was taken when a job's end had been read is the job's, too."""
 
 
-class TracesLane(Lane):
+class TracesPipeline(SignalPipeline):
     """Spans, sent as soon as they are read: they are few, and somebody is waiting to see them."""
 
     signal = Signal.TRACES

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.glyphs import ASCII, UNICODE
 from synapse_otel.ui.terminal.run import RunScreen
 from synapse_otel.ui.terminal.runs import RunsScreen
@@ -17,7 +17,7 @@ class TerminalView(App[None]):
     """The runs of a library in a terminal.
 
     Args:
-        library: the runs.
+        store: the runs.
         run: id of the run to begin with; empty: the list.
         unicode: whether the terminal has more than ASCII.
     """
@@ -30,15 +30,15 @@ class TerminalView(App[None]):
     ]
     CSS = "Screen { background: ansi_default; color: ansi_default; }"
 
-    def __init__(self, library: Library, run: str = "", *, unicode: bool = True) -> None:
+    def __init__(self, store: RunStore, run: str = "", *, unicode: bool = True) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
-        self._library = library
+        self._store = store
         self._run = run
         self._glyphs = UNICODE if unicode else ASCII
 
     def on_mount(self) -> None:
         """Show the list, and before it the run to begin with."""
-        self.push_screen(RunsScreen(self._library, self._glyphs))
+        self.push_screen(RunsScreen(self._store, self._glyphs))
         if self._run:
-            self.push_screen(RunScreen(self._library, self._glyphs, self._run))
+            self.push_screen(RunScreen(self._store, self._glyphs, self._run))

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from synapse_otel.runs.live.entry import Json
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.formats import clock, offset, printable
 from synapse_otel.ui.glyphs import Glyphs
 from synapse_otel.ui.terminal.metrics import metric_name, metric_value
@@ -35,8 +35,8 @@ class CurveScreen(Watching):
     ]
     CSS = Watching.CSS + "#curve { height: 1fr; }"
 
-    def __init__(self, library: Library, glyphs: Glyphs, name: str, series: Json, begin: float) -> None:
-        super().__init__(library, glyphs)
+    def __init__(self, store: RunStore, glyphs: Glyphs, name: str, series: Json, begin: float) -> None:
+        super().__init__(store, glyphs)
         self._run_id = name
         self._series = series
         self._start = begin
@@ -64,15 +64,15 @@ class CurveScreen(Watching):
 
     def fetch(self) -> Any:
         """Return the curve; called in a thread."""
-        version = self.library.version(self._run_id)
+        version = self.store.version(self._run_id)
         asked = version, self._range, self.size.width
         if asked == self._known:
             return None
         begin, end = self._range or (None, None)
         number = self._series["id"]
         points = max(self.size.width, 20) * 4
-        curves = self.library.curves(self._run_id, [number], points, begin=begin, end=end)["curves"]
-        told = self.library.details(self._run_id)
+        curves = self.store.curves(self._run_id, [number], points, begin=begin, end=end)["curves"]
+        told = self.store.details(self._run_id)
         series = next((one for one in told["series"] if one["id"] == number), self._series)
         return asked, series, curves.get(number, self._drawn), told["nonfinite"]
 

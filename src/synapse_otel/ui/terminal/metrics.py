@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from synapse_otel.runs.live.entry import Json
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.formats import fitted, fitted_middle, number, printable
 from synapse_otel.ui.glyphs import Glyphs
 from synapse_otel.ui.printed.curves import sparkline
@@ -25,9 +25,9 @@ _MOST: Final = 48
 class MetricLines(Lines):
     """The metrics of a run, one a line."""
 
-    def __init__(self, library: Library, name: str, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, store: RunStore, name: str, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(has_cursor=True, id=id)
-        self._library = library
+        self._store = store
         self._run_id = name
         self._glyphs = glyphs
         self._series: list[Json] = []
@@ -44,7 +44,7 @@ class MetricLines(Lines):
         asked = told["version"], numbers
         if asked == self._asked:
             return {}
-        curves = self._library.curves(self._run_id, numbers, SMALL, mean=True)["curves"]
+        curves = self._store.curves(self._run_id, numbers, SMALL, mean=True)["curves"]
         self._asked = asked
         return {key: drawn["v"] for key, drawn in curves.items()}
 

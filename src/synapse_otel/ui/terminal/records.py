@@ -7,8 +7,8 @@ from typing import Any, Final
 from rich.text import Text
 
 from synapse_otel.runs.live.entry import Json
-from synapse_otel.runs.live.filters import LEVELS, Wanted
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.filters import LEVELS, LogFilter
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.ui.formats import clock, fitted, offset, printable
 from synapse_otel.ui.glyphs import Glyphs
@@ -27,35 +27,35 @@ _WORDS: Final = {"event": "event", "developer": "dev", "exception": "error", "li
 class Records(Lines):
     """The log records of a run, one a line."""
 
-    def __init__(self, library: Library, name: str, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, store: RunStore, name: str, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(has_cursor=True, id=id)
-        self._library = library
+        self._store = store
         self._run_id = name
         self._glyphs = glyphs
         self._rows: dict[int, Json] = {}
         self._begin = 0.0
         self._asked: object = None
         """What the records at hand are of: the version of the run, the filter, and those that are seen."""
-        self.wanted = Wanted()
+        self.wanted = LogFilter()
 
-    def want(self, wanted: Wanted) -> None:
+    def want(self, wanted: LogFilter) -> None:
         """Show what another filter lets through, from its end on."""
         self.wanted = wanted
         self._rows.clear()
         self.cursor = 0
 
-    def fetch(self, version: object) -> tuple[Wanted, Json] | None:
+    def fetch(self, version: object) -> tuple[LogFilter, Json] | None:
         """Return the records about those that are seen; None where they are at hand. Called in a thread."""
         wanted, seen = self.wanted, self.seen
         asked = version, wanted, seen
         if asked == self._asked:
             return None
         first = max(seen.start - _AHEAD, 0)
-        found = self._library.records(self._run_id, wanted, first, len(seen) + 2 * _AHEAD)
+        found = self._store.records(self._run_id, wanted, first, len(seen) + 2 * _AHEAD)
         self._asked = asked
         return wanted, found
 
-    def take(self, found: tuple[Wanted, Json], begin: float) -> None:
+    def take(self, found: tuple[LogFilter, Json], begin: float) -> None:
         """Take what `fetch` has returned; whoever stands at the end goes on to the new end."""
         wanted, told = found
         if wanted != self.wanted:

@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, Static
 
 from synapse_otel.runs.live.entry import Json
-from synapse_otel.runs.live.filters import LEVELS, Wanted
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.filters import LEVELS, LogFilter
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.formats import duration, printable
 from synapse_otel.ui.glyphs import Glyphs
 from synapse_otel.ui.terminal.about import about
@@ -49,8 +49,8 @@ class RunScreen(Searching):
         + "ContentSwitcher { height: 1fr; } ContentSwitcher > Lines { height: 1fr; } #columns { height: 1; }"
     )
 
-    def __init__(self, library: Library, glyphs: Glyphs, name: str) -> None:
-        super().__init__(library, glyphs)
+    def __init__(self, store: RunStore, glyphs: Glyphs, name: str) -> None:
+        super().__init__(store, glyphs)
         self._run_id = name
         self._told: Json | None = None
         self._version: object = None
@@ -64,8 +64,8 @@ class RunScreen(Searching):
         yield Static(id="columns", markup=False)
         with ContentSwitcher(initial=TABS[0]):
             yield Lines(id="steps")
-            yield MetricLines(self.library, self._run_id, self.glyphs, id="metrics")
-            yield Records(self.library, self._run_id, self.glyphs, id="messages")
+            yield MetricLines(self.store, self._run_id, self.glyphs, id="metrics")
+            yield Records(self.store, self._run_id, self.glyphs, id="messages")
             yield Lines(id="about")
         yield from self.compose_search()
 
@@ -88,8 +88,8 @@ class RunScreen(Searching):
 
     def fetch(self) -> Any:
         """Return what has changed of the run; called in a thread."""
-        version = self.library.version(self._run_id)
-        told = self.library.details(self._run_id) if version != self._version else None
+        version = self.store.version(self._run_id)
+        told = self.store.details(self._run_id) if version != self._version else None
         curves = records = None
         if (shown := told or self._told) and self._tab == "metrics":
             curves = self.query_one(MetricLines).fetch(shown)
@@ -166,7 +166,7 @@ class RunScreen(Searching):
         wanted = records.wanted
         level = next((f"{word} and above" for word, least in LEVELS[1:] if least == wanted.severity), "all")
         parts = [f"level: {level}", f"for: {wanted.audience}", f"step: {printable(wanted.category or 'all')}"]
-        count = f"{records.count:,} of {told['logs']['total']:,}" if wanted != Wanted() else ""
+        count = f"{records.count:,} of {told['logs']['total']:,}" if wanted != LogFilter() else ""
         return Text("  ".join([*parts, count]), "dim underline", no_wrap=True, overflow="ellipsis")
 
     def focused_lines(self) -> Lines:
@@ -225,7 +225,7 @@ class RunScreen(Searching):
         at = names.index(wanted.category) if wanted.category in names else 0
         self._want(wanted._replace(category=names[(at + 1) % len(names)]))
 
-    def _want(self, wanted: Wanted) -> None:
+    def _want(self, wanted: LogFilter) -> None:
         if self._tab != "messages":
             return
         self.query_one(Records).want(wanted)
@@ -246,9 +246,9 @@ class RunScreen(Searching):
         """Show what is chosen as large as there is room for."""
         begin = (self._told or {}).get("begin") or 0
         if isinstance(opened.lines, MetricLines) and (series := opened.lines.chosen):
-            self.app.push_screen(CurveScreen(self.library, self.glyphs, self._run_id, series, begin))
+            self.app.push_screen(CurveScreen(self.store, self.glyphs, self._run_id, series, begin))
         elif isinstance(opened.lines, Records) and (row := opened.lines.chosen):
-            self.app.push_screen(RecordScreen(self.library, self.glyphs, row, begin))
+            self.app.push_screen(RecordScreen(self.store, self.glyphs, row, begin))
 
     def on_resize(self) -> None:
         """Draw it as wide as there is room for."""
@@ -258,8 +258,8 @@ class RunScreen(Searching):
 class RecordScreen(Watching):
     """One log record, whole."""
 
-    def __init__(self, library: Library, glyphs: Glyphs, row: Json, begin: float) -> None:
-        super().__init__(library, glyphs)
+    def __init__(self, store: RunStore, glyphs: Glyphs, row: Json, begin: float) -> None:
+        super().__init__(store, glyphs)
         self._row = row
         self._begin = begin
 

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from synapse_otel.runs.live.entry import Json
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.formats import duration, fitted, fitted_middle, printable
 from synapse_otel.ui.glyphs import Glyphs
 from synapse_otel.ui.terminal.lines import Lines
@@ -38,8 +38,8 @@ class RunsScreen(Searching):
         Binding("f", "narrow", show=False),
     ]
 
-    def __init__(self, library: Library, glyphs: Glyphs) -> None:
-        super().__init__(library, glyphs)
+    def __init__(self, store: RunStore, glyphs: Glyphs) -> None:
+        super().__init__(store, glyphs)
         self._rows: dict[str, Json] = {}
         self._ids: list[str] = []
         self._version = 0
@@ -65,9 +65,9 @@ class RunsScreen(Searching):
 
     def fetch(self) -> Any:
         """Return what has changed of the list; called in a thread."""
-        shelf = self.library.shelf
-        complete = shelf.refresh(_READ_SECONDS)
-        return (complete, shelf.ids(), *shelf.rows(self._version))
+        index = self.store.index
+        complete = index.refresh(_READ_SECONDS)
+        return (complete, index.ids(), *index.rows(self._version))
 
     def show(self, found: Any) -> None:
         """Take the rows that have changed."""
@@ -185,7 +185,7 @@ class RunsScreen(Searching):
     def on_lines_opened(self) -> None:
         """Open the run that is chosen."""
         if row := self._chosen():
-            self.app.push_screen(RunScreen(self.library, self.glyphs, row["id"]))
+            self.app.push_screen(RunScreen(self.store, self.glyphs, row["id"]))
 
     def action_sort(self) -> None:
         """Sort by something else."""

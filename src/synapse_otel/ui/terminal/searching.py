@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
-from synapse_otel.runs.live.store import Library
+from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.glyphs import Glyphs
 from synapse_otel.ui.terminal.lines import Lines
 from synapse_otel.ui.terminal.watching import KeyLine, Watching
@@ -28,8 +28,8 @@ class Searching(Watching):
     """
     )
 
-    def __init__(self, library: Library, glyphs: Glyphs) -> None:
-        super().__init__(library, glyphs)
+    def __init__(self, store: RunStore, glyphs: Glyphs) -> None:
+        super().__init__(store, glyphs)
         self.words = ""
         """What is searched for, in small letters."""
 

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from synapse_otel.runs.live.entry import plain_path
-from synapse_otel.runs.live.store import Library, UnknownRunError
+from synapse_otel.runs.live.store import RunStore, UnknownRunError
 from synapse_otel.ui.formats import printable
 from synapse_otel.ui.glyphs import Glyphs
 
@@ -101,9 +101,9 @@ class Watching(Screen[None]):
             self.found = found
             self.error = error
 
-    def __init__(self, library: Library, glyphs: Glyphs) -> None:
+    def __init__(self, store: RunStore, glyphs: Glyphs) -> None:
         super().__init__()
-        self.library = library
+        self.store = store
         self.glyphs = glyphs
         self.error = ""
         """Why it could not be read."""

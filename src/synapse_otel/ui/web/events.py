@@ -11,7 +11,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from synapse_otel.runs.live.entry import plain_path
-from synapse_otel.runs.live.store import Library, UnknownRunError
+from synapse_otel.runs.live.store import RunStore, UnknownRunError
 
 POLL_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 10.0
@@ -28,13 +28,13 @@ class EventStream:
     been read. ``run``: the versions of one run.
 
     Args:
-        library: the runs.
+        store: the runs.
         names: ids of the runs that the page shows.
         listed: whether it shows the list.
     """
 
-    def __init__(self, library: Library, names: list[str], *, listed: bool) -> None:
-        self._library = library
+    def __init__(self, store: RunStore, names: list[str], *, listed: bool) -> None:
+        self._store = store
         self._names = names[:_RUNS]
         self._listed = listed
         self._version = 0
@@ -66,7 +66,7 @@ class EventStream:
 
     def _look_at(self, name: str) -> Any:
         try:
-            records, row, reading = self._library.version(name)
+            records, row, reading = self._store.version(name)
             told = {"id": name, "records": records, "row": row, "reading": reading}
         except UnknownRunError:
             told = {"id": name, "error": "there is no such run"}
@@ -78,10 +78,10 @@ class EventStream:
         return told
 
     def _look_at_list(self) -> Any:
-        shelf = self._library.shelf
-        complete = shelf.refresh(_LIST_SECONDS)
-        ids = shelf.ids()
-        version, rows = shelf.rows(self._version)
+        index = self._store.index
+        complete = index.refresh(_LIST_SECONDS)
+        ids = index.ids()
+        version, rows = index.rows(self._version)
         if not rows and ids == self._ids and complete == self._complete:
             return None
         told: dict[str, Any] = {"now": time() * 1000, "rows": rows, "complete": complete}

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from synapse_otel.runs.live.filters import LEVELS, Wanted
-from synapse_otel.runs.live.store import Library, UnknownRunError
+from synapse_otel.runs.live.filters import LEVELS, LogFilter
+from synapse_otel.runs.live.store import RunStore, UnknownRunError
 from synapse_otel.ui.web.events import EventStream
 from synapse_otel.ui.web.guard import Guard
 
@@ -35,19 +35,19 @@ class _Json(JSONResponse):
         return msgspec.json.encode(content)
 
 
-def application(library: Library, token: str) -> Starlette:
+def application(store: RunStore, token: str) -> Starlette:
     """Return the ASGI application.
 
     Args:
-        library: the runs.
+        store: the runs.
         token: what the first address must have as ``?token=``; a cookie remembers it.
     """
     routes = [
-        Route("/api/runs", _answered(lambda _request: _all_runs(library))),
-        Route("/api/runs/{name}", _answered(lambda request: library.details(request.path_params["name"]))),
-        Route("/api/runs/{name}/curves", _answered(lambda request: _curves(library, request))),
-        Route("/api/runs/{name}/records", _answered(lambda request: _records(library, request))),
-        Route("/api/events", _events(library)),
+        Route("/api/runs", _answered(lambda _request: _all_runs(store))),
+        Route("/api/runs/{name}", _answered(lambda request: store.details(request.path_params["name"]))),
+        Route("/api/runs/{name}/curves", _answered(lambda request: _curves(store, request))),
+        Route("/api/runs/{name}/records", _answered(lambda request: _records(store, request))),
+        Route("/api/events", _events(store)),
         Route("/{name}", _page),
         Route("/", _page),
     ]
@@ -85,17 +85,17 @@ def _answered(answer: Callable[[Request], Any]) -> Callable[[Request], Response]
     return endpoint
 
 
-def _all_runs(library: Library) -> Any:
-    while not library.shelf.refresh(1.0):
+def _all_runs(store: RunStore) -> Any:
+    while not store.index.refresh(1.0):
         pass
-    return library.shelf.rows()[1]
+    return store.index.rows()[1]
 
 
-def _curves(library: Library, request: Request) -> Any:
+def _curves(store: RunStore, request: Request) -> Any:
     asked = request.query_params
     numbers = [_integer(text) for text in asked.get("series", "").split(",")[:_MOST_SERIES] if text]
     points = min(max(_integer(asked.get("points", "1000")), 2), _MOST_POINTS)
-    return library.curves(
+    return store.curves(
         request.path_params["name"],
         numbers,
         points,
@@ -106,22 +106,22 @@ def _curves(library: Library, request: Request) -> Any:
     )
 
 
-def _records(library: Library, request: Request) -> Any:
+def _records(store: RunStore, request: Request) -> Any:
     asked = request.query_params
-    wanted = Wanted(
+    wanted = LogFilter(
         severity=dict(LEVELS).get(asked.get("level", ""), 0),
         audience=asked.get("audience", "all"),
         category=asked.get("category"),
         text=asked.get("q", "")[:_LONGEST_SEARCH].strip().lower(),
     )
     limit = min(max(_integer(asked.get("limit", "200")), 0), _MOST_ROWS)
-    return library.records(request.path_params["name"], wanted, _integer(asked.get("offset", "0")), limit)
+    return store.records(request.path_params["name"], wanted, _integer(asked.get("offset", "0")), limit)
 
 
-def _events(library: Library) -> Callable[[Request], Any]:
+def _events(store: RunStore) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         names = request.query_params.getlist("run")
-        stream = EventStream(library, names, listed="list" in request.query_params)
+        stream = EventStream(store, names, listed="list" in request.query_params)
         return StreamingResponse(stream.lines(), media_type="text/event-stream")
 
     return endpoint

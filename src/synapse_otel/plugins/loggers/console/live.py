@@ -10,7 +10,7 @@ from synapse_otel.plugins.loggers.console.lines import Line, metrics_line, progr
 from synapse_otel.plugins.loggers.console.pace import Pace
 
 if TYPE_CHECKING:
-    from synapse_otel.plugins.loggers.console.terminal.live_region import BarArea
+    from synapse_otel.plugins.loggers.console.terminal.live_region import LiveRegion
     from synapse_otel.plugins.loggers.track import Track
 
 
@@ -21,7 +21,7 @@ class LiveScreen:
         area: the bars on the terminal; other loggers may have theirs there too.
     """
 
-    def __init__(self, area: BarArea) -> None:
+    def __init__(self, area: LiveRegion) -> None:
         self._area = area
         self._running: dict[str | None, Track] = {}
         self._ends: Pace[Track] = Pace()

@@ -121,10 +121,10 @@ _opening = Forkable()
 def _screen_for(console: Console | None) -> Screen:
     if console is not None:
         from synapse_otel.plugins.loggers.console.live import LiveScreen
-        from synapse_otel.plugins.loggers.console.terminal.live_region import BarArea
+        from synapse_otel.plugins.loggers.console.terminal.live_region import LiveRegion
         from synapse_otel.plugins.loggers.console.terminal.rich_console import RichSurface
 
-        return LiveScreen(BarArea(RichSurface(console)))
+        return LiveScreen(LiveRegion(RichSurface(console)))
     shell = notebook_shell()
     if shell is not None:
         from synapse_otel.plugins.loggers.console.notebook import NotebookScreen

@@ -1,4 +1,4 @@
-"""`Trail`: what others have left on the line where the cursor stands, and below it."""
+"""`CursorTracker`: what others have left on the line where the cursor stands, and below it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def bare(text: str) -> str:
     return _ESCAPES.sub("", text)
 
 
-class Trail:
+class CursorTracker:
     """Follows what is written to a terminal: whole lines, lines begun, bars of others that move the cursor.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""`BarArea`: bars that stand below the cursor, where they are in nobody's way.
+"""`LiveRegion`: bars that stand below the cursor, where they are in nobody's way.
 
 The cursor stays where whoever writes next expects it. What is written through ``sys.stdout`` and ``sys.stderr`` takes
 the bars away and puts them below itself; what others write (a subprocess, a library in C) overwrites them at worst, and
@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
 from synapse_otel.plugins.loggers.console.terminal.bars import Glyphs, bar_rows
-from synapse_otel.plugins.loggers.console.terminal.cursor_tracker import Trail, bare
+from synapse_otel.plugins.loggers.console.terminal.cursor_tracker import CursorTracker, bare
 from synapse_otel.plugins.loggers.console.terminal.fork_locks import Forkable
 from synapse_otel.plugins.loggers.console.terminal.nonblocking import PATIENCE_SECONDS
 
@@ -61,7 +61,7 @@ class Surface(Protocol):
     def erase(self, codes: str) -> bool:
         """Write codes that take bars away, wherever some were shown."""
 
-    def attach(self, area: BarArea) -> None:
+    def attach(self, area: LiveRegion) -> None:
         """Lead what others write there around the bars."""
 
     def drain(self, seconds: float) -> None:
@@ -74,7 +74,7 @@ class Surface(Protocol):
         """Leave it to others."""
 
 
-class BarArea(Forkable):
+class LiveRegion(Forkable):
     """The bars of all loggers on one terminal. Nothing happens between calls: no thread.
 
     Args:
@@ -93,7 +93,7 @@ class BarArea(Forkable):
         self.is_inherited = False
         self._running: list[dict[str | None, Track]] = []
         self._surface = surface
-        self._trail = Trail()
+        self._trail = CursorTracker()
         self._rows: list[str] = []
         self._is_drawn = False
         self._is_new = True

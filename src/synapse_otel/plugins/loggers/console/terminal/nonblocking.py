@@ -17,7 +17,7 @@ _GONE: Final = frozenset({errno.EPIPE, errno.EIO, errno.ENXIO, errno.EBADF})
 """Nobody reads, and nobody will: the pipe's reader has ended, the terminal was closed."""
 
 
-class Outlet:
+class NonBlockingOutput:
     """Writes in order, and keeps what a slow reader has not taken yet.
 
     A reader that takes nothing for `PATIENCE_SECONDS` is not waited for again until it reads; what comes meanwhile is

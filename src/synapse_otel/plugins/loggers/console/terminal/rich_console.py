@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from synapse_otel.plugins.loggers.console.lines import Line
-    from synapse_otel.plugins.loggers.console.terminal.live_region import BarArea
+    from synapse_otel.plugins.loggers.console.terminal.live_region import LiveRegion
 
 
 class RichSurface:
@@ -35,7 +35,7 @@ class RichSurface:
         """Say whether a bar may be drawn: not in a file."""
         return self._console.is_terminal and not self._console.is_dumb_terminal
 
-    def attach(self, area: BarArea) -> None:
+    def attach(self, area: LiveRegion) -> None:
         """Do nothing: what is not printed on the console is not known."""
 
     def blank_line(self) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
-from synapse_otel.plugins.loggers.console.terminal.live_region import BarArea
+from synapse_otel.plugins.loggers.console.terminal.live_region import LiveRegion
 from synapse_otel.plugins.loggers.console.terminal.tty import Tty, TtyOfAnother
 
-_areas: dict[int, BarArea] = {}
+_areas: dict[int, LiveRegion] = {}
 
 
-def area_on(stream: TextIO) -> BarArea | None:
+def area_on(stream: TextIO) -> LiveRegion | None:
     """Return the area on the terminal that a stream is; None if another process has its bars there.
 
     What this process prints is then led around those.
@@ -20,9 +20,9 @@ def area_on(stream: TextIO) -> BarArea | None:
     area = _areas.get(device)
     if area is None or area.is_closed:
         try:
-            area = BarArea(Tty(stream))
+            area = LiveRegion(Tty(stream))
         except BlockingIOError:
-            area = BarArea(TtyOfAnother(stream))
+            area = LiveRegion(TtyOfAnother(stream))
             area.inherit()
         _areas[device] = area
     return None if area.is_inherited else area

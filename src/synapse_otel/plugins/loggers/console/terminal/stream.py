@@ -8,7 +8,7 @@ from io import FileIO, TextIOWrapper
 from typing import TextIO, TypeGuard
 
 from synapse_otel.notices import warn
-from synapse_otel.plugins.loggers.console.terminal.nonblocking import Outlet
+from synapse_otel.plugins.loggers.console.terminal.nonblocking import NonBlockingOutput
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ class StandardOutput:
 
     def __init__(self) -> None:
         self._stream: TextIO | None = None
-        self._outlet: Outlet | None = None
+        self._outlet: NonBlockingOutput | None = None
 
     def write(self, text: str) -> None:
         """Write text, after what has been written to the stream before.
@@ -31,7 +31,7 @@ class StandardOutput:
             return
         if stream is not self._stream:
             self._stream = stream
-            self._outlet = Outlet(stream.fileno()) if is_plain(stream) else None
+            self._outlet = NonBlockingOutput(stream.fileno()) if is_plain(stream) else None
         if self._outlet is None:
             _write(stream, text)
         else:

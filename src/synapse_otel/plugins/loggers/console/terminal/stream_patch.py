@@ -12,7 +12,7 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from io import TextIOWrapper
 
-    from synapse_otel.plugins.loggers.console.terminal.live_region import BarArea
+    from synapse_otel.plugins.loggers.console.terminal.live_region import LiveRegion
 
 _LEAVING: Final = frozenset(
     {"builtins.input", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
@@ -20,11 +20,11 @@ _LEAVING: Final = frozenset(
 """Audit events before which the bars make room: what is shown then does not come through ``sys.stdout``."""
 _HELD_CHARACTERS: Final = 8192
 
-_areas: WeakSet[BarArea] = WeakSet()
+_areas: WeakSet[LiveRegion] = WeakSet()
 _state = {"listens": False}
 
 
-class LedAround:
+class PatchedStream:
     """Stands in a stream's own ``write`` and ``flush``, and has an area write what is written.
 
     So those who hold the stream (a handler of `logging`, a bar of tqdm) are led around as well. What is no whole line
@@ -35,7 +35,7 @@ class LedAround:
         area: the bars.
     """
 
-    def __init__(self, stream: TextIOWrapper, area: BarArea) -> None:
+    def __init__(self, stream: TextIOWrapper, area: LiveRegion) -> None:
         self.stream = stream
         self._area = area
         self._write, self._flush = stream.write, stream.flush
@@ -78,16 +78,16 @@ class LedAround:
             self._area.around(self._write, held)
 
 
-class Interposed:
+class StreamPatch:
     """Leads the standard streams around an area.
 
     Args:
         area: the bars.
     """
 
-    def __init__(self, area: BarArea) -> None:
+    def __init__(self, area: LiveRegion) -> None:
         self._area = area
-        self._led: dict[int, LedAround] = {}
+        self._led: dict[int, PatchedStream] = {}
 
     def add(self, shows: Callable[[object], bool]) -> None:
         """Lead around those of the standard streams that are shown where the bars are."""
@@ -96,7 +96,7 @@ class Interposed:
                 found = leads(stream)
                 if found is not None:
                     found.remove()  # it led around bars of this process' parent
-                self._led[id(stream)] = LedAround(stream, self._area)  # type: ignore[arg-type] # what shows is one
+                self._led[id(stream)] = PatchedStream(stream, self._area)  # type: ignore[arg-type] # what shows is one
         _listen(self._area)
 
     def write_where_not(self, shows: Callable[[object], bool], codes: str) -> None:
@@ -113,13 +113,13 @@ class Interposed:
         self._led.clear()
 
 
-def leads(stream: Any) -> LedAround | None:
+def leads(stream: Any) -> PatchedStream | None:
     """Return what leads a stream around bars, if anything does."""
     found = getattr(getattr(stream, "write", None), "__self__", None)
-    return found if isinstance(found, LedAround) else None
+    return found if isinstance(found, PatchedStream) else None
 
 
-def _listen(area: BarArea) -> None:
+def _listen(area: LiveRegion) -> None:
     _areas.add(area)
     if not _state["listens"]:
         _state["listens"] = True

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, TextIO
 from synapse_otel.plugins.loggers.console.colours import painted, wants_colours
 from synapse_otel.plugins.loggers.console.terminal import stream as streams
 from synapse_otel.plugins.loggers.console.terminal.bars import Glyphs, glyphs_for
-from synapse_otel.plugins.loggers.console.terminal.nonblocking import Outlet
-from synapse_otel.plugins.loggers.console.terminal.stream_patch import Interposed
+from synapse_otel.plugins.loggers.console.terminal.nonblocking import NonBlockingOutput
+from synapse_otel.plugins.loggers.console.terminal.stream_patch import StreamPatch
 
 if TYPE_CHECKING:
     from synapse_otel.plugins.loggers.console.lines import Line
-    from synapse_otel.plugins.loggers.console.terminal.live_region import BarArea
+    from synapse_otel.plugins.loggers.console.terminal.live_region import LiveRegion
 
 _USUAL: Final = (80, 24)
 
@@ -35,9 +35,9 @@ class Tty:
         self.stream = stream
         self._number = stream.fileno()
         self._own = self._opened()
-        self._outlet = Outlet(self._number if self._own is None else self._own)
+        self._outlet = NonBlockingOutput(self._number if self._own is None else self._own)
         self._elsewhere = streams.StandardOutput()
-        self._interposed: Interposed | None = None
+        self._interposed: StreamPatch | None = None
         self.device = os.fstat(self._number).st_rdev
         self.colours = wants_colours(terminal=True)
         self.glyphs: Glyphs = glyphs_for(streams.encoding_of(stream))
@@ -62,10 +62,10 @@ class Tty:
         except OSError:
             return True  # it controls nobody: no shell runs other programs on it
 
-    def attach(self, area: BarArea) -> None:
+    def attach(self, area: LiveRegion) -> None:
         """Lead what is written through the standard streams around the bars."""
         if self._interposed is None:
-            self._interposed = Interposed(area)
+            self._interposed = StreamPatch(area)
         self._interposed.add(self._is_seen_with)
 
     def shows(self, stream: object) -> bool:
