@@ -30,9 +30,12 @@ def files(root):
 
 def as_nobody(root, *arguments, **variables):
     """Run a command as another user, who could not start it: its modules are loaded before."""
-    modules = ", ".join(f"synapse_otel.cli.{name}" for name in ("jobs", "show", "ship", "sync", "run"))
+    modules = ", ".join(
+        f"synapse_otel.cli.{name}" for name in ("jobs.command", "show", "deliver.ship", "deliver.sync", "run.command")
+    )
     program = f"""
-import contextlib, io, os, sys, {modules}
+import contextlib, io, os, sys, rich.cells, {modules}
+rich.cells.cell_len("\N{{HORIZONTAL ELLIPSIS}}")  # loads its table
 given = sys.argv[1:]
 sys.argv[1:] = [given[0], "--help"]
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):

@@ -8,7 +8,7 @@ from opentelemetry import trace
 from synapse_otel import semconv
 from synapse_otel._otel_private import get_logger_provider
 from synapse_otel.journal.reader import read_all
-from synapse_otel.mapping.job import CATEGORY_LIMIT, EVENT_NAME_LIMIT
+from synapse_otel.mapping.job_records import CATEGORY_LIMIT, EVENT_NAME_LIMIT
 from synapse_otel.mapping.metric_series import SERIES_LIMIT
 from synapse_otel.sdk.oversize import RECORD_LIMIT
 from tests.mapping.test_templates import folder_of

@@ -11,7 +11,8 @@ import pytest
 from synapse_otel.loggers import NoOpLogger
 from synapse_otel.mapping.current import current_or_none
 from synapse_otel.mapping.instruments import BLOCK
-from synapse_otel.mapping.job import CURRENT, EVENT_NAME_LIMIT, LIVE
+from synapse_otel.mapping.job import CURRENT, LIVE
+from synapse_otel.mapping.job_records import EVENT_NAME_LIMIT
 from synapse_otel.mapping.metric_series import SERIES_LIMIT
 from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.plugins.context import RuntimeContext

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from synapse_otel.loggers import NoOpLogger
-from synapse_otel.mapping import job as job_module
+from synapse_otel.mapping import job_records as job_module
 from synapse_otel.mapping.instruments import Instruments, Samples, emit_through
 from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.plugins.context import RuntimeContext

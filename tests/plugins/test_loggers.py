@@ -8,7 +8,7 @@ from unittest.mock import MagicMock, Mock
 import pytest
 
 from synapse_otel.loggers import BackendLogger, BaseLogger, ConsoleLogger, JobLogger, NoOpLogger, TeeLogger, TqdmLogger
-from synapse_otel.mapping import span_scope as mapping
+from synapse_otel.mapping import job as mapping
 from synapse_otel.plugins.loggers import platform, track
 from synapse_otel.plugins.models.logger import LogEntry, LogLevel
 from tests.plugins.recording import context_of
@@ -259,7 +259,7 @@ def test_a_job_logger_shows_and_records_and_says_once_that_the_platform_hears_no
     client = MagicMock()
     for _ in range(2):
         logger = JobLogger(client, "7", {"train": 100}, background_flush=False)
-        logger.set_step_proportions({"train": 100}, configuration={"train": 0})
+        logger.set_step_proportions({"train": 100}, orders={"train": 0})
     context_of(recorded.job, logger).log_message("hello")
     assert isinstance(logger, ConsoleLogger)
     assert "hello" in capsys.readouterr().out

@@ -135,7 +135,7 @@ def test_a_signal_whose_server_does_not_answer_holds_up_no_other(sink, journal, 
     sink.wait(lambda: [record.body.string_value for record in sink.logs()] == ["goes on"], within=3)
 
 
-@pytest.mark.parametrize(("protocol", "pace"), [("grpc", LOW_MEMORY), ("http/protobuf", AT_ONCE)])
+@pytest.mark.parametrize(("protocol", "throttle"), [("grpc", LOW_MEMORY), ("http/protobuf", AT_ONCE)])
 def test_a_process_that_has_grpc_in_its_memory_holds_less_at_a_time(tmp_path, protocol, throttle):
     endpoint = Endpoint(url="http://127.0.0.1:9", protocol=protocol)
     destination = Destination(logs=endpoint, metrics=endpoint, traces=endpoint)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # usage: system.sh
 #
-# Sees to what the tests need of the system: the libraries that LightGBM and Playwright load, mke2fs for small disks, and
-# a Chromium for the page of `synapse-otel view`: one on PATH, one that CHROMIUM names, or else the system's package.
+# Sees to what the tests need of the system: the libraries that LightGBM and Playwright load, mke2fs for small disks, curl
+# for the commands of the documentation, and a Chromium for the page of `synapse-otel view`: one on PATH, one that CHROMIUM names, or else the system's package.
 # Tests for which something is missing are left out or fail, but a machine of CI stops here.
 set -eu
 
@@ -40,6 +40,7 @@ if command -v ldconfig >/dev/null; then
     done
 fi
 command -v mke2fs >/dev/null || missing="$missing e2fsprogs"
+command -v curl >/dev/null || missing="$missing curl"
 # shellcheck disable=SC2086 # several packages
 [ -z "$missing" ] || install_or_say $missing
 has_chromium || install_or_say chromium
