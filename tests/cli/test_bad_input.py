@@ -35,7 +35,7 @@ def as_nobody(root, *arguments, **variables):
     )
     program = f"""
 import contextlib, io, os, sys, rich.cells, {modules}
-rich.cells.cell_len("\N{{HORIZONTAL ELLIPSIS}}")  # loads its table
+rich.cells.cell_len("\u2026")  # loads its table
 given = sys.argv[1:]
 sys.argv[1:] = [given[0], "--help"]
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):

@@ -17,8 +17,8 @@ from synapse_otel.journal.account import Account, account_of
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.folder import read_run
 from synapse_otel.otlp.backoff import Backoff
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.pipelines import signal_sender
 from synapse_otel.shipper.service import Shipper
 from tests.sink import Sink, body

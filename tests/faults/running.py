@@ -14,9 +14,9 @@ from typing import Any
 
 from synapse_otel.journal.files.locks import holder
 from synapse_otel.journal.folder import run_folders
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.runtime.process import read_salt
 from synapse_otel.settings import DEFAULT_ENDPOINT
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.launch import ensure_shipper, is_shipping
 from tests.eventually import eventually

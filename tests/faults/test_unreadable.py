@@ -27,7 +27,7 @@ raise SystemExit(7)
 """
 AS_ANOTHER = """
 import concurrent.futures.thread, os, pwd, psutil, synapse_otel.otlp.http_sender, synapse_otel.shipper.service
-import synapse_otel.runtime.job, synapse_otel.runtime.process, synapse_otel.plugins.context, synapse_otel.settings, opentelemetry.sdk.resources
+import synapse_otel.runtime.job, synapse_otel.runtime.process, synapse_otel.plugins.context, synapse_otel.settings
 from opentelemetry.sdk.resources import Resource; Resource.create()
 from synapse_otel.sdk.resource import make_resource; make_resource({})
 from synapse_otel.sdk import resource; resource.say_once.__globals__["_said"].clear()

@@ -12,9 +12,9 @@ from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, segment_numbers
 from synapse_otel.journal.frames import Kind, encode
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.runs import emitted_records
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper import claimed_journal as tracked
 from synapse_otel.shipper import claims as journals
 from synapse_otel.shipper.service import Shipper

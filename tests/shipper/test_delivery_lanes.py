@@ -14,8 +14,8 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.journal.frames import Kind
 from synapse_otel.otlp.backoff import Backoff
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper import service as shipper
 from synapse_otel.shipper.pipelines import base as pipeline
 from synapse_otel.shipper.pipelines import delivery, signal_sender

@@ -14,8 +14,8 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import Exit, write_exit
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state_block import StateBlock
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.retention import delete_leftovers
 from synapse_otel.shipper.service import Shipper

@@ -11,8 +11,8 @@ import pytest
 from synapse_otel.journal import frames
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.frames import Kind
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.launch import ensure_shipper
 from tests.eventually import eventually

@@ -12,8 +12,8 @@ from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.frames import Kind
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.process import make_shipper
 from synapse_otel.shipper.service import Shipper

@@ -16,9 +16,9 @@ from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import folder_size
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.writer import JournalWriter
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.runs import emitted_records
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.retention import Retention
 from synapse_otel.shipper.service import Shipper

@@ -17,8 +17,8 @@ from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.journal.frames import Kind
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.self_telemetry import QueueAge
 from synapse_otel.shipper.service import Shipper
 from tests.sink import ACCEPT, Answer, partial

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.otlp.http_responses import LARGEST_ANSWER
 from synapse_otel.otlp.http_sender import HttpSender
 from synapse_otel.otlp.outcome import Accepted, Invalid, Refused, Retry, TooLarge
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 
 BODY = b"request" * 1000
 

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
+from synapse_otel.otlp.destination import Destination, Endpoint
+from synapse_otel.otlp.endpoint import place
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
-from synapse_otel.settings.endpoint import place
 
 SECRET = "hunter2"
 LOGS = Endpoint(

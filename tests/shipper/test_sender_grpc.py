@@ -14,12 +14,12 @@ import trustme
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.otlp.grpc_sender import METHODS, SURELY_TAKEN_BYTES, GrpcSender
 from synapse_otel.otlp.http_sender import HttpSender
 from synapse_otel.otlp.outcome import Accepted, Invalid, Refused, Retry, TooLarge
 from synapse_otel.otlp.senders import open_sender
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from tests.sink import ACCEPT, HANG, Answer, partial
 from tests.sink_grpc import GrpcSink, failure
 
@@ -379,7 +379,7 @@ def test_files_that_cannot_be_used_are_named_and_read_again_when_they_are_there(
 FORKING = """
 import os, sys
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.otlp.grpc_sender import GrpcSender
 
 endpoint = Endpoint(url=sys.argv[1], protocol="grpc")

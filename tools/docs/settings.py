@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import ByteSize, FilePath
 from pydantic.fields import FieldInfo
 
+from synapse_otel.otlp.destination import Endpoint
 from synapse_otel.settings import DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, OtlpSettings, Settings, variables_of
-from synapse_otel.settings.destination import Endpoint
 from tools.docs.markdown import attribute_docs, code, table
 
 OTLP_PREFIX: Final = "OTEL_EXPORTER_OTLP_"

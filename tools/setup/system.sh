@@ -1,8 +1,9 @@
 #!/bin/sh
 # usage: system.sh
 #
-# Sees to what the tests need of the system: the libraries that LightGBM and Playwright load, mke2fs for small disks, curl
-# for the commands of the documentation, and a Chromium for the page of `synapse-otel view`: one on PATH, one that CHROMIUM names, or else the system's package.
+# Sees to what the tests need of the system: the libraries that LightGBM and Playwright load, mke2fs for small disks,
+# curl for the commands of the documentation, and a Chromium for the page of `synapse-otel view`: one on PATH, one that
+# CHROMIUM names, or else the system's package.
 # Tests for which something is missing are left out or fail, but a machine of CI stops here.
 set -eu
 

@@ -17,8 +17,8 @@ import msgspec
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.folder import run_folders
+from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
 from synapse_otel.shipper.configuration import ORDERS_VARIABLE, ShipperConfiguration
 from tools.soak.checker import Found, check
 from tools.soak.receiver import Receiver

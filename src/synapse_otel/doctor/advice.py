@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from synapse_otel.otlp.destination import Endpoint
 from synapse_otel.otlp.outcome import Invalid, Outcome, Retry, TooLarge
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Endpoint
 
 _OTLP: Final = "OTEL_EXPORTER_OTLP"
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from synapse_otel.otlp.destination import USER_AGENT, Endpoint
+from synapse_otel.otlp.endpoint import place
 from synapse_otel.otlp.http_responses import LARGEST_ANSWER
-from synapse_otel.settings.destination import USER_AGENT, Endpoint
-from synapse_otel.settings.endpoint import place
 
 _ROOTS: Final = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 _BUNDLES: Final = (

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
+from synapse_otel.otlp.destination import Destination, Endpoint
+from synapse_otel.otlp.endpoint import login, place
 from synapse_otel.otlp.grpc_channel import RpcError, open_channel
 from synapse_otel.otlp.grpc_responses import STATUS_DETAILS, failure
 from synapse_otel.otlp.http_responses import one_line, response
 from synapse_otel.otlp.outcome import Outcome, Retry
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint
-from synapse_otel.settings.endpoint import login, place
 
 METHODS: Final = {
     Signal.LOGS: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",

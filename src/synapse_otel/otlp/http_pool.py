@@ -9,9 +9,9 @@ from pathlib import Path
 
 import urllib3
 
+from synapse_otel.otlp.destination import Endpoint
+from synapse_otel.otlp.endpoint import login
 from synapse_otel.otlp.http_connection import POOLS
-from synapse_otel.settings.destination import Endpoint
-from synapse_otel.settings.endpoint import login
 
 
 def open_pool(endpoint: Endpoint) -> urllib3.PoolManager:

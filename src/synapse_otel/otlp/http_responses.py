@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from synapse_otel.otlp.destination import shown_url
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import shown_url
 
 LONGEST_RETRY_AFTER_SECONDS: Final = 600.0
 LARGEST_ANSWER: Final = 1 << 20

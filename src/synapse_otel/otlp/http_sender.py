@@ -21,12 +21,12 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from synapse_otel.otlp.destination import USER_AGENT, Destination, Endpoint
+from synapse_otel.otlp.endpoint import login, place
 from synapse_otel.otlp.http_pool import open_pool
 from synapse_otel.otlp.http_responses import LARGEST_ANSWER, Answer, one_line, outcome
 from synapse_otel.otlp.outcome import Outcome, Retry
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import USER_AGENT, Destination, Endpoint
-from synapse_otel.settings.endpoint import login, place
 
 _CHUNK: Final = 1 << 16
 _UNREACHED: Final = (ConnectTimeoutError, NewConnectionError, SSLError, ssl.SSLError, ProxyError, FileNotFoundError)

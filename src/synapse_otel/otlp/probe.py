@@ -21,9 +21,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from synapse_otel import semconv
 from synapse_otel._version import __version__
+from synapse_otel.otlp.destination import Endpoint
 from synapse_otel.otlp.http_pool import open_pool
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Endpoint
 
 SERVICE: Final = "synapse-otel-doctor"
 """The ``service.name`` of a probe, to find it by."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from synapse_otel.otlp.destination import Destination
 from synapse_otel.otlp.outcome import Outcome
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination
 
 
 class Sender(Protocol):

@@ -27,13 +27,13 @@ from synapse_otel.journal.folder import is_gone, read_run
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.mapping.instruments import BLOCK, record_with
 from synapse_otel.notices import say
+from synapse_otel.otlp.destination import Destination
 from synapse_otel.runtime.shipping import ensure_shipping, shipper_configuration
 from synapse_otel.sdk.install import Installed, install
 from synapse_otel.sdk.recorder import RecorderOptions
 from synapse_otel.sdk.resource import make_resource
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings import Settings, load_destination
-from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.end_hung import silent_shipper
 from synapse_otel.shipper.interpreter import interpreter, runs_threads

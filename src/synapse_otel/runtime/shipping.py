@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from synapse_otel.journal.folder import spare_roots
+from synapse_otel.otlp.destination import Destination
 from synapse_otel.settings import Settings
-from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.configuration import ShipperConfiguration, lock_path
 from synapse_otel.shipper.end_hung import end_silent
 from synapse_otel.shipper.launch import ensure_shipper, is_shipping

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, FilePath
 from pydantic_settings import NoDecode
 
+from synapse_otel.otlp.destination import LONGEST_TIMEOUT_SECONDS, Destination, Endpoint, Protocol
 from synapse_otel.settings.base import SettingsError, Source, absolute, boolean, loaded, lower, pairs
-from synapse_otel.settings.destination import LONGEST_TIMEOUT_SECONDS, Destination, Endpoint, Protocol
 from synapse_otel.settings.own import Settings
 
 DEFAULT_ENDPOINT: Final = "http://localhost:4318"

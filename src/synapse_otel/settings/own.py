@@ -22,8 +22,8 @@ from pydantic_settings import (
 )
 
 from synapse_otel.notices import say_once
+from synapse_otel.otlp.destination import Protocol
 from synapse_otel.settings.base import SettingsError, Source, absolute, loaded, lower, pairs, words
-from synapse_otel.settings.destination import Protocol
 from synapse_otel.settings.pyproject import pyproject_settings
 
 _MEBIBYTE: Final = 1 << 20

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from synapse_otel.settings.destination import Destination
+from synapse_otel.otlp.destination import Destination
 
 ORDERS_VARIABLE: Final = "SYNAPSE_OTEL_SHIPPER_ORDERS"
 IDLE_SECONDS: Final = 30.0

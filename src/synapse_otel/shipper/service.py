@@ -10,8 +10,8 @@ from typing import Final
 
 from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.folder import is_gone
+from synapse_otel.otlp.destination import Destination
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.claimed_journal import ClaimedJournal
 from synapse_otel.shipper.claims import Claims
 from synapse_otel.shipper.configuration import Limits

@@ -15,10 +15,10 @@ from synapse_otel.journal.account import Account, account_of
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.liveness import is_alive
+from synapse_otel.otlp.destination import Destination
 from synapse_otel.runs import emitted_records
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings import Settings
-from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.configuration import ShipperConfiguration
 
 _LOOK_SECONDS: Final = 0.5

@@ -15,9 +15,9 @@ from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import make_root
+from synapse_otel.otlp.destination import shown_url
 from synapse_otel.runtime.shipping import shipper_configuration
 from synapse_otel.settings import load_destination, load_settings
-from synapse_otel.settings.destination import shown_url
 from synapse_otel.shipper.configuration import lock_path
 from synapse_otel.shipper.launch import is_shipping
 from synapse_otel.shipper.process import Stop, acquire, allow_files, collect_seldom, make_shipper

@@ -18,10 +18,10 @@ from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Role
 from synapse_otel.journal.folder import read_run, redirect, run_folders
 from synapse_otel.journal.frames import FORMAT_VERSION
+from synapse_otel.otlp.destination import Destination, shown_url
 from synapse_otel.runs import RunState, find_run, find_runs, is_one_job, run_state, same_run
 from synapse_otel.runtime.shipping import ensure_shipping, shipper_configuration
 from synapse_otel.settings import Settings, load_destination, load_settings
-from synapse_otel.settings.destination import Destination, shown_url
 from synapse_otel.shipper.claims import look_again
 from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.service import Shipper

@@ -10,11 +10,11 @@ from typing import Final
 from synapse_otel.doctor.advice import advice
 from synapse_otel.doctor.finding import Finding, Level
 from synapse_otel.explained import Check
+from synapse_otel.otlp.destination import Destination, Endpoint, shown_url
 from synapse_otel.otlp.outcome import Accepted, Outcome
 from synapse_otel.otlp.probe import probe, server_date
 from synapse_otel.otlp.senders import open_sender
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination, Endpoint, shown_url
 
 _SKEW_SECONDS: Final = 5.0
 """Seconds that clocks may differ: a date in HTTP has no fractions, and answers take their time."""

@@ -18,9 +18,9 @@ from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Holder, Role, place
 from synapse_otel.journal.folder import read_run, run_folders, spare_roots
 from synapse_otel.journal.segment import allocate
+from synapse_otel.otlp.destination import Destination
 from synapse_otel.runs import RunState, emitted_records, run_state
 from synapse_otel.settings import Settings
-from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.end_hung import silent_shippers
 from synapse_otel.shipper.launch import is_shipping
 

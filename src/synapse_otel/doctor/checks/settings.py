@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from synapse_otel.doctor.finding import Finding, Level
 from synapse_otel.explained import Check
+from synapse_otel.otlp.destination import HIDDEN, Destination, Endpoint, shown_url
 from synapse_otel.settings import PYPROJECT, OtlpSettings, Settings, absolute, variables_of
-from synapse_otel.settings.destination import HIDDEN, Destination, Endpoint, shown_url
 
 _PREFIX: Final = "SYNAPSE_OTEL_"
 _OTLP: Final = "OTEL_EXPORTER_OTLP_"

@@ -16,10 +16,10 @@ from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.files.descriptors import open_file
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.otlp.backoff import Backoff
+from synapse_otel.otlp.destination import Destination
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Refused, Retry
 from synapse_otel.otlp.senders import open_sender
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.destination import Destination
 from synapse_otel.shipper.pipelines.poison_records import Tally
 from synapse_otel.shipper.pipelines.queue import Item
 from synapse_otel.shipper.self_telemetry import EXPORTERS

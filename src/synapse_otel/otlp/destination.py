@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from synapse_otel._version import __version__
+from synapse_otel.otlp.endpoint import SCHEMES, is_grpc, is_http, is_loopback
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.settings.endpoint import SCHEMES, is_grpc, is_http, is_loopback
 
 USER_AGENT: Final = f"synapse-otel/{__version__} OTel-OTLP-Exporter-Python"
 """What sends, as the specification has it."""
