@@ -14,8 +14,9 @@ shift
 variable=PYTHON$(printf '%s' "$version" | tr -d .)
 wanted=$(printenv "$variable" || true)
 
+packages=python$version,python$version-venv
 case $version in
-    3.11) distribution=bookworm ;;
+    3.11) distribution=bookworm packages=python3,python3-venv ;; # debootstrap finds no package by what it provides
     3.13) distribution=trixie ;;
     *) distribution=sid ;;
 esac
@@ -82,6 +83,6 @@ esac
 
 . tools/setup/debian.sh
 [ "$(id -u)" -eq 0 ] || give_up "none found, and only root can unpack a system that has it"
-unpack "$distribution" "$system" "python$version,python$version-venv"
+unpack "$distribution" "$system" "$packages"
 unshare --mount true 2>/dev/null || give_up "none found, and this machine does not let us mount folders"
 run_in_system "$@"

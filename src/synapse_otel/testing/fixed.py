@@ -21,7 +21,6 @@ CLOCKS: Final = (
     "synapse_otel.sdk.logger",
     "synapse_otel.sdk.meter",
     "synapse_otel.mapping.job",
-    "synapse_otel.mapping.job",
     SDK_CLOCK,
 )
 """The modules whose ``time_ns`` times what is recorded."""
