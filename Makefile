@@ -7,7 +7,7 @@ COMPILE = $(NETWORK) $(BIN)/uv pip compile --quiet --universal --python-version 
 SDKS := $(patsubst constraints/sdk-%.txt,%,$(wildcard constraints/sdk-*.txt)) # an empty file is a new version's start
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stack test test-bare soak pull-plug lint format bench bench-collector docs lock clean
+.PHONY: help setup demo stack check test test-bare soak pull-plug lint format bench bench-collector docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ demo: ## Run a real training and show what was recorded (FAIL=train: a step fail
 
 stack: setup ## Start the real agent, gateway, Jaeger, Prometheus and VictoriaLogs; Ctrl-C stops them
 	@$(BIN)/python -m tools.stack up
+
+check: lint ## Lint, and run the tests that are quick: the loop to work in
+	@sh tools/setup/check.sh $(BIN)
 
 test: setup ## Run all tests, the real servers included; what may depend on the Python also on 3.11, 3.13 and 3.15
 	@sh tools/setup/system.sh
