@@ -14,7 +14,7 @@ from synapse_otel.mapping.current import current_or_none
 from synapse_otel.mapping.job import CURRENT
 from synapse_otel.mapping.propagation.inherited_job import as_text
 from synapse_otel.mapping.propagation.remote_job import hand_over, job_to_hand_over
-from synapse_otel.runtime import job as lifecycle
+from synapse_otel.runtime.state import STATE
 
 if TYPE_CHECKING:
     from synapse_otel.mapping.job import WorkSpan
@@ -47,8 +47,7 @@ def child_environment(ctx: RuntimeContext | BaseStepContext | None = None, *, he
     from synapse_otel.settings import as_variables, load_settings
 
     scope = _scope(ctx)
-    pipeline = lifecycle.set_up_before()
-    settings = pipeline.settings if pipeline is not None else load_settings()
+    settings = STATE.runtime.settings if STATE.runtime is not None else load_settings()
     variables = as_variables(settings, headers=headers)
     context = _context(scope)
     if context is not None:

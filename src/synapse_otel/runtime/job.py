@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from synapse_otel.explained import Check, explained_by
 from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.notices import say
+from synapse_otel.runtime.state import STATE
 from synapse_otel.runtime.termination import NotLeft, Terminated, ended_by_sigterm
 
 if TYPE_CHECKING:
@@ -28,14 +28,9 @@ if TYPE_CHECKING:
     from synapse_otel.runtime.process import ProcessRuntime
     from synapse_otel.settings import Settings
 
-_lock = threading.RLock()
-_state: dict[str, Any] = {}
-
 
 def _after_fork() -> None:
-    """Take a new lock: another thread of the parent may have held the old one, and does not live here."""
-    global _lock  # noqa: PLW0603 - a lock that cannot be released can only be replaced
-    _lock = threading.RLock()
+    STATE.after_fork()
     _end_with_worker()
 
 
@@ -75,11 +70,10 @@ def configure(**settings: Any) -> None:
     from synapse_otel.settings import load_settings
 
     loaded = load_settings(**settings)
-    with _lock:
-        current: ProcessRuntime | None = _state.get("pipeline")
-        if current is None:
+    with STATE.lock:
+        if STATE.runtime is None:
             _set_up(loaded)
-        elif settings and current.settings != loaded:
+        elif settings and STATE.runtime.settings != loaded:
             msg = "configure() was called before with other settings; they hold for the whole process"
             raise RuntimeError(msg)
 
@@ -92,28 +86,20 @@ def _set_up(settings: Settings) -> ProcessRuntime:
     from synapse_otel.mapping.python_logging.capture import capture_logging
     from synapse_otel.runtime.process import ProcessRuntime
 
-    pipeline = _state["pipeline"] = ProcessRuntime(settings, id_generator=_state.get("id_generator"))
+    runtime = STATE.runtime = ProcessRuntime(settings)
     if settings.logging_level is not None and not settings.sdk_disabled:
         capture_logging(settings.logging_level)
-    inherit(settings.job, pipeline.parent(), _join, handed_settings(settings))
+    inherit(settings.job, runtime.parent(), _join, handed_settings(settings))
     atexit.register(_at_exit)
     _end_with_worker()
-    return pipeline
+    return runtime
 
 
-def set_up_before() -> ProcessRuntime | None:
-    """Return what `configure` or `job` has set up in this process, if it has."""
-    with _lock:
-        found: ProcessRuntime | None = _state.get("pipeline")
-        return found
-
-
-def _pipeline() -> ProcessRuntime:
+def _runtime() -> ProcessRuntime:
     from synapse_otel.settings import load_settings
 
-    with _lock:
-        found: ProcessRuntime | None = _state.get("pipeline")
-        return found if found is not None else _set_up(load_settings())
+    with STATE.lock:
+        return STATE.runtime if STATE.runtime is not None else _set_up(load_settings())
 
 
 @contextmanager
@@ -210,11 +196,11 @@ def running_job(
     from synapse_otel.settings import handed_settings
     from synapse_otel.settings.travelling import packed
 
-    pipeline = _pipeline()
+    runtime = _runtime()
     if spec.job_id is None:
         spec = replace(spec, job_id=uuid.uuid4().hex)
-    with _lock:
-        outermost = not _live()
+    with STATE.lock:
+        outermost = not STATE.jobs
         of_run = {
             semconv.SERVICE_NAME: spec.plugin,
             semconv.SERVICE_VERSION: spec.version,
@@ -222,18 +208,18 @@ def running_job(
         }
         if outermost:
             _end_received()
-            pipeline.begin_run(spec.run_name, of_run)
+            runtime.begin_run(spec.run_name, of_run)
         started = start_job(
             spec,
-            live_spans=pipeline.settings.live_spans,
-            parent=parent if parent is not None else pipeline.parent(),
-            set_up=(_join, (packed(handed_settings(pipeline.settings)), spec.run_name, of_run, pipeline.journal_id)),
+            live_spans=runtime.settings.live_spans,
+            parent=parent if parent is not None else runtime.parent(),
+            set_up=(_join, (packed(handed_settings(runtime.settings)), spec.run_name, of_run, runtime.journal_id)),
         )
-        _live().append(started)
-    started.flush = pipeline.flush
+        STATE.jobs.append(started)
+    started.flush = runtime.flush
     started.at_end = at_end
     started.is_told = is_told
-    with ended_by_sigterm(lambda error: _end(started, error), pipeline.settings.exit_timeout):
+    with ended_by_sigterm(lambda error: _end(started, error), runtime.settings.exit_timeout):
         try:
             with started.root.activated():
                 yield started
@@ -252,10 +238,10 @@ def begin_process(name: str, *, plugin: str, version: str | None = None) -> None
         plugin: whose jobs they are.
         version: of the plugin.
     """
-    with _lock:
-        pipeline = _pipeline()
-        if not _live() and not pipeline.journal_id:
-            pipeline.begin_run(name, {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version})
+    with STATE.lock:
+        runtime = _runtime()
+        if not STATE.jobs and not runtime.journal_id:
+            runtime.begin_run(name, {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version})
 
 
 def _join(
@@ -265,13 +251,13 @@ def _join(
 
     Return what flushes it.
     """
-    with _lock:
-        pipeline: ProcessRuntime | None = _state.get("pipeline") or _set_up_worker(settings)
-        if pipeline is None:
+    with STATE.lock:
+        runtime = STATE.runtime or _set_up_worker(settings)
+        if runtime is None:
             return _record_nothing
-        if not _live():
-            pipeline.join_run(name, attributes, journal)
-    return pipeline.flush
+        if not STATE.jobs:
+            runtime.join_run(name, attributes, journal)
+    return runtime.flush
 
 
 def _record_nothing() -> None:
@@ -283,12 +269,12 @@ def _set_up_worker(settings: Mapping[str, Any]) -> ProcessRuntime | None:
     from synapse_otel.settings import SettingsError, load_settings
     from synapse_otel.settings.travelling import unpacked
 
-    if "refused" in _state:
+    if STATE.is_refused:
         return None
     try:
         return _set_up(load_settings(**unpacked(settings)))
     except SettingsError as error:
-        _state["refused"] = error
+        STATE.is_refused = True
         say(f"{error}: what this process does for the job is not recorded; {explained_by(Check.SETTINGS)}")
         return None
 
@@ -305,19 +291,19 @@ def _end_received() -> None:
 
 def _end(started: Job, error: BaseException | None) -> None:
     """End a job; the last one that runs also ends the run, and says how it went."""
-    with _lock:
-        if started not in _live():
+    with STATE.lock:
+        if started not in STATE.jobs:
             return  # ended already, by a signal; or this is the child of a fork, and it is not its own to end
-        _live().remove(started)
-        last = not _live()
+        STATE.jobs.remove(started)
+        last = not STATE.jobs
     result = started.end(error, semconv.RESULT_ERROR if isinstance(error, Terminated) else None)
     if started.at_end is not None:
         started.at_end()
-    pipeline = _pipeline()
+    runtime = _runtime()
     if last:
-        account = pipeline.end_run()
+        account = runtime.end_run()
         if started.is_told:
-            _report(started, result, account, pipeline.outlook() if account is not None and account.pending else "")
+            _report(started, result, account, runtime.outlook() if account is not None and account.pending else "")
 
 
 def _report(started: Job, result: str, account: Account | None, outlook: str) -> None:
@@ -338,26 +324,14 @@ def _report(started: Job, result: str, account: Account | None, outlook: str) ->
 def _at_exit() -> None:
     """End what is still open when the interpreter ends without having left the ``with`` block."""
     _end_received()
-    pipeline: ProcessRuntime | None = _state.get("pipeline")
-    if pipeline is None or pipeline.installed is None:
+    runtime = STATE.runtime
+    if runtime is None or runtime.installed is None:
         return
-    for started in _live()[::-1]:
+    for started in STATE.jobs[::-1]:
         _end(started, NotLeft("the interpreter ended inside the job's block"))
-    if all(journal.closed for journal in pipeline.installed.recorder.journals):
+    if all(journal.closed for journal in runtime.installed.recorder.journals):
         return
-    if pipeline.installed.recorder.parent:
-        pipeline.close()  # its run is another process' to wait for
+    if runtime.installed.recorder.parent:
+        runtime.close()  # its run is another process' to wait for
     else:
-        pipeline.end_run()
-
-
-# --- small parts ---------------------------------------------------------------------------------------
-
-
-def _live() -> list[Job]:
-    if _state.get("process") != os.getpid():
-        # The child of a fork has its parent's jobs in memory; they are not its own to end.
-        _state["process"] = os.getpid()
-        _state["live"] = []
-    found: list[Job] = _state["live"]
-    return found
+        runtime.end_run()

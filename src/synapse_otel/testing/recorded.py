@@ -23,7 +23,7 @@ from synapse_otel.testing.fixed import Clock, fixed_clock
 from synapse_otel.testing.running import (
     TelemetryError,
     fixed_ids,
-    known_to_lifecycle,
+    known_to_runtime,
     recorded_logging,
     recording_into,
 )
@@ -204,7 +204,7 @@ def recorded_job(
         running.begin(spec.run_name, {"service.name": plugin, "service.version": version}, fixed=fixed)
         around.enter_context(recorded_logging(running.settings.logging_level))
         job = start_job(spec, live_spans=running.settings.live_spans)
-        around.enter_context(known_to_lifecycle(job))
+        around.enter_context(known_to_runtime(job))
         ctx = RuntimeContext(
             logger=logger if logger is not None else NoOpLogger(),
             env=env,

@@ -12,8 +12,8 @@ from synapse_otel._otel_private import unset_providers
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.python_logging.capture import Capture, is_captured
-from synapse_otel.runtime import job as lifecycle
 from synapse_otel.runtime.process import ProcessRuntime
+from synapse_otel.runtime.state import STATE
 from synapse_otel.sdk.install import Installed
 from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.settings import Settings, load_settings
@@ -37,10 +37,10 @@ class _Session:
 class Running:
     """The way that everything in the process takes for a while."""
 
-    def __init__(self, settings: Settings, pipeline: ProcessRuntime, recorder: Recorder) -> None:
+    def __init__(self, settings: Settings, runtime: ProcessRuntime, recorder: Recorder) -> None:
         self.settings = settings
         self.recorder = recorder
-        self._pipeline = pipeline
+        self._runtime = runtime
 
     def begin(self, name: str, attributes: Mapping[str, Any], *, fixed: bool) -> None:
         """Begin the journal of a run; a fixed one knows nothing of the machine and the process."""
@@ -49,7 +49,7 @@ class Running:
             given = {key: value for key, value in resource.items() if value is not None}
             self.recorder.begin_run(name, given, FIXED_JOURNAL_ID)
         else:
-            self._pipeline.begin_run(name, attributes)
+            self._runtime.begin_run(name, attributes)
 
 
 @contextmanager
@@ -63,35 +63,32 @@ def recording_into(folder: Path) -> Iterator[Running]:
     if settings.sdk_disabled:
         msg = "OTEL_SDK_DISABLED is set: nothing can be recorded; unset it for tests that look at what was"
         raise RuntimeError(msg)
-    state = lifecycle._state  # noqa: SLF001 - `job()` called inside of the test records here too
-    known: ProcessRuntime | None = state.get("pipeline")
-    pipeline, installed = _set_up(settings, known)
+    known = STATE.runtime
+    runtime, installed = _set_up(settings, known)
     recorder = installed.recorder
     before = recorder.divert([folder], _fail, _leave)
-    state["pipeline"] = pipeline
+    STATE.runtime = runtime  # `job()` called inside of the test records here too
     try:
-        yield Running(settings, pipeline, recorder)
+        yield Running(settings, runtime, recorder)
     finally:
         recorder.divert(*before)
-        state["pipeline"] = known
-        if known is None:
-            del state["pipeline"]
+        STATE.runtime = known
 
 
 def _set_up(settings: Settings, known: ProcessRuntime | None) -> tuple[ProcessRuntime, Installed]:
-    """Return a pipeline for one job, on the providers that are ours; set them if there are none."""
+    """Return a runtime for one job, on the providers that are ours; set them if there are none."""
     unset = unset_providers()
-    pipeline = ProcessRuntime(settings, id_generator=_Session.ids)
+    runtime = ProcessRuntime(settings, id_generator=_Session.ids)
     installed = _Session.installed or (known.installed if known is not None else None)
     if installed is None:
-        installed = _Session.installed = pipeline.installed
+        installed = _Session.installed = runtime.installed
         if installed is not None:
             installed.recorder.divert([], _ignore, _leave)
     signals = installed.signals if installed is not None else set()
     if installed is None or signals != SIGNALS:
         raise _occupied(SIGNALS - (signals & (unset or signals)))
-    pipeline.installed = installed
-    return pipeline, installed
+    runtime.installed = installed
+    return runtime, installed
 
 
 def _occupied(signals: set[str] | frozenset[str]) -> RuntimeError:
@@ -118,14 +115,13 @@ def fixed_ids() -> Iterator[None]:
 
 
 @contextmanager
-def known_to_lifecycle(job: Job) -> Iterator[None]:
+def known_to_runtime(job: Job) -> Iterator[None]:
     """Have `job()`, when it is called inside of this one, leave the run to it."""
-    live = lifecycle._live()  # noqa: SLF001 - as above
-    live.append(job)
+    STATE.jobs.append(job)
     try:
         yield
     finally:
-        live.remove(job)
+        STATE.jobs.remove(job)
 
 
 @contextmanager
@@ -160,7 +156,7 @@ __all__ = [
     "Running",
     "TelemetryError",
     "fixed_ids",
-    "known_to_lifecycle",
+    "known_to_runtime",
     "recorded_logging",
     "recording_into",
 ]
