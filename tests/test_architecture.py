@@ -24,6 +24,7 @@ MODULES = {
 }
 
 LEAVES = {
+    "_fork",
     "_guard",
     "_otel_private",
     "_text",
@@ -186,6 +187,11 @@ def test_nobody_imports_by_name_what_it_must_not():
     protobuf_on_demand = {"synapse_otel.otlp.http_responses", "synapse_otel.cli.app"}
     hooks = {"synapse_otel.integrations.activation", "synapse_otel.integrations.synapse_sdk.instrumentor"}
     assert callers <= lazy | protobuf_on_demand | hooks
+
+
+def test_one_hook_is_called_at_a_fork():
+    users = [module for module, tree in TREES.items() if "register_at_fork" in ast.unparse(tree)]
+    assert users == ["synapse_otel._fork"]
 
 
 def test_only_the_journal_names_its_files():

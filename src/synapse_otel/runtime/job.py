@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.context import Context
 
 from synapse_otel import semconv
+from synapse_otel._fork import Part, at_fork
 from synapse_otel.explained import Check, explained_by
 from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.start_job import JobSpec, start_job
@@ -54,7 +54,7 @@ _LAST: Final = -100
 """Priority in multiprocessing's registry: after everything else that may still record."""
 
 
-os.register_at_fork(after_in_child=_after_fork)
+at_fork(Part.RUNTIME, _after_fork)
 
 
 def configure(**settings: Any) -> None:

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 import msgspec
 
+from synapse_otel._fork import Part, at_fork
 from synapse_otel._guard import let_through
 from synapse_otel._version import __version__
 from synapse_otel.explained import Check, explained_by
@@ -97,7 +98,7 @@ class Recorder:
         self._next_template = 0
         self._roots: list[Path] = [options.root, *spare_roots()]
         block.on_job = self._define_job
-        os.register_at_fork(after_in_child=self._after_fork)
+        at_fork(Part.RECORDER, self._after_fork)
 
     # --- runs ---------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from synapse_otel._fork import Part, at_fork
 from synapse_otel.plugins.loggers.base import BaseLogger
 from synapse_otel.plugins.loggers.console.colours import wants_colours
 from synapse_otel.plugins.loggers.console.lines import Line, event_line, step_line
@@ -160,4 +161,4 @@ def _forget_screens() -> None:
     _with_screens.clear()
 
 
-os.register_at_fork(after_in_child=_forget_screens)
+at_fork(Part.SCREENS, _forget_screens)

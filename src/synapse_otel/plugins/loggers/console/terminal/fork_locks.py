@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from threading import RLock
 from typing import Final
 from weakref import WeakSet
+
+from synapse_otel._fork import Part, at_fork
 
 _PATIENCE_SECONDS: Final = 1.0
 
@@ -47,4 +48,4 @@ def _renew() -> None:
         each.lock = RLock()
 
 
-os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_renew)
+at_fork(Part.CONSOLE_LOCKS, _renew, before=_hold, after_in_parent=_release)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
+from synapse_otel._fork import Part, at_fork
 from synapse_otel.plugins.loggers.console.terminal.live_region import LiveRegion
 from synapse_otel.plugins.loggers.console.terminal.tty import Tty, TtyOfAnother
 
@@ -28,4 +29,4 @@ def area_on(stream: TextIO) -> LiveRegion | None:
     return None if area.is_inherited else area
 
 
-os.register_at_fork(after_in_child=_areas.clear)
+at_fork(Part.TERMINALS, _areas.clear)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
+
+from synapse_otel._fork import Part, at_fork
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
@@ -138,4 +139,4 @@ def _inherit() -> None:
     _areas.clear()
 
 
-os.register_at_fork(after_in_child=_inherit)
+at_fork(Part.STREAMS, _inherit)
