@@ -26,14 +26,20 @@ with synapse_otel.job("train", plugin="odd") as ctx:
 raise SystemExit(7)
 """
 AS_ANOTHER = """
-import concurrent.futures.thread, os, pwd, psutil, synapse_otel.otlp.http_sender, synapse_otel.shipper.service
-import synapse_otel.runtime.job, synapse_otel.runtime.process, synapse_otel.plugins.context, synapse_otel.settings
+import contextlib, importlib, os, pwd
+for name in %r:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
 from opentelemetry.sdk.resources import Resource; Resource.create()
-from synapse_otel.sdk.resource import make_resource; make_resource({})
-from synapse_otel.sdk import resource; resource.say_once.__globals__["_said"].clear()
-"x".encode("idna"); os.setgid(%d); os.setuid(%d)
+from synapse_otel.sdk import resource; resource.make_resource({})
+resource.say_once.__globals__["_said"].clear()
+os.setgid(%d); os.setuid(%d)
 """
-"""To another user, who could not load the modules of this one."""
+"""To another user, who could not load modules: the tree may be in a folder of this user's alone."""
+LOADED = """
+import sys
+print(*sorted(set(sys.modules) - {"__main__"}))
+"""
 GIT_HEAD = b"ref: refs/heads/main\n"
 
 
@@ -55,6 +61,15 @@ def run_job(root, cwd, *, before="", prefix=(), program=JOB, **variables):
         requests = [one.message for one in sink.accepted("/v1/logs")]
     resources = [attributes(one.resource) for request in requests for one in request.resource_logs]
     return ended, resources
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    """The modules that a whole job loads, its delivery included."""
+    folder = tmp_path_factory.mktemp("loaded")
+    ended, _ = run_job(folder, folder, program=JOB.replace("raise SystemExit(7)", "") + LOADED)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()[-1].split()
 
 
 def told(ended):
@@ -116,13 +131,13 @@ def test_a_working_directory_that_is_gone(root, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user's folder is needed")
-def test_a_working_directory_that_may_not_be_looked_into(open_folder):
+def test_a_working_directory_that_may_not_be_looked_into(open_folder, loaded):
     private = open_folder / "private"
     private.mkdir(mode=0o700)
     root = open_folder / "own"
     root.mkdir(mode=0o700)
     os.chown(root, NOBODY, NOBODY)
-    found = run_job(root, private, before=AS_ANOTHER % (NOBODY, NOBODY))
+    found = run_job(root, private, before=AS_ANOTHER % (loaded, NOBODY, NOBODY))
     check(*found, "pyproject.toml is passed over: Permission denied", "lacks branch and revision")
 
 
@@ -200,8 +215,8 @@ def test_without_proc(root, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
-def test_a_user_without_an_entry_and_without_a_home():
-    before = AS_ANOTHER % (NO_ENTRY, NO_ENTRY)
+def test_a_user_without_an_entry_and_without_a_home(, loaded):
+    before = AS_ANOTHER % (loaded, NO_ENTRY, NO_ENTRY)
     unset = {"HOME": None, "XDG_STATE_HOME": None, "SYNAPSE_OTEL_JOURNAL_DIR": None}
     found, resources = run_job("", "/", before=before, **unset)
     try:
