@@ -215,7 +215,7 @@ def test_without_proc(root, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
-def test_a_user_without_an_entry_and_without_a_home(, loaded):
+def test_a_user_without_an_entry_and_without_a_home(loaded):
     before = AS_ANOTHER % (loaded, NO_ENTRY, NO_ENTRY)
     unset = {"HOME": None, "XDG_STATE_HOME": None, "SYNAPSE_OTEL_JOURNAL_DIR": None}
     found, resources = run_job("", "/", before=before, **unset)
