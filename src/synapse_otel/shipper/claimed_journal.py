@@ -182,7 +182,8 @@ class ClaimedJournal:
         if self._gone is None:
             self._gone = now
         # Of a journal that was closed nothing has to be known: it is complete without it.
-        return now - self._gone < _EXIT_SECONDS and not all(pipeline.ended_well for pipeline in self.pipelines.values())
+        ended_well = all(pipeline.definitions.ended_well for pipeline in self.pipelines.values())
+        return now - self._gone < _EXIT_SECONDS and not ended_well
 
     def settle(self) -> None:
         """Look whether the process lives; of one that is gone, wait for its parent's word if one is to be expected."""
