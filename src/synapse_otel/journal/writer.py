@@ -256,7 +256,7 @@ class JournalWriter:
 
     def _header(self) -> bytes:
         definitions = list(self._definitions.values())
-        return encode_header(self.run, self._resource, list(self.sequences), definitions)
+        return encode_header(self.run, self._resource, time_ns(), list(self.sequences), definitions)
 
     def _rotate(self, size: int) -> bool:
         """Go on in a new segment with room for ``size`` bytes; return False if there can be none.

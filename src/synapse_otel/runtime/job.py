@@ -343,9 +343,9 @@ def _at_exit() -> None:
         return
     for started in _live()[::-1]:
         _end(started, NotLeft("the interpreter ended inside the job's block"))
-    if all(journal.closed for journal in pipeline.installed.recorder.journals):
+    if all(journal.closed for journal in pipeline.installed.recorder.run.journals):
         return
-    if pipeline.installed.recorder.parent:
+    if pipeline.installed.recorder.run.parent:
         pipeline.close()  # its run is another process' to wait for
     else:
         pipeline.end_run()

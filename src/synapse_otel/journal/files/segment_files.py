@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from time import time_ns
 from typing import Any, NamedTuple
 
 from synapse_otel._guard import raise_foreign
@@ -155,20 +154,21 @@ class SegmentFiles:
 
 
 def encode_header(
-    run: Run, resource: dict[str, Any], sequences: list[int], definitions: Iterable[tuple[int, bytes]]
+    run: Run, resource: dict[str, Any], created: int, sequences: list[int], definitions: Iterable[tuple[int, bytes]]
 ) -> bytes:
     """Return what every segment begins with: whose it is, where the numbers stand, and all definitions.
 
     Args:
         run: the journal's.
         resource: of all records.
+        created: Unix time in ns.
         sequences: by signal, the number of the next record.
         definitions: the kind and the payload of each.
     """
     header = frames.Segment(
         version=frames.FORMAT_VERSION,
         journal=run.journal,
-        created=time_ns(),
+        created=created,
         sequences=sequences,
         resource=resource,
         continues=run.continues,
