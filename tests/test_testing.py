@@ -221,7 +221,7 @@ def test_a_journal_that_cannot_be_written_is_raised(synapse_job):
     synapse_job.close()
     synapse_job.folder.chmod(0o500)
     recorder = synapse_job._recorder
-    recorder._roots = [synapse_job.folder / "run" / "nowhere"]
+    recorder._roots.folders = [synapse_job.folder / "run" / "nowhere"]
     (synapse_job.folder / "run").touch()
     with pytest.raises(TelemetryError, match="no journal can be written"):
         synapse_job.ctx.log_message("m")

@@ -15,8 +15,9 @@ from synapse_otel.journal.frames import Kind, encode
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.runs import emitted_records
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper import claimed_journal as tracked
 from synapse_otel.shipper import claims as journals
+from synapse_otel.shipper import writer_process
+from synapse_otel.shipper.claimed_journal import ClaimedJournal
 from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
 from tests.sink import body
@@ -86,7 +87,7 @@ def test_what_it_has_written_since_is_not_deleted_as_delivered(out_of_sight, jou
     lose_the_lock(journal)
     assert shipper.deliver_once(journal.folder)
     log(journal, "after")
-    taken = tracked.ClaimedJournal.take(journal.folder, interval_seconds=1)
+    taken = ClaimedJournal.take(journal.folder, interval_seconds=1)
     taken.clean()  # as the shipper does now and then, also before anything was read
     assert segment_numbers(journal.folder)
     taken.close()
@@ -118,13 +119,13 @@ def test_only_a_process_that_can_be_seen_is_known_to_live_or_to_be_gone(tmp_path
 
 
 def test_a_folder_out_of_reach_says_nothing_of_the_process(journal, monkeypatch):
-    taken = tracked.ClaimedJournal.take(journal.folder, interval_seconds=1)
+    taken = ClaimedJournal.take(journal.folder, interval_seconds=1)
 
     def stale(*_):
         raise OSError(116, "Stale file handle")
 
     lose_the_lock(journal)
-    monkeypatch.setattr(tracked, "is_alive", stale)
+    monkeypatch.setattr(writer_process, "is_alive", stale)
     taken.watch()
     assert not taken.ended
     taken.close()

@@ -16,7 +16,7 @@ from synapse_otel.journal.frames import Kind
 from synapse_otel.otlp.backoff import Backoff
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper import service as shipper
+from synapse_otel.shipper import delivery_thread
 from synapse_otel.shipper.pipelines import base as pipeline
 from synapse_otel.shipper.pipelines import delivery, signal_sender
 from synapse_otel.shipper.pipelines import poison_records as suspects
@@ -172,7 +172,7 @@ def test_samples_that_come_while_one_waits_are_all_sent(sink, journal, run):
 def test_a_journal_that_ended_in_an_outage_is_complete_as_soon_as_the_server_is_back(
     out_of_sight, sink, journal, run, monkeypatch
 ):
-    monkeypatch.setattr(shipper, "_QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(delivery_thread, "_QUIET_SECONDS", 0.1)
     sink.answer = lambda _request: Answer(503)
     log(journal, "read before the end")
     run()

@@ -171,7 +171,7 @@ def test_a_running_shipper_gives_up_a_journal_that_it_has_in_hand_and_cannot_del
         [tmp_path], destination(sink), "key", interval_seconds=5, say=said.append, limits=Limits(total_bytes=0)
     )
     shipper._scan()
-    shipper._deliver(Signal.LOGS)
+    shipper._threads[Signal.LOGS].deliver()
     assert read_cursor(folder, Signal.LOGS).attempts == 1
     shipper._retain()
     shipper._scan()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from signal import (
     SIG_BLOCK,
@@ -26,17 +26,14 @@ from typing import Any, Final
 from synapse_otel._guard import raise_foreign
 from synapse_otel.journal import frames
 from synapse_otel.journal.files.locks import FileLock
-from synapse_otel.journal.files.reserve import ReserveDescriptors
-from synapse_otel.journal.files.unsynced import Unsynced
+from synapse_otel.journal.files.segment_files import SegmentFiles, encode_header
 from synapse_otel.journal.folder import (
     Run,
-    folder_size,
     is_gone,
-    segment_numbers,
     segment_path,
 )
-from synapse_otel.journal.frames import FORMAT_VERSION, HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, checksum
-from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, NoRoom, Segment, open_segment
+from synapse_otel.journal.frames import HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, checksum
+from synapse_otel.journal.segment import RESERVE, NoRoom, Segment
 from synapse_otel.semconv.signal import Signal
 
 SEGMENT_SIZE: Final = 4 << 20
@@ -64,23 +61,21 @@ class JournalWriter:
         """By signal, how many records were appended."""
         self.dropped = [0] * len(Signal)
         """By signal, how many records could not be kept; they have no number."""
+        self.failed = False
+        """Records can no longer be kept here."""
+        self.closed = False
         self.on_failure: Callable[[OSError], JournalWriter | None] = _no_other
         """Told, once, why records can no longer be kept here; returns the journal that keeps them from now on."""
         self._successor: JournalWriter | None = None
         self._resource = dict(resource)
-        self._budget = budget
         self._lock = RLock()
         self._definitions: dict[object, tuple[int, bytes]] = {}
-        self._number = self._last_number = 1
-        self._failed = False
-        self._closed = False
-        self._spare = ReserveDescriptors()
-        self._durable = Unsynced(folder)
+        self._files = SegmentFiles(folder, budget)
         self._alive = alive
         first.write(self._header())
         first.room -= RESERVE
         self._segment: Segment = first
-        self._spare.take()
+        self._files.reserve.take()
 
     # --- appending ----------------------------------------------------------------------------------
 
@@ -171,14 +166,13 @@ class JournalWriter:
         try:
             with self._lock:
                 self._notice_deletion()
-                with self._spare:
-                    descriptor = self._segment.duplicate()
-                pending = self._durable.pending()
-            if descriptor is not None:
-                self._durable.bring(descriptor, pending)
+                with self._files.reserve:
+                    unsynced = self._files.unsynced(self._segment)
+            if unsynced is not None:
+                self._files.sync(unsynced)
                 with self._lock:
-                    if not self._closed:
-                        self._spare.take()
+                    if not self.closed:
+                        self._files.reserve.take()
         except OSError as error:
             raise_foreign(error)
             with self._lock:
@@ -186,14 +180,14 @@ class JournalWriter:
 
     def _notice_deletion(self) -> None:
         """Go on elsewhere if somebody has deleted the journal: it can still be written, and nobody would read it."""
-        path = segment_path(self.folder, self._number)
-        if not self._failed and is_gone(path):
+        path = segment_path(self.folder, self._files.number)
+        if not self.failed and is_gone(path):
             self._fail(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)))
 
     def hold_on(self) -> None:
         """See that the lock is still held which says that the process lives."""
         with self._lock:
-            if not self._closed:
+            if not self.closed:
                 try:
                     self._alive.renew()
                 except OSError as error:
@@ -211,34 +205,24 @@ class JournalWriter:
             self.abandon()
             return
         with self._lock:
-            if self._closed:
+            if self.closed:
                 return
             nothing = NoRoom()
-            self._closed = True
+            self.closed = True
             segment, self._segment = self._segment, nothing
-            if not self._failed:
-                self._finish(segment, continued=False)
+            if not self.failed:
+                self._files.finish(segment, self._end(continued=False))
             self._alive.release()
 
     def abandon(self) -> None:
         """Let go of everything and touch nothing: in the child of a fork."""
         self._lock = RLock()
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             segment, self._segment = self._segment, NoRoom()
             segment.abandon()
-            self._spare.release()
+            self._files.reserve.release()
             self._alive.release()
-
-    @property
-    def failed(self) -> bool:
-        """Whether records can no longer be kept here."""
-        return self._failed
-
-    @property
-    def closed(self) -> bool:
-        """Whether the journal was closed."""
-        return self._closed
 
     # --- segments -----------------------------------------------------------------------------------
 
@@ -267,34 +251,12 @@ class JournalWriter:
                     return False
                 return True
 
-    def _finish(self, segment: Segment, *, continued: bool) -> None:
-        """Write the end into the room that every segment keeps for it, bring all to the disk, and close."""
-        end = frames.End(time_ns(), list(self.sequences), continued)
-        try:
-            segment.write_end(frames.frame(Kind.END, frames.encode(end)))
-            self._spare.release()
-            descriptor = segment.duplicate()
-            if descriptor is not None:
-                self._durable.bring(descriptor, self._durable.pending())
-        except OSError as error:
-            raise_foreign(error)
-            # what was appended stands, though nothing says that it is all
-        with suppress(OSError):
-            segment.close()
+    def _end(self, *, continued: bool) -> bytes:
+        return frames.frame(Kind.END, frames.encode(frames.End(time_ns(), list(self.sequences), continued)))
 
     def _header(self) -> bytes:
-        """Return what every segment begins with: whose it is, where the numbers stand, and all definitions."""
-        header = frames.Segment(
-            version=FORMAT_VERSION,
-            journal=self.run.journal,
-            created=time_ns(),
-            sequences=list(self.sequences),
-            resource=self._resource,
-            continues=self.run.continues,
-            destination=self.run.destination,
-        )
-        definitions = [frames.frame(kind, payload) for kind, payload in list(self._definitions.values())]
-        return b"".join([frames.frame(Kind.SEGMENT, frames.encode_clean(header)), *definitions])
+        definitions = list(self._definitions.values())
+        return encode_header(self.run, self._resource, time_ns(), list(self.sequences), definitions)
 
     def _rotate(self, size: int) -> bool:
         """Go on in a new segment with room for ``size`` bytes; return False if there can be none.
@@ -302,7 +264,7 @@ class JournalWriter:
         Signals wait meanwhile where they can: a handler that appends would have to begin a segment itself, and in
         a storm of signals none would ever be finished. It is right all the same, as other threads may take them.
         """
-        if self._closed or self._failed or size - HEADER_SIZE > LARGEST_PAYLOAD:
+        if self.closed or self.failed or size - HEADER_SIZE > LARGEST_PAYLOAD:
             return False
         if self._is_anothers():
             return False
@@ -317,7 +279,7 @@ class JournalWriter:
         """Let go if this is a child whose fork Python was not told of: the file is its parent's, which writes to it."""
         if os.getpid() == self.run.process:
             return False
-        self._failed = True
+        self.failed = True
         segment, self._segment = self._segment, NoRoom()
         segment.abandon()
         self._successor = self.on_failure(ChildProcessError(errno.ECHILD, "it is that of the process' parent"))
@@ -328,64 +290,29 @@ class JournalWriter:
         # From here on nothing is appended to it, so a reader that sees the next one has read all of it, and what
         # the next one says about the numbers holds. It stays so if this fails: the next append tries again.
         before.room = -1
-        number = self._last_number + 1
-        self._last_number = number
-        path = segment_path(self.folder, number)
-        making = path.with_suffix(".new")
-        following: MappedSegment | AppendedSegment | None = None
-        room = SEGMENT_SIZE
+        header = self._header()
+        room = max(SEGMENT_SIZE, len(header) + size + RESERVE)
         try:
-            header = self._header()
-            room = max(SEGMENT_SIZE, len(header) + size + RESERVE)
-            with self._spare:
-                self._evict(room)
-                making.unlink(missing_ok=True)
-                following = open_segment(making, room)
-            following.write(header)
-            following.room -= RESERVE
-            making.rename(path)
-            following.file.path = path
+            number, following = self._files.make(header, room)
         except OSError as error:
-            _discard(following, making, path)
             if error.errno == errno.EFBIG and room > SEGMENT_SIZE:
                 return False  # the limit is lower than this one record: the next ones find room
             if self._segment is before:
                 self._fail(error)
-            return not self._failed
-        except BaseException:  # raised by a signal's handler
-            _discard(following, making, path)
-            raise
+            return not self.failed
         if self._segment is before:
             self._segment = following
-            self._durable.begun(self._number)
-            self._number = number
-            with suppress(OSError):  # its rest of zeros is no harm
-                before.close()
-            self._spare.take()
+            self._files.begun(number, before)
         else:
-            _discard(following, making, path)  # a signal's handler has rotated in between
+            self._files.discard(number, following)  # a signal's handler has rotated in between
         return True
 
-    def _evict(self, wanted: int) -> None:
-        """Delete the oldest segments as far as the budget demands; the reader counts what was in them."""
-        older = [number for number in segment_numbers(self.folder) if number != self._number]
-        excess = folder_size(self.folder) + wanted - self._budget
-        for number in older:
-            if excess <= 0:
-                return
-            path = segment_path(self.folder, number)
-            try:
-                excess -= path.stat().st_size
-                path.unlink()
-            except FileNotFoundError:
-                continue  # the shipper has just delivered and deleted it
-
     def _fail(self, error: OSError) -> None:
-        if not self._failed and not self._closed:
+        if not self.failed and not self.closed:
             nothing = NoRoom()
-            self._failed = True
+            self.failed = True
             segment, self._segment = self._segment, nothing
-            self._finish(segment, continued=True)
+            self._files.finish(segment, self._end(continued=True))
             self._successor = self.on_failure(error)
 
 
@@ -394,15 +321,6 @@ def _store_for(length: int) -> Callable[..., None]:
     if length <= _LONGEST_KEPT:
         _STORES[length] = store
     return store
-
-
-def _discard(segment: Segment | None, *paths: Path) -> None:
-    """Let go of a segment that nobody has written to."""
-    if segment is not None:
-        segment.abandon()
-    for path in paths:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
 
 
 def _no_other(_error: OSError) -> None:

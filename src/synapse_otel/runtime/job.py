@@ -329,9 +329,9 @@ def _at_exit() -> None:
         return
     for started in STATE.jobs[::-1]:
         _end(started, NotLeft("the interpreter ended inside the job's block"))
-    if all(journal.closed for journal in runtime.installed.recorder.journals):
+    if all(journal.closed for journal in runtime.installed.recorder.run.journals):
         return
-    if runtime.installed.recorder.parent:
+    if runtime.installed.recorder.run.parent:
         runtime.close()  # its run is another process' to wait for
     else:
         runtime.end_run()

@@ -30,7 +30,7 @@ from synapse_otel.notices import say
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.runtime.shipping import ensure_shipping, shipper_configuration
 from synapse_otel.sdk.install import Installed, install
-from synapse_otel.sdk.recorder import RecorderOptions
+from synapse_otel.sdk.recorded_run import RecorderOptions
 from synapse_otel.sdk.resource import make_resource
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings import Settings, load_destination
@@ -157,7 +157,7 @@ class ProcessRuntime:
 
     def join_run(self, name: str, attributes: Mapping[str, Any], parent: str) -> None:
         """Have what this process records belong to another one's run, with a journal of its own."""
-        if self.installed is not None and self.installed.recorder.parent != parent:
+        if self.installed is not None and self.installed.recorder.run.parent != parent:
             self.begin_run(name, attributes, parent)
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ class ProcessRuntime:
     @property
     def journal_id(self) -> str:
         """Id of the current run's journal; empty if there is none."""
-        journals = self.installed.recorder.journals if self.installed else []
+        journals = self.installed.recorder.run.journals if self.installed else []
         return journals[0].run.journal if journals else ""
 
     def parent(self) -> Context:
@@ -194,7 +194,7 @@ class ProcessRuntime:
             return None
         self.installed.foreign.collect()
         begin = self._cursors()
-        for journal in self.installed.recorder.journals:
+        for journal in self.installed.recorder.run.journals:
             journal.flush()
         return self.wait(begin, ended=False)
 
@@ -220,7 +220,7 @@ class ProcessRuntime:
             return
         # One that ends as soon as it is started is not started again and again.
         self._look_again = time.monotonic() + min(_LOOK_SECONDS * 2.0**self._starts, _LOOK_SELDOM_SECONDS)
-        journals = self.installed.recorder.journals
+        journals = self.installed.recorder.run.journals
         if journals and not journals[-1].closed and self._home == journals[-1].folder.parent:
             journals[-1].hold_on()
             self._revive(journals[-1].folder)
@@ -251,10 +251,10 @@ class ProcessRuntime:
     def outlook(self) -> str:
         """Return what becomes of the records that wait when this process has ended."""
         recorder = self.installed.recorder if self.installed else None
-        for journal in recorder.journals if recorder and self._shipper == "process" else []:
+        for journal in recorder.run.journals if recorder and self._shipper == "process" else []:
             if (silent := silent_shipper(journal.folder, self.key)) is not None:
                 return f"{silent}: `synapse-otel sync` takes over from it"
-        roots = {*(journal.folder.parent for journal in recorder.journals)} if recorder else set()
+        roots = {*(journal.folder.parent for journal in recorder.run.journals)} if recorder else set()
         if any(is_shipping(Path(root), self.key) for home in roots for root in self.configuration(home).roots):
             return "goes on in the background, or by `synapse-otel sync`"
         if self._shipper != "process":
@@ -298,9 +298,9 @@ class ProcessRuntime:
             ended: the run has ended: what its shipper adds at its end is waited for too.
         """
         recorder = self.installed.recorder if self.installed else None
-        journals = list(recorder.journals) if recorder else []
+        journals = list(recorder.run.journals) if recorder else []
         folders = [journal.folder for journal in journals]
-        emitted = sum(recorder.emitted()) if recorder else 0
+        emitted = sum(recorder.run.emitted()) if recorder else 0
         wanted = {(journal.folder, signal): journal.sequences[signal] for journal in journals for signal in Signal}
         now = time.monotonic()
         deadline = now + (self.settings.exit_timeout if self._shipper != "off" else 0)
@@ -319,13 +319,13 @@ class ProcessRuntime:
                 restart = deadline
                 self._revive(folders[-1])
             time.sleep(_POLL_SECONDS)
-        unwritten = recorder.unwritten if recorder else 0
+        unwritten = recorder.run.unwritten if recorder else 0
         # Of a journal that somebody has deleted nobody knows how much had been delivered: nothing is claimed of it.
         unwritten += sum(sum(journal.sequences) for journal in journals if is_gone(journal.folder))
         return account_of(folders, emitted, unwritten=unwritten)
 
     def _cursors(self) -> dict[tuple[Path, Signal], Cursor]:
-        journals = self.installed.recorder.journals if self.installed else []
+        journals = self.installed.recorder.run.journals if self.installed else []
         return {
             (journal.folder, signal): read_cursor(journal.folder, signal)
             for journal in journals

@@ -14,7 +14,8 @@ from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.sdk.logger import JournalLoggerProvider
 from synapse_otel.sdk.meter import JournalMeterProvider
 from synapse_otel.sdk.other_metrics import ForeignMetrics
-from synapse_otel.sdk.recorder import Recorder, RecorderOptions
+from synapse_otel.sdk.recorded_run import RecorderOptions
+from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.sdk.resource import make_resource
 from synapse_otel.sdk.span_processor import JournalSpanProcessor
 

@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 from weakref import WeakSet
 
-import msgspec
-
 from synapse_otel._fork import Part, at_fork
-from synapse_otel._guard import let_through
 from synapse_otel._version import __version__
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal import frames
-from synapse_otel.journal.creation import create_journal
-from synapse_otel.journal.files.syncing import NO_DESCRIPTOR
-from synapse_otel.journal.folder import is_gone, spare_roots
+from synapse_otel.journal.folder import spare_roots
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state_block import JobEntry, StateBlock
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.redaction import KeyRedaction, hide_also
+from synapse_otel.sdk.recorded_run import JournalRoots, RecordedRun, RecorderOptions
 from synapse_otel.sdk.templates import BoundTemplate
 from synapse_otel.semconv.signal import Signal
-
-
-class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recorder needs to know; made from the settings."""
-
-    root: Path
-    """Folder of all journals."""
-    destination: str
-    """Key of the destination that journals are for."""
-    budget_bytes: int
-    own_scope: str
-    """Instrumentation scope of the context API."""
-    keep: bool = False
-    secret_words: tuple[str, ...] = ()
-    watched: str = ""
-    """Token of the `synapse-otel run` that watches this process."""
-    self_telemetry: bool = True
 
 
 class Bound:
@@ -73,22 +49,14 @@ class Recorder:
         hide_also(options.secret_words)
         self.append: Callable[[int, int, bytes, int], None] = self._open_and_append
         """Append records: kind, signal, payload, count."""
-        self.journals: list[JournalWriter] = []
-        """The journals of the current run: more than one where a disk was full."""
-        self.lost = [0, 0, 0]
-        """By signal, records that no journal could keep."""
+        self.run = RecordedRun("process", resource)
         self.collect: Callable[[], None] | None = None
         """Called now and then, for the metrics of other instrumentations."""
         self.on_look: Callable[[], None] | None = None
         """Called now and then, by what is not called often: to see whether somebody delivers what is recorded."""
-        self._resource = dict(resource)
         self._block = block
-        self._say = say
         self._on_open = on_open
         self._lock = RLock()
-        self._name = "process"
-        self._journal_id: str | None = None
-        self._parent = ""
         self._process = os.getpid()
         self._scopes: dict[tuple[Any, ...], int] = {}
         self._series: WeakSet[Bound] = WeakSet()
@@ -96,7 +64,7 @@ class Recorder:
         self._open_spans: dict[bytes, bytes] = {}
         self._next_series = 0
         self._next_template = 0
-        self._roots: list[Path] = [options.root, *spare_roots()]
+        self._roots = JournalRoots([options.root, *spare_roots()], say)
         block.on_job = self._define_job
         at_fork(Part.RECORDER, self._after_fork)
 
@@ -112,97 +80,42 @@ class Recorder:
         self._notice_fork()
         with self._lock:
             self.close()
-            self.journals = []
-            self.lost = [0, 0, 0]
-            self._name = name
-            self._journal_id = journal_id
-            self._parent = parent
-            self._resource = dict(resource)
-            return self._open()
-
-    @property
-    def parent(self) -> str:
-        """Journal of the run that this process works for; empty for one of its own."""
-        return self._parent
+            self.run = RecordedRun(name, resource, journal_id, parent)
+            return self._open(self.run)
 
     def close(self) -> None:
         """Close the current journals; what is recorded afterwards opens a new one."""
         with self._lock:
             self.append = self._open_and_append
-            for journal in self.journals:
+            for journal in self.run.journals:
                 journal.close()
 
     def sync(self) -> None:
         """Return when all that was recorded is on the disk."""
         self._notice_fork()
-        for journal in self.journals:
+        for journal in self.run.journals:
             journal.sync()
         if self.on_look is not None:
             self.on_look()
 
     def divert(
-        self, roots: Sequence[Path], say: Callable[[str], None], on_open: Callable[[JournalWriter], None]
-    ) -> tuple[list[Path], Callable[[str], None], Callable[[JournalWriter], None]]:
-        """Write journals below other roots from now on, none for nowhere; return what holds until then, to go back."""
+        self, roots: JournalRoots, on_open: Callable[[JournalWriter], None]
+    ) -> tuple[JournalRoots, Callable[[JournalWriter], None]]:
+        """Write journals below other roots from now on; return what holds until then, to go back."""
         with self._lock:
             self.close()
-            before = self._roots, self._say, self._on_open
-            self._roots, self._say, self._on_open = list(roots), say, on_open
-            self.journals = []
+            before = self._roots, self._on_open
+            self._roots, self._on_open = roots, on_open
+            self.run.journals = []
             return before
 
-    @property
-    def unwritten(self) -> int:
-        """Records of the current run that no journal could keep."""
-        return sum(self.lost) + sum(sum(journal.dropped) for journal in self.journals)
-
-    def emitted(self) -> list[int]:
-        """Return, by signal, how many records the current run has recorded, lost ones included."""
-        return [
-            sum(journal.sequences[signal] + journal.dropped[signal] for journal in self.journals) + self.lost[signal]
-            for signal in range(len(self.lost))
-        ]
-
-    def _open(self, failed: JournalWriter | None = None) -> JournalWriter | None:
+    def _open(self, run: RecordedRun, failed: JournalWriter | None = None) -> JournalWriter | None:
         """Open a journal in the first root that takes it, and make it the one that is written to."""
-        errors: list[str] = []
-        for root in list(self._roots):
-            try:
-                journal, state = create_journal(
-                    root,
-                    self._name,
-                    self._resource,
-                    destination=self.options.destination,
-                    budget=self.options.budget_bytes,
-                    keep=self.options.keep,
-                    parent=failed.run.journal if failed is not None else self._parent,
-                    continues=failed is not None,
-                    # Records are told apart by their journal and number, and each journal counts for itself.
-                    journal_id=self._journal_id if failed is None else None,
-                    watched=self.options.watched,
-                    self_telemetry=self.options.self_telemetry,
-                )
-            except OSError as error:
-                let_through(error)
-                errors.append(f"{root}: {error.strerror or error}")
-                if error.errno not in NO_DESCRIPTOR:  # that may be better when the next run begins
-                    self._roots.remove(root)
-                continue
-            if errors:
-                text = f"cannot write the journal in {'; '.join(errors)}; it goes on in {root}"
-                self._say(f"{text}; {explained_by(Check.JOURNAL)}")
-            self._use(journal, state, new_run=failed is None)
-            return journal
-        if errors:
-            text = f"no journal can be written ({'; '.join(errors)}): the job goes on, its telemetry is lost"
-            self._say(f"{text}; {explained_by(Check.JOURNAL)}")
-        self.append = self._lose
-        return None
-
-    def _use(self, journal: JournalWriter, state: memoryview, *, new_run: bool) -> None:
-        if new_run:
-            self.journals = []
-            self.lost = [0, 0, 0]
+        made = self._roots.create(run, self.options, failed=failed)
+        if made is None:
+            self.append = self._lose
+            return None
+        journal, state = made
         journal.on_failure = self._go_on_elsewhere
         for key, number in list(self._scopes.items()):
             journal.define(("scope", number), Kind.SCOPE, frames.encode_clean([number, *key[:3], dict(key[3])]))
@@ -215,18 +128,18 @@ class Recorder:
         for job in list(self._block.jobs.values()):
             journal.define(("job", job.key), Kind.JOB, self._encoded_job(job, 0))
         self._block.move(state)
-        self.journals.append(journal)
+        if failed is None:
+            run.lost = [0] * len(Signal)
+        run.journals.append(journal)
+        self.run = run
         self.append = journal.append
         self._on_open(journal)
+        return journal
 
     def _go_on_elsewhere(self, error: OSError) -> JournalWriter | None:
-        failed = self.journals[-1]
-        root = failed.folder.parent
-        text = f"the journal in {root} can no longer be written: {error.strerror or error}"
-        self._say(f"{text}; {explained_by(Check.JOURNAL)}")
-        if root in self._roots and not is_gone(failed.folder):
-            self._roots.remove(root)
-        return self._open(failed)
+        failed = self.run.journals[-1]
+        self._roots.leave(failed, error)
+        return self._open(self.run, failed)
 
     def _open_and_append(self, kind: int, signal: int, payload: bytes, count: int) -> None:
         with self._lock:
@@ -236,23 +149,10 @@ class Recorder:
 
     def _open_further(self) -> None:
         """Open the first journal; or, after the end of a run, another one that belongs to it."""
-        if self.journals:
-            self._become(self._run_journal())
-        self._open()
-
-    def _run_journal(self) -> str:
-        """Return the id of the journal that a further one belongs to: that of the run, of whichever process."""
-        run = self.journals[-1].run if self.journals else None
-        return self._parent if run is None else run.parent or run.journal
-
-    def _become(self, parent: str) -> None:
-        """Give the next journal an id and series of its own: two journals must not write the same ones."""
-        self._parent = parent
-        self._journal_id = secrets.token_hex(16)
-        self._resource = {**self._resource, "service.instance.id": self._journal_id}
+        self._open(self.run.further() if self.run.journals else self.run)
 
     def _lose(self, _kind: int, signal: int, _payload: bytes, count: int) -> None:
-        self.lost[signal] += count
+        self.run.lost[signal] += count
 
     def _notice_fork(self) -> None:
         """Find out that this is a child of a fork that Python was not told of, as uWSGI's workers are."""
@@ -262,14 +162,12 @@ class Recorder:
     def _after_fork(self) -> None:
         """Leave the parent's journal to the parent: the child opens its own when it first records something."""
         self._lock = RLock()
-        parent = self._run_journal()
-        for journal in self.journals:
+        further = self.run.further()
+        for journal in self.run.journals:
             journal.abandon()
-        self._become(parent)
+        self.run = further
         self._process = os.getpid()
         self._open_spans.clear()
-        self.journals = []
-        self.lost = [0, 0, 0]
         self._block.restart()
         self.append = self._open_and_append
 
@@ -321,7 +219,7 @@ class Recorder:
         """Stop defining a template that is no longer used."""
         with self._lock:
             self._templates.discard(bound)
-            for journal in self.journals:
+            for journal in self.run.journals:
                 journal.forget(("template", bound.number))
 
     def _define_job(self, job: JobEntry, end: int) -> None:
@@ -331,7 +229,7 @@ class Recorder:
                 self._open_further()
             self._define(("job", job.key), Kind.JOB, self._encoded_job(job, end))
             if end:
-                for journal in self.journals:
+                for journal in self.run.journals:
                     journal.forget(("job", job.key))
 
     def _encoded_job(self, job: JobEntry, end: int) -> bytes:
@@ -354,13 +252,13 @@ class Recorder:
 
     def end_span(self, span_id: bytes, payload: bytes) -> None:
         """Record a span that has ended."""
-        with self._lock, self.journals[-1].undisturbed() if self.journals else nullcontext():
+        with self._lock, self.run.journals[-1].undisturbed() if self.run.journals else nullcontext():
             # One act: a segment that another thread begins in between would show the span as open for ever.
             self.append(Kind.SPAN, Signal.TRACES, payload, 1)
             self._open_spans.pop(span_id, None)
-            for journal in self.journals:
+            for journal in self.run.journals:
                 journal.forget(("span", span_id))
 
     def _define(self, key: object, kind: int, payload: bytes) -> None:
-        if self.journals and not self.journals[-1].closed:
-            self.journals[-1].define(key, kind, payload)
+        if self.run.journals and not self.run.journals[-1].closed:
+            self.run.journals[-1].define(key, kind, payload)

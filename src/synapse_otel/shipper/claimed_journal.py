@@ -15,17 +15,15 @@ from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.files.syncing import sync_file, sync_folder
 from synapse_otel.journal.folder import (
-    EXIT_FILE,
     RUN_FILE,
     SHIP_LOCK,
     STATE_FILE,
-    is_gone,
     read_run,
     segment_numbers,
     segment_path,
 )
 from synapse_otel.journal.frames import FORMAT_VERSION, SIGNAL_OF, Kind
-from synapse_otel.journal.liveness import is_alive, lives
+from synapse_otel.journal.liveness import lives
 from synapse_otel.journal.reader import JournalReader, Position
 from synapse_otel.journal.summary import summarise, write_summary
 from synapse_otel.semconv.signal import Signal
@@ -34,14 +32,11 @@ from synapse_otel.shipper.pipelines.delivery import Send
 from synapse_otel.shipper.pipelines.logs import LogsPipeline
 from synapse_otel.shipper.pipelines.metrics import MetricsPipeline
 from synapse_otel.shipper.pipelines.traces import TracesPipeline
-from synapse_otel.shipper.usage.following import JournalUsage, note_oom_kill
+from synapse_otel.shipper.usage.following import JournalUsage
+from synapse_otel.shipper.writer_process import LOOK_SECONDS, WriterProcess
 
-_WATCH_SECONDS: Final = 0.02
-"""Three threads look; one look is enough for all of them."""
 DOUBT_SECONDS: Final = 86_400.0
 """For so long the last segment stays of a journal whose process was taken for dead, and is not to be seen."""
-_EXIT_SECONDS: Final = 2.0
-"""What is waited for the parent of a process that has died, to hear how."""
 
 
 class ClaimedJournal:
@@ -56,8 +51,7 @@ class ClaimedJournal:
         """Key of the destination that it was for when it was taken."""
         self._sign = SignOfLife(folder / SHIP_LOCK, role, self.destination)
         self._keep = run.keep if run else True
-        self._watched_by = run.watched if run else ""
-        self._gone: float | None = None
+        self._process = WriterProcess(folder, run)
         self._metrics = MetricsPipeline(folder, interval_seconds, self_telemetry=run.self_telemetry if run else True)
         self._traces = TracesPipeline(folder)
         self.pipelines: dict[Signal, SignalPipeline] = {
@@ -83,7 +77,6 @@ class ClaimedJournal:
         self.usage: JournalUsage | None = None
         """What its process uses, where that is sampled."""
         self._closed = False
-        self._watched = 0.0
         self._cleaned: tuple[int, bool] | None = None
         self._synced = -1
 
@@ -160,35 +153,16 @@ class ClaimedJournal:
         One that was taken for dead, and writes on, is found by `has_come_back` when all is delivered that it had
         written.
         """
-        now = monotonic()
-        if self.ended or now - self._watched < _WATCH_SECONDS:
-            return
-        self._watched = now
-        try:
-            ended = not is_alive(self.folder, self._run)
-        except OSError:
-            return  # the folder cannot be looked into now: that says nothing of the process
-        if ended and not self._awaits_exit(now):
-            with suppress(OSError):  # a full disk: then it was killed, for all that is known
-                note_oom_kill(self.folder)
+        if not self.ended and self._process.look(self.pipelines.values()):
             for pipeline in self.pipelines.values():
                 pipeline.awaited = True
             self.ended = True
 
-    def _awaits_exit(self, now: float) -> bool:
-        """Say whether the parent of the process, which is gone, has still to tell how it ended, and is given time."""
-        if not self._watched_by or not is_gone(self.folder / EXIT_FILE):
-            return False
-        if self._gone is None:
-            self._gone = now
-        # Of a journal that was closed nothing has to be known: it is complete without it.
-        return now - self._gone < _EXIT_SECONDS and not all(pipeline.ended_well for pipeline in self.pipelines.values())
-
     def settle(self) -> None:
         """Look whether the process lives; of one that is gone, wait for its parent's word if one is to be expected."""
         self.watch()
-        while not self.ended and self._gone is not None:
-            sleep(_WATCH_SECONDS)
+        while not self.ended and self._process.awaits_exit:
+            sleep(LOOK_SECONDS)
             self.watch()
 
     def stirs(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Final
 
 from synapse_otel.journal.files.lock_holder import Role, SignOfLife
@@ -15,36 +15,25 @@ from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import ClaimedJournal
 from synapse_otel.shipper.claims import Claims
 from synapse_otel.shipper.configuration import Limits
+from synapse_otel.shipper.delivery_thread import POLL_SECONDS, DeliveryThread
 from synapse_otel.shipper.pipelines.signal_sender import Say, SignalSender
 from synapse_otel.shipper.process_watch import ProcessWatch, can_watch
 from synapse_otel.shipper.retention import Retention
 from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 from synapse_otel.shipper.usage.sampler import Sampler
 
-POLL_SECONDS: Final = 0.05
 QUIET_POLL_SECONDS: Final = 0.2
 """How often one thread looks for all of them, when nothing was written for a while..."""
 SLOW_POLL_SECONDS: Final = 0.4
 """... and for a longer while. A process' death is seen within that time."""
-LONGEST_POLL_SECONDS: Final = 1.0
-"""How often a thread tries again what waits."""
 SCAN_SECONDS: Final = 0.5
 SYNC_SECONDS: Final = 1.0
 RETAIN_SECONDS: Final = 30.0
-HELD_BYTES: Final = 2 << 20
-"""What was read of a signal and is not accepted, of all journals: beyond it no further journal is read..."""
-HELD_BYTES_AWAITED: Final = 3 * HELD_BYTES
-"""... and beyond this not even one that somebody waits for."""
 _FIRST_RETAIN_SECONDS: Final = 2.0
 _RETAIN_SHARE: Final = 1000
 """Looking after the folders takes a thousandth of the time at most, however many there are."""
-_QUIET_SECONDS: Final = 2.0
 _SLOW_SECONDS: Final = 5.0
-_ASLEEP_SECONDS: Final = 30.0
-_LONGEST_WAIT_SECONDS: Final = 60.0
 _REPORTS: Final = 1_000
-_STUCK_SECONDS: Final = 600.0
-"""Requests have time-outs, and a batch of records that a server fails on takes some tens of them to be halved."""
 
 
 class Shipper:
@@ -96,14 +85,19 @@ class Shipper:
             taken=taken,
         )
         self._retention = Retention(self._journals.roots, key, limits, say)
-        self._failures: dict[tuple[Path, Signal], tuple[int, float]] = {}
-        """Errors in a row of a journal's pipeline, and the time before which it is left alone."""
-        self._steps: dict[Signal, float] = {}
-        """Since when, in monotonic seconds, a signal's thread has been working on one journal."""
         self._stop = Event()
-        self._wakes = {signal: Event() for signal in Signal}
-        self._senders = {signal: SignalSender(destination, signal, say, throttle=throttle) for signal in Signal}
-        self._threads: list[Thread] = []
+        self._threads = {
+            signal: DeliveryThread(
+                signal,
+                SignalSender(destination, signal, say, throttle=throttle),
+                self._journals,
+                interval_seconds=interval_seconds,
+                throttle=throttle,
+                report=self._report,
+                stop=self._stop,
+            )
+            for signal in Signal
+        }
         self._reported: set[str] = set()
         self._left_behind: set[Path] = set()
         """Folders of runs that it left because delivering them failed for too long."""
@@ -170,19 +164,15 @@ class Shipper:
 
     def start(self) -> None:
         """Start the threads that deliver."""
-        for signal in Signal:
-            thread = Thread(target=self._deliver_forever, args=(signal,), name=f"ship-{signal.name}", daemon=True)
+        for thread in self._threads.values():
             thread.start()
-            self._threads.append(thread)
 
     def stop(self) -> None:
         """Stop, and let go of all journals."""
         self._stop.set()
         self._wake_all()
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.join()
-        for sender in self._senders.values():
-            sender.close()
         self._journals.release()
         if self._sampler is not None:
             self._sampler.close()
@@ -225,7 +215,8 @@ class Shipper:
         try:
             journal.settle()
             # The metrics last: they tell what has become of the others.
-            for signal, sender in sorted(self._senders.items(), key=lambda item: item[0] == Signal.METRICS):
+            for signal in sorted(Signal, key=lambda signal: signal == Signal.METRICS):
+                sender = self._threads[signal].sender
                 sender.hurry()
                 sender.folder = folder
                 pipeline = journal.pipelines[signal]
@@ -258,7 +249,7 @@ class Shipper:
     def _maintain(self, in_hand: list[ClaimedJournal]) -> None:
         if self._deaths is not None:
             self._deaths.follow(journal.folder for journal in in_hand if not journal.ended)
-        if self._is_stuck():
+        if any(thread.is_stuck for thread in self._threads.values()):
             return
         if self._sign is not None:
             self._sign.beat()
@@ -274,17 +265,13 @@ class Shipper:
             if is_gone(journal.folder) and self._journals.let_go(journal):
                 self._say(f"{journal.folder.name} was deleted: what it still held is lost")
 
-    def _is_stuck(self) -> bool:
-        """Say whether a thread has been working on one journal for so long that no more signs of life are given."""
-        return any(time.monotonic() - since > _STUCK_SECONDS for since in list(self._steps.values()))
-
     def _retain(self) -> None:
         """Delete what is delivered and no longer to be kept, and what is beyond the budget."""
         in_hand = {journal.folder: journal for journal in self._journals.in_hand}
         for folder in self._retention.look_after(in_hand):
             self._journals.forget(folder)
-        for place in [place for place in self._failures if place[0] not in in_hand]:
-            del self._failures[place]
+        for thread in self._threads.values():
+            thread.keep_failures(in_hand)
 
     def _leave_behind(self, seconds: float) -> None:
         self._left_behind = self._journals.known
@@ -293,74 +280,9 @@ class Shipper:
             f"{len(self._left_behind):,} journals wait for the next job, or for `synapse-otel sync`"
         )
 
-    # --- delivering ---------------------------------------------------------------------------------
-
-    def _deliver_forever(self, signal: Signal) -> None:
-        wake = self._wakes[signal]
-        worked = time.monotonic()
-        while True:
-            wake.clear()
-            if self._stop.is_set():  # looked at behind the clearing: `stop` sets both, this one first
-                return
-            with self.throttle.turn():
-                has_read = self._deliver(signal)
-            if has_read:
-                worked = time.monotonic()
-            if time.monotonic() - worked < _QUIET_SECONDS:
-                self._stop.wait(POLL_SECONDS)
-            else:
-                wake.wait(self._pause(signal))
-
-    def _pause(self, signal: Signal) -> float:
-        """Return for how many seconds a signal needs no look unless something stirs."""
-        in_hand = self._journals.in_hand
-        if any(journal.pipelines[signal].waits for journal in in_hand) or self._failures:
-            return min(LONGEST_POLL_SECONDS, self._interval / 4)
-        due = min((journal.pipelines[signal].due_in_seconds() for journal in in_hand), default=_ASLEEP_SECONDS)
-        return min(max(due, POLL_SECONDS), _ASLEEP_SECONDS)
-
     def _wake_all(self) -> None:
-        for wake in self._wakes.values():
-            wake.set()
-
-    def _deliver(self, signal: Signal) -> bool:
-        """Give every journal's pipeline a turn; return whether anything was read."""
-        sender = self._senders[signal]
-        in_hand = self._journals.in_hand
-        held = sum(journal.pipelines[signal].held_bytes for journal in in_hand)
-        has_read = False
-        for journal in in_hand:
-            pipeline = journal.pipelines[signal]
-            if not pipeline.held_bytes and held > (HELD_BYTES_AWAITED if pipeline.awaited else HELD_BYTES):
-                continue
-            failed, not_before = self._failures.get((journal.folder, signal), (0, 0.0))
-            if time.monotonic() < not_before or self._stop.is_set():
-                continue
-            sender.folder = journal.folder
-            held -= pipeline.held_bytes
-            self._steps[signal] = time.monotonic()
-            try:
-                has_read |= self._step(journal, signal)
-            except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
-                self._report(journal.folder, error)
-                wait = min(2.0**failed, _LONGEST_WAIT_SECONDS)
-                self._failures[journal.folder, signal] = failed + 1, time.monotonic() + wait
-            else:
-                self._failures.pop((journal.folder, signal), None)
-            finally:
-                self._steps.pop(signal, None)
-            held += pipeline.held_bytes
-        return has_read
-
-    def _step(self, journal: ClaimedJournal, signal: Signal) -> bool:
-        """Give a journal's pipeline its turn, or as many as the throttle allows; whether it has read."""
-        has_read = False
-        most = self.throttle.batches_of_ended if journal.ended else self.throttle.batches
-        for _ in range(most):
-            has_read |= (found := journal.step(signal, self._senders[signal]))
-            if not (found and most > 1 and journal.pipelines[signal].stirs()):
-                break
-        return has_read
+        for thread in self._threads.values():
+            thread.wake()
 
     def _try(self, work: Callable[[], object]) -> object:
         try:

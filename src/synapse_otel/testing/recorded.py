@@ -146,7 +146,7 @@ class RecordedJob:
 
     def emitted(self) -> int:
         """Return how many records were made: log records, samples and spans that have ended."""
-        return sum(self._recorder.emitted())
+        return sum(self._recorder.run.emitted())
 
     def _of_kind(self, kind: LogKind) -> list[LogEntry]:
         return [entry for entry in self.recording.logs if entry.kind is kind]

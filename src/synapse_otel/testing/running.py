@@ -15,6 +15,7 @@ from synapse_otel.mapping.python_logging.capture import Capture, is_captured
 from synapse_otel.runtime.process import ProcessRuntime
 from synapse_otel.runtime.state import STATE
 from synapse_otel.sdk.install import Installed
+from synapse_otel.sdk.recorded_run import JournalRoots
 from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.settings import Settings, load_settings
 from synapse_otel.testing.fixed import Ids
@@ -66,7 +67,7 @@ def recording_into(folder: Path) -> Iterator[Running]:
     known = STATE.runtime
     runtime, installed = _set_up(settings, known)
     recorder = installed.recorder
-    before = recorder.divert([folder], _fail, _leave)
+    before = recorder.divert(JournalRoots([folder], _fail), _leave)
     STATE.runtime = runtime  # `job()` called inside of the test records here too
     try:
         yield Running(settings, runtime, recorder)
@@ -83,7 +84,7 @@ def _set_up(settings: Settings, known: ProcessRuntime | None) -> tuple[ProcessRu
     if installed is None:
         installed = _Session.installed = runtime.installed
         if installed is not None:
-            installed.recorder.divert([], _ignore, _leave)
+            installed.recorder.divert(JournalRoots([], _ignore), _leave)
     signals = installed.signals if installed is not None else set()
     if installed is None or signals != SIGNALS:
         raise _occupied(SIGNALS - (signals & (unset or signals)))

@@ -7,28 +7,20 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from bisect import bisect_left
 from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import msgspec
 
-from synapse_otel import semconv
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
-from synapse_otel.journal.folder import STATE_FILE, read_exit
 from synapse_otel.journal.frames import SIGNAL_OF, Kind
 from synapse_otel.journal.reader import Frame, JournalReader, Position
-from synapse_otel.journal.state_block import BLOCK_SIZE, SlotValue, read_block
-from synapse_otel.journal.usage import read_usage
-from synapse_otel.otlp.encode import values as encode_values
-from synapse_otel.otlp.encode.request import Group, request
-from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.cursor_file import CursorFile
-from synapse_otel.shipper.pipelines.delivery import Delivery, Outbox, Send
-from synapse_otel.shipper.pipelines.open_spans import Death, OpenJobs, OpenSpans
+from synapse_otel.shipper.pipelines.definitions import JournalDefinitions
+from synapse_otel.shipper.pipelines.delivery import Outbox, Send
 from synapse_otel.shipper.pipelines.queue import Batch, Item
 from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 
@@ -46,12 +38,7 @@ class SignalPipeline(ABC):
         self.folder = folder
         self.throttle: Throttle = AT_ONCE
         self.cursor: Cursor = read_cursor(folder, self.signal)
-        self.segment: frames.Segment | None = None
-        self.scopes: dict[int, frames.Scope] = {}
-        self.open = OpenSpans()
-        self.jobs = OpenJobs()
-        self.last_time = 0
-        """Unix time in ns of the last thing that the journal knows."""
+        self.definitions = JournalDefinitions(folder)
         self.awaited = False
         """Somebody waits for the delivery: the next try comes at once, whatever failed before."""
         self.replaying = False
@@ -61,10 +48,6 @@ class SignalPipeline(ABC):
         self._expected = self.cursor.sequence
         self._batch = Batch()
         self._outbox = Outbox(self.encode)
-        self.ended_well = False
-        """The journal's process has closed it."""
-        self._last_log: Frame | None = None
-        self._last_samples: Frame | None = None
         self._outgoing = 0
         self.file = CursorFile(folder, self.signal, self.cursor)
         try:
@@ -83,7 +66,7 @@ class SignalPipeline(ABC):
 
     def encode(self, items: list[Item]) -> bytes:
         """Return the body of a request with these items."""
-        return self.join([(item.scope, item.record) for item in items])
+        return self.definitions.request([(item.scope, item.record) for item in items])
 
     def restore(self, state: dict[str, Any]) -> None:  # noqa: B027 - most pipelines have no state
         """Take up the state that the cursor kept."""
@@ -91,6 +74,9 @@ class SignalPipeline(ABC):
     def state(self) -> dict[str, Any]:
         """Return what the cursor must keep."""
         return {}
+
+    def define(self, structure: Any) -> None:  # noqa: B027 - most pipelines need no more than is defined for all
+        """Take a definition, of whatever kind, that `definitions` has taken."""
 
     def due(self, *, alive: bool) -> list[Item]:  # noqa: ARG002 - most pipelines add nothing
         """Return what the pipeline adds on its own, now; ``alive``: the process that writes the journal lives."""
@@ -135,11 +121,6 @@ class SignalPipeline(ABC):
         self._batch.urgent = True
 
     @property
-    def pending(self) -> int:
-        """Records that were read and not accepted yet."""
-        return sum(item.count for item in (*self._batch.items, *self._outbox.left))
-
-    @property
     def held_bytes(self) -> int:
         """About how many bytes were read and not accepted yet; 0 when nothing waits."""
         return self._batch.size + bool(self._batch.items) + (self._outgoing if self._outbox else 0)
@@ -181,7 +162,7 @@ class SignalPipeline(ABC):
     def _finish(self, batch: Batch) -> None:
         batch.final = True
         batch.urgent = True
-        self.cursor.killed = not self.ended_well
+        self.cursor.killed = not self.definitions.ended_well
         batch.add(self.closing(killed=self.cursor.killed))
         lost = self._reader.damage.bytes
         if lost:
@@ -197,9 +178,9 @@ class SignalPipeline(ABC):
         kind = frame.kind
         if kind == Kind.BRIEF or kind == Kind.LOG:  # noqa: PLR1714 - the first of these is nearly all that comes
             # Kept by every pipeline for its time: the last that a killed job is known to have lived.
-            self._last_log = frame
+            self.definitions.last_log = frame
         elif kind == Kind.SAMPLES:
-            self._last_samples = frame
+            self.definitions.last_samples = frame
         if SIGNAL_OF.get(kind) == self.signal:
             if frame.after <= self._skip_to:
                 self._define(frame)
@@ -227,52 +208,20 @@ class SignalPipeline(ABC):
 
     def _define(self, frame: Frame) -> None:
         """Take a definition; one that nothing can be made of must not hold up what comes after it."""
-        if frame.kind in _DEFINITIONS:
-            try:
-                self._defined(frame)
-            except Exception:  # noqa: BLE001 - whatever stands in the frame
-                if _ODD not in self.cursor.warnings:
-                    self.cursor.warnings.append(_ODD)
-
-    def _defined(self, frame: Frame) -> None:
-        structure = frame.decode()
-        if isinstance(structure, frames.Segment):
-            self.segment = structure
-            self.last_time = max(self.last_time, structure.created)
-            self.on_segment(structure)
-            if frame.after > self._skip_to:
-                self._count_gap(structure.sequences[self.signal])
-        elif isinstance(structure, frames.Scope):
-            self.scopes[structure.id] = structure
-        elif isinstance(structure, frames.Span):
-            self.last_time = max(self.last_time, structure.start, structure.end)
-            self.open.take(structure, whole=frame.kind == Kind.SPAN)
-        elif isinstance(structure, frames.Job):
-            self.last_time = max(self.last_time, structure.start, structure.end)
-            self.jobs.take(structure)
-            self.on_job(structure)
-        elif isinstance(structure, frames.End):
-            self.ended_well = True
-            self._batch.urgent = True
-            self.last_time = max(self.last_time, structure.time)
-            if structure.sequences and frame.after > self._skip_to:
-                self._count_gap(structure.sequences[self.signal])
-            if structure.continued:
-                self.on_continued()
-        else:
+        if frame.kind not in _DEFINITIONS:
+            return
+        try:
+            structure = frame.decode()
+            self.definitions.take(structure, frame.kind)
             self.define(structure)
-
-    def define(self, structure: Any) -> None:  # noqa: B027 - only one pipeline has more definitions
-        """Take a definition that only one signal needs."""
-
-    def on_segment(self, segment: frames.Segment) -> None:  # noqa: B027 - only one pipeline wants to know
-        """Hear of the beginning of a segment."""
-
-    def on_continued(self) -> None:  # noqa: B027 - only one pipeline wants to know
-        """Hear that the run goes on in another journal."""
-
-    def on_job(self, job: frames.Job) -> None:  # noqa: B027 - only one pipeline wants to know
-        """Hear of a job that has begun or ended."""
+            if isinstance(structure, frames.End):
+                self._batch.urgent = True
+            sequences = structure.sequences if isinstance(structure, frames.Segment | frames.End) else ()
+            if sequences and frame.after > self._skip_to:
+                self._count_gap(sequences[self.signal])
+        except Exception:  # noqa: BLE001 - whatever stands in the frame
+            if _ODD not in self.cursor.warnings:
+                self.cursor.warnings.append(_ODD)
 
     def _count_gap(self, sequence: int) -> None:
         """Count the records whose frames are gone: evicted for the disk budget, or damaged."""
@@ -292,7 +241,10 @@ class SignalPipeline(ABC):
 
     def _send(self, batch: Batch, send: Send) -> bool:
         cursor = self.cursor
-        self._hand_over(batch)
+        if batch.items:
+            items, self._outgoing = batch.hand_over()
+            self._outbox.add(items)
+            self.handed_over()
         if self._outbox:
             if not self.file.stands():
                 return False
@@ -302,7 +254,7 @@ class SignalPipeline(ABC):
             result = self._outbox.deliver(send)
             if result is None:
                 return False
-            self._account(result)
+            result.add_to(cursor, batch)
             if self._outbox:
                 self.file.save()
                 return result.accepted
@@ -318,29 +270,6 @@ class SignalPipeline(ABC):
         self.committed()
         return True
 
-    def _hand_over(self, batch: Batch) -> None:
-        if batch.items:
-            items, self._outgoing = batch.hand_over()
-            self._outbox.add(items)
-            self.handed_over()
-
-    def _account(self, result: Delivery) -> None:
-        cursor = self.cursor
-        cursor.attempts += result.attempts
-        cursor.retries += result.retries
-        cursor.size += result.size
-        for seconds in result.seconds:
-            cursor.exports = cursor.exports or [0] * (len(semconv.EXPORT_BUCKETS) + 1)
-            cursor.exports[bisect_left(semconv.EXPORT_BUCKETS, seconds)] += 1
-            cursor.export_seconds += seconds
-        self._batch.delivered += result.delivered
-        cursor.failure = result.failure
-        for reason, count in result.dropped.items():
-            self._batch.drop(reason, count)
-        for warning in result.warnings:
-            if warning not in cursor.warnings and len(cursor.warnings) < _WARNINGS_KEPT:
-                cursor.warnings.append(warning)
-
     def give_up(self, sequence: int, *, killed: bool) -> None:
         """Count all that was not accepted as evicted: its segments are deleted to keep within a budget.
 
@@ -349,7 +278,8 @@ class SignalPipeline(ABC):
             killed: The journal's process did not end it.
         """
         cursor, batch = self.cursor, self._batch
-        batch.drop(EVICTED, self.pending + max(sequence - self._expected, 0))
+        pending = sum(item.count for item in (*batch.items, *self._outbox.left))
+        batch.drop(EVICTED, pending + max(sequence - self._expected, 0))
         cursor.delivered += batch.delivered
         cursor.drop(batch.dropped)
         cursor.sequence = max(sequence, self._expected)
@@ -357,59 +287,12 @@ class SignalPipeline(ABC):
         self._batch, self._outbox = Batch(), Outbox(self.encode)
         self.file.save()
 
-    # --- requests -----------------------------------------------------------------------------------
-
-    def join(self, records: list[tuple[int, bytes]], ready: list[bytes] | None = None) -> bytes:
-        """Return the body of a request with encoded records, each with the number of its scope."""
-        groups: dict[int, list[bytes]] = {}
-        for scope, record in records:
-            groups.setdefault(scope, []).append(record)
-        segment = self.segment
-        return request(
-            encode_values.resource(segment.resource if segment else {}),
-            [self._group(scope, encoded) for scope, encoded in groups.items()],
-            schema_url=segment.schema_url if segment else "",
-            ready=ready or [],
-        )
-
-    def _group(self, number: int, records: list[bytes]) -> Group:
-        scope = self.scopes.get(number) or frames.Scope(number, "")
-        return Group(encode_values.scope(scope), records, scope.schema_url)
-
-    def uid(self, sequence: int) -> str:
-        """Return the ``log.record.uid`` of a record: the journal and its number in it."""
-        return f"{self.segment.journal if self.segment else ''}-{sequence:x}"
-
-    def time_of_death(self) -> int:
-        """Return the Unix time in ns of the last thing that the journal knows; a killed process died then."""
-        for frame in (self._last_log, self._last_samples):
-            structure = frame.decode() if frame is not None else None
-            if isinstance(structure, frames.Log | frames.Brief | frames.Samples):
-                self.last_time = max(self.last_time, structure.time)
-        for slot in self.slots():
-            if isinstance(slot.value, Progress):
-                self.last_time = max(self.last_time, slot.value.time)
-        return self.last_time
-
-    def death(self) -> Death:
-        """Return how the process of a journal that nobody closed came to its end, as far as it is known."""
-        return Death.of(read_exit(self.folder), oom_killed=read_usage(self.folder).oom_kill is not None)
-
-    def slots(self) -> list[SlotValue]:
-        """Return what the state block of the journal holds."""
-        try:
-            data = (self.folder / STATE_FILE).read_bytes()
-        except FileNotFoundError:
-            return []  # the folder is being deleted
-        return list(read_block(memoryview(data[:BLOCK_SIZE])))
-
 
 def _nothing(_items: list[Any]) -> bytes:
     return b""
 
 
 _ODD: Final = "a definition in the journal could not be understood"
-_WARNINGS_KEPT: Final = 20
 _DEFINITIONS: Final = frozenset(
     {Kind.SEGMENT, Kind.SCOPE, Kind.SERIES, Kind.TEMPLATE, Kind.SPAN_OPEN, Kind.SPAN, Kind.JOB, Kind.END}
 )

@@ -7,18 +7,23 @@ until the record that does it is alone. That one waits beside the others (`suspe
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from synapse_otel import semconv
+from synapse_otel.journal.cursor import Cursor
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Retry, TooLarge
 from synapse_otel.shipper.pipelines.poison_records import PoisonRecord, Tally, may_be_the_content
+from synapse_otel.shipper.pipelines.queue import Batch
 
 REJECTED: Final = "rejected by the server"
 INVALID: Final = "invalid, in quarantine"
 POISON: Final = "fails the server, in quarantine"
 FAILURES: Final = 3
 """A part that failed so often in a row is halved, also when nothing was accepted in between."""
+_WARNINGS_KEPT: Final = 20
 PATIENCE_SECONDS: Final = 300.0
 """A record that fails alone for so long, while nothing is accepted, is tried in turn with those behind it."""
 
@@ -73,6 +78,23 @@ class Delivery:
         """Count records that will never arrive."""
         if count:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def add_to(self, cursor: Cursor, batch: Batch) -> None:
+        """Count the requests in a cursor, and their records in the batch until all of it is done."""
+        cursor.attempts += self.attempts
+        cursor.retries += self.retries
+        cursor.size += self.size
+        for seconds in self.seconds:
+            cursor.exports = cursor.exports or [0] * (len(semconv.EXPORT_BUCKETS) + 1)
+            cursor.exports[bisect_left(semconv.EXPORT_BUCKETS, seconds)] += 1
+            cursor.export_seconds += seconds
+        cursor.failure = self.failure
+        batch.delivered += self.delivered
+        for reason, count in self.dropped.items():
+            batch.drop(reason, count)
+        for warning in self.warnings:
+            if warning not in cursor.warnings and len(cursor.warnings) < _WARNINGS_KEPT:
+                cursor.warnings.append(warning)
 
 
 @dataclass(slots=True, eq=False)

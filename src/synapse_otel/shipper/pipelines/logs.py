@@ -34,10 +34,12 @@ class LogsPipeline(SignalPipeline):
         super().__init__(folder)
 
     def define(self, structure: Any) -> None:
-        """Take up a template of records in brief."""
+        """Take up a template of records in brief, and the journal that their uids begin with."""
         if isinstance(structure, Template):
             self._templates.take(structure)
             self._brief.take(structure)
+        elif isinstance(structure, Segment):
+            self._brief.journal = structure.journal
 
     def _take_all(self, batch: Batch, found: list[Frame]) -> None:
         """Take records in brief the short way: nearly all that comes are such."""
@@ -62,13 +64,9 @@ class LogsPipeline(SignalPipeline):
             batch.size += size
             self.replaying = after <= skip_to
             if kind == _BRIEF:
-                self._last_log = frame
+                self.definitions.last_log = frame
             if items and batch.since is None:
                 batch.since = time.monotonic()
-
-    def on_segment(self, segment: Segment) -> None:
-        """Take note of what the uids begin with."""
-        self._brief.journal = segment.journal
 
     def take(self, frame: Frame, structure: Log | Brief) -> list[Item]:
         """Encode a record."""
@@ -76,16 +74,16 @@ class LogsPipeline(SignalPipeline):
         if log is None:
             msg = "the record's template is damaged"
             raise ValueError(msg)
-        uid = self.uid(frame.sequence)
+        uid = self.definitions.uid(frame.sequence)
         return [Item(log.scope, log_record(redacted(log), uid), frame.count, uid)]
 
     def closing(self, *, killed: bool) -> list[Item]:
         """Say of every job that its process left open that it was killed."""
-        return [self._killed(job) for job in self.jobs.own()] if killed else []
+        return [self._killed(job) for job in self.definitions.own_jobs()] if killed else []
 
     def _killed(self, job: Job) -> Item:
-        end = max(self.time_of_death(), job.start)
-        death = self.death()
+        end = max(self.definitions.time_of_death(), job.start)
+        death = self.definitions.death()
         attributes: dict[str, Any] = {
             **job.attributes,
             semconv.CATEGORY: job.category,
@@ -102,7 +100,7 @@ class LogsPipeline(SignalPipeline):
             span=job.span,
             scope=job.scope,
         )
-        uid = f"{self.uid(0)}-killed-{job.key.hex()}"
+        uid = f"{self.definitions.uid(0)}-killed-{job.key.hex()}"
         return Item(job.scope, log_record(log, uid), 0, uid)
 
 

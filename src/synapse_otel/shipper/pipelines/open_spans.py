@@ -1,4 +1,4 @@
-"""What the shipper knows of jobs and spans, as they open and close in a journal."""
+"""What the shipper makes of a span that is open in a journal, and how one ends whose process was killed."""
 
 from __future__ import annotations
 
@@ -7,49 +7,9 @@ from dataclasses import dataclass
 
 from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit
-from synapse_otel.journal.frames import Job, Span
+from synapse_otel.journal.frames import Span
 from synapse_otel.journal.state_block import SlotValue
 from synapse_otel.semconv.readings import SlotKind
-
-
-class OpenSpans:
-    """The spans that have begun and not ended, by span id, in the order in which they began."""
-
-    def __init__(self) -> None:
-        self._open: dict[bytes, Span] = {}
-
-    def take(self, span: Span, *, whole: bool) -> None:
-        """Take up a span that has begun, or take away one that has ended."""
-        if whole:
-            self._open.pop(span.span_id, None)
-        else:
-            self._open[span.span_id] = span
-
-    def all(self) -> list[Span]:
-        """Return the open spans."""
-        return list(self._open.values())
-
-
-class OpenJobs:
-    """The jobs that have begun and not ended, by key, in the order in which they began."""
-
-    def __init__(self) -> None:
-        self._open: dict[bytes, Job] = {}
-
-    def take(self, job: Job) -> None:
-        """Take up a job that has begun, or take away one that has ended."""
-        if job.end:
-            self._open.pop(job.key, None)
-        else:
-            self._open[job.key] = job
-
-    def own(self) -> list[Job]:
-        """Return the open jobs that the journal's process itself runs."""
-        return [job for job in self._open.values() if job.own]
-
-    def of(self, span: Span) -> Job | None:
-        """Return the open job whose trace a span is in."""
-        return next((job for job in self._open.values() if job.span[:16] == span.trace_id), None)
 
 
 @dataclass(frozen=True, slots=True)

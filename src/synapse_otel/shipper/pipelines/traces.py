@@ -33,8 +33,7 @@ class TracesPipeline(SignalPipeline):
 
     def take(self, frame: Frame, structure: Span) -> list[Item]:
         """Encode a span that has ended."""
-        self.open.take(structure, whole=True)
-        self.last_time = max(self.last_time, structure.end)
+        self.definitions.take(structure, frame.kind)
         if self.usage is not None and _has_used(structure):
             self.usage.refresh()
         return [self._item(structure, frame.count)]
@@ -54,12 +53,12 @@ class TracesPipeline(SignalPipeline):
         return [self._item(span, 0) for span in self._closed()] if killed else []
 
     def _closed(self) -> list[Span]:
-        end = self.time_of_death()
-        death = self.death()
-        busy = at_work(self.slots())
+        end = self.definitions.time_of_death()
+        death = self.definitions.death()
+        busy = at_work(self.definitions.slots())
         closed = {}
-        for span in reversed(self.open.all()):
-            job = self.jobs.of(span)
+        for span in reversed(self.definitions.open_spans.values()):
+            job = self.definitions.job_of(span)
             works = job is not None and (job.key, span.attributes.get(semconv.STEP_NAME, "")) in busy
             closed[span.span_id] = killed(span, end, death, at_work=works)
         for span_id, events in self._events(set(closed)).items():
