@@ -194,7 +194,7 @@ def _numbers() -> Section:
         panels.curves(
             "Metric curves",
             "Every value that the plugin reported, at the millisecond of its report: nothing is averaged, and no time "
-            "is rounded to a step. For a job of very many samples choose Curve: at most one a pixel.",
+            "is rounded to a step. For a job with many thousands of samples choose Curve: at most one a pixel.",
             [at_the_end(f"{metric}$curve", f"{shown(names.METRIC)} ({IN_CATEGORY})")],
             unit="none",
             least=None,

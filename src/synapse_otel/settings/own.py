@@ -164,7 +164,7 @@ class Settings(Source):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Say where settings come from, the first first."""
+        """Return the sources of settings, in order of precedence."""
         return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=pyproject_settings())
 
     @property
@@ -190,7 +190,7 @@ def load_settings(**arguments: Any) -> Settings:
 
 
 def variables_of(field: str) -> list[str]:
-    """Return the variables that a field of `Settings` is read from, the first first; the last one names it."""
+    """Return the variables of a field of `Settings`, in order of precedence; the last one is its name."""
     alias = _FIELDS[field].validation_alias
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [_PREFIX + field.upper()]
 

@@ -18,9 +18,9 @@ from synapse_otel.journal.folder import SHIP_LOCK, run_folders
 from synapse_otel.shipper.configuration import lock_path
 
 SILENT_SECONDS: Final = 30.0
-"""A shipper gives a sign of life every second. A disk that is very busy may hold it up; not for so long."""
+"""A shipper gives a sign of life every second. A busy disk may delay it, but not for this long."""
 TOLD_SECONDS: Final = 5.0
-"""It is told of earlier than anything is done about it."""
+"""After this time the silence is reported; the shipper is ended later."""
 _ENDING_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.01
 

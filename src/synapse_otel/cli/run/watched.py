@@ -49,8 +49,8 @@ class Watched:
     def tell(self, pid: int, status: Status, stderr: list[str], failed: Callable[[OSError], None]) -> None:
         """Write how the command ended into the journals of all processes that have ended, so that nobody waits for it.
 
-        What is known is known of the command's own process. Of another one nothing is, unless the command is a shell
-        that has said by its exit status which signal ended the only other one.
+        Only the end of the command's own process is known. There is one exception: the command is a shell, and its exit
+        status names the signal that ended its only child.
         """
         runs = self.journals()
         states = {folder: state for folder in runs if (state := _state(folder, failed))}

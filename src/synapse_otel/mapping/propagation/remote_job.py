@@ -1,7 +1,7 @@
 """A job in another process: what travels when its context is pickled, and the job that records there.
 
-It is the same job in the same trace, and its records belong to the step that the context was pickled in; it is not that
-process' own to end. In the process that it comes from, a copy of a context records in the very same job.
+It is the same job in the same trace, and its records belong to the step in which the context was pickled. The other
+process cannot end the job. In the process that pickled it, an unpickled context records in the original job.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _receive_scope(handed: RemoteJob) -> WorkSpan:
 
 
 def receive_job(handed: RemoteJob) -> Job:
-    """Return the job in this process: the very same where it runs here, else one that works for it."""
+    """Return the job in this process: the original if it runs here, else a worker's job for it."""
     for live in LIVE:
         if live.key == handed.key and live.id == handed.job_id and live.is_own:
             return live

@@ -1,9 +1,8 @@
-"""A record that a server fails on each time: told apart from a server in trouble, which fails on any.
+"""Tells a poison record, which the server refuses each time, from a server in trouble, which refuses any record.
 
-A record may be set aside for good only when the server was seen to take others in between, again and again. The
-rule is a test: if the server refused at random, as often as it has refused others meanwhile, how likely would it
-be that it refuses this one each time? Below one in a million, it is the record. The more trouble there is, also
-from other suspects, the more often it is tried.
+A record is quarantined only after the server has repeatedly accepted others in between. The rule is a statistical
+test: if the server refused records at random, at the rate seen for the others, how likely are this record's refusals?
+Below 1e-6 the record is to blame. The more other requests fail, the more often the record is tried.
 """
 
 from __future__ import annotations

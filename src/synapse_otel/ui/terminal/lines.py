@@ -1,4 +1,4 @@
-"""`Lines`: a widget of very many lines, of which only those that are seen are made."""
+"""`Lines`: a widget of many thousands of lines; only the visible ones are built."""
 
 from __future__ import annotations
 
