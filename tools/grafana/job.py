@@ -125,7 +125,7 @@ def _where(store: LogStore, of_job: str) -> Section:
         ).max(1),
         panels.curves(
             "Items a second, by category",
-            "How fast it goes. Zero while the job runs: look at what it said last, under Messages and events.",
+            "How fast it goes. Zero while the job runs: look at the last messages, under Messages and events.",
             [over_time(items_rate(names.CATEGORY, names.CATEGORY, ONE_JOB, STEPS), IN_CATEGORY)],
             unit=looks.ITEMS_A_SECOND,
         ),
@@ -215,7 +215,7 @@ def _used() -> Section:
     gpu = shown(names.GPU)
     disk, network = names.DISK_DIRECTION, names.NETWORK_DIRECTION
     received = f"max by ({network}) (rate({_of(semconv.SYSTEM_NETWORK_IO)}[{RATE}]))"
-    return "What it used", [
+    return "Resource usage", [
         panels.curves(
             "CPUs kept busy",
             "By the job's processes, children included, and how many it may use: its cgroup's quota or its affinity. "

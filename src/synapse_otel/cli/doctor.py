@@ -59,7 +59,7 @@ def _count(found: Iterable[Finding], level: Level) -> int:
 
 def _summary(failures: int, warnings: int, *, tried: bool) -> str:
     if not failures and not warnings:
-        return "all is well: what a job records arrives" if tried else "all is well, as far as was looked at"
+        return "no problem found: records arrive" if tried else "no problem found by these checks"
     parts = [
         f"{count} {word}{'s' if count > 1 else ''}"
         for count, word in ((failures, "failure"), (warnings, "warning"))

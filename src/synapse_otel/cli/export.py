@@ -40,7 +40,7 @@ def export(run: str | None, *, kind: str, output: Path | None) -> int:
             names = [group[0].folder.name for group in run_groups(roots)]
             if len(names) > 1:
                 raise LookupError(
-                    f"{run} holds {len(names)} runs, and one is exported at a time: {', '.join(names[:5])}"
+                    f"{run} has {len(names)} runs, and `export` takes one at a time: {', '.join(names[:5])}"
                 )
             run = None
         return _export(find_run(run, roots, tell), roots, settings, kind=kind, output=output)
@@ -80,5 +80,5 @@ def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, o
     for path in written:
         say(f"{shown_path(str(path))}  {size(path.stat().st_size)}")
     if found.damage[1] or found.missing:
-        tell("some of the run's records are damaged, or no longer there: the rest is in the file")
+        tell("some records of the run are damaged or deleted: the file has the rest")
     return 0

@@ -29,7 +29,7 @@ def readable_roots(settings: Settings) -> list[Path]:
         others = [root for root in roots[1:] if root.is_dir()]
         if not others:
             raise
-        tell(f"{settings.journal_dir}: {error.strerror or error}; what is in it is left out")
+        tell(f"{settings.journal_dir}: {error.strerror or error}; its runs are left out")
         return others
     return roots
 
@@ -44,7 +44,7 @@ def check_owner(settings: Settings) -> None:
     """
     root = settings.journal_dir
     if root.exists() and not is_own(root):
-        raise PermissionError(f"{root} belongs to another user; nothing of it is delivered")
+        raise PermissionError(f"{root} belongs to another user and is not delivered")
 
 
 def is_own(folder: Path) -> bool:

@@ -85,13 +85,13 @@ def _serve_page(store: RunStore, run: str, *, port: int | None, browser: bool, i
     try:
         page("index.html")
     except FileNotFoundError:
-        raise LookupError("this installation lacks the page: it was built without Node (see CONTRIBUTING.md)") from None
+        raise LookupError("this installation has no page: it was built without Node (see CONTRIBUTING.md)") from None
     token = secrets.token_urlsafe(24)
     with _listening(port) as listener:
         number = listener.getsockname()[1]
         address = f"http://{_HOST}:{number}/?token={token}" + (f"&run={quote(run)}" if run else "")
-        say(f"The page is at  {address}")
-        say("Ctrl-C ends it; jobs go on.")
+        say(f"Page: {address}")
+        say("Ctrl-C stops the page; jobs keep running.")
         sys.stdout.flush()
         if browser:
             Thread(target=_open_browser, args=(address,), daemon=True).start()
@@ -118,8 +118,8 @@ def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Pa
 def _open_page_file(file: Path, *, browser: bool, terminal: bool) -> int:
     """Show a page that ``synapse-otel export`` has written: it needs nothing but a browser."""
     if terminal:
-        raise LookupError(f"{file} is a page for a browser; in a terminal `--format otlp-json` or the folder is shown")
-    say(f"The page is at  {file.absolute().as_uri()}")
+        raise LookupError(f"{file} is for a browser; a terminal shows a run's folder, or an export as otlp-json")
+    say(f"Page: {file.absolute().as_uri()}")
     if browser:
         _open_browser(file.absolute().as_uri())
     return 0
@@ -138,9 +138,9 @@ def check_terminal() -> None:
     ]
     instead = "`synapse-otel jobs` lists the runs as text, `synapse-otel show RUN` shows one, `--json` is for programs"
     if missing:
-        raise LookupError(f"--terminal wants a terminal, and {missing[0]} is none: {instead}")
+        raise LookupError(f"--terminal needs a terminal, and {missing[0]} is none: {instead}")
     if os.environ.get("TERM", "dumb") in {"dumb", "unknown", ""}:
-        raise LookupError(f"--terminal wants a terminal that can be drawn in, and TERM says there is none: {instead}")
+        raise LookupError(f"--terminal needs a terminal that can be drawn in, and TERM rules that out: {instead}")
 
 
 def knows_unicode() -> bool:
@@ -205,4 +205,4 @@ def _open_browser(address: str) -> None:
     is_graphical = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     # Elsewhere a browser of the terminal would take it over; `BROWSER` is the user's own word.
     if not (is_graphical or os.environ.get("BROWSER")) or not webbrowser.open(address):
-        tell("no browser could be opened here: open the address yourself (over ssh: ssh -L PORT:127.0.0.1:PORT HOST)")
+        tell("no browser could be opened: open the address yourself (over ssh: ssh -L PORT:127.0.0.1:PORT HOST)")

@@ -77,15 +77,13 @@ class JobRecords(ABC):
             return category
         if not self._categories_overflowed:
             self._categories_overflowed = True
-            limit = (
-                f"progress and metrics have more than {CATEGORY_LIMIT} categories; {category!r} and further ones are"
-            )
-            self.warn(f"{limit} kept together as {semconv.OTHER!r}")
+            limit = f"progress and metrics have more than {CATEGORY_LIMIT} categories; {category!r} and later ones are"
+            self.warn(f"{limit} merged as {semconv.OTHER!r}")
         return semconv.OTHER
 
     def _say_cut(self, name: str, shown: str) -> None:
         longer = f"the name {cut(name)!r} is longer than {TEXT_LIMIT} bytes"
-        self.warn(f"{longer}: it and further ones are cut, as {shown!r}")
+        self.warn(f"{longer}: it and later ones are cut, as {shown!r}")
 
     def progress_slot(self, category: str | None) -> ProgressSlot:
         """Return the state block's slot of a category; None is the job as a whole."""

@@ -107,7 +107,7 @@ class HttpSender:
                 if time.monotonic() > deadline:
                     raise TimeoutError
         except SSLError as error:
-            raise ProtocolError("the answer is not whole", error) from error
+            raise ProtocolError("the answer is incomplete", error) from error
         return bytes(content)
 
     def _reason(self, error: Exception) -> str:  # noqa: PLR0911 - one return an error
@@ -127,7 +127,7 @@ class HttpSender:
             case ProxyError():
                 return f"proxy {place(self._endpoint.proxy or '')}: {_cause_text(error)}"
             case ProtocolError(args=(*_, TimeoutError())):
-                return f"{self._place} did not take the whole request {limit}"
+                return f"{self._place} did not accept the whole request {limit}"
             case ProtocolError():
                 return f"{self._place} closed the connection or does not speak HTTP: {_cause_text(error)}"
             case OSError(filename=str(path)):

@@ -115,7 +115,7 @@ def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
     runs = known_runs(roots)
     if not runs:
         places = " or ".join(str(root) for root in roots[:1])
-        raise RunNotFoundError(f"there is no run in {places}; SYNAPSE_OTEL_JOURNAL_DIR says where to look")
+        raise RunNotFoundError(f"there is no run in {places}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder")
     if text is None:
         return [runs[-1].folder]
     for means in (_is_called, _is_of_job, _contains, _has_id):
@@ -124,7 +124,7 @@ def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
             return found
     names = ", ".join(known.folder.name for known in reversed(runs[-_SHOWN:]))
     more = f" and {len(runs) - _SHOWN:,} more" if len(runs) > _SHOWN else ""
-    raise RunNotFoundError(f"there is no run {text!r}; there are {names}{more}")
+    raise RunNotFoundError(f"there is no run {text!r}; the runs are {names}{more}")
 
 
 def is_one_job(folders: Iterable[Path]) -> bool:

@@ -80,7 +80,7 @@ def configure(**settings: Any) -> None:
         if current is None:
             _set_up(loaded)
         elif settings and current.settings != loaded:
-            msg = "configure() was called before with other settings; they hold for the whole process"
+            msg = "configure() was called before with other settings; settings are per process"
             raise RuntimeError(msg)
 
 
@@ -289,7 +289,7 @@ def _set_up_worker(settings: Mapping[str, Any]) -> ProcessRuntime | None:
         return _set_up(load_settings(**unpacked(settings)))
     except SettingsError as error:
         _state["refused"] = error
-        say(f"{error}: what this process does for the job is not recorded; {explained_by(Check.SETTINGS)}")
+        say(f"{error}: the work of this process for the job is not recorded; {explained_by(Check.SETTINGS)}")
         return None
 
 
@@ -342,7 +342,7 @@ def _at_exit() -> None:
     if pipeline is None or pipeline.installed is None:
         return
     for started in _live()[::-1]:
-        _end(started, NotLeft("the interpreter ended inside the job's block"))
+        _end(started, NotLeft("the interpreter exited inside the job's block"))
     if all(journal.closed for journal in pipeline.installed.recorder.journals):
         return
     if pipeline.installed.recorder.parent:

@@ -44,7 +44,7 @@ def _state_folder() -> Path:
         return absolute(_expanded(Path("~/.local/state"))) / "synapse-otel"
     except ValueError:
         found = _temporary_folder() / f"synapse-otel-{os.geteuid()}"
-        say_once(f"HOME is not set, and the user database has no home folder: journals are in {found}")
+        say_once(f"HOME is not set, and the user database has no home folder: journals go to {found}")
         return found
 
 
@@ -184,7 +184,7 @@ def load_settings(**arguments: Any) -> Settings:
     """
     unknown = sorted(set(arguments) - set(Settings.model_fields))
     if unknown:
-        msg = f"unknown setting {unknown[0]}; there are {', '.join(sorted(Settings.model_fields))}"
+        msg = f"unknown setting {unknown[0]}; the settings are {', '.join(sorted(Settings.model_fields))}"
         raise SettingsError(msg)
     return loaded(partial(Settings, **arguments), _PREFIX, _names())
 

@@ -55,7 +55,7 @@ def _problems() -> Iterator[str]:
     for name, (group, besides) in _PARTS.items():
         for part in filter(None, (one.strip() for one in _value(name).split(","))):
             if part not in besides and not entry_points(group=group, name=part):
-                yield f"{name}={part}: no package that is installed has it"
+                yield f"{name}={part}: no installed package provides it"
 
 
 def _value(name: str) -> str:

@@ -79,7 +79,7 @@ def ensure_shipper(configuration: ShipperConfiguration) -> bool:
         return False
     python = interpreter()
     if python is None:
-        raise OSError(errno.ENOEXEC, "it is not known to be a Python", sys.executable)
+        raise OSError(errno.ENOEXEC, "it is not known to be a Python interpreter", sys.executable)
     program = _PROGRAM if configuration.destination.needs_openssl else _NO_OPENSSL + _PROGRAM
     command = [python, "-P", "-c", program, _PACKAGES, *_search_path()]
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}

@@ -150,7 +150,7 @@ class _Log:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            sys.stderr.write(f"{text.rstrip()} (and the log cannot be written: {error})\n")
+            sys.stderr.write(f"{text.rstrip()} (the log cannot be written: {error})\n")
 
 
 if __name__ == "__main__":

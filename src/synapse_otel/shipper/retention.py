@@ -106,7 +106,9 @@ class Retention:
             if excess > 0 and folder in waiting:
                 excess -= self._abandon(folder, in_hand.get(folder))
             if excess < before:
-                self._say(f"{folder.name}: deleted {before - excess:,} bytes, as all journals together take too much")
+                self._say(
+                    f"{folder.name}: deleted {before - excess:,} bytes, as the journals together exceed the limit"
+                )
 
     @staticmethod
     def _abandon(folder: Path, journal: ClaimedJournal | None) -> int:

@@ -61,7 +61,7 @@ def recording_into(folder: Path) -> Iterator[Running]:
     """
     settings = load_settings(journal_dir=folder, shipper="off", host_providers="only")
     if settings.sdk_disabled:
-        msg = "OTEL_SDK_DISABLED is set: nothing can be recorded; unset it for tests that look at what was"
+        msg = "OTEL_SDK_DISABLED is set: nothing is recorded; unset it for tests that read recorded data"
         raise RuntimeError(msg)
     state = lifecycle._state  # noqa: SLF001 - `job()` called inside of the test records here too
     known: ProcessRuntime | None = state.get("pipeline")
@@ -111,7 +111,7 @@ def fixed_ids() -> Iterator[None]:
         RuntimeError: `configure` or `job` has set up the ids before.
     """
     if _Session.installed is None:
-        msg = "ids cannot be fixed: configure() or job() has set up OpenTelemetry in this process before"
+        msg = "ids cannot be fixed: configure() or job() has already set up OpenTelemetry in this process"
         raise RuntimeError(msg)
     with _Session.ids.fixed():
         yield

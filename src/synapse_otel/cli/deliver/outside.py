@@ -98,7 +98,7 @@ class Delivery:
             while not self._over.wait(_LOOK_SECONDS):
                 self._ensure()  # a shipper that was killed is followed by another
         except Exception as error:  # noqa: BLE001 - the command goes on without it, and its records wait
-            self._say(f"no delivery from here: {type(error).__name__}: {error}; {explained_by(Check.RUNS)}")
+            self._say(f"no delivery from this process: {type(error).__name__}: {error}; {explained_by(Check.RUNS)}")
 
     def _watched_any(self) -> bool:
         return bool(self._watched.journals())
@@ -109,7 +109,7 @@ class Delivery:
         try:
             ensure_shipping(self._configuration)
         except Exception as error:  # noqa: BLE001 - however it fails, the command's end is told, and its records wait
-            text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
+            text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what is pending"
             self._say(f"{text}; {explained_by(Check.RUNS)}")
 
     def _deliver(self) -> None:

@@ -44,7 +44,7 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
     place = shown_url(destination.logs.url).removesuffix("/v1/logs")
     lock = FileLock(lock_path(settings.journal_dir, configuration.key))
     if any(is_shipping(Path(root), configuration.key) for root in configuration.roots) or not acquire(lock):
-        tell(f"another shipper delivers to {place} from {settings.journal_dir} already")
+        tell(f"another shipper already delivers to {place} from {settings.journal_dir}")
         return SHIPPING_ALREADY
     stop = Stop()
     for number in _ENDING:

@@ -69,11 +69,11 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
         check_owner(settings)
     foreign = foreign_runs(roots)
     if foreign and run is None:
-        tell(f"{_runs(len(foreign))} of other users left alone: {foreign[0].name}{_more(len(foreign))}")
+        tell(f"{_runs(len(foreign))} of other users skipped: {foreign[0].name}{_more(len(foreign))}")
     every = [folder for root in roots for folder in run_folders(root) if folder not in foreign]
     named = _named(run, roots) if run is not None else None
     if named is not None and not is_own(named[0]):
-        raise PermissionError(f"{named[0]} belongs to another user; nothing of it is delivered")
+        raise PermissionError(f"{named[0]} belongs to another user and is not delivered")
     key = destination.key(read_salt(settings.journal_dir)) if every or named else ""
     pending = [folder for folder in (every if named is None else named) if not _settled(folder)]
     own = [folder for folder in pending if _is_for(folder, key)]
@@ -175,7 +175,7 @@ class _Sync:
         if folder in self._taken:
             notes.append(f"taken over from {waiting.holder or 'another destination'}")
         elif not _is_for(folder, self._configuration.key):
-            notes.append("recorded for another destination, and cannot be taken over from it")
+            notes.append("recorded for another destination and could not be taken over from it")
         if run_state(folder) is RunState.LIVE:
             notes.append(f"still running{self._further(folder)}")
         return _Pass(folder, account(folder), " · ".join(notes))
@@ -185,8 +185,8 @@ class _Sync:
         if folder not in self._taken:
             return ""
         if self._settings.shipper == "process":
-            return ", a shipper goes on with it"
-        return "; `synapse-otel sync` again for what it still records"
+            return ", a shipper keeps delivering it"
+        return "; run `synapse-otel sync` again for later records"
 
     def _hand_on(self) -> None:
         """Have a shipper of this destination go on with what was taken over: it knows those runs as another's."""
@@ -197,7 +197,7 @@ class _Sync:
             try:
                 ensure_shipping(self._configuration)
             except OSError as error:
-                tell(f"no shipper could be started ({error}); `synapse-otel sync` again delivers what still comes")
+                tell(f"no shipper could be started ({error}); run `synapse-otel sync` again for later records")
 
 
 def _settled(folder: Path) -> bool:

@@ -30,7 +30,7 @@ class Waiting:
 
         Args:
             folder: the journal's.
-            key: the destination that it is for. Who delivers it elsewhere is to let go of it.
+            key: the destination that it is for. Who delivers it elsewhere is to release it.
             deadline: monotonic time; None: as long as records arrive.
         """
         self._folder = folder
@@ -76,7 +76,7 @@ class Waiting:
         """Wait for whoever is to let go; end him if he does not, and may be ended; return why there is no hope."""
         holder, silent = self.holder, self._is_silent(now)
         if not silent and now - self._since < HAND_OVER_SECONDS:
-            self._tell(now, f"waits for {holder or 'a running shipper'} to let go of it")
+            self._tell(now, f"waits for {holder or 'a running shipper'} to release it")
             return None
         if holder is not None and holder.role is Role.PROCESS and end(holder):
             tell(f"{self._folder.name}: ended {holder}, which {'gave no sign of life' if silent else 'did not answer'}")
@@ -84,8 +84,8 @@ class Waiting:
             return None
         if holder is None:
             return self._in_hand()
-        why = "gives no sign of life" if silent or not asked else "does not let go of it"
-        return f"{holder} has it in hand and {why}: end it, and sync again"
+        why = "gives no sign of life" if silent or not asked else "does not release it"
+        return f"{holder} has claimed it and {why}: end that process, and sync again"
 
     def _fails(self, now: float) -> bool:
         """Say whether requests have failed since, and nothing arrives."""
@@ -93,7 +93,7 @@ class Waiting:
         return bool(tried) and now - self._moved > _FAILING_SECONDS
 
     def _in_hand(self) -> str:
-        return f"{self.holder or 'a running shipper'} has it in hand"
+        return f"{self.holder or 'a running shipper'} has claimed it"
 
     def _tell(self, now: float, text: str) -> None:
         if now - self._told >= _TELL_SECONDS:

@@ -46,7 +46,7 @@ def jobs(run: str | None, *, json: bool) -> int:
         for line in _table(found):
             say(line)
     else:
-        say(f"there is no run in {settings.journal_dir}; SYNAPSE_OTEL_JOURNAL_DIR says where to look")
+        say(f"there is no run in {settings.journal_dir}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder")
     _tell_of_silence(roots)
     return 0
 

@@ -27,7 +27,7 @@ def details(one: Overview) -> Iterator[str]:
     yield from _categories(one.progress)
     yield from _records(one)
     if one.version > FORMAT_VERSION:
-        yield _line("format", f"{one.version}, of a newer synapse-otel; this one knows {FORMAT_VERSION}")
+        yield _line("format", f"{one.version}, written by a newer synapse-otel; this version reads {FORMAT_VERSION}")
     for folder in one.folders:
         yield _line("files", path(str(folder)))
         quarantine = folder / QUARANTINE_FILE

@@ -110,7 +110,7 @@ class _Interrupted:
 
 
 def _unwritten(error: OSError) -> None:
-    tell(f"how the command ended could not be written down: {error}")
+    tell(f"the end of the command could not be recorded: {error}")
 
 
 def _place(folders: list[Path]) -> str:
@@ -124,4 +124,4 @@ def _why(account: Account) -> str:
     if not account.pending:
         return ""
     reason = f" ({account.failure}; {explained_by(Check.ENDPOINT)})" if account.failure else ""
-    return f"{reason} · kept on disk; `synapse-otel sync` delivers it, or the next shipper"
+    return f"{reason} · kept on disk; `synapse-otel sync` or the next shipper delivers it"

@@ -110,4 +110,4 @@ def _stands(root: Path, module: str) -> bool:
 
 
 def _tell_missing(names: Collection[str]) -> None:
-    tell_once(f"this version of the Synapse SDK lacks {', '.join(names)}: what passes there is not recorded")
+    tell_once(f"this version of the Synapse SDK has no {', '.join(names)}: calls to it are not recorded")

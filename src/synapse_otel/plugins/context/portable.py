@@ -31,7 +31,7 @@ def portable(name: str, value: Any) -> Any:
             _said.add((name, type(value)))
             warn(
                 _log,
-                "the context's %s (%s) cannot be pickled and stays behind (said once): %s: %s",
+                "the context's %s (%s) cannot be pickled and is left out (logged once): %s: %s",
                 name,
                 type(value).__qualname__,
                 type(error).__name__,

@@ -142,7 +142,7 @@ class View(ABC):
             self._hook_failed = True
             warn(
                 _log,
-                "%s cannot show everything (said once; what was recorded is complete): %s: %s",
+                "%s cannot show everything (logged once; the recorded data is complete): %s: %s",
                 type(self).__name__,
                 type(error).__name__,
                 error,

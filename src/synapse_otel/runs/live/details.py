@@ -88,18 +88,18 @@ def _overviewed(overview: Overview | None, jaeger_url: str | None) -> Json:
 def _notes(found: FollowedRun, overview: Overview | None) -> Iterable[str]:
     size, places = found.damage
     if places:
-        yield f"{size:,} bytes of the journal are damaged and left out ({places:,} places)"
+        yield f"{size:,} bytes of the journal are damaged and skipped ({places:,} places)"
     if found.missing:
         yield f"{found.missing:,} records are no longer in the journal"
     if found.unreadable:
-        yield f"{found.unreadable:,} records could not be read: damaged, or of a newer synapse-otel"
+        yield f"{found.unreadable:,} records could not be read: damaged, or written by a newer synapse-otel"
     if found.foreign_metrics:
-        yield f"{found.foreign_metrics:,} collections of other instrumentations' metrics are not shown here"
+        yield f"{found.foreign_metrics:,} collections of metrics of other instrumentations are not shown here"
     if overview is not None and not found.spans and not len(found.logs) and overview.account.emitted:
-        yield "what was delivered has been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's"
+        yield "delivered records have been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's"
     for folder in found.folders:
         if (folder / QUARANTINE_FILE).is_file():
-            yield f"the receiver called some records invalid; they are kept in {plain_path(folder / QUARANTINE_FILE)}"
+            yield f"the receiver rejected some records as invalid; see {plain_path(folder / QUARANTINE_FILE)}"
 
 
 # --- spans --------------------------------------------------------------------------------------------

@@ -45,11 +45,11 @@ def row_of(one: Overview) -> Json:
     end = (job.end if job else 0) or (0 if one.state.lives else one.last)
     notes = []
     if one.version > FORMAT_VERSION:
-        notes.append(f"written by a newer synapse-otel (format {one.version}, this one knows {FORMAT_VERSION})")
+        notes.append(f"written by a newer synapse-otel (format {one.version}, this version reads {FORMAT_VERSION})")
     if from_file := FROM_FILE.fullmatch(one.run.destination):
         left_out = int(from_file["left_out"])
-        notes.append("read from a file of OTLP, which does not tell of its delivery")
-        notes += [f"{left_out:,} lines of it are damaged, or not OTLP, and left out"] if left_out else []
+        notes.append("read from a file of OTLP, which has no delivery account")
+        notes += [f"{left_out:,} lines of the file are damaged or not OTLP, and skipped"] if left_out else []
     result = job.result if job else ""
     word, tone = _verdict(one.state, result)
     return {

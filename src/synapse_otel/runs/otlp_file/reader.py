@@ -47,8 +47,8 @@ def read_otlp_file(path: Path) -> Iterator[Path]:
             raise NotOtlpError(f"{path}: {error}") from None
         if not processes.found:
             raise NotOtlpError(
-                f"{path} is neither a page nor OTLP in JSON that `synapse-otel export` or a Collector's file exporter "
-                "has written, nor the folder of runs"
+                f"{path} is neither a page nor OTLP in JSON written by `synapse-otel export` or a Collector's "
+                "file exporter, nor a folder of runs"
             )
         finish(processes.found, left_out=left_out)
         yield Path(place)

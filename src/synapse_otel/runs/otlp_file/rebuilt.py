@@ -49,7 +49,7 @@ class Rebuilt:
 
     def __init__(self, root: Path, resource: dict[str, Any], number: int) -> None:
         if number >= MOST:
-            raise TooManyError(f"it holds the records of more than {MOST} processes")
+            raise TooManyError(f"it has records of more than {MOST} processes")
         self._root = root
         self._resource = resource
         self._body = root / f".body-{number}"

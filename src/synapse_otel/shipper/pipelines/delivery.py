@@ -158,7 +158,7 @@ class Outbox:
                 else self._try(chosen, send, result)
             )
         if self._suspects and not result.failure:
-            result.failure = f"a record waits alone: {self._suspects[0].reason}"
+            result.failure = f"a record waits to be sent alone: {self._suspects[0].reason}"
         return result if result.attempts else None
 
     def _next(self, send: Send) -> _Part | PoisonRecord | None:

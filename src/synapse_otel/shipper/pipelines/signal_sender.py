@@ -107,7 +107,7 @@ class SignalSender:
         if isinstance(outcome, Invalid):
             self._invalid += 1
             if self._invalid > _INVALID_IN_A_ROW:
-                return Refused(f"every record is called invalid: {outcome.reason}")
+                return Refused(f"the server rejects every record as invalid: {outcome.reason}")
         elif isinstance(outcome, Accepted):
             self._invalid = 0
         return outcome
@@ -134,7 +134,7 @@ class SignalSender:
             try:
                 _append(self.folder / QUARANTINE_FILE, msgspec.json.encode(entry) + b"\n")
             except _FullError:
-                reason += " (and the quarantine is full: only its number is kept)"
+                reason += " (the quarantine is full: only the count is kept)"
             except OSError as error:
                 text = f"the quarantine in {self.folder.name} cannot be written: {error.strerror}; its record waits"
                 self._say(f"{text}; {explained_by(Check.JOURNAL)}")

@@ -116,7 +116,7 @@ class Sampler:
                 if usage.tree is not None and not usage.is_covered:
                     usage.sample(self._the_machine())
         except Exception as error:  # noqa: BLE001 - whatever a system does not let one see; the delivery goes on
-            self._say(f"what jobs use cannot be sampled: {type(error).__name__}: {error}")
+            self._say(f"resource usage cannot be sampled: {type(error).__name__}: {error}")
 
     def _find(self, usage: JournalUsage) -> None:
         pid = usage.find()
@@ -124,7 +124,7 @@ class Sampler:
         if tree is None or usage.find() != pid:  # it has ended in between, and another process may have its number
             usage.blind = True
             if usage.lives():
-                text = "the process of a job is not to be seen from here, and what such jobs use is not sampled"
+                text = "the process of a job is not visible from here, so its resource usage is not sampled"
                 self._say(text, f"{text}: {usage.folder.name} is the first")
             return
         usage.begin(tree)
