@@ -122,7 +122,7 @@ def test_what_doctor_advises_for_runs_of_another_destination_helps(mistyped, sin
     mistyped.endpoint = sink.url
     advised = command(mistyped, "doctor", "runs").stdout
     assert "2 runs with" in advised
-    advice = re.search(r"-> `synapse-otel ([^`]*)` sends them", advised)
+    advice = re.search(r"-> `synapse-otel ([^`]*)` sends all to the current destination", advised)
     assert command(mistyped, *advice[1].split()).returncode == 0
     assert len(messages(sink)) == 6
     assert "other destinations" not in command(mistyped, "doctor", "runs").stdout

@@ -118,7 +118,7 @@ def test_with_no_shipper_the_last_line_does_not_promise_one(place, tmp_path):
 
 def test_with_a_shipper_that_runs_the_last_line_says_that_it_goes_on(nowhere, tmp_path):
     ended = run_script(nowhere, tmp_path, JOB, SYNAPSE_OTEL_EXIT_TIMEOUT="1")
-    assert "goes on in the background" in ended.stderr.splitlines()[-1]
+    assert "delivery continues in the background" in ended.stderr.splitlines()[-1]
 
 
 # --- its modules -------------------------------------------------------------------------------------------

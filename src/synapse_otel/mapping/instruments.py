@@ -54,7 +54,7 @@ class Instruments:
 
 
 def _ignore(_template: object) -> None:
-    """Stand in for a recorder, where there is none."""
+    """Do nothing, without a recorder."""
 
 
 Emit = Callable[..., None]

@@ -35,7 +35,7 @@ class JobOverview:
     version: str
     category: str
     trace_id: str
-    """32 hexadecimal digits; empty where there is no span."""
+    """32 hexadecimal digits; empty without a span."""
     start: int
     """Unix time in ns."""
     end: int

@@ -1,7 +1,7 @@
-"""What of a journal that is being written must still be brought to the disk, should the power fail.
+"""The parts of a journal that are not synced to the disk yet, in case the power fails.
 
-A file whose bytes are on the disk is lost all the same if its name is not: so the folders are brought there too,
-the first time and after each new segment. Usually a shipper has done all this before, and it costs next to nothing.
+A file whose bytes are on the disk is still lost if its name is not: so the folders are synced too, the first time and
+after each new segment. Usually a shipper has synced all this before, so that it costs hardly anything.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, segment_path
 
 
 class Pending(NamedTuple):
-    """What had not been brought to the disk when somebody looked."""
+    """A snapshot of what is not synced."""
 
     earlier: tuple[int, ...]
-    """Numbers of segments that were written to before the one in hand."""
+    """Numbers of unsynced segments before the current one."""
     names: int
     """Files that have been given their names so far."""
 
 
 class Unsynced:
-    """Keeps account of what a writer's `sync` has to bring to the disk besides the segment in hand."""
+    """Tracks what a writer's `sync` must sync besides the current segment."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -34,18 +34,18 @@ class Unsynced:
         self._names_safe = 0
 
     def begun(self, before: int) -> None:
-        """Take note that a segment was begun after the one with the number ``before``."""
+        """Record that a segment was begun after the one with the number ``before``."""
         self._earlier.append(before)
         self._names += 1
 
     def pending(self) -> Pending:
-        """Return what is to be brought to the disk now; the writer's lock is held."""
+        """Return what to sync now; the writer's lock is held."""
         return Pending(tuple(self._earlier), self._names)
 
     def bring(self, descriptor: int, pending: Pending) -> None:
-        """Return when a segment and what was pending are on the disk; ``descriptor`` is closed.
+        """Sync a segment and everything pending to the disk; close ``descriptor``.
 
-        Two threads may do so at once: neither returns before what it saw pending is safe.
+        Two threads may do so at once: neither returns before everything it saw pending is synced.
 
         Raises:
             OSError: the disk has failed.
