@@ -246,13 +246,13 @@ def _used() -> Section:
         panels.curves(
             "Network",
             "Bytes a second over the interfaces of the job's network namespace: in a container the container's, else "
-            "the whole host's, whoever sent them.",
+            "the whole host's.",
             [over_time(received, shown(network))],
             unit="Bps",
         ),
         panels.curves(
             "GPU utilisation",
-            "Share of the time in which each GPU of the job was at work, whoever used it. Low while the job trains: "
+            "Share of the time in which each GPU of the job was at work, for all processes. Low while the job trains: "
             "it waits for its data.",
             [over_time(by(semconv.HW_GPU_UTILIZATION, names.GPU), gpu)],
             unit="percentunit",

@@ -1,4 +1,4 @@
-"""The commands and their arguments; what a command needs is loaded when it runs."""
+"""The commands and their arguments; a command loads its modules when it runs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _show_version(*, wanted: bool) -> None:
 
 @app.command()
 def show(run: Annotated[str | None, typer.Argument(help=f"{_NEWEST} Default: the last run.")] = None) -> None:
-    """Show what was recorded of a run: spans, progress, metrics, messages."""
+    """Show the records of a run: spans, progress, metrics, messages."""
     from synapse_otel.cli.show import show as command
 
     _finish(lambda: command(run))
@@ -207,7 +207,7 @@ def doctor(
 
 
 def _finish(command: Callable[[], int]) -> None:
-    """Run a command and end with its exit code; what the user can put right is said on one line."""
+    """Run a command and exit with its code; errors that the user can correct are reported on one line."""
     from synapse_otel.settings import SettingsError
 
     try:

@@ -1,7 +1,7 @@
 """Whether the process that writes a journal is alive: by its lock, and by the process itself if it is visible.
 
 A lock can be lost while its process is alive: a file server was down for too long, or the process could only take a
-lock that is released when it closes the file. So a visible process that has not closed its journal counts as alive, too.
+lock that is released when it closes the file. A visible process that has not closed its journal counts as alive, too.
 """
 
 from __future__ import annotations

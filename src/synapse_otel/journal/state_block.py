@@ -267,7 +267,7 @@ class StateBlock:
 
 
 def _nothing(_job: JobEntry, _time: int) -> None:
-    """Do nothing, without a recorder."""
+    """Do nothing: there is no recorder."""
 
 
 def _write_key(buffer: memoryview, at: int, kind: SlotKind, job: bytes, text: str) -> None:

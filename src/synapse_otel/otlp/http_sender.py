@@ -50,8 +50,8 @@ class HttpSender:
     def send(self, body: bytes) -> Outcome:
         """Send an export request and return what became of it; never raises for what the network or a server does.
 
-        It takes the endpoint's timeout at most. Only a server that sends its status line and headers byte by byte
-        can hold it longer, as each byte begins the timeout anew.
+        It takes at most the endpoint's timeout. Only a server that sends its status line and headers byte by byte
+        can exceed it, as each byte restarts the timeout.
         """
         deadline = time.monotonic() + self._endpoint.timeout_seconds
         try:

@@ -279,7 +279,7 @@ def _record_nothing() -> None:
 
 
 def _set_up_worker(settings: Mapping[str, Any]) -> ProcessRuntime | None:
-    """Set up a process with the settings of another; None where they do not work here, which is said once."""
+    """Set up a process with the settings of another; None if they do not work here, which is reported once."""
     from synapse_otel.settings import SettingsError, load_settings
     from synapse_otel.settings.travelling import unpacked
 

@@ -59,7 +59,7 @@ def _problems() -> Iterator[str]:
 
 
 def _value(name: str) -> str:
-    """Return what a variable says; set to nothing but white space it counts as not set, as the readers do not know."""
+    """Return a variable's value; one with only white space counts as unset."""
     value = os.environ.get(name, "")
     told = value.strip()
     if told:

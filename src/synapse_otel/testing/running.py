@@ -153,7 +153,7 @@ def _ignore(_line: str) -> None:
 
 
 def _leave(_journal: JournalWriter) -> None:
-    """Stand in for whoever delivers a journal."""
+    """Replace the shipper of a journal."""
 
 
 __all__ = [

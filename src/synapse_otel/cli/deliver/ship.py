@@ -27,15 +27,15 @@ _ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
-    """Deliver the journals of the configured destination until told to stop; return the exit code.
+    """Deliver the journals of the configured destination until stopped; return the exit code.
 
     Args:
-        ready_file: a file that is there as long as it delivers.
-        idle_exit: seconds after which it ends when there was nothing to deliver and nobody alive; None: never.
+        ready_file: a file that exists while it delivers.
+        idle_exit: seconds without pending records and without a live job after which it exits; None: never.
 
     Raises:
         SettingsError: a setting is wrong.
-        OSError: the folder of journals cannot be made, or belongs to somebody else.
+        OSError: the folder of journals cannot be created, or belongs to another user.
     """
     settings = load_settings()
     destination = load_destination(settings)
@@ -75,7 +75,7 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
 
 
 def _tell_now_and_then(shipped: Shipped, over: Event) -> None:
-    """Tell what has been delivered, at most once in a while."""
+    """Report deliveries, at most once per interval."""
     while not over.wait(_TELL_SECONDS):
         for line in shipped.news():
             tell(line)

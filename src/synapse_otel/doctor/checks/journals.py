@@ -44,7 +44,7 @@ def runs(settings: Settings, destination: Destination) -> Iterator[Finding]:
 
 
 def _folder(root: Path, budget: int) -> Iterator[Finding]:
-    """Say whether a job could write there: by writing."""
+    """Return whether a job could write there: by writing."""
     existing = next(folder for folder in (root, *root.parents) if folder.exists())
     found = partial(Finding, check=Check.JOURNAL, about=str(root))
     if root.exists() and root.stat().st_uid != os.geteuid():

@@ -1,8 +1,8 @@
 """Files that are kept open in a host's process.
 
 The host may have closed its standard streams: the next opened file gets their number, and output is written into it.
-And the host may close descriptors by number, as daemons do: the file that has the number afterwards is not ours, and must
-not be written to, truncated or closed.
+And the host may close descriptors by number, as daemons do: the file that has the number afterwards is not ours, and
+must not be written to, truncated or closed.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class FileLock:
         try:
             locked = _lock(file.number)
             identity = _identity(os.fstat(file.number))
-            # Deleted since it was opened: whoever comes next makes and locks another file.
+            # Deleted since it was opened: the next process creates and locks another file.
             if locked is None or not self._stands(identity):
                 file.close()
                 return False

@@ -24,7 +24,7 @@ from synapse_otel.mapping.propagation.worker_identity import this_worker
 from synapse_otel.mapping.propagation.worker_span import begin_worker, end_worker
 
 _RECEIVED_LIMIT: Final = 64
-"""Jobs and steps that a process keeps, of those that it was handed; others are made again when they come again."""
+"""Maximum number of received jobs and steps that a process caches; others are created again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class RemoteJob:
 
 
 def job_to_hand_over(job: Job | None, job_id: str | None) -> Job | None:
-    """Return what a context takes along that is copied or pickled: its job, or the one that it is used in.
+    """Return the job of a context that is copied or pickled: its own, or the current one.
 
-    None where there is none: it finds one, or gets one of its own, where it is used next.
+    None without a job: the copy finds or creates one where it is used next.
     """
     found = job if job is not None else job_of_context()
     if found is None or found.is_detached or (job is None and job_id not in {None, found.id}):
@@ -122,7 +122,7 @@ def receive_job(handed: RemoteJob) -> Job:
 
 
 _RECEIVED: Final[dict[tuple[int, bytes, int], Job]] = {}
-"""What this process was handed, by process (the child of a fork inherits this), key of the job and span id."""
+"""What this process received, by process id (a forked child inherits this), key of the job and span id."""
 
 
 def _end_other_runs(set_up: SetUp | None) -> None:
@@ -135,12 +135,12 @@ def _end_other_runs(set_up: SetUp | None) -> None:
 
 
 def _run_of(set_up: SetUp | None) -> object:
-    """Return which run a process is set up for: its journal stands last. The settings may have come another way."""
+    """Return the run for which a process is set up: its journal is last. The settings may come from elsewhere."""
     return set_up[1][-1:] if set_up is not None else None
 
 
 def end_received() -> None:
-    """End the spans of what this process was handed: it ends, or runs a job of its own from now on."""
+    """End the spans of received jobs: the process ends, or runs its own job from now on."""
     for place, job in list(_RECEIVED.items()):
         _end(place, job)
 

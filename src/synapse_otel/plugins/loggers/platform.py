@@ -65,7 +65,7 @@ class BackendLogger(BaseLogger):
 
 
 class JobLogger(ConsoleLogger):
-    """Shows and records as `ConsoleLogger` does. Nothing is sent to the platform by it, which is said once.
+    """Shows and records as `ConsoleLogger` does. It sends nothing to the platform, which is logged once.
 
     Args:
         client: the SDK's; not used.

@@ -67,7 +67,7 @@ class ProcTree:
         """Return their usage; None if the root has ended."""
         members: dict[int, int] = {}
         seen: dict[int, _Process] = {}
-        todo = dict(self._members)  # whoever was found once belongs to it, though its parent be gone
+        todo = dict(self._members)  # a descendant stays one, even if its parent has exited
         self._turn += 1
         while todo:
             # Parents first: what a child takes to its parent, as it ends in between, is missed once, not counted twice.

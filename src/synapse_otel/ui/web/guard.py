@@ -1,4 +1,4 @@
-"""Who may see the page: whoever asks by the name of this machine itself, and has the token."""
+"""Access control of the page: requests need the name of this machine, and the token."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Guard:
         target = f"/?{urlencode(rest)}" if rest else "/"
         response: Response = RedirectResponse(target, 303)
         if request.headers.get("sec-fetch-site") == "cross-site":
-            # A strict cookie is not sent on a way that began on another site: so the way begins anew, here.
+            # A strict cookie is not sent after a redirect from another site: so navigate again, from here.
             response = HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>...</title>')
         port = request.url.port or 80
         response.set_cookie(f"{COOKIE}-{port}", self._token, httponly=True, samesite="strict", path="/")

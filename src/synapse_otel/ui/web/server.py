@@ -1,4 +1,4 @@
-"""The page's server: it answers this machine alone, whoever has its token, from the runs of a library."""
+"""The page's server: it answers requests with its token from this machine, from the runs of a store."""
 
 from __future__ import annotations
 

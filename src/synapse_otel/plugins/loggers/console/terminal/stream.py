@@ -46,7 +46,7 @@ class StandardOutput:
 
 
 def is_plain(stream: object) -> TypeGuard[TextIOWrapper]:
-    """Say whether what is written to a stream goes to its file and nowhere else, so that one may write there."""
+    """Return whether what is written to a stream goes to its file and nowhere else, so that one may write there."""
     if type(stream) is not TextIOWrapper or stream.closed or "write" in vars(stream):
         return False
     return isinstance(getattr(stream.buffer, "raw", stream.buffer), FileIO)
