@@ -69,7 +69,7 @@ class Death:
             oom_killed: The kernel counted an out-of-memory kill in the process's cgroup as it died.
         """
         if oom_killed and killed_by_kernel(ended):
-            return cls(semconv.ERROR_TYPE_OOM, "the process was killed: out of memory")
+            return cls(semconv.ERROR_TYPE_OOM, "the process was killed (out of memory)")
         if ended is None or not ended.error_type:
             return cls(semconv.ERROR_TYPE_KILLED, "the process was killed")
         if ended.signal:
