@@ -41,13 +41,15 @@ soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is 
 pull-plug: setup ## Take away backend, agent, gateway and disk under load and count what is lost (SECONDS=180)
 	@$(BIN)/python -m tools.pull_plug $(if $(SECONDS),--seconds $(SECONDS))
 
-lint: setup ## Check style, types, shell scripts and the tree
+lint: setup ## Check style, types, shell scripts, English and the tree
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(NETWORK) $(BIN)/python hatch_build.py check
 	@if [ -x $(BIN)/shellcheck ]; then set -x; $(BIN)/shellcheck .ci/run tools/setup/*.sh; \
 		else echo 'shellcheck: has no wheel for this machine, left out'; fi
+	$(BIN)/codespell src docs tools tests web/src README.md CONTRIBUTING.md
+	$(BIN)/python -m tools.setup.check_prose
 	$(BIN)/python -m tools.setup.check_tree
 
 format: setup ## Write the style that lint checks

@@ -32,10 +32,10 @@ def bursts() -> Table:
     rows.append(("a loop that looks at the clock", "", "", f"{median(pauses):.1f}", f"{max(pauses):.1f}", ""))
     head = ("who", "a call, µs", "99.99 %, ms", "longest wait, ms", "worst run, ms", "lost")
     notes = (
-        f"{CALLS:,} `log` calls in a tight loop against a far side that accepts everything and gives way to "
+        f"{CALLS:,} `log` calls in a tight loop against a server that accepts everything and gives way to "
         f"others, {RUNS} runs; the longest "
         "wait of a run is that of its slowest call, its median and its worst run are shown. The last row is what the "
-        "machine holds up a process that does nothing. Lost is counted at the far side, in the worst run."
+        "machine holds up a process that does nothing. Lost is counted at the server, in the worst run."
     )
     return Table("burst", f"{CALLS:,} log calls flat out", head, rows, notes, bars)
 

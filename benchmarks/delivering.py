@@ -29,7 +29,7 @@ def delivering() -> Table:
     ]
     head = ("who", "the job's process, µs", "the shipper's, µs", "together, µs", "times cheaper")
     notes = (
-        f"User and system time of {CALLS:,} log records, from the first call until the far side, a process of its own "
+        f"User and system time of {CALLS:,} log records, from the first call until the server, a process of its own "
         f"that is not counted, has accepted all of them; of {STOCK_CALLS:,} for the plain SDK, which is waited for "
         "every 500 records, as it loses them otherwise."
     )

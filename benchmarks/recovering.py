@@ -49,7 +49,7 @@ def recovering() -> Table:
     ]
     notes = (
         "A job that was killed has left the journal; the shipper's process is started, and its start is part of the "
-        "time. The far side only reads and answers: it is a process of its own on the same cores."
+        "time. The server only reads and answers: it is a process of its own on the same cores."
     )
     return Table("recover", "A journal that a killed job has left", ("what", "measured"), rows, notes, bars)
 

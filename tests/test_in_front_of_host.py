@@ -195,8 +195,8 @@ set_logger_provider(Loggers())
     assert names(host["logs"]) == names(journal["logs"])
     [line] = [line for line in errors.splitlines() if "processor" in line]
     assert line == (
-        "synapse-otel: spans go the way of opentelemetry.trace.NoOpTracerProvider alone, "
-        "as it takes no span processor; `synapse-otel doctor environment` tells more"
+        "synapse-otel: spans go to opentelemetry.trace.NoOpTracerProvider alone, "
+        "since it accepts no span processor; `synapse-otel doctor environment` tells more"
     )
 
 

@@ -203,7 +203,7 @@ def test_a_wrong_argument_is_named_as_its_variable_is(name, value, variable):
 
 
 def test_an_unknown_argument_says_which_there_are():
-    with pytest.raises(SettingsError, match=r"^unknown setting shiper; there are .*, shipper, "):
+    with pytest.raises(SettingsError, match=r"^unknown setting shiper; the settings are .*, shipper, "):
         load_settings(shiper="off")
 
 

@@ -313,7 +313,7 @@ except RuntimeError as error:
     print(error)
 """
     ended = python(script, cwd=tmp_path, XDG_STATE_HOME=str(tmp_path / "state"))
-    assert ended.stdout.startswith("ids cannot be fixed: configure() or job() has set up"), ended.stderr
+    assert ended.stdout.startswith("ids cannot be fixed: configure() or job() has already set up"), ended.stderr
 
 
 def test_where_the_sdk_is_disabled_it_says_so(tmp_path):

@@ -41,7 +41,7 @@ def raise_foreign(error: OSError) -> None:
 
 
 def _is_signal_handler(trace: TracebackType) -> bool:
-    """Say whether a frame is that of a signal's handler: it is called with the frame that the signal came into."""
+    """Return whether a frame is that of a signal's handler: it is called with the frame that the signal came into."""
     frame = trace.tb_frame
     interrupted = frame.f_back
     if interrupted is None:

@@ -49,5 +49,5 @@ def unset_providers() -> set[str]:
 
 
 def _is_proxy(kind: type, name: str) -> bool:
-    """Say whether a class is the API's proxy of a name; Logfire's own providers have the same names."""
+    """Return whether a class is the API's proxy of a name; Logfire's own providers have the same names."""
     return kind.__name__ == name and kind.__module__.partition(".")[0] == trace.__name__.partition(".")[0]

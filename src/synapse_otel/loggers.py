@@ -1,4 +1,4 @@
-"""Loggers: what shows a plugin's records to whoever runs it, at the module path of the Synapse SDK.
+"""Loggers show a plugin's records to its user, at the module path of the Synapse SDK.
 
 Every call of a logger's public methods is checked and recorded first, then shown:
 

@@ -57,7 +57,7 @@ _COLLECTIONS: Final = frozenset({dict, list, tuple})
 
 
 def is_secret_key(key: str, extra: frozenset[str] = frozenset()) -> bool:
-    """Say whether a key names a secret, by its last parts' words: ``synapse.data.api_key`` does."""
+    """Return whether a key names a secret, by its last parts' words: ``synapse.data.api_key`` does."""
     words = [word.lower() for word in _WORDS.findall(key)]
     if not SECRET_WORDS.isdisjoint(words) or (extra and not extra.isdisjoint([*words, key.lower()])):
         return True
@@ -130,7 +130,7 @@ class KeyRedaction:
         return {key: self._value(key, value) for key, value in attributes.items()}
 
     def judge(self, key: str) -> bool:
-        """Say whether a key holds no secrets, and remember one that holds none."""
+        """Return whether a key holds no secrets, and remember one that holds none."""
         if is_secret_key(key, self._extra):
             return False
         if len(self.plain) < _KEYS_KEPT:

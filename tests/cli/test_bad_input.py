@@ -91,7 +91,7 @@ def test_a_folder_that_may_not_be_looked_into_holds_up_no_other(subcommand, succ
             found = as_nobody(tmp_path / "state" / "journals", subcommand, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
         assert found.returncode == 0, found.stderr
         assert found.stderr.count("\n") == 1
-        assert "Permission denied; what is in it is left out" in found.stderr
+        assert "Permission denied; its runs are left out" in found.stderr
         assert found.stdout
     finally:
         shutil.rmtree(spare)
@@ -107,11 +107,11 @@ def test_a_run_of_another_user_is_left_alone_and_holds_up_no_other(success, fail
         endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url}
         named = command(tmp_path, "sync", theirs.name, **endpoint)
         assert (named.returncode, named.stdout) == (2, "")
-        assert named.stderr == f"synapse-otel: {theirs} belongs to another user; nothing of it is delivered\n"
+        assert named.stderr == f"synapse-otel: {theirs} belongs to another user and is not delivered\n"
         own = command(tmp_path, "sync", success.name, **endpoint)
         assert own.returncode == 0
         every = command(tmp_path, "sync", **endpoint)
-        assert every.stderr == f"synapse-otel: 1 run of other users left alone: {theirs.name}\n"
+        assert every.stderr == f"synapse-otel: 1 run of other users skipped: {theirs.name}\n"
     assert files(theirs) == before
 
 

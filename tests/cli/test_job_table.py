@@ -117,7 +117,7 @@ def test_in_a_pipe_nothing_is_cut():
 def test_a_run_of_a_newer_version_is_marked():
     newer = dataclasses.replace(FOUND[0], version=99)
     assert table([newer], 80)[1].startswith("success?")
-    assert "of a newer synapse-otel" in "\n".join(details(newer))
+    assert "written by a newer synapse-otel" in "\n".join(details(newer))
 
 
 def test_many_categories_do_not_flood_the_details(many):

@@ -46,7 +46,7 @@ def test_without_runs_it_says_so(tmp_path):
     found = command(tmp_path, "jobs")
     assert (found.returncode, found.stdout) == (
         0,
-        f"there is no run in {tmp_path}; SYNAPSE_OTEL_JOURNAL_DIR says where to look\n",
+        f"there is no run in {tmp_path}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder\n",
     )
     assert listed(tmp_path) == []
 

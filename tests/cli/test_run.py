@@ -150,7 +150,7 @@ def test_what_cannot_be_delivered_in_time_is_kept(tmp_path):
     assert process.returncode == 3
     last = told(err)[-1]
     assert "delivered 0 · pending 4 · dropped 0 (connection refused by " in last
-    assert last.endswith("kept on disk; `synapse-otel sync` delivers it, or the next shipper")
+    assert last.endswith("kept on disk; `synapse-otel sync` or the next shipper delivers it")
     assert read_exit(only(tmp_path)).code == 3
     with Sink(port=int(endpoint.rpartition(":")[2])) as sink:
         command = start(tmp_path, "sync", variables=settings)

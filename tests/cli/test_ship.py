@@ -60,7 +60,7 @@ def test_a_second_one_says_so_and_leaves(sink, tmp_path):
     second = start(tmp_path, "ship", variables=settings(sink))
     out, err = second.communicate(timeout=60)
     assert (second.returncode, out) == (3, b"")
-    assert err.decode() == f"synapse-otel: another shipper delivers to {sink.url} from {tmp_path} already\n"
+    assert err.decode() == f"synapse-otel: another shipper already delivers to {sink.url} from {tmp_path}\n"
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=60)
     assert first.returncode == 0

@@ -1,4 +1,4 @@
-"""What the library says when something is in its way names the check of the doctor that explains it."""
+"""What the library says when something fails names the doctor check that explains it."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_what_doctor_advises_for_runs_of_another_destination_helps(mistyped, sin
     mistyped.endpoint = sink.url
     advised = command(mistyped, "doctor", "runs").stdout
     assert "2 runs with" in advised
-    advice = re.search(r"-> `synapse-otel ([^`]*)` sends them", advised)
+    advice = re.search(r"-> `synapse-otel ([^`]*)` sends all to the current destination", advised)
     assert command(mistyped, *advice[1].split()).returncode == 0
     assert len(messages(sink)) == 6
     assert "other destinations" not in command(mistyped, "doctor", "runs").stdout
@@ -142,7 +142,7 @@ def test_a_job_that_lives_is_delivered_to_the_new_address_from_then_on(mistyped,
     folder = in_hand(mistyped)
     mistyped.endpoint = sink.url
     found = command(mistyped, "sync", folder.name)
-    assert (found.returncode, found.stdout.count("still running, a shipper goes on with it")) == (0, 1), found
+    assert (found.returncode, found.stdout.count("still running, a shipper keeps delivering it")) == (0, 1), found
     assert "before" in [body(record) for record in sink.logs()]
     job.communicate("", timeout=20)
     eventually(lambda: is_delivered(mistyped), within=20)
@@ -197,7 +197,7 @@ def test_a_shipper_of_a_job_or_in_the_foreground_hands_over_and_is_never_ended(m
         found = command(mistyped, "sync", "--all")
         assert found.returncode == 0, found
         assert "taken over from " in found.stdout
-        assert "`synapse-otel sync` again for what it still records" in found.stdout
+        assert "run `synapse-otel sync` again for later records" in found.stdout
         assert "before" in [body(record) for record in sink.logs()]
         assert job.poll() is None
         job.communicate("", timeout=20)
@@ -222,7 +222,7 @@ def test_who_may_not_be_ended_and_does_not_answer_is_named(mistyped, sink):
     found = command(mistyped, "sync", "--all")
     os.kill(job.pid, signal.SIGCONT)
     assert found.returncode == 1
-    assert f"the shipper in a job's process (process {job.pid}) has it in hand" in found.stdout
+    assert f"the shipper in a job's process (process {job.pid}) has claimed it" in found.stdout
     assert job.communicate("", timeout=20)[0] == ""
     assert not messages(sink)
 
@@ -239,7 +239,7 @@ def test_another_sync_that_was_stopped_is_named_and_not_ended(place, sink):
     assert f"another `synapse-otel sync` (process {other.pid}) has given no sign of life" in told
     advice = re.search(r"`kill -KILL (\d+)` ends it", told)
     named = command(place, "sync")
-    assert (named.returncode, f"(process {other.pid}) has it in hand" in named.stdout) == (1, True), named
+    assert (named.returncode, f"(process {other.pid}) has claimed it" in named.stdout) == (1, True), named
     assert other.poll() is None
     os.kill(int(advice[1]), signal.SIGKILL)
     other.communicate(timeout=20)
@@ -276,7 +276,7 @@ def test_sync_beside_a_shipper_ends_at_its_time_out(place, sink):
     begin = time.monotonic()
     found = command(place, "sync", "--timeout", "2")
     assert found.returncode == 1
-    assert "has it in hand" in found.stdout
+    assert "has claimed it" in found.stdout
     assert 2 <= time.monotonic() - begin < 8
 
 
@@ -300,7 +300,7 @@ def test_a_stopped_shipper_is_told_of_and_sync_takes_over(place, sink):
     age(place, TOLD_SECONDS + 1)
     ended = place.run("normal")
     silence = rf"the shipper \(process {pid}\) has given no sign of life for \d+ s"
-    assert re.search(silence + r": `synapse-otel sync` takes over from it", ended.said[-1])
+    assert re.search(silence + r": `synapse-otel sync` takes over", ended.said[-1])
     assert "in the background" not in ended.said[-1]
     assert re.search(silence, command(place, "jobs").stderr)
     told = command(place, "doctor", "runs").stdout

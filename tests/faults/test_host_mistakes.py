@@ -169,7 +169,7 @@ def test_a_context_handed_to_another_process_works_there_in_the_same_job_and_tra
     assert {worker.parent for worker in workers} == {run.journal}
     assert {worker.name for worker in workers} == {run.name}
     assert {record.resource["service.name"] for record in sink.points()} == {"demo"}
-    assert way == "fork" or ended.err.count("cannot be pickled and stays behind") == 1
+    assert way == "fork" or ended.err.count("cannot be pickled and is left out") == 1
     assert not any(read_cursor(folder, Signal.LOGS).killed for folder in place.folders()), "they ended in good order"
 
 

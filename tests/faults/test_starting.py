@@ -92,7 +92,7 @@ def test_in_uwsgi_without_threads_it_is_said_that_nothing_delivers(place, tmp_pa
     ended = run_script(place, tmp_path, uwsgi + JOB)
     assert ended.returncode == 0, ended.stderr
     first, last = [line for line in ended.stderr.splitlines() if line.startswith("synapse-otel:")]
-    assert "nothing is delivered from here" in first
+    assert "nothing is delivered from this process" in first
     assert "in the background" not in last
     assert "nothing delivers it now" in last
 
@@ -106,19 +106,19 @@ def test_where_no_thread_can_be_started_the_job_runs_and_says_so(place, tmp_path
     """
     ended = run_script(place, tmp_path, dedent(no_threads) + JOB, SYNAPSE_OTEL_SHIPPER="thread")
     assert ended.returncode == 0, ended.stderr
-    assert "nothing is delivered from here (can't start new thread)" in ended.stderr
+    assert "nothing is delivered from this process (can't start new thread)" in ended.stderr
     assert "nothing delivers it now" in ended.stderr.splitlines()[-1]
 
 
 def test_with_no_shipper_the_last_line_does_not_promise_one(place, tmp_path):
     ended = run_script(place, tmp_path, JOB, SYNAPSE_OTEL_SHIPPER="off")
     assert "in the background" not in ended.stderr
-    assert "nothing delivers it now: a later job does, or `synapse-otel sync`" in ended.stderr.splitlines()[-1]
+    assert "nothing delivers it now: a later job or `synapse-otel sync` will" in ended.stderr.splitlines()[-1]
 
 
 def test_with_a_shipper_that_runs_the_last_line_says_that_it_goes_on(nowhere, tmp_path):
     ended = run_script(nowhere, tmp_path, JOB, SYNAPSE_OTEL_EXIT_TIMEOUT="1")
-    assert "goes on in the background" in ended.stderr.splitlines()[-1]
+    assert "delivery continues in the background" in ended.stderr.splitlines()[-1]
 
 
 # --- its modules -------------------------------------------------------------------------------------------

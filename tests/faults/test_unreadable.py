@@ -137,8 +137,13 @@ def test_a_working_directory_that_may_not_be_looked_into(open_folder, loaded):
     root = open_folder / "own"
     root.mkdir(mode=0o700)
     os.chown(root, NOBODY, NOBODY)
+<<<<<<< HEAD
     found = run_job(root, private, before=AS_ANOTHER % (loaded, NOBODY, NOBODY))
     check(*found, "pyproject.toml is passed over: Permission denied", "lacks branch and revision")
+=======
+    found = run_job(root, private, before=AS_ANOTHER % (NOBODY, NOBODY))
+    check(*found, "pyproject.toml is ignored: Permission denied", "lacks branch and revision")
+>>>>>>> words
 
 
 @pytest.mark.parametrize(
@@ -154,7 +159,7 @@ def test_a_working_directory_that_may_not_be_looked_into(open_folder, loaded):
 )
 def test_a_project_file_that_is_no_toml_is_passed_over(content, root, tmp_path):
     (tmp_path / "pyproject.toml").write_bytes(content)
-    check(*run_job(root, tmp_path), "pyproject.toml is passed over, as it is no TOML")
+    check(*run_job(root, tmp_path), "pyproject.toml is ignored, since it is not valid TOML")
 
 
 @pytest.mark.parametrize("content", [b"tool = 3\n", b"", b"\xef\xbb\xbf[tool.synapse_otel]\njournal_keep = true\n"])

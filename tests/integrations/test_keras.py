@@ -111,6 +111,6 @@ def test_nothing_of_it_stops_the_training(ran):
     assert ran.told["failing"] == 3
     [line] = [line for line in ran.errors.splitlines() if line.startswith("synapse-otel: a callback")]
     assert line == (
-        "synapse-otel: a callback could not report, and the training goes on: OSError: no space left; "
+        "synapse-otel: a callback could not report, and the training continues: OSError: no space left; "
         "`synapse-otel doctor environment` tells more"
     )

@@ -106,7 +106,7 @@ def test_a_whole_job_of_them(program, tmp_path):
     (folder,) = run_folders(tmp_path)
     bodies = [log.body for log in Recording.read(folder).logs]
     assert "good" in bodies
-    assert not any("bytes: it and further ones are cut" in str(body) for body in bodies)
+    assert not any("bytes: it and later ones are cut" in str(body) for body in bodies)
     for arguments in (["jobs"], ["jobs", "--json"], ["show"], ["export", "-o", str(tmp_path / "page.html")]):
         found = command(tmp_path, *arguments)
         assert (found.returncode, found.stderr) == (0, "")

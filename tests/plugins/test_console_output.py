@@ -82,7 +82,7 @@ def test_what_nobody_has_read_is_said_at_the_end(recorded, monkeypatch, caplog):
     (said,) = [record.getMessage() for record in caplog.records]
     missed = int(said.split()[0])
     assert 300 < missed < 1000
-    assert said.endswith("lines are not shown: nobody reads standard output (what was recorded is complete)")
+    assert said.endswith("lines are not shown: nobody reads standard output (the recorded data is complete)")
 
 
 def test_a_slow_reader_gets_every_line():
@@ -97,7 +97,7 @@ def test_a_full_disk_is_said_once_and_does_not_fail_the_job():
     with open("/dev/full", "w") as full, start("100", stdout=full) as process:
         said = process.stderr.read()
     assert process.returncode == 0
-    assert said.count("ConsoleLogger cannot show everything (said once") == 1
+    assert said.count("ConsoleLogger cannot show everything (logged once") == 1
     assert "No space left on device" in said
 
 

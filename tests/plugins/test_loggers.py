@@ -266,7 +266,7 @@ def test_a_job_logger_shows_and_records_and_says_once_that_the_platform_hears_no
     assert recorded.log().body == "hello"
     assert client.mock_calls == []
     assert [each.getMessage().partition(":")[0] for each in caplog.records] == [
-        "JobLogger of synapse_otel shows and records, and sends nothing to the platform itself"
+        "JobLogger of synapse_otel shows and records, but sends nothing to the platform"
     ]
 
 

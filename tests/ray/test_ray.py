@@ -247,7 +247,7 @@ def test_all_journals_of_a_job_are_one_run(ran: Ran):
 
 def test_a_client_that_cannot_be_pickled_stays_behind_and_is_said_once(ran: Ran):
     assert ran.told["unpicklable"]["worker"] == [True, "NoOpLogger"]
-    assert ran.err.count("cannot be pickled and stays behind") == 1
+    assert ran.err.count("cannot be pickled and is left out") == 1
     assert said(ran.workers("unpicklable")[0]) == ["alone without a client"]
 
 
@@ -258,7 +258,7 @@ def test_a_worker_that_cannot_write_its_folder_goes_on_in_another_and_says_so_on
 
 def test_a_worker_with_a_wrong_setting_does_its_work_unrecorded_and_says_so_once(ran: Ran):
     assert ran.told["badly_set"]["worker"] == [True, "NoOpLogger"]
-    assert (ran.out + ran.err).count("what this process does for the job is not recorded") == 1
+    assert (ran.out + ran.err).count("the work of this process for the job is not recorded") == 1
     assert ran.workers("badly_set") == []
 
 

@@ -50,8 +50,8 @@ def test_show_on_a_terminal_that_knows_no_unicode(success):
 @pytest.mark.parametrize("subcommand", ["show", "sync"])
 def test_what_is_not_there_is_said_on_one_line(subcommand, success, tmp_path):
     for root, name, said in (
-        (success.parent, "nope", "synapse-otel: there is no run 'nope'; there are "),
-        (tmp_path, "nope", f"synapse-otel: there is no run in {tmp_path}; SYNAPSE_OTEL_JOURNAL_DIR says where to look"),
+        (success.parent, "nope", "synapse-otel: there is no run 'nope'; the runs are "),
+        (tmp_path, "nope", f"synapse-otel: there is no run in {tmp_path}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder"),
         (tmp_path, "./nope", "synapse-otel: ./nope is not the folder of a run: it has no run.json"),
     ):
         result = command(root, subcommand, name)
@@ -275,7 +275,7 @@ def test_sync_leaves_a_journal_to_the_shipper_that_has_it_in_hand(tmp_path):
         finally:
             lock.release()
         assert result.returncode == 1
-        assert "a running shipper has it in hand" in result.stdout
+        assert "a running shipper has claimed it" in result.stdout
         assert not sink.requests
 
 

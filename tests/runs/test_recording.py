@@ -233,9 +233,9 @@ def test_a_run_is_found_by_all_its_names(success, failure, tmp_path):
         assert notes == [f"{text!r} matches 2 runs; this is the newest, {newest.name}"]
         assert set(find_runs(text, [root])) == {root / success.name, root / failure.name}
     assert is_one_job(find_runs(JOB_ID, [root]))
-    with pytest.raises(RunNotFoundError, match="there is no run 'nope'; there are "):
+    with pytest.raises(RunNotFoundError, match="there is no run 'nope'; the runs are "):
         find_run("nope", [root])
-    with pytest.raises(RunNotFoundError, match=r"no run in .*; SYNAPSE_OTEL_JOURNAL_DIR says where to look"):
+    with pytest.raises(RunNotFoundError, match=r"no run in .*; SYNAPSE_OTEL_JOURNAL_DIR sets the folder"):
         find_run(None, [root / "empty"])
     with pytest.raises(RunNotFoundError, match="is not the folder of a run"):
         find_run(str(root), [root])

@@ -160,7 +160,7 @@ def test_what_a_record_that_fails_the_server_holds_up_is_delivered(bad, status):
     found.run(30 * MINUTE)
     assert set(found.arrived) == set(range(100)) - bad
     assert not found.quarantined, "nothing more was accepted: who knows whether it is the record?"
-    assert "waits alone: boom" in found.failure
+    assert "waits to be sent alone: boom" in found.failure
 
 
 def test_records_behind_it_go_on_in_their_order_when_something_before_it_was_accepted():
@@ -268,7 +268,7 @@ def test_a_server_that_calls_everything_invalid_gets_nothing_into_quarantine():
     found = World(1000, lambda _records: Invalid("what is this"))
     found.run(2 * HOUR, every=2)
     assert not found.quarantined
-    assert any("every record is called invalid" in line for line in found.said)
+    assert any("rejects every record as invalid" in line for line in found.said)
     found.answer = lambda _records: Accepted()
     found.run(5 * MINUTE)
     assert found.delivered == 1000

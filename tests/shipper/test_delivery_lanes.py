@@ -96,7 +96,7 @@ def test_the_others_go_on_while_it_waits_and_nothing_is_lost_when_the_shipper_re
     sink.wait(lambda: "later" in bodies(sink), within=30)
     cursor = eventually(lambda: (found := read_cursor(journal.folder, Signal.LOGS)).failure and found)
     assert (cursor.sequence, cursor.delivered) == (0, 0), "the cursor does not pass what was not accepted"
-    assert "waits alone: answered 500: boom" in cursor.failure
+    assert "waits to be sent alone: answered 500: boom" in cursor.failure
     assert account_of([journal.folder], 8).pending == 8
     sink.answer = lambda _request: ACCEPT
     run()

@@ -279,7 +279,7 @@ def test_a_server_that_reads_nothing_is_left_in_time():
 
     with speaking(talk) as port, sender(port, timeout_seconds=0.4) as to:
         begin = time.monotonic()
-        assert to.send(b"x" * (32 << 20)) == Retry(f"127.0.0.1:{port} did not take the whole request within 0.4 s")
+        assert to.send(b"x" * (32 << 20)) == Retry(f"127.0.0.1:{port} did not accept the whole request within 0.4 s")
         assert time.monotonic() - begin < 3
 
 

@@ -21,7 +21,7 @@ STATUS = b"\x08\x03\x12\x08bad span"
 PARTLY = ExportLogsServiceResponse(partial_success={"rejected_log_records": 2, "error_message": "too old"})
 WARNING = ExportLogsServiceResponse(partial_success={"error_message": "use\nv2"})
 NEGATIVE = ExportLogsServiceResponse(partial_success={"rejected_log_records": -2})
-RETRY_200 = "answered 200 with a body of type {} that is no OTLP response{}"
+RETRY_200 = "answered 200 with a body of type {} that is not an OTLP response{}"
 
 
 @pytest.mark.parametrize(

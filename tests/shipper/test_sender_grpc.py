@@ -134,7 +134,7 @@ def test_a_partial_success_is_counted(sink):
 def test_an_answer_that_is_no_response_is_no_success(sink):
     sink.answer = lambda _: Answer(200, b"garbage")
     with sender(sink.url) as to:
-        assert to.send(BODY) == Retry("answered OK with a message that is no OTLP response", status=200)
+        assert to.send(BODY) == Retry("answered OK with a message that is not an OTLP response", status=200)
 
 
 def test_an_answer_that_is_too_large_is_no_success(sink):

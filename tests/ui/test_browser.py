@@ -268,7 +268,7 @@ def test_what_a_run_used_is_drawn_beside_its_metrics_with_its_limits(page, serve
     expect(used.get_by_role("button", name="Show all")).to_have_count(0)
     UsageWriter(folder).append(OomKill(begin))
     page.reload()
-    expect(used.get_by_role("alert")).to_contain_text("for want of memory")
+    expect(used.get_by_role("alert")).to_contain_text("out of memory")
 
 
 def test_an_exported_page_does_all_that_needs_no_server(page, shelf_root, tmp_path):

@@ -78,7 +78,7 @@ def test_a_port_in_use_is_said(shelf_root):
     [
         ("no-such-run", "there is no run 'no-such-run'"),
         ("{tmp}", "is neither the folder of a run nor a folder of runs"),
-        ("{tmp}/notes.html", "is neither a page nor OTLP in JSON that `synapse-otel export`"),
+        ("{tmp}/notes.html", "is neither a page nor OTLP in JSON written by `synapse-otel export`"),
     ],
 )
 def test_what_cannot_be_shown_is_said(shelf_root, tmp_path, target, said):

@@ -126,7 +126,7 @@ def test_a_file_of_several_runs_has_them_all_and_one_is_exported(shelf_root, tmp
     with read_otlp_file(file) as root:
         assert len(run_groups([root])) == len(folders)
     ended = command(tmp_path / "empty", "export", str(file), "-o", str(tmp_path / "x.html"))
-    assert (ended.returncode, "holds 4 runs" in ended.stderr) == (2, True)
+    assert (ended.returncode, "has 4 runs" in ended.stderr) == (2, True)
 
 
 def test_what_was_sent_twice_is_there_once_and_a_readable_file_is_read(tmp_path):
@@ -163,7 +163,7 @@ def test_damaged_lines_are_counted_and_the_rest_is_shown(shelf_root, tmp_path):
     with read_otlp_file(file) as root:
         row = row_of(Overview.read(only(root)))
     assert row["word"] != "unreadable"
-    assert any("2 lines of it are damaged" in note for note in row["notes"])
+    assert any("2 lines of the file are damaged" in note for note in row["notes"])
 
 
 @pytest.mark.parametrize(

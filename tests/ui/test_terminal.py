@@ -174,7 +174,7 @@ def test_a_failure_is_explained_first_and_its_rollbacks_name_it(shelf_root):
 
 def test_a_killed_run_says_where_it_was_and_what_it_said_last(shelf_root):
     async def scenario(terminal: Terminal) -> None:
-        await terminal.shows("The process was killed", "in write", "What it said last", "three written", "30%")
+        await terminal.shows("The process was killed", "in write", "Last messages", "three written", "30%")
 
     watch(shelf_root, scenario, run=run_of(shelf_root, "coco"))
 
@@ -244,7 +244,7 @@ def test_what_a_run_used_stands_under_about(root):
     async def scenario(terminal: Terminal) -> None:
         await terminal.shows("4 about")
         await terminal.press("4")
-        await terminal.shows("peak 1.9 of 2", "peak 1.5 GiB of 2.0 GiB", "for want of memory")
+        await terminal.shows("peak 1.9 of 2", "peak 1.5 GiB of 2.0 GiB", "out of memory")
 
     watch(root, scenario, run=folder.name, size=(110, 50))
 
@@ -414,7 +414,7 @@ def test_a_curve_goes_through_its_points():
 def test_without_a_terminal_it_is_said_what_to_use_instead(shelf_root):
     ended = command(shelf_root, "view", "--terminal")
     assert ended.returncode == 2
-    assert "--terminal wants a terminal, and std" in ended.stderr
+    assert "--terminal needs a terminal, and std" in ended.stderr
     assert "synapse-otel jobs" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -480,4 +480,4 @@ def test_who_ends_it_from_outside_gets_the_terminal_back_as_it_was(shelf_root):
 def test_a_terminal_that_cannot_be_drawn_in_is_said(shelf_root):
     terminal = RealTerminal(shelf_root, TERM="dumb")
     assert terminal.ended() == 2
-    assert "TERM says there is none" in terminal.output.decode()
+    assert "TERM rules that out" in terminal.output.decode()

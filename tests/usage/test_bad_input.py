@@ -23,7 +23,7 @@ from tests.usage.test_sampling import samples, span_of
 
 pytestmark = pytest.mark.once
 
-UNSEEN = "the process of a job is not to be seen from here, and what such jobs use is not sampled: "
+UNSEEN = "the process of a job is not visible from here, so its resource usage is not sampled: "
 
 
 def whole(sink, job):
@@ -65,7 +65,7 @@ def test_psutil_that_is_absent_where_it_is_needed_is_said_once(sink, shipping, s
     eventually(lambda: started.said, within=60)
     whole(sink, job)
     assert len(started.said) == 1
-    assert started.said[0].startswith("what jobs use cannot be sampled: ModuleNotFoundError")
+    assert started.said[0].startswith("resource usage cannot be sampled: ModuleNotFoundError")
 
 
 def test_where_the_kernel_does_not_tell_of_children_psutil_does(sink, place, shipping, start_job, monkeypatch):
@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_written_costs_the_curves_and_nothing_else(sink, p
     job.communicate("\n", timeout=60)
     assert attributes(span_of(sink))["synapse.job.result"] == "success"
     assert len(started.said) == 1
-    assert started.said[0].startswith("what jobs use cannot be sampled: IsADirectoryError")
+    assert started.said[0].startswith("resource usage cannot be sampled: IsADirectoryError")
 
 
 def test_a_host_that_tells_nothing_is_not_known(tmp_path):

@@ -1,4 +1,4 @@
-"""Limits of cgroups, and a job that the kernel kills for want of memory: called by its name."""
+"""Limits of cgroups, and a job that the kernel kills out of memory, reported as such."""
 
 from __future__ import annotations
 

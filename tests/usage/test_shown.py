@@ -76,7 +76,7 @@ def test_a_run_that_was_killed_for_want_of_memory_says_so(tmp_path):
         process.communicate("die\n", timeout=60)
     found = only(tmp_path)
     write(found, Recording.read(found).job.start, oom=True)
-    assert "killed for want of memory, last seen after" in shown(found)
+    assert "killed: out of memory, last seen after" in shown(found)
     (row,) = client_of(tmp_path).get("/api/runs").json()
     assert row["error"] == "oom_killed"
     assert "oom_killed" in command(tmp_path, "jobs").stdout

@@ -125,7 +125,7 @@ def _where(store: LogStore, of_job: str) -> Section:
         ).max(1),
         panels.curves(
             "Items a second, by category",
-            "How fast it goes. Zero while the job runs: look at what it said last, under Messages and events.",
+            "How fast it goes. Zero while the job runs: look at the last messages, under Messages and events.",
             [over_time(items_rate(names.CATEGORY, names.CATEGORY, ONE_JOB, STEPS), IN_CATEGORY)],
             unit=looks.ITEMS_A_SECOND,
         ),
@@ -194,7 +194,7 @@ def _numbers() -> Section:
         panels.curves(
             "Metric curves",
             "Every value that the plugin reported, at the millisecond of its report: nothing is averaged, and no time "
-            "is rounded to a step. For a job of very many samples choose Curve: at most one a pixel.",
+            "is rounded to a step. For a job with many thousands of samples choose Curve: at most one a pixel.",
             [at_the_end(f"{metric}$curve", f"{shown(names.METRIC)} ({IN_CATEGORY})")],
             unit="none",
             least=None,
@@ -215,7 +215,7 @@ def _used() -> Section:
     gpu = shown(names.GPU)
     disk, network = names.DISK_DIRECTION, names.NETWORK_DIRECTION
     received = f"max by ({network}) (rate({_of(semconv.SYSTEM_NETWORK_IO)}[{RATE}]))"
-    return "What it used", [
+    return "Resource usage", [
         panels.curves(
             "CPUs kept busy",
             "By the job's processes, children included, and how many it may use: its cgroup's quota or its affinity. "
@@ -246,13 +246,13 @@ def _used() -> Section:
         panels.curves(
             "Network",
             "Bytes a second over the interfaces of the job's network namespace: in a container the container's, else "
-            "the whole host's, whoever sent them.",
+            "the whole host's.",
             [over_time(received, shown(network))],
             unit="Bps",
         ),
         panels.curves(
             "GPU utilisation",
-            "Share of the time in which each GPU of the job was at work, whoever used it. Low while the job trains: "
+            "Share of the time in which each GPU of the job was at work, for all processes. Low while the job trains: "
             "it waits for its data.",
             [over_time(by(semconv.HW_GPU_UTILIZATION, names.GPU), gpu)],
             unit="percentunit",

@@ -231,7 +231,7 @@ def _tiers() -> Section:
         ),
         panels.curves(
             "Restarts",
-            "How often a Collector has begun anew within the time range. More than once is a crash or too little "
+            "How often a Collector has restarted within the time range. More than once is a crash or too little "
             "memory: read its log.",
             [over_time(f"sum by ({TIER}) (resets({series(collectors.UPTIME, OURS)}[{RANGE}]))", tier)],
         ).decimals(0),

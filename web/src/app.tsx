@@ -8,7 +8,7 @@ import { Icon } from "./parts";
 
 type Theme = "auto" | "light" | "dark";
 const NEXT: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
-const SAID: Record<Theme, string> = { auto: "as the system", light: "light", dark: "dark" };
+const SAID: Record<Theme, string> = { auto: "same as the system", light: "light", dark: "dark" };
 
 export function App({ source }: { source: Source }) {
   const [hash, setHash] = useState(location.hash);

@@ -17,17 +17,17 @@ export function Failure({ details, onRecord }: { details: Details; onRecord: (n:
         <div class="failure-head">
           <Icon name="cross" />
           <div>
-            <h2>The process was killed{row.error === "oom_killed" ? " for want of memory" : exit?.signal ? ` by ${exit.signal}` : exit?.code != null ? `: exit status ${exit.code}` : ""}</h2>
+            <h2>The process was killed{row.error === "oom_killed" ? ": out of memory" : exit?.signal ? ` by ${exit.signal}` : exit?.code != null ? `: exit status ${exit.code}` : ""}</h2>
             <p>
               Last sign of life {offset(details.last - details.begin)} ({clock(details.last)})
-              {open && <>, in <strong>{open.name}</strong></>}. What it had recorded until then is complete.
+              {open && <>, in <strong>{open.name}</strong></>}. Its records up to then are complete.
             </p>
           </div>
         </div>
       )}
       {details.last_words.length > 0 && (
         <div class="last-words">
-          <h3>What it said last</h3>
+          <h3>Last messages</h3>
           <ul>
             {details.last_words.map((one) => (
               <li key={one.n}>
@@ -81,7 +81,7 @@ function Raised({ one, details, onRecord, first = false }: { one: Exception; det
           <p class="muted small">
             {offset(one.time - details.begin)}
             {(place?.name || one.category) && <> in <strong>{place?.name || one.category}</strong></>} ·{" "}
-            <button type="button" class="link" onClick={() => onRecord(one.n)}>what was said before it</button>
+            <button type="button" class="link" onClick={() => onRecord(one.n)}>messages before it</button>
           </p>
         </div>
       </div>

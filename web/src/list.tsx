@@ -90,7 +90,7 @@ export function ListPage({ source }: { source: Source }) {
       <div class="list-head">
         <h1>Runs</h1>
         <p class="muted" role="status">
-          {!connected ? "The server does not answer; what you see may be old." : complete ? plural(ids.length, "run") : `reading ${count(all.length)} of ${count(ids.length)} …`}
+          {!connected ? "The server does not answer; this view may be outdated." : complete ? plural(ids.length, "run") : `reading ${count(all.length)} of ${count(ids.length)} …`}
         </p>
       </div>
       <div class="tools">
@@ -118,7 +118,7 @@ export function ListPage({ source }: { source: Source }) {
       {complete && !ids.length && (
         <div class="empty">
           <p>No run has been recorded here yet.</p>
-          <p class="muted">Start a job; it appears by itself. <code>SYNAPSE_OTEL_JOURNAL_DIR</code> says where to look.</p>
+          <p class="muted">Start a job; it appears by itself. <code>SYNAPSE_OTEL_JOURNAL_DIR</code> sets the folder.</p>
         </div>
       )}
       {complete && ids.length > 0 && !matching.length && <div class="empty">No run matches.</div>}

@@ -223,7 +223,7 @@ function MetricCard({ group, axis, log, smooth, range, onRange, points, means, l
               <span key={run.id} class="legend"><i class={`swatch line-${run.colour}`} />{run.label} <b>{number(lower ? series.min : series.max)}</b></span>
             ))
           : [`${lower ? "min" : "max"} ${number(lower ? first.min : first.max)}`, `first ${number(first.first)}`, plural(first.count, "value"), first.unit].filter(Boolean).join(" · ")}
-        {many && <span>{lower ? "least" : "greatest"} values</span>}
+        {many && <span>{lower ? "min" : "max"} values</span>}
         {marks.length > 0 && <span class="bad-text"> · {marks.length} not a number</span>}
       </footer>
     </article>

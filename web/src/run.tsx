@@ -54,7 +54,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
           {details.jobs.slice(0, 3).map((job) => job.trace && <Trace key={job.trace} trace={job.trace} jaeger={details.jaeger} />)}
         </p>
       </div>
-      {!connected && source.live && <div class="banner warn" role="alert">The server does not answer; what you see may be old.</div>}
+      {!connected && source.live && <div class="banner warn" role="alert">The server does not answer; this view may be outdated.</div>}
       {errors[id] && <div class="banner warn" role="alert">{errors[id]}</div>}
       {details.reading < 1 && <div class="banner" role="status">Reading the journal: {percent(details.reading)} …</div>}
       {details.notes.map((note) => <div key={note} class="banner warn">{note}</div>)}
@@ -72,7 +72,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
       <Section id="metrics" title="Metrics" note={details.series.length > 0 && <span class="muted small"><span class="by-mouse">Drag to zoom, double click</span><span class="by-touch">Pinch to zoom, double tap</span> to show all</span>}>
         <Metrics source={source} runs={shown} />
       </Section>
-      {hasUsage(details) && <Section id="usage" title="What it used"><Usage details={details} /></Section>}
+      {hasUsage(details) && <Section id="usage" title="Resource usage"><Usage details={details} /></Section>}
       <Section id="messages" title="Messages and events">
         <Records source={source} details={details} at={at} />
       </Section>

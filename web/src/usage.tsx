@@ -31,7 +31,7 @@ export function Usage({ details }: { details: Details }) {
   const { usage } = details;
   return (
     <>
-      {usage.oom_killed && <div class="banner bad" role="alert">The kernel killed for want of memory when this run ended.</div>}
+      {usage.oom_killed && <div class="banner bad" role="alert">The kernel killed this run: out of memory.</div>}
       <div class="charts">
         {usage.charts.map((chart) => (
           <UsageCard key={chart.name} chart={chart} begin={details.begin} range={range} onRange={setRange} large={large === chart.name} onLarge={() => setLarge(large === chart.name ? "" : chart.name)} />
@@ -94,8 +94,8 @@ function sums({ usage }: Details): string {
     `CPU time ${duration(sum(usage.totals.map((one) => one.cpu_seconds)) * 1000)}`,
     ...(usage.totals.some((one) => one.disk_read !== null) ? [`read ${bytes(sum(usage.totals.map((one) => one.disk_read)))}`, `written ${bytes(sum(usage.totals.map((one) => one.disk_written)))}`] : []),
     `at most ${plural(sum(usage.totals.map((one) => one.processes_peak)), "process", "es")}`,
-    "network: all that its namespace received and sent",
-    ...(usage.gpus_by === "all" ? ["GPUs: all of the machine, as nothing tells which were its own"] : []),
+    "network: total of its network namespace",
+    ...(usage.gpus_by === "all" ? ["GPUs: all of the machine, since the job's own are unknown"] : []),
     ...(usage.gpus_by === "CUDA_VISIBLE_DEVICES" ? ["GPUs: as CUDA_VISIBLE_DEVICES says"] : []),
   ];
   return parts.join(" · ");

@@ -115,7 +115,7 @@ export function Waterfall({ details, now }: { details: Details; now: number }) {
                   {span.error && <p class="bad-text">{span.error}</p>}
                   <p class="muted">
                     begins {offset(span.start - begin)}
-                    {span.end === null ? (details.lives ? ", goes on" : ", was never ended: its process is gone") : `, took ${duration(last - span.start)}`}
+                    {span.end === null ? (details.lives ? ", still running" : ", never ended: its process died") : `, took ${duration(last - span.start)}`}
                     {weight !== undefined && ` · weight ${shown(weight)}`}
                     {span.events > 0 && ` · ${span.events} events`}
                     {span.links.some((id) => names.has(id)) && ` · because of ${span.links.map((id) => names.get(id)).filter(Boolean).join(", ")}`}
@@ -132,7 +132,7 @@ export function Waterfall({ details, now }: { details: Details; now: number }) {
       {(visible.length > limit || details.spans_left_out > 0) && (
         <p class="muted more-line">
           {visible.length > limit && <button type="button" class="quiet" onClick={() => setLimit(limit + ROWS)}>Show {Math.min(visible.length - limit, ROWS)} more</button>}
-          {details.spans_left_out > 0 && ` ${details.spans_left_out.toLocaleString("en-US")} spans are left out here: Jaeger has them all.`}
+          {details.spans_left_out > 0 && ` ${details.spans_left_out.toLocaleString("en-US")} spans are not shown here: Jaeger has them all.`}
         </p>
       )}
     </div>

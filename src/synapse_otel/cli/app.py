@@ -1,4 +1,4 @@
-"""The commands and their arguments; what a command needs is loaded when it runs."""
+"""The commands and their arguments; a command loads its modules when it runs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from synapse_otel.cli.codes import USAGE_ERROR
 from synapse_otel.cli.lines import tell
 from synapse_otel.explained import Check
 
-_RUN: Final = "Folder of a run, its name or a part of it, or the beginning of the id of its job or trace."
-_NEWEST: Final = f"{_RUN} The newest that matches."
-_CHECKS: Final = "Which checks to make; all if none is named."
+_RUN: Final = "A run: its folder, its name or part of it, or the first characters of its job id or trace id."
+_NEWEST: Final = f"{_RUN} The newest match is used."
+_CHECKS: Final = "Checks to run; all by default."
 
 app: Final = typer.Typer(
     no_args_is_help=True,
@@ -43,7 +43,7 @@ def _options(
         bool, typer.Option("--version", callback=lambda wanted: _show_version(wanted=wanted), is_eager=True)
     ] = False,
 ) -> None:
-    """Look at the runs of Synapse plugins that synapse-otel has recorded, and see to their delivery."""
+    """Show the runs of Synapse plugins that synapse-otel has recorded, and deliver them."""
 
 
 def _show_version(*, wanted: bool) -> None:
@@ -53,8 +53,8 @@ def _show_version(*, wanted: bool) -> None:
 
 
 @app.command()
-def show(run: Annotated[str | None, typer.Argument(help=f"{_NEWEST} The last run if not given.")] = None) -> None:
-    """Show what was recorded of a run: spans, progress, metrics, messages."""
+def show(run: Annotated[str | None, typer.Argument(help=f"{_NEWEST} Default: the last run.")] = None) -> None:
+    """Show the records of a run: spans, progress, metrics, messages."""
     from synapse_otel.cli.show import show as command
 
     _finish(lambda: command(run))
@@ -62,19 +62,19 @@ def show(run: Annotated[str | None, typer.Argument(help=f"{_NEWEST} The last run
 
 @app.command(
     context_settings={"allow_interspersed_args": False},
-    epilog="Ends as COMMAND ends; with 126 if it cannot be run, with 127 if it is not there.",
+    epilog="Exits with the status of COMMAND; with 126 if it cannot be run, with 127 if it is not found.",
 )
 def run(
-    command: Annotated[list[str], typer.Argument(help="The program and its arguments, behind --", show_default=False)],
+    command: Annotated[list[str], typer.Argument(help="The program and its arguments, after --", show_default=False)],
     *,
-    name: Annotated[str | None, typer.Option(help="What the run is called; the program's name if not given.")] = None,
-    lines: Annotated[int, typer.Option(min=0, help="Last lines of stderr to keep; 0 leaves stderr alone.")] = 20,
-    ship: Annotated[bool, typer.Option(help="Deliver what is recorded, or leave it to somebody else.")] = True,
+    name: Annotated[str | None, typer.Option(help="Name of the run. Default: the program's name.")] = None,
+    lines: Annotated[int, typer.Option(min=0, help="Keep so many last lines of stderr; 0: do not capture it.")] = 20,
+    ship: Annotated[bool, typer.Option(help="Deliver the records, or leave delivery to another shipper.")] = True,
     instrument: Annotated[bool, typer.Option(help="Record plugins that were written for the Synapse SDK.")] = True,
-    endpoint: Annotated[str | None, typer.Option(help="Base address of the OTLP receiver.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Base URL of the OTLP receiver.")] = None,
     journal_dir: Annotated[Path | None, typer.Option(help="Folder of all journals.")] = None,
 ) -> None:
-    """Run a command: watch it, deliver what it records, and tell how it ended. Signals are passed on to it."""
+    """Run a command, deliver its records and report how it ended. Signals are passed on to it."""
     from synapse_otel.cli.run.child import CommandError
     from synapse_otel.cli.run.command import run as watch
 
@@ -99,13 +99,13 @@ def run(
 @app.command()
 def ship(
     *,
-    ready_file: Annotated[Path | None, typer.Option(help="A file that is there as long as it delivers.")] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="File that exists while the shipper delivers.")] = None,
     idle_exit: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds without anything to do after which it ends; never if not given."),
+        typer.Option(min=0, help="Exit after so many idle seconds. Default: never."),
     ] = None,
 ) -> None:
-    """Deliver in the foreground until told to stop: for a sidecar, a systemd unit, a DaemonSet."""
+    """Deliver in the foreground until stopped: for a sidecar, a systemd unit, a DaemonSet."""
     from synapse_otel.cli.deliver.ship import ship as command
 
     _finish(lambda: command(ready_file=ready_file, idle_exit=idle_exit))
@@ -115,12 +115,12 @@ def ship(
 def jobs(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[TEXT]", help=f"{_RUN} A table where several match, or of all if not given."),
+        typer.Argument(metavar="[TEXT]", help=f"{_RUN} Several matches are shown as a table. Default: all runs."),
     ] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List the runs, and tell what became of them; or all about one of them."""
+    """List the runs and how they ended; or show one run in detail."""
     from synapse_otel.cli.jobs.command import jobs as command
 
     _finish(lambda: command(run, json=json))
@@ -132,20 +132,20 @@ def view(
         str | None,
         typer.Argument(
             metavar="[RUN|FOLDER|FILE]",
-            help=f"{_NEWEST} Or a folder of runs, or a file that export has written. All runs if not given.",
+            help=f"{_NEWEST} Or a folder of runs, or a file that `export` wrote. Default: all runs.",
         ),
     ] = None,
     *,
-    terminal: Annotated[bool, typer.Option("--terminal", help="Show them in this terminal.")] = False,
+    terminal: Annotated[bool, typer.Option("--terminal", help="Show the runs in this terminal.")] = False,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port; the first free one from 4319 on if not given.")
+        int | None, typer.Option(min=0, max=65535, help="Port. Default: the first free one from 4319 on.")
     ] = None,
-    browser: Annotated[bool, typer.Option(help="Open a browser, where there is one.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open a browser, if there is one.")] = True,
     idle: Annotated[
-        float | None, typer.Option(min=1, metavar="SECONDS", help="End when no page has been open for so long.")
+        float | None, typer.Option(min=1, metavar="SECONDS", help="Exit when no page has been open for so long.")
     ] = None,
 ) -> None:
-    """Look at runs live, in a browser or in the terminal: steps, progress, curves, messages. For this machine alone."""
+    """Show runs live, in a browser or the terminal: steps, progress, curves, messages. Only for this machine."""
     from synapse_otel.cli.view import view as command
 
     _finish(lambda: command(target, port=port, browser=browser, terminal=terminal, idle_seconds=idle))
@@ -155,19 +155,19 @@ def view(
 def export(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN|FILE]", help=f"{_NEWEST} Or a file of OTLP in JSON. The last run if not given."),
+        typer.Argument(metavar="[RUN|FILE]", help=f"{_NEWEST} Or a file of OTLP in JSON. Default: the last run."),
     ] = None,
     *,
     kind: Annotated[
         Literal["html", "otlp-json", "csv", "parquet"],
         typer.Option(
             "--format",
-            help="html: one file with the whole page; otlp-json: the Collector's; csv, parquet: a folder of tables.",
+            help="html: the page in one file; otlp-json: the Collector's format; csv, parquet: a folder of tables.",
         ),
     ] = "html",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; for tables the folder.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; for tables, a folder.")] = None,
 ) -> None:
-    """Write a run into a file: to attach to a ticket, to load elsewhere."""
+    """Write a run to a file, to attach to a ticket or to load elsewhere."""
     from synapse_otel.cli.export import export as command
 
     _finish(lambda: command(run, kind=kind, output=output))
@@ -176,18 +176,18 @@ def export(
 @app.command()
 def sync(
     run: Annotated[
-        str | None, typer.Argument(help=f"{_NEWEST} Every pending run of this destination if not given.")
+        str | None, typer.Argument(help=f"{_NEWEST} Default: every pending run of this destination.")
     ] = None,
     *,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every pending run, also those that were recorded for other destinations.")
+        bool, typer.Option("--all", help="Every pending run, including those recorded for other destinations.")
     ] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="Go on for so long, also while requests fail; once if not given."),
+        typer.Option(min=0, metavar="SECONDS", help="Keep trying for so long while requests fail. Default: try once."),
     ] = None,
 ) -> None:
-    """Deliver what is pending. Ends with 1 if something still is, with 2 if a setting or RUN is wrong."""
+    """Deliver pending records. Exits with 1 if some are still pending, with 2 if a setting or RUN is wrong."""
     from synapse_otel.cli.deliver.sync import sync as command
 
     _finish(lambda: command(run, everything=everything, timeout=timeout))
@@ -200,14 +200,14 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     probe: Annotated[bool, typer.Option(help="Send a log record, a metric point and a span, marked as probes.")] = True,
 ) -> None:
-    """Find out why telemetry does not arrive. Ends with 1 if something is in its way."""
+    """Find out why telemetry does not arrive. Exits with 1 if a check fails."""
     from synapse_otel.cli.doctor import doctor as command
 
     _finish(lambda: command(check or None, json=json, probe=probe))
 
 
 def _finish(command: Callable[[], int]) -> None:
-    """Run a command and end with its exit code; what the user can put right is said on one line."""
+    """Run a command and exit with its code; errors that the user can correct are reported on one line."""
     from synapse_otel.settings import SettingsError
 
     try:

@@ -7,7 +7,7 @@ from typing import Final
 PENDING: Final = 1
 """Not everything is delivered."""
 UNHEALTHY: Final = 1
-"""The doctor has found something that is in the way of telemetry."""
+"""A check of the doctor failed."""
 USAGE_ERROR: Final = 2
 """A setting, an argument, or a folder is wrong."""
 SHIPPING_ALREADY: Final = 3

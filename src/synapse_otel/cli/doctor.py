@@ -1,4 +1,4 @@
-"""``synapse-otel doctor``: what is in the way of telemetry, and what to do about it."""
+"""``synapse-otel doctor``: what prevents delivery, and how to fix it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WIDTH = max(len(sign) for sign, _ in _SIGNS.values())
 
 
 def doctor(checks: Collection[Check] | None, *, json: bool, probe: bool) -> int:
-    """Print what these checks find, all if none is named, and return the exit code: 0 if nothing fails."""
+    """Print the findings of the checks, all by default, and return the exit code: 0 if nothing fails."""
     found = []
     console = Console(soft_wrap=True, highlight=False)
     for finding in examine(checks or tuple(Check), probe=probe):
@@ -59,7 +59,7 @@ def _count(found: Iterable[Finding], level: Level) -> int:
 
 def _summary(failures: int, warnings: int, *, tried: bool) -> str:
     if not failures and not warnings:
-        return "all is well: what a job records arrives" if tried else "all is well, as far as was looked at"
+        return "no problem found: records arrive" if tried else "no problem found by these checks"
     parts = [
         f"{count} {word}{'s' if count > 1 else ''}"
         for count, word in ((failures, "failure"), (warnings, "warning"))

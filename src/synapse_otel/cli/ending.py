@@ -1,4 +1,4 @@
-"""Ending in good order when told to: what was made for a while is taken away."""
+"""Exits cleanly on a signal: removes temporary files."""
 
 from __future__ import annotations
 

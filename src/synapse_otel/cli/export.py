@@ -1,4 +1,4 @@
-"""``synapse-otel export``: a run as a file to keep, or to send to somebody."""
+"""``synapse-otel export``: a run as a file to keep or to send."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _ENDINGS: Final = {"html": ".html", "otlp-json": ".otlp.json", "csv": "", "parqu
 
 
 def export(run: str | None, *, kind: str, output: Path | None) -> int:
-    """Write a run into a file or folder, and return the exit code.
+    """Write a run to a file or folder, and return the exit code.
 
     Args:
-        run: the run, as `find_run` takes it; a file that ``otlp-json`` has written; None: the last one.
+        run: the run, as for `find_run`; or a file written as ``otlp-json``; None: the last run.
         kind: ``html``, ``otlp-json``, ``csv`` or ``parquet``.
-        output: where to; None: in this folder, by the run's name.
+        output: the target; None: a file in this folder with the run's name.
 
     Raises:
         OSError: it cannot be read or written.
-        LookupError: there is no such run, the file is not ours, or what writes this kind is not installed.
+        LookupError: there is no such run, the file has another format, or a library for this kind is not installed.
         SettingsError: a setting is wrong.
     """
     settings = load_settings()
@@ -40,7 +40,7 @@ def export(run: str | None, *, kind: str, output: Path | None) -> int:
             names = [group[0].folder.name for group in run_groups(roots)]
             if len(names) > 1:
                 raise LookupError(
-                    f"{run} holds {len(names)} runs, and one is exported at a time: {', '.join(names[:5])}"
+                    f"{run} has {len(names)} runs, and `export` takes one at a time: {', '.join(names[:5])}"
                 )
             run = None
         return _export(find_run(run, roots, tell), roots, settings, kind=kind, output=output)
@@ -80,5 +80,5 @@ def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, o
     for path in written:
         say(f"{shown_path(str(path))}  {size(path.stat().st_size)}")
     if found.damage[1] or found.missing:
-        tell("some of the run's records are damaged, or no longer there: the rest is in the file")
+        tell("some records of the run are damaged or deleted: the file has the rest")
     return 0

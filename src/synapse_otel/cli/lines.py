@@ -13,10 +13,10 @@ from synapse_otel.cli.codes import SIGNALLED
 
 
 def say(line: str) -> None:
-    """Say something on stdout: what the command was asked for; whoever reads no more has read enough.
+    """Print a line of the command's output on stdout.
 
     Raises:
-        typer.Exit: nobody reads stdout any more.
+        typer.Exit: stdout was closed by its reader.
     """
     try:
         typer.echo(_shown(line, sys.stdout))
@@ -26,7 +26,7 @@ def say(line: str) -> None:
 
 
 def tell(line: str) -> None:
-    """Tell something on stderr: what the user should know besides."""
+    """Print a note for the user on stderr."""
     try:
         typer.echo(_shown(f"synapse-otel: {line}", sys.stderr), err=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""Where runs are looked for, and what is left alone there."""
+"""The folders in which runs are searched, and those that are skipped."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from synapse_otel.settings import Settings
 
 
 def journal_roots(settings: Settings) -> list[Path]:
-    """Return the folders that hold journals: the set one first, then those for when it cannot be written."""
+    """Return the folders of journals: the configured one first, then the fallback folders."""
     return [settings.journal_dir, *spare_roots()]
 
 
 def readable_roots(settings: Settings) -> list[Path]:
-    """Return those of them that can be looked into, and tell of the set one if it cannot.
+    """Return the readable folders, and report the configured one if it is not readable.
 
     Raises:
-        OSError: it cannot, and there are no others.
+        OSError: none is readable.
     """
     roots = journal_roots(settings)
     try:
@@ -29,26 +29,26 @@ def readable_roots(settings: Settings) -> list[Path]:
         others = [root for root in roots[1:] if root.is_dir()]
         if not others:
             raise
-        tell(f"{settings.journal_dir}: {error.strerror or error}; what is in it is left out")
+        tell(f"{settings.journal_dir}: {error.strerror or error}; its runs are left out")
         return others
     return roots
 
 
 def check_owner(settings: Settings) -> None:
-    """Check that the folder of journals, if there is one, is the user's own.
+    """Check that the folder of journals, if there is one, belongs to the user.
 
-    What delivers it writes into it, and its owner could not read that; and names destinations by a secret in it.
+    A shipper writes files into it that its owner could not read, and uses a secret in it for destination keys.
 
     Raises:
-        PermissionError: it belongs to somebody else.
+        PermissionError: it belongs to another user.
     """
     root = settings.journal_dir
     if root.exists() and not is_own(root):
-        raise PermissionError(f"{root} belongs to another user; nothing of it is delivered")
+        raise PermissionError(f"{root} belongs to another user and is not delivered")
 
 
 def is_own(folder: Path) -> bool:
-    """Say whether a folder is the user's own."""
+    """Return whether a folder belongs to the user."""
     try:
         return folder.stat().st_uid == os.geteuid()
     except FileNotFoundError:

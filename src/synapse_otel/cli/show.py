@@ -12,7 +12,7 @@ from synapse_otel.ui.printed import Report
 
 
 def show(run: str | None) -> int:
-    """Print the report of a run, the last one if none is named, and return the exit code.
+    """Print the report of a run, by default the last one, and return the exit code.
 
     Raises:
         RunNotFoundError: there is no such run.

@@ -39,19 +39,18 @@ _BACKLOG: Final = 128
 
 
 def view(target: str | None, *, port: int | None, browser: bool, terminal: bool, idle_seconds: float | None) -> int:
-    """Show runs until it is interrupted, and return the exit code.
+    """Show runs until interrupted, and return the exit code.
 
     Args:
-        target: a run, as `find_run` takes it; a folder of a run or of runs; a file that ``export`` has written; None:
-            all runs.
-        port: where to listen; None: at the first free one from `FIRST_PORT` on.
+        target: a run, as for `find_run`; a folder of a run or of runs; a file written by ``export``; None: all runs.
+        port: port to listen on; None: the first free one from `FIRST_PORT` on.
         browser: whether to open a browser.
-        terminal: show them in the terminal, and serve nothing.
+        terminal: show them in the terminal, without a server.
         idle_seconds: end after so long with no page open; None: when interrupted.
 
     Raises:
         OSError: the port is in use, or may not be used; a file cannot be read.
-        LookupError: there is no such run, the folder or file is not ours, or there is no terminal.
+        LookupError: there is no such run, the folder or file is unsuitable, or there is no terminal.
         SettingsError: a setting is wrong.
     """
     with ExitStack() as stack:
@@ -85,13 +84,13 @@ def _serve_page(store: RunStore, run: str, *, port: int | None, browser: bool, i
     try:
         page("index.html")
     except FileNotFoundError:
-        raise LookupError("this installation lacks the page: it was built without Node (see CONTRIBUTING.md)") from None
+        raise LookupError("this installation has no page: it was built without Node (see CONTRIBUTING.md)") from None
     token = secrets.token_urlsafe(24)
     with _listening(port) as listener:
         number = listener.getsockname()[1]
         address = f"http://{_HOST}:{number}/?token={token}" + (f"&run={quote(run)}" if run else "")
-        say(f"The page is at  {address}")
-        say("Ctrl-C ends it; jobs go on.")
+        say(f"Page: {address}")
+        say("Ctrl-C stops the page; jobs keep running.")
         sys.stdout.flush()
         if browser:
             Thread(target=_open_browser, args=(address,), daemon=True).start()
@@ -100,7 +99,7 @@ def _serve_page(store: RunStore, run: str, *, port: int | None, browser: bool, i
 
 
 def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Path], str]:
-    """Return the folders of journals, further folders of runs, and the id of the run to begin with."""
+    """Return the folders of journals, separate folders of runs, and the id of the first run to show."""
     roots = readable_roots(settings)
     if target is None:
         return roots, [], ""
@@ -116,10 +115,10 @@ def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Pa
 
 
 def _open_page_file(file: Path, *, browser: bool, terminal: bool) -> int:
-    """Show a page that ``synapse-otel export`` has written: it needs nothing but a browser."""
+    """Show a page written by ``synapse-otel export``: it needs only a browser."""
     if terminal:
-        raise LookupError(f"{file} is a page for a browser; in a terminal `--format otlp-json` or the folder is shown")
-    say(f"The page is at  {file.absolute().as_uri()}")
+        raise LookupError(f"{file} is for a browser; a terminal shows a run's folder, or an export as otlp-json")
+    say(f"Page: {file.absolute().as_uri()}")
     if browser:
         _open_browser(file.absolute().as_uri())
     return 0
@@ -129,7 +128,7 @@ def check_terminal() -> None:
     """Check that there is a terminal to draw in, and to read keys from.
 
     Raises:
-        LookupError: there is none; the message says what to use instead.
+        LookupError: there is none; the message names an alternative.
     """
     missing = [
         name
@@ -138,13 +137,13 @@ def check_terminal() -> None:
     ]
     instead = "`synapse-otel jobs` lists the runs as text, `synapse-otel show RUN` shows one, `--json` is for programs"
     if missing:
-        raise LookupError(f"--terminal wants a terminal, and {missing[0]} is none: {instead}")
+        raise LookupError(f"--terminal needs a terminal, and {missing[0]} is none: {instead}")
     if os.environ.get("TERM", "dumb") in {"dumb", "unknown", ""}:
-        raise LookupError(f"--terminal wants a terminal that can be drawn in, and TERM says there is none: {instead}")
+        raise LookupError(f"--terminal needs a terminal that can be drawn in, and TERM rules that out: {instead}")
 
 
 def knows_unicode() -> bool:
-    """Say whether the terminal has more characters than ASCII, as its locale tells."""
+    """Return whether the terminal's locale supports more than ASCII."""
     return (getattr(sys.__stdout__, "encoding", None) or "").lower().replace("-", "").startswith("utf")
 
 
@@ -156,7 +155,7 @@ def _listening(port: int | None) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((_HOST, number))
-            listener.listen(_BACKLOG)  # before the address is told: whoever follows it at once waits, and is answered
+            listener.listen(_BACKLOG)  # before the address is printed: an immediate request then waits, and is answered
         except OSError as error:
             listener.close()
             if number == tries[-1]:
@@ -192,7 +191,7 @@ def _serve(app: object, listener: socket.socket, idle_seconds: float | None) -> 
 
 
 async def _end_when_idle(server: uvicorn.Server, seconds: float) -> None:
-    """End the server when it has had no connection for so long; a page that is open keeps one for its events."""
+    """End the server after this time without a connection; an open page keeps one for its events."""
     until = monotonic() + seconds
     while monotonic() < until:
         await anyio.sleep(min(seconds, 1.0))
@@ -205,4 +204,4 @@ def _open_browser(address: str) -> None:
     is_graphical = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     # Elsewhere a browser of the terminal would take it over; `BROWSER` is the user's own word.
     if not (is_graphical or os.environ.get("BROWSER")) or not webbrowser.open(address):
-        tell("no browser could be opened here: open the address yourself (over ssh: ssh -L PORT:127.0.0.1:PORT HOST)")
+        tell("no browser could be opened: open the address yourself (over ssh: ssh -L PORT:127.0.0.1:PORT HOST)")

@@ -31,7 +31,7 @@ def examine(checks: Collection[Check] = tuple(Check), *, probe: bool = True) -> 
     except SettingsError as error:
         for problem in str(error).split("; "):
             name = problem.partition("=")[0].partition(":")[0]
-            advice = "a job stops at its start with the same words; docs/settings.md tells what is allowed"
+            advice = "a job fails at its start with this message; docs/settings.md lists what is allowed"
             yield Finding(check=Check.SETTINGS, about=name, level=Level.FAILURE, text=problem, advice=advice)
         return
     if Check.SETTINGS in checks:

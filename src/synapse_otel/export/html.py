@@ -64,7 +64,7 @@ def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, j
 
 
 def is_page_file(head: str) -> bool:
-    """Say whether the beginning of a file is that of one that `page_file` made."""
+    """Return whether the beginning of a file is that of one that `page_file` made."""
     return "synapse-otel</title>" in head and "content-security-policy" in head
 
 

@@ -83,7 +83,7 @@ class Reporting:
             from synapse_otel.notices import say
 
             reason = f"{type(error).__name__}: {described(error, str)}"
-            say(f"a callback could not report, and the training goes on: {reason}; {explained_by(Check.ENVIRONMENT)}")
+            say(f"a callback could not report, and the training continues: {reason}; {explained_by(Check.ENVIRONMENT)}")
         return True
 
 

@@ -73,7 +73,7 @@ class SynapseCallback(FitCallback):  # type: ignore[misc]  # scikit-learn has no
                 reporting.progress(done, above.max_subtasks, self._category_of(above))
             elif hasattr(estimator, "best_score_"):
                 reporting.metrics({"best_score": estimator.best_score_}, reporting.validation)
-            while len(_DONE) > _KEPT:  # a worker does not hear of the end of what it works for
+            while len(_DONE) > _KEPT:  # a worker is not notified of the job's end
                 _DONE.popitem(last=False)
 
     def _category_of(self, context: Any) -> str:

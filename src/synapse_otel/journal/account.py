@@ -20,9 +20,9 @@ class Requests:
 
     attempts: int = 0
     retries: int = 0
-    """Those that were not accepted."""
+    """Number of requests that were not accepted."""
     size: int = 0
-    """Bytes of those that were accepted, before compression."""
+    """Bytes of accepted requests, before compression."""
 
     def __add__(self, other: Requests) -> Requests:
         """Return the sums."""
@@ -31,7 +31,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How many records of a run are where. Log records, metric samples and spans are counted alike."""
+    """Counts of a run's records by state. Log records, metric samples and spans are counted alike."""
 
     emitted: int
     delivered: int
@@ -41,7 +41,7 @@ class Account:
     failure: str = ""
     """Why the last request was not accepted."""
     complete: bool = False
-    """The run has ended, and nothing of it waits."""
+    """The run has ended, and no record is pending."""
     requests: dict[Signal, Requests] = field(default_factory=dict)
     """By signal."""
 
@@ -77,7 +77,7 @@ UNWRITTEN: Final = "could not be written"
 
 
 def cursors_of(folder: Path) -> Mapping[Signal, Cursor]:
-    """Return how the delivery of a journal stands; what was evicted before it was read counts as dropped already."""
+    """Return the delivery account of a journal; records evicted before they were read count as dropped."""
     numbers = segment_numbers(folder)
     oldest = read_header(segment_path(folder, numbers[0])) if numbers else None
     # Read after the segment: what is delivered since is no gap.
@@ -93,9 +93,9 @@ def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> 
     """Return the account of the journals of one run, of which ``emitted`` records are known to have been emitted.
 
     Args:
-        folders: The journals'.
-        emitted: How many records there were, also those that no journal could keep.
-        unwritten: How many no journal could keep.
+        folders: The folders of the journals.
+        emitted: Number of records, including those that no journal could store.
+        unwritten: Number of records that no journal could store.
     """
     delivered = attempts = 0
     dropped: dict[str, int] = {UNWRITTEN: unwritten} if unwritten else {}

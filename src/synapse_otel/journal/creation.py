@@ -47,10 +47,10 @@ def create_journal(
     watched: str = "",
     self_telemetry: bool = True,
 ) -> tuple[JournalWriter, memoryview]:
-    """Make a journal below ``root``; return it, and the home of its state block.
+    """Create a journal below ``root``; return it, and the memory of its state block.
 
     Raises:
-        OSError: the folder cannot be made or written, or the disk is full; nothing is left behind.
+        OSError: the folder cannot be created or written, or the disk is full; nothing is left behind.
     """
     make_root(root)
     run = Run(

@@ -1,4 +1,4 @@
-"""How far a signal of a journal has been delivered: a file of its own, replaced atomically."""
+"""How far a signal of a journal has been delivered: a separate file, replaced atomically."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from synapse_otel.journal.reader import Position
 from synapse_otel.semconv.signal import Signal
 
 EVICTED: Final = "evicted or damaged"
-"""Reason for which records were dropped that are gone from the journal."""
+"""Reason of dropped records that are no longer in the journal."""
 _CHECK: Final = re.compile(rb',"crc":(\d+)\}\s*$')
-"""The last member of a cursor's object: the CRC-32 of all that stands before it. Older ones have none."""
+"""The last member of a cursor's object: the CRC-32 of everything before it. Older cursors have none."""
 
 
 class Cursor(msgspec.Struct):
-    """Where delivery stands. Delivered, pending and dropped add up to emitted."""
+    """The position of delivery. Delivered, pending and dropped add up to emitted."""
 
     segment: int = 0
     offset: int = 0
@@ -36,9 +36,9 @@ class Cursor(msgspec.Struct):
     killed: bool = False
     """The journal's process did not end it; known when it is complete, also when the journal has been deleted."""
     attempts: int = 0
-    """Requests sent; grows while the far side refuses, so that somebody who waits can see it."""
+    """Requests sent; grows while the server refuses, so that waiting callers can see it."""
     retries: int = 0
-    """Of these, the ones that were not accepted."""
+    """How many of them were not accepted."""
     size: int = 0
     """Bytes of the requests that were accepted, before compression."""
     exports: list[int] = []
@@ -48,9 +48,9 @@ class Cursor(msgspec.Struct):
     failure: str = ""
     """Why the last request was not accepted; empty when it was."""
     warnings: list[str] = []
-    """What the far side said though it accepted."""
+    """The server's warnings on accepted requests."""
     state: dict[str, Any] = {}
-    """What the signal's pipeline must know to go on: the sums of counters, the last times of series."""
+    """The state that the signal's pipeline needs to continue: the sums of counters, the last times of series."""
 
     @property
     def position(self) -> Position:
@@ -58,7 +58,7 @@ class Cursor(msgspec.Struct):
         return Position(self.segment, self.offset)
 
     def drop(self, counts: dict[str, int]) -> None:
-        """Count records that will never arrive, by reason; fewer than none where some have turned up after all."""
+        """Count records that will never arrive, by reason; a negative number if missing ones have been found."""
         for reason, count in counts.items():
             self.dropped[reason] = self.dropped.get(reason, 0) + count
         self.dropped = {reason: count for reason, count in self.dropped.items() if count}
@@ -70,7 +70,7 @@ def cursor_path(folder: Path, signal: Signal) -> Path:
 
 
 def read_cursor(folder: Path, signal: Signal) -> Cursor:
-    """Return a signal's cursor; a new one where none can be read, which sends again what was sent."""
+    """Return a signal's cursor; a new one if none can be read, which sends everything again."""
     try:
         data = cursor_path(folder, signal).read_bytes()
         check = _CHECK.search(data)
@@ -85,7 +85,7 @@ def write_cursor(folder: Path, signal: Signal, cursor: Cursor) -> None:
     """Replace a signal's cursor.
 
     Raises:
-        OSError: it cannot be written; the old one stands.
+        OSError: it cannot be written; the old one is unchanged.
     """
     path = cursor_path(folder, signal)
     making = path.with_suffix(".new")

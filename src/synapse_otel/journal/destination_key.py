@@ -1,4 +1,4 @@
-"""The secret with which a user's destinations are named in the journals: their keys tell nothing about headers."""
+"""The secret for the destination keys in a user's journals: keys must not reveal anything about headers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SALT_FILE: Final = "salt"
 
 
 def read_salt(root: Path) -> bytes:
-    """Return the secret of the journals below a folder; made when first needed.
+    """Return the secret of the journals below a folder; created when first needed.
 
-    Where ``root`` cannot be written it stands where the journals stand then.
+    If ``root`` cannot be written, it is stored where the journals are stored instead.
     """
     for place in (root, *spare_roots()):
         try:
@@ -29,7 +29,7 @@ def read_salt(root: Path) -> bytes:
 
 
 def _read_or_make(path: Path) -> bytes:
-    """Return what a file holds; several processes that make it at once all get the same."""
+    """Return the content of a file; several processes that create it at once all get the same."""
     with suppress(FileNotFoundError):
         return path.read_bytes()
     making = path.with_name(f".{path.name}-{secrets.token_hex(8)}")

@@ -1,20 +1,20 @@
-"""The folder of a journal: which files stand in it, and how one is made, found and listed.
+"""The folder of a journal: its files, and how to create, find and list folders.
 
 ::
 
-    <root>/<run>/run.json            what this run is (`Run`); replaced when another shipper is to deliver it
-                 alive.lock          locked by the job's process as long as it lives
-                 ship.lock           locked by the shipper that has the journal in hand
-                 ship.json           who that is (`Holder`); its time of change is its last sign of life
+    <root>/<run>/run.json            what this run is (`Run`); replaced when the run is redirected
+                 alive.lock          locked by the job's process while it is alive
+                 ship.lock           locked by the shipper that has claimed the journal
+                 ship.json           that shipper (`Holder`); its modification time is the last sign of life
                  state               the state block
                  00000001.segment    frames, the oldest segment first
                  cursor-logs.json    how far each signal has been delivered
-                 quarantine.jsonl    records that the server calls invalid
-                 exit.json           how the process ended (`Exit`), where a parent saw it
-                 summary.json        what the segments told of its jobs, when they are delivered and deleted
-                 usage               what its processes used (`UsageSample`), where a shipper has sampled them
+                 quarantine.jsonl    records that the server rejected as invalid
+                 exit.json           how the process ended (`Exit`), if its parent reported it
+                 summary.json        summary of its jobs, kept when the segments are deleted
+                 usage               resource usage (`UsageSample`), if a shipper has sampled it
 
-Folders are 0700, files 0600. A folder whose name begins with a dot is being made, and none of a reader's business.
+Folders are 0700, files 0600. Readers ignore folders whose name begins with a dot: they are being created.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What a run is: written when its journal is made; later, only its destination is changed."""
+    """Description of a run: written when its journal is created; later, only its destination changes."""
 
     journal: str
     """Id of the journal, 32 hexadecimal digits."""
@@ -58,30 +58,30 @@ class Run(msgspec.Struct, frozen=True):
     created: float
     """Unix time in seconds."""
     process: int
-    """Process id; for people, not for finding out whether it lives."""
+    """Process id; for people, not for checking whether it is alive."""
     destination: str
     """Key of the destination that the journal is for."""
     keep: bool = False
     """Whether delivered segments are kept."""
     parent: str = ""
-    """Journal that this one belongs to: of a forked process, or where the first one's disk was full."""
+    """Parent journal: of the process that forked this one, or the one that could no longer be written."""
     continues: bool = False
-    """The journal goes on for its parent, which could no longer be written."""
+    """The journal continues its parent, which could no longer be written."""
     version: int = 1
     """Of the journal's format (`FORMAT_VERSION`): leave a journal alone whose version is higher than you know."""
     watched: str = ""
-    """Token of the ``synapse-otel run`` that watches the process, and will write how it ended; empty for none."""
+    """Token of the ``synapse-otel run`` that watches the process, and will record its end; empty for none."""
     self_telemetry: bool = True
-    """What became of its records is told as metrics too."""
+    """Its delivery account is also sent as metrics."""
     birth: str = ""
-    """What tells the process from others that have its number (`liveness.birth`); empty where nothing does."""
+    """Distinguishes the process from others with the same id (`liveness.birth`); empty if unknown."""
 
 
 class Exit(msgspec.Struct, frozen=True):
     """How a process ended, as its parent saw it."""
 
     code: int | None = None
-    """Exit status; None where it is not known, or a signal ended the process."""
+    """Exit status; None if unknown, or if a signal ended the process."""
     signal: str = ""
     """Name of the signal that ended it, like ``SIGKILL``."""
     core: bool = False
@@ -93,12 +93,12 @@ class Exit(msgspec.Struct, frozen=True):
 
     @property
     def error_type(self) -> str:
-        """What `error.type` is for a process that did not end its job: the signal, else the status; or nothing."""
+        """The `error.type` for a process that did not end its job: the signal, else the status; or empty."""
         return self.signal or (f"exit_{self.code}" if self.code is not None else "")
 
 
 def read_exit(folder: Path) -> Exit | None:
-    """Return how the process that wrote a journal ended; None where no parent has told, or it cannot be read."""
+    """Return how the process that wrote a journal ended; None if no parent reported it, or it cannot be read."""
     try:
         return msgspec.json.decode((folder / EXIT_FILE).read_bytes(), type=Exit)
     except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
@@ -106,7 +106,7 @@ def read_exit(folder: Path) -> Exit | None:
 
 
 def write_exit(folder: Path, ended: Exit) -> None:
-    """Tell how the process that wrote a journal ended.
+    """Record how the process that wrote a journal ended.
 
     Raises:
         OSError: it cannot be written.
@@ -115,10 +115,10 @@ def write_exit(folder: Path, ended: Exit) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file of a journal, 0600, so that a reader sees the old one or the new one, whole.
+    """Replace a file of a journal, 0600, so that a reader sees either the old or the new one, complete.
 
     Raises:
-        OSError: it cannot be written; the old one stands.
+        OSError: it cannot be written; the old one is unchanged.
     """
     making = path.with_name(f".{path.name}")
     descriptor = open_file(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -133,7 +133,7 @@ def segment_path(folder: Path, number: int) -> Path:
 
 
 def segment_numbers(folder: Path) -> list[int]:
-    """Return the numbers of the segments that are there, the oldest first; none where the folder is gone."""
+    """Return the numbers of the existing segments, the oldest first; empty if the folder is gone."""
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -143,7 +143,7 @@ def segment_numbers(folder: Path) -> list[int]:
 
 
 def read_run(folder: Path) -> Run | None:
-    """Return what ``run.json`` says, or else what the segments say; None where nothing can be read."""
+    """Return the run from ``run.json``, or else from the segments; None if neither can be read."""
     try:
         return msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
     except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
@@ -151,10 +151,10 @@ def read_run(folder: Path) -> Run | None:
 
 
 def redirect(folder: Path, destination: str) -> bool:
-    """Have a run delivered to another destination from now on: whoever delivers it to the old one lets go of it.
+    """Redirect a run to another destination: the shipper of the old one releases it.
 
     Returns:
-        False: it is for that destination already, or what it is cannot be read.
+        False: it is for that destination already, or cannot be read.
 
     Raises:
         OSError: it cannot be written.
@@ -185,9 +185,9 @@ def _run_of_segments(folder: Path) -> Run | None:
 
 
 def run_folders(root: Path, known: Container[Path] = ()) -> Iterator[Path]:
-    """Yield the folders of all runs below a root, the oldest first, but for those that are known already.
+    """Yield the folders of all runs below a root, the oldest first, except known ones.
 
-    A root that is not there, or may not be looked into, has none: it must not hold up the others (`look_into`).
+    A root that does not exist, or may not be read, has none: it must not block the others (`look_into`).
     """
     try:
         names = sorted(os.listdir(root))
@@ -200,10 +200,10 @@ def run_folders(root: Path, known: Container[Path] = ()) -> Iterator[Path]:
 
 
 def look_into(root: Path) -> None:
-    """Raise what keeps a user from the runs below a root; one that is not there (yet) is empty.
+    """Raise the error that prevents reading a root; a root that does not exist (yet) is empty.
 
     Raises:
-        OSError: it may not be looked into.
+        OSError: it may not be read.
     """
     try:
         os.listdir(root)
@@ -212,7 +212,7 @@ def look_into(root: Path) -> None:
 
 
 def is_run(folder: Path) -> bool:
-    """Say whether a folder is a run's; ``run.json`` may have been lost. What may not be looked into is none."""
+    """Return whether a folder is a run's; ``run.json`` may be missing. A folder that may not be read is none."""
     try:
         return (folder / RUN_FILE).is_file() or bool(segment_numbers(folder))
     except OSError:
@@ -220,7 +220,7 @@ def is_run(folder: Path) -> bool:
 
 
 def is_gone(path: Path) -> bool:
-    """Say whether there is no such file or folder; what may not, or cannot, be looked at now is no sign of that."""
+    """Return whether a file or folder does not exist; one that cannot be checked now counts as existing."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -232,7 +232,7 @@ def is_gone(path: Path) -> bool:
 
 
 def spare_roots() -> list[Path]:
-    """Return where journals go if their root cannot be written: memory first, then temporary files."""
+    """Return the fallback folders if the root cannot be written: memory first, then temporary files."""
     name = f"synapse-otel-{os.geteuid()}"
     memory = Path("/dev/shm")  # noqa: S108 - a folder of our own below it, 0700
     roots = [memory] if memory.is_dir() else []
@@ -242,11 +242,11 @@ def spare_roots() -> list[Path]:
 
 
 def make_root(root: Path) -> None:
-    """Make the folder of all runs, or check that it is ours alone.
+    """Create the folder of all runs, or check that it belongs to this user.
 
     Raises:
-        OSError: it cannot be made.
-        PermissionError: it belongs to somebody else.
+        OSError: it cannot be created.
+        PermissionError: it belongs to another user.
     """
     new = list(takewhile(is_gone, (root, *root.parents)))
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -259,13 +259,13 @@ def make_root(root: Path) -> None:
 
 
 def new_folder_name(name: str) -> str:
-    """Return a folder's name that sorts by time and tells what runs: ``20261122T171500Z-train-yolo-1a2b3c4d``."""
+    """Return a folder's name that sorts by time and describes the run: ``20261122T171500Z-train-yolo-1a2b3c4d``."""
     readable = _UNSAFE.sub("_", name)[:60].strip("_.") or "run"
     return f"{strftime('%Y%m%dT%H%M%SZ', gmtime(time()))}-{readable}-{secrets.token_hex(4)}"
 
 
 def folder_size(folder: Path) -> int:
-    """Return the bytes that the segments of a folder take on the disk."""
+    """Return the disk space of a folder's segments, in bytes."""
     size = 0
     for number in segment_numbers(folder):
         try:

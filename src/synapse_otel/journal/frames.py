@@ -1,17 +1,17 @@
-"""What stands in a journal: the frames, their header, and the structures of their payloads.
+"""The content of a journal: the frames, their header, and the structures of their payloads.
 
-A segment is a row of frames, each a header of 24 bytes and a payload in MessagePack, after which a segment
-that was allocated in advance holds zeros::
+A segment is a sequence of frames, each a header of 24 bytes and a payload in MessagePack. In a segment that was
+allocated in advance, zeros follow::
 
     offset  size  field
     0       2     mark      0xC1A7, little endian: where to look for the next frame after a damaged one
     2       1     kind      one of `Kind`
-    3       1     count     how many records of the signal the frame holds, 0 to 255
+    3       1     count     number of the signal's records in the frame, 0 to 255
     4       4     length    of the payload in bytes
     8       8     checksum  XXH3 (64 bits) of the payload, with `seed(kind, count, sequence)` as its seed
     16      8     sequence  number of the frame's first record within its signal
 
-Every structure is an array in MessagePack: fields may be added at the end, never taken away or reordered.
+Every structure is an array in MessagePack: fields may be added at the end, never removed or reordered.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ SIGNAL_OF: Final[dict[int, Signal]] = {
     Kind.OTLP_METRICS: Signal.METRICS,
     Kind.SPAN: Signal.TRACES,
 }
-"""The kinds that hold records, and their signal. All others hold definitions."""
+"""The kinds of records, and their signal. All others are definitions."""
 
 
 checksum: Final = xxh3_64_intdigest
@@ -74,7 +74,7 @@ def seed(kind: int, count: int, sequence: int) -> int:
 
 
 def frame(kind: int, payload: bytes, count: int = 0, sequence: int = 0) -> bytes:
-    """Return a whole frame."""
+    """Return a complete frame."""
     check = checksum(payload, seed(kind, count, sequence))
     return HEADER.pack(MARK, kind, count, len(payload), check, sequence) + payload
 
@@ -89,7 +89,7 @@ class _Payload(msgspec.Struct, array_like=True, gc=False):
 
 
 class Segment(_Payload):
-    """First frame of every segment: whose journal this is, and where each signal's numbers stand."""
+    """First frame of every segment: the journal, and each signal's next sequence number."""
 
     version: int
     journal: str
@@ -101,13 +101,13 @@ class Segment(_Payload):
     resource: dict[str, Any]
     schema_url: str = ""
     continues: bool = False
-    """The journal goes on for another that could no longer be written, whose jobs and spans are still open."""
+    """The journal continues another one that could no longer be written, whose jobs and spans are still open."""
     destination: str = ""
     """Key of the destination that the journal is for: should ``run.json`` be damaged."""
 
 
 class Scope(_Payload):
-    """An instrumentation scope, named by a number from here on."""
+    """An instrumentation scope, referred to by a number from here on."""
 
     id: int
     name: str
@@ -117,7 +117,7 @@ class Scope(_Payload):
 
 
 class Series(_Payload):
-    """A time series (an instrument with one set of attributes), named by a number from here on."""
+    """A time series (an instrument with one set of attributes), referred to by a number from here on."""
 
     id: int
     scope: int
@@ -141,14 +141,14 @@ class Log(_Payload):
     body: Any
     attributes: dict[str, Any]
     span: bytes
-    """Trace id (16 bytes), span id (8) and flags (1), or nothing."""
+    """Trace id (16 bytes), span id (8) and flags (1), or empty."""
     scope: int
     observed: int = 0
     """Unix time in ns at which it was observed; 0 means at `time`."""
 
 
 class Template(_Payload):
-    """What the log records of one kind have in common, named by a number from here on."""
+    """The common part of the log records of one kind, referred to by a number from here on."""
 
     id: int
     scope: int
@@ -159,7 +159,7 @@ class Template(_Payload):
     span: bytes
     """As in `Log`."""
     prefix: str
-    """Stands before the keys of the records' own attributes."""
+    """Prefix of the keys of the records' own attributes."""
 
 
 class Brief(_Payload):
@@ -181,7 +181,7 @@ class Samples(_Payload):
     values: list[float]
     """Number of a series, its value, the next series' number, its value..."""
     span: bytes = b""
-    """Trace id (16 bytes) and span id (8) of the span that a histogram's value was measured in; else nothing."""
+    """Trace id (16 bytes) and span id (8) of the span in which a histogram's value was measured; else empty."""
 
 
 class Job(_Payload):
@@ -195,10 +195,10 @@ class Job(_Payload):
     """Of every metric of the job."""
     category: str
     span: bytes
-    """Trace id (16 bytes), span id (8) and flags (1); nothing if there is none."""
+    """Trace id (16 bytes), span id (8) and flags (1); empty if there is none."""
     scope: int
     own: bool = True
-    """The journal's process runs it; not where the process was forked off, or was handed the job's context."""
+    """The journal's process runs the job; false in a forked process, or one that received the job's context."""
     end: int = 0
     """Unix time in ns; 0 while it runs."""
 
@@ -223,12 +223,12 @@ class SpanEvent(_Payload):
 
 
 class Span(_Payload):
-    """A span: as it began (kind ``SPAN_OPEN``, `end` is 0) or whole (kind ``SPAN``)."""
+    """A span: as it began (kind ``SPAN_OPEN``, `end` is 0) or complete (kind ``SPAN``)."""
 
     trace_id: bytes
     span_id: bytes
     parent_id: bytes
-    """8 bytes, or nothing for a root."""
+    """8 bytes, or empty for a root."""
     flags: int
     trace_state: str
     name: str
@@ -249,17 +249,17 @@ class Span(_Payload):
 
 
 class End(_Payload):
-    """The process closed its journal in good order; nothing follows."""
+    """The process closed its journal properly; nothing follows."""
 
     time: int
     sequences: list[int] = []
     """By signal, the number that the next record would have had."""
     continued: bool = False
-    """The run goes on in another journal, because this one could no longer be written."""
+    """The run continues in another journal, because this one could no longer be written."""
 
 
 class Flush(_Payload):
-    """Somebody waits: what stands before this frame is to be sent at once."""
+    """A caller waits: everything before this frame is to be sent at once."""
 
     time: int
 
@@ -278,8 +278,8 @@ STRUCTURES: Final[dict[int, type[_Payload]]] = {
     Kind.SAMPLES: Samples,
     Kind.SPAN: Span,
 }
-"""By kind. The payload of ``OTLP_METRICS`` is no structure: it is an OTLP ``ResourceMetrics`` message
-that holds ``scope_metrics`` only, ready to be joined to its resource."""
+"""By kind. The payload of ``OTLP_METRICS`` is not a structure: it is an OTLP ``ResourceMetrics`` message
+with ``scope_metrics`` only, to which its resource is added later."""
 
 DECODERS: Final[dict[int, msgspec.msgpack.Decoder[Any]]] = {
     kind: msgspec.msgpack.Decoder(structure) for kind, structure in STRUCTURES.items()
@@ -287,12 +287,12 @@ DECODERS: Final[dict[int, msgspec.msgpack.Decoder[Any]]] = {
 
 
 def encode_clean(value: object) -> bytes:
-    """Encode a payload, whatever is in it: text is made valid, unknown objects become their ``repr``."""
+    """Encode any payload: text is made valid, unknown objects become their ``repr``."""
     return _ENCODER.encode(clean(value))
 
 
 def clean(value: object, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a type
-    """Return ``value`` as MessagePack can hold it: no lone surrogates, no integer over 64 bits, no unknown object."""
+    """Convert ``value`` for MessagePack: no lone surrogates, no integer over 64 bits, no unknown object."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if value is None or isinstance(value, bool | float | bytes):
@@ -309,7 +309,7 @@ def clean(value: object, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a
 
 
 def shown(value: object, by: Callable[[object], str]) -> str:
-    """Return a value as text ``by`` `str` or `repr`, whatever they raise: it is nested too deep, or its class fails."""
+    """Return a value as text ``by`` `str` or `repr`, even if they raise: it is nested too deep, or its class fails."""
     try:
         return by(value)
     except Exception as error:  # noqa: BLE001 - of the object's own methods
@@ -319,4 +319,4 @@ def shown(value: object, by: Callable[[object], str]) -> str:
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 encode: Final = _ENCODER.encode
-"""Encode a structure, or a tuple of the same shape, which is faster to make."""
+"""Encode a structure, or a tuple of the same shape, which is faster to create."""

@@ -1,4 +1,4 @@
-"""The first frame of a segment, which tells whose it is."""
+"""The first frame of a segment, which identifies its journal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from synapse_otel.journal.frames import (
 
 
 def read_header(path: Path) -> Segment | None:
-    """Return what a segment says of its journal; None where it cannot be read, or does not begin with it."""
+    """Return the first frame of a segment; None if it cannot be read, or another frame comes first."""
     try:
         with path.open("rb") as file:
             mark, kind, count, length, check, sequence = HEADER.unpack(file.read(HEADER_SIZE).ljust(HEADER_SIZE, b"\0"))

@@ -1,7 +1,7 @@
-"""Whether the process that writes a journal lives: by its lock, and by the process itself where it can be seen.
+"""Whether the process that writes a journal is alive: by its lock, and by the process itself if it is visible.
 
-A lock can be lost while its process lives: a file server was away for too long, or the process could only take a lock
-that goes when it closes the file. So a process that is seen to live, and has not closed its journal, is alive, too.
+A lock can be lost while its process is alive: a file server was down for too long, or the process could only take a
+lock that is released when it closes the file. A visible process that has not closed its journal counts as alive, too.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from synapse_otel.journal.segment import RESERVE
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _STATE, _START, _STACK = 0, 19, 25
-"""Fields of ``/proc/PID/stat`` behind the name: the state, when it began, and where its stack does, which tells the
-programs apart that one process becomes by ``exec``."""
+"""Fields of ``/proc/PID/stat`` after the name: the state, the start time, and the start of the stack, which
+distinguishes the programs that one process becomes by ``exec``."""
 _DEAD: Final = frozenset("ZXx")
 
 
 def birth(process: int | str = "self") -> str:
-    """Return what tells a process from every other that has had, or will have, its number; nothing where it cannot."""
+    """Return a text that distinguishes a process from all others with the same id; empty if there is none."""
     try:
         boot = _boot()
         namespace = os.readlink("/proc/self/ns/pid")
@@ -37,7 +37,7 @@ def birth(process: int | str = "self") -> str:
 
 
 def lives(run: Run | None) -> bool | None:
-    """Say whether a journal's process lives; None where it is not to be seen, as in another container."""
+    """Return whether a journal's process is alive; None if it is not visible, as in another container."""
     if run is None or not run.birth:
         return None
     try:
@@ -53,14 +53,14 @@ def lives(run: Run | None) -> bool | None:
 
 
 def is_alive(folder: Path, run: Run | None = None) -> bool:
-    """Say whether the process that writes a journal lives.
+    """Return whether the process that writes a journal is alive.
 
     Args:
-        folder: the journal's.
-        run: what the journal's run is, for who has read it.
+        folder: the folder of the journal.
+        run: the journal's run, if it was read before.
 
     Raises:
-        OSError: the folder cannot be looked into.
+        OSError: the folder cannot be read.
     """
     try:
         if is_locked(folder / ALIVE_LOCK):
@@ -71,7 +71,7 @@ def is_alive(folder: Path, run: Run | None = None) -> bool:
 
 
 def is_closed(folder: Path) -> bool:
-    """Say whether a journal's process has closed it: its end stands at the end of its last segment."""
+    """Return whether a journal's process has closed it: its last segment ends with its end."""
     numbers = segment_numbers(folder)
     if not numbers:
         return True  # delivered and deleted
@@ -101,7 +101,7 @@ def _fields(process: int | str) -> list[str]:
 
 
 def _exists(process: int) -> bool:
-    """Say whether there is such a process, be it hidden in ``/proc``."""
+    """Return whether there is such a process, even if it is hidden in ``/proc``."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Reading a journal, also one that is being written, was cut off, or is damaged."""
+"""Reads a journal, even if it is being written, truncated or damaged."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _FIRST_WINDOW: Final = 1 << 12
 _LOOKS_AROUND: Final = 25
 _VAIN_BYTES: Final = 1 << 24
 _SMALL_PAYLOAD: Final = 1 << 12
-"""When looking for whole frames has read in vain so much, and the segment's size, only small ones are looked for:
-whoever made marks in great number on purpose must not keep a reader busy for hours."""
+"""After a search for frames has read this much, plus the segment's size, without success, it accepts only small ones:
+many marks written on purpose must not keep a reader busy for hours."""
 
 
 class Position(NamedTuple):
@@ -45,7 +45,7 @@ class Position(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A frame as it was read; `after` is the place behind it."""
+    """A frame as it was read; `after` is the position after it."""
 
     kind: int
     count: int  # type: ignore[assignment]  # not the method of a tuple
@@ -54,7 +54,7 @@ class Frame(NamedTuple):
     after: Position
 
     def decode(self) -> Any:
-        """Return the structure in the payload; None if it is of a newer version, or not what its kind promises."""
+        """Return the structure in the payload; None if it is of a newer version, or does not match its kind."""
         decoder = DECODERS.get(self.kind)
         try:
             return decoder.decode(self.payload) if decoder else None
@@ -64,7 +64,7 @@ class Frame(NamedTuple):
 
 @dataclass(slots=True)
 class Damage:
-    """What a reader had to leave out."""
+    """What a reader had to skip."""
 
     bytes: int = 0
     places: int = 0
@@ -86,16 +86,16 @@ class JournalReader:
 
     @property
     def position(self) -> Position:
-        """The place behind the last frame that was returned."""
+        """The position after the last returned frame."""
         return self._position
 
     def read(self, *, ended: bool, limit: int = CHUNK, skip: Container[int] = ()) -> list[Frame]:
-        """Return the next frames, about ``limit`` bytes of them; none if there are no more, so far.
+        """Return the next frames, about ``limit`` bytes of them; empty if there are no more yet.
 
         Args:
-            ended: nothing is being written any more: what is not whole now will never be.
-            limit: bytes to read at most, but always one frame.
-            skip: kinds of which only the last frame of what was read is returned; all are checked.
+            ended: the writer has ended: incomplete frames will never be complete.
+            limit: maximum number of bytes to read, but always one frame.
+            skip: kinds of which only the last frame is returned; all are checked.
         """
         self._looks += 1
         # Now and then all segments are listed: numbers may be left out.
@@ -117,7 +117,7 @@ class JournalReader:
             self._descriptor = None
 
     def is_quiet(self) -> bool:
-        """Say whether nothing was written behind the position, by a look that costs little."""
+        """Return whether nothing was written after the position, with a cheap check."""
         number, offset = self._position
         if self._descriptor is None or self._open_number != number:
             return False
@@ -186,7 +186,7 @@ class JournalReader:
         return self._descriptor
 
     def _parse(self, data: bytes, skip: Container[int] = ()) -> tuple[list[Frame], int, int]:
-        """Return the whole frames at the beginning of ``data``, their bytes, and the bytes the next one needs."""
+        """Return the complete frames at the beginning of ``data``, their size, and the size of the next one."""
         found: list[Frame] = []
         number, start = self._position
         at, size = 0, len(data)
@@ -220,7 +220,7 @@ class JournalReader:
         return found, at, wanted
 
     def _skip_damage(self) -> bool:
-        """Go to the segment's next whole frame and count what is left out; False, and to its end, if there is none."""
+        """Go to the segment's next frame, or to its end, and count the skipped bytes; return whether there is one."""
         begin = self._position.offset
         size = os.fstat(self._file()).st_size
         at, last, window = begin + 1, begin, _FIRST_WINDOW
@@ -257,7 +257,7 @@ class JournalReader:
         return False
 
     def _is_vain(self, size: int) -> bool:
-        """Say whether looking at a frame of this size is not worth it any more."""
+        """Return whether checking a frame of this size would exceed the search limit."""
         return size > _SMALL_PAYLOAD and self._vain > _VAIN_BYTES + os.fstat(self._file()).st_size
 
     def _leave_out(self, begin: int, end: int) -> None:
@@ -267,14 +267,14 @@ class JournalReader:
 
 
 def _is_header(mark: int, kind: int, length: int) -> bool:
-    """Say whether a header can be one; the CRC of a header of zeros is 0."""
+    """Return whether a header is plausible; the CRC of a header of zeros is 0."""
     return mark == MARK and kind != 0 and length <= LARGEST_PAYLOAD
 
 
 def read_all(folder: Path) -> Iterator[tuple[Frame, Any]]:
-    """Yield every frame of a journal that is there now, with its structure; definitions are repeated per segment.
+    """Yield every current frame of a journal, with its structure; definitions are repeated per segment.
 
-    A log record in brief is yielded whole, as `frames.Log`; as None if its template is damaged.
+    A brief log record is yielded complete, as `frames.Log`; as None if its template is damaged.
     """
     reader = JournalReader(folder)
     templates = Templates()

@@ -1,7 +1,7 @@
-"""A segment that is being written: a mapped file with all its room allocated, or one that calls write to.
+"""A segment that is being written: an allocated and mapped file, or one that is written with system calls.
 
-A mapped page that the disk has no room for would kill the job with SIGBUS, so a segment is mapped only where
-the file system has really allocated it.
+A mapped page without space on the disk would kill the job with SIGBUS, so a segment is mapped only if the file system
+has really allocated it.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ _TRIES = 100
 
 
 class Segment(Protocol):
-    """Room for frames."""
+    """Space for frames."""
 
     room: int
-    """Bytes that the segment can hold."""
+    """Capacity in bytes."""
     at: int
-    """Bytes that it holds."""
+    """Bytes in use."""
 
     @property
     def memory(self) -> mmap.mmap | None:
-        """The room itself, to be written to directly; None where `write` must be called."""
+        """The memory, to be written to directly; None if `write` must be called."""
 
     def write(self, data: bytes) -> None:
-        """Append; the caller has made sure that there is room.
+        """Append; the caller has checked that there is space.
 
         Raises:
             OSError: it cannot be written.
         """
 
     def write_end(self, data: bytes) -> None:
-        """Append the last frame, at most `RESERVE` bytes, which needs no more room on the disk.
+        """Append the last frame, at most `RESERVE` bytes, which needs no more disk space.
 
         Raises:
             OSError: it cannot be written.
         """
 
     def close(self) -> None:
-        """Cut off what was not used, and close."""
+        """Truncate to the used size, and close."""
 
     def abandon(self) -> None:
-        """Let go without touching the file: in the child of a fork."""
+        """Release it without touching the file: in a forked child."""
 
     def duplicate(self) -> int | None:
-        """Return a descriptor of its own, to bring the segment to the disk while others write, if there is one."""
+        """Return a duplicate descriptor, to sync the segment while others write; None if there is no file."""
 
 
 class MappedSegment:
@@ -73,7 +73,7 @@ class MappedSegment:
         self.at = 0
 
     def write(self, data: bytes) -> None:
-        """Append: the room is taken and filled without a call in between, so no signal handler comes between."""
+        """Append: space is reserved and filled without a call in between, so no signal handler can interrupt."""
         size = len(data)
         at = self.at
         end = at + size
@@ -83,11 +83,11 @@ class MappedSegment:
     write_end = write
 
     def duplicate(self) -> int:
-        """Return a descriptor of its own."""
+        """Return a duplicate descriptor."""
         return above_standard(os.dup(self.file.number))
 
     def close(self) -> None:
-        """Cut off what was not used, and close."""
+        """Truncate to the used size, and close."""
         self.memory.close()
         try:
             os.ftruncate(self.file.number, self.at)
@@ -95,15 +95,15 @@ class MappedSegment:
             self.file.close()
 
     def abandon(self) -> None:
-        """Let go without touching the file."""
+        """Release it without touching the file."""
         self.memory.close()
         self.file.close()
 
 
 class AppendedSegment:
-    """A segment that every call writes to, where room cannot be allocated in advance.
+    """A segment that is written with system calls, if space cannot be allocated in advance.
 
-    Zeros always follow the last frame: room for the end, which must find some also when the disk is full.
+    Zeros always follow the last frame: they reserve space for the end, even if the disk becomes full.
     """
 
     __slots__ = ("at", "file", "memory", "room")
@@ -118,7 +118,7 @@ class AppendedSegment:
         """Append.
 
         Raises:
-            OSError: the disk is full; nothing of the frame is left behind, and the room for the end stays.
+            OSError: the disk is full; no part of the frame is left behind, and the space for the end remains.
         """
         size = len(data)
         content = data + _ZEROS
@@ -143,7 +143,7 @@ class AppendedSegment:
                 os.ftruncate(descriptor, at + RESERVE)
 
     def write_end(self, data: bytes) -> None:
-        """Append the last frame, over the zeros that are kept for it.
+        """Append the last frame, over the zeros that are reserved for it.
 
         Raises:
             OSError: the disk has failed.
@@ -154,35 +154,35 @@ class AppendedSegment:
         os.pwrite(descriptor, data, at)
 
     def duplicate(self) -> int:
-        """Return a descriptor of its own."""
+        """Return a duplicate descriptor."""
         return above_standard(os.dup(self.file.number))
 
     def close(self) -> None:
-        """Cut off what was not used, and close; who still writes, as a signal's handler did this, gets an `OSError`."""
+        """Truncate to the used size, and close; an interrupted writer (by a signal handler) gets an `OSError`."""
         try:
             os.ftruncate(self.file.number, self.at)
         finally:
             self.file.close()
 
     def abandon(self) -> None:
-        """Let go without touching the file."""
+        """Release it without touching the file."""
         self.file.close()
 
 
 class NoRoom:
-    """A segment that has no room: of a journal that is closed or has failed."""
+    """A segment without space: of a closed or failed journal."""
 
     room = -1
     at = 0
     memory: mmap.mmap | None = None
 
     def write(self, data: bytes) -> None:
-        """Never called with success: there is no room."""
+        """Fail: there is no space."""
 
     write_end = write
 
     def duplicate(self) -> None:
-        """Nothing to bring to the disk."""
+        """Nothing to sync."""
 
     def close(self) -> None:
         """Nothing to do."""
@@ -191,10 +191,10 @@ class NoRoom:
 
 
 def open_segment(path: Path, size: int) -> MappedSegment | AppendedSegment:
-    """Make a segment of ``size`` bytes, mapped if the file system allocates, else appended to.
+    """Create a segment of ``size`` bytes, mapped if the file system can allocate it, else written by calls.
 
     Raises:
-        OSError: no room on the disk, or the file cannot be made; no file is left behind.
+        OSError: no space on the disk, or the file cannot be created; no file is left behind.
     """
     file = HeldFile(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
@@ -208,12 +208,12 @@ def open_segment(path: Path, size: int) -> MappedSegment | AppendedSegment:
 
 
 def allocate(descriptor: int, size: int) -> bool:
-    """Allocate room on the disk; return False where the file system cannot.
+    """Allocate disk space; return False if the file system cannot.
 
-    Linux' own ``fallocate`` is asked, as ``posix_fallocate`` of the C library pretends where it cannot.
+    Uses Linux's own ``fallocate``, since ``posix_fallocate`` of the C library emulates it if unsupported.
 
     Raises:
-        OSError: no room.
+        OSError: no space.
     """
     fallocate = _fallocate()
     if fallocate is None:

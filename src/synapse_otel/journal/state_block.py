@@ -1,15 +1,15 @@
 """The state block: the latest progress and the counters of the context API, in fixed slots that are written in place.
 
-It lives in anonymous memory until `StateBlock.move` gives it a memory-mapped home beside a journal; from then
-on the last values outlive the process. Layout of a slot of 256 bytes, little endian::
+It lives in anonymous memory until `StateBlock.move` moves it to a memory-mapped file of a journal; from then
+on the last values survive the process. Layout of a slot of 256 bytes, little endian::
 
     offset  size  field
     0       1     kind       a `SlotKind`; 0: free. Written last.
     1       1     length     of the text in bytes
     8       8     job        span id of the job's root span (zeros: no span)
     16      112   text       category, message context or event name, UTF-8 (`slot_text`)
-    128     64    copy 0     for progress: XXH3 (64 bits) of what follows, sequence u64, six numbers (`Progress`)
-    192     64    copy 1     the copies are written in turn, so one of them is always whole
+    128     64    copy 0     for progress: XXH3 (64 bits) of the rest, sequence u64, six numbers (`Progress`)
+    192     64    copy 1     the copies are written in turn, so one of them is always complete
     128     8     value      for counters: u64
 """
 
@@ -30,7 +30,7 @@ SLOT_SIZE: Final = 256
 SLOT_COUNT: Final = 512
 BLOCK_SIZE: Final = SLOT_SIZE * SLOT_COUNT
 TEXT_LIMIT: Final = 112
-"""Bytes of a category and of the name of a step or event in UTF-8; a longer one is cut, and a digest tells it apart."""
+"""Bytes of a category and of the name of a step or event in UTF-8; longer ones are cut, with a digest."""
 _TEXT: Final = 16
 _VALUE: Final = 128
 _COPY: Final = 64
@@ -43,7 +43,7 @@ _pack_count: Final = _U64.pack_into
 
 
 def slot_text(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Return a name as a slot can hold it: a longer one is cut between letters, and a digest tells it from others.
+    """Return a name that fits into a slot: a longer one is cut between characters, with a digest.
 
     Args:
         text: The name; lone surrogates in it are written as escapes.
@@ -57,7 +57,7 @@ def slot_text(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 _DIGEST: Final = 9
-"""Characters of what stands behind a name that was cut: ``~`` and eight hexadecimal digits."""
+"""Length of the suffix of a cut name: ``~`` and eight hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class JobEntry:
     flags: int
     """Of its trace."""
     own: bool = True
-    """This process runs it; not in the child of a fork, nor where its context was handed to."""
+    """This process runs the job; false in a forked child, and in a process that received its context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +127,11 @@ class ProgressSlot:
         self._start_current = current
 
     def reset(self, buffer: memoryview) -> None:
-        """Go back to nothing, in another buffer."""
+        """Reset, in another buffer."""
         self.__init__(buffer, self.offset)  # type: ignore[misc]
 
     def value(self) -> Progress | None:
-        """Return what the slot holds, None before the first `set`."""
+        """Return the slot's value, None before the first `set`."""
         found = _read_progress(self.buffer, self.offset)
         return found[1] if found else None
 
@@ -158,7 +158,7 @@ class CounterSlot:
             _pack_count(self.buffer, self._at, count)
 
     def reset(self, buffer: memoryview) -> None:
-        """Go back to zero, in another buffer."""
+        """Reset to zero, in another buffer."""
         self.__init__(buffer, self.offset)  # type: ignore[misc]
 
     def value(self) -> int:
@@ -170,7 +170,7 @@ _Slot = TypeVar("_Slot", ProgressSlot, CounterSlot)
 
 
 class StateBlock:
-    """All slots of a process. Slots are made once and kept by their callers; making one takes a lock."""
+    """All slots of a process. Slots are created once and kept by their callers; creating one takes a lock."""
 
     def __init__(self) -> None:
         self._lock = RLock()  # a signal's handler may end a job while a slot is being made
@@ -182,9 +182,9 @@ class StateBlock:
         self.jobs: dict[bytes, JobEntry] = {}
         """The jobs that run, by key."""
         self.on_job: Callable[[JobEntry, int], None] = _nothing
-        """Told of every job that begins, with 0, and that ends, with the Unix time in ns."""
+        """Called for every job that begins, with 0, and that ends, with the Unix time in ns."""
         self.overflowed = 0
-        """Slots that were asked for when none was free; they count in memory, unseen."""
+        """Number of slots requested when none was free; those count in memory only."""
 
     def progress(self, job: bytes, category: str) -> ProgressSlot:
         """Return the slot of a category of a job."""
@@ -219,12 +219,12 @@ class StateBlock:
             return [(*key, slot) for key, slot in self._slots.items()]
 
     def begin(self, job: JobEntry) -> None:
-        """Say that a job has begun."""
+        """Record that a job has begun."""
         self.jobs[job.key] = job
         self.on_job(job, 0)
 
     def end(self, job: bytes, time: int) -> None:
-        """Say that a job has ended, at Unix time in ns: its slots keep their values until the room is needed."""
+        """Record that a job has ended, at Unix time in ns: its slots keep their values until the space is needed."""
         entry = self.jobs.pop(job, None)
         with self._lock:
             self._ended.append(job)
@@ -244,7 +244,7 @@ class StateBlock:
             self._free.append(slot.offset)
 
     def move(self, home: memoryview) -> None:
-        """Go on in ``home``, at least `BLOCK_SIZE` bytes; slots of ended jobs are left behind."""
+        """Move to ``home``, at least `BLOCK_SIZE` bytes; slots of ended jobs are not copied."""
         with self._lock:
             before, self._buffer = self._buffer, home
             home[:BLOCK_SIZE] = before[:BLOCK_SIZE]
@@ -257,7 +257,7 @@ class StateBlock:
                 _bring(before, home, slot)
 
     def restart(self) -> None:
-        """Begin anew in memory of its own, every slot at zero: for the child of a fork."""
+        """Restart in separate memory, every slot at zero: for a forked child."""
         self._lock = RLock()
         self._buffer = memoryview(bytearray(BLOCK_SIZE))
         self.jobs = {key: replace(job, own=False) for key, job in self.jobs.items()}
@@ -267,7 +267,7 @@ class StateBlock:
 
 
 def _nothing(_job: JobEntry, _time: int) -> None:
-    """Stand in for a recorder, where there is none."""
+    """Do nothing: there is no recorder."""
 
 
 def _write_key(buffer: memoryview, at: int, kind: SlotKind, job: bytes, text: str) -> None:
@@ -280,7 +280,7 @@ def _write_key(buffer: memoryview, at: int, kind: SlotKind, job: bytes, text: st
 
 
 def _bring(before: memoryview, home: memoryview, slot: ProgressSlot | CounterSlot) -> None:
-    """Bring over what another thread has written to a slot's old place while the block was moved."""
+    """Copy what another thread has written to a slot's old memory while the block was moved."""
     if isinstance(slot, CounterSlot):
         slot.add(0)
         return
@@ -292,7 +292,7 @@ def _bring(before: memoryview, home: memoryview, slot: ProgressSlot | CounterSlo
 
 
 def _copies(offset: int) -> tuple[int, int]:
-    """Return where the two copies of a slot's progress begin, with their checksums."""
+    """Return the offsets of the two copies of a slot's progress, with their checksums."""
     return offset + _VALUE, offset + _VALUE + _COPY
 
 
@@ -308,7 +308,7 @@ def _read_progress(buffer: memoryview, offset: int) -> tuple[int, Progress] | No
 
 
 def read_block(buffer: memoryview) -> Iterator[SlotValue]:
-    """Yield every slot in use of a block that another process may be writing; what is damaged is left out."""
+    """Yield every used slot of a block that another process may be writing; damaged ones are skipped."""
     for number, kind in enumerate(bytes(buffer[:BLOCK_SIZE:SLOT_SIZE])):
         at = number * SLOT_SIZE
         if kind not in _KINDS or at + SLOT_SIZE > len(buffer):

@@ -1,4 +1,4 @@
-"""What a journal tells of its jobs in few bytes: kept when its segments, which are delivered, are deleted."""
+"""A short summary of a journal's jobs: kept when its delivered segments are deleted."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TRACE_ID: Final = slice(0, 16)
 _LONGEST_TEXT: Final = 200
 _MANY: Final = frozenset({Kind.LOG, Kind.BRIEF, Kind.SAMPLES})
 _SEGMENTS: Final = 2
-"""A job that ended just before the last segment began is told of in the one before."""
+"""A job that ended just before the last segment began is found in the previous one."""
 
 
 class JobSummary(msgspec.Struct):
-    """A job, as its journal tells."""
+    """A job, from its journal."""
 
     start: int
     """Unix time in ns."""
@@ -31,17 +31,17 @@ class JobSummary(msgspec.Struct):
     """Of every metric of the job."""
     category: str = ""
     trace_id: str = ""
-    """32 hexadecimal digits; empty where there is no span."""
+    """32 hexadecimal digits; empty without a span."""
     own: bool = True
     """The journal's process ran it."""
     end: int = 0
-    """Unix time in ns; 0 where the process did not end it."""
+    """Unix time in ns; 0 if the process did not end it."""
     outcome: dict[str, Any] = {}
-    """Attributes of its span when it ended, of an open one as it began; long ones left out."""
+    """Attributes of its span at its end, or at its begin if it is open; without long ones."""
 
 
 class Summary(msgspec.Struct):
-    """What is known of a journal without its segments."""
+    """Facts about a journal that are kept without its segments."""
 
     jobs: dict[str, JobSummary] = {}
     """By key (16 hexadecimal digits), the oldest first."""
@@ -50,9 +50,9 @@ class Summary(msgspec.Struct):
     last: int = 0
     """Unix time in ns of the last record."""
     ended: bool = False
-    """The process closed its journal in good order."""
+    """The process closed its journal properly."""
     version: int = 0
-    """Of the format, as the newest segment says; 0 where none does."""
+    """Version of the format in the newest segment; 0: unknown."""
 
     def _take(self, frame: Frame) -> None:
         signal = SIGNAL_OF.get(frame.kind)
@@ -83,7 +83,7 @@ class Summary(msgspec.Struct):
 
 
 def summarise(folder: Path) -> Summary:
-    """Return what the newest segments of a journal tell; nothing where there is none.
+    """Return the summary from the newest segments of a journal; empty if there is none.
 
     Raises:
         OSError: they cannot be read.
@@ -94,7 +94,7 @@ def summarise(folder: Path) -> Summary:
 
 
 def read_summary(folder: Path) -> Summary | None:
-    """Return what was written down of a journal; None where nothing was, or it cannot be read."""
+    """Return the stored summary of a journal; None if there is none, or it cannot be read."""
     try:
         return msgspec.json.decode((folder / SUMMARY_FILE).read_bytes(), type=Summary)
     except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
@@ -102,7 +102,7 @@ def read_summary(folder: Path) -> Summary | None:
 
 
 def write_summary(folder: Path, summary: Summary) -> None:
-    """Write down what a journal tells.
+    """Store the summary of a journal.
 
     Raises:
         OSError: it cannot be written.
@@ -119,7 +119,7 @@ def _read(folder: Path, number: int) -> Summary:
 
 
 class SummaryFollower:
-    """Reads on in a journal that is being written, and keeps its summary up to date.
+    """Follows a journal that is being written, and keeps its summary up to date.
 
     Args:
         folder: the journal's.
@@ -134,7 +134,7 @@ class SummaryFollower:
         """Attributes of the spans that are open, by id."""
 
     def read(self, *, ended: bool) -> Summary:
-        """Take what was written since, and return the summary; ``ended``: nothing is being written any more.
+        """Read new frames, and return the summary; ``ended``: the writer has ended.
 
         Raises:
             OSError: the journal cannot be read.
@@ -152,7 +152,7 @@ class SummaryFollower:
         return self._summary
 
     def _take_begun(self, frame: Frame) -> None:
-        """Let a job that runs, or was killed, be known by what its span began with: it stands before the job."""
+        """Give a running or killed job the attributes of its open span, which comes before the job."""
         if frame.kind == Kind.SPAN_OPEN and isinstance(span := frame.decode(), Span):
             self._begun[span.span_id.hex()] = span.attributes
             self._summary.last = max(self._summary.last, span.start)

@@ -1,4 +1,4 @@
-"""Log records in brief: what all records of one kind have in common stands once in a segment, as their template."""
+"""Brief log records: the common part of all records of one kind is stored once per segment, as a template."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from synapse_otel.journal.frames import Brief, Log, Template
 
 
 class Templates:
-    """The templates that a reader has come by."""
+    """The templates that a reader has seen."""
 
     def __init__(self) -> None:
         self._known: dict[int, Template] = {}
 
     def take(self, template: Template) -> None:
-        """Take up a template."""
+        """Add a template."""
         self._known[template.id] = template
 
     def whole(self, brief: Brief) -> Log | None:
-        """Return the record that was written in brief; None if its template is damaged."""
+        """Return the complete record of a brief one; None if its template is damaged."""
         template = self._known.get(brief.template)
         if template is None:
             return None

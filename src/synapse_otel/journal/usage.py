@@ -1,8 +1,8 @@
-"""What a job used: a file beside the journal, written by who samples it, never by the job itself.
+"""Resource usage of a job: a file next to the journal, written by the sampling shipper, never by the job itself.
 
-A row of frames, as in a segment, of kinds of its own. It is appended to, and thinned out when it has grown, so that a
-job of a week takes no more room than one of some hours: older samples are joined, counters as they stood at the end,
-everything else with its highest value.
+It is a sequence of frames, as in a segment, with its own kinds. It is appended to, and thinned out when it has grown,
+so that a job of a week takes no more space than one of some hours: older samples are merged, with the last value of
+counters and the highest of everything else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from synapse_otel.journal.frames import HEADER, HEADER_SIZE, LARGEST_PAYLOAD, MA
 
 USAGE_FILE: Final = "usage"
 MOST_SAMPLES: Final = 1_440
-"""Then they are thinned out to half of that at most: two hours at one in 5 seconds."""
+"""Above this number they are thinned out to at most half: two hours at one per 5 seconds."""
 
 
 class UsageKind(IntEnum):
@@ -40,47 +40,47 @@ class Gpu(_Payload):
     """A GPU that the job may use."""
 
     index: int
-    """As the driver counts."""
+    """The driver's index."""
     id: str
     """Its UUID."""
     model: str
     memory: int = 0
-    """Bytes that it has."""
+    """Total bytes."""
 
 
 class UsageSource(_Payload):
-    """What the samples are of, and the limits that hold from here on."""
+    """The sampled process, and its limits from here on."""
 
     started: int
     """Unix time in ns at which the process began: its counters began at 0 then."""
     cpus: float
     """CPUs that the job may use: those of its affinity, or of its cgroup's quota."""
     memory_limit: int = 0
-    """Bytes that its cgroup may use; 0 where there is no limit."""
+    """Memory limit of its cgroup in bytes; 0: no limit."""
     host_cpus: int = 0
     host_memory: int = 0
     """Bytes."""
     cgroup: str = ""
-    """Folder of the cgroup that accounts its memory; empty where there is none."""
+    """Folder of the cgroup that accounts its memory; empty if there is none."""
     gpus: list[Gpu] = []
     gpus_by: str = ""
-    """How its GPUs were found: ``processes``, ``CUDA_VISIBLE_DEVICES``, or ``all`` where nothing tells which."""
+    """How its GPUs were found: ``processes``, ``CUDA_VISIBLE_DEVICES``, or ``all`` if they are unknown."""
 
 
 class GpuSample(_Payload):
-    """A GPU at one time; None is what the driver does not tell."""
+    """A GPU at one time; None: the driver does not report it."""
 
     index: int
     utilization: float | None = None
     """0 to 1."""
     memory: int | None = None
-    """Bytes in use, whoever uses them."""
+    """Bytes in use, by all processes."""
     power: float | None = None
     """Watts."""
 
 
 class UsageSample(_Payload):
-    """The job's processes at one time. Counters are totals, also of processes that have ended; None: not to be had."""
+    """The job's processes at one time. Counters are totals, including ended processes; None: not available."""
 
     time: int
     """Unix time in ns."""
@@ -89,11 +89,11 @@ class UsageSample(_Payload):
     cpu_system: float
     """Seconds."""
     cpus: float | None
-    """CPUs that were kept busy since the sample before; None in the first one."""
+    """Busy CPUs since the previous sample; None in the first one."""
     memory: int
     """Bytes: the resident sets of all processes added up."""
     memory_peak: int
-    """The highest that is known since the sample before, for who has seen what happened in between."""
+    """The highest known value since the previous sample, including spikes in between."""
     processes: int
     disk_read: int | None = None
     disk_written: int | None = None
@@ -105,15 +105,15 @@ class UsageSample(_Payload):
     host_memory: int | None = None
     """Bytes of the host's memory in use."""
     oom_kills: int | None = None
-    """Processes of its cgroup that the kernel has killed for want of memory, ever."""
+    """Total number of out-of-memory kills in its cgroup."""
     gpus: list[GpuSample] = []
 
 
 class OomKill(_Payload):
-    """The process died while the kernel killed for want of memory in its cgroup."""
+    """The process died during an out-of-memory kill in its cgroup."""
 
     time: int
-    """Unix time in ns at which it was seen."""
+    """Unix time in ns of the observation."""
 
 
 _STRUCTURES: Final[dict[int, type[_Payload]]] = {
@@ -129,7 +129,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Usage:
-    """What the file of a journal holds."""
+    """The content of a journal's usage file."""
 
     def __init__(self, structures: Iterable[_Payload] = ()) -> None:
         self.source: UsageSource | None = None
@@ -147,7 +147,7 @@ class Usage:
 
 
 def read_usage(folder: Path) -> Usage:
-    """Return what a journal's process used; nothing where nobody has sampled it. What is damaged is left out."""
+    """Return the resource usage of a journal's process; empty if it was not sampled. Damaged frames are skipped."""
     try:
         data = (folder / USAGE_FILE).read_bytes()
     except OSError:
@@ -156,7 +156,7 @@ def read_usage(folder: Path) -> Usage:
 
 
 def usage_written(folder: Path) -> int:
-    """Return when the file was written to last, as Unix time in ns; 0 where there is none."""
+    """Return the modification time of the file, as Unix time in ns; 0 if there is none."""
     try:
         return (folder / USAGE_FILE).stat().st_mtime_ns
     except OSError:
@@ -167,11 +167,11 @@ class UsageWriter:
     """Appends to the file of a journal, and thins it out."""
 
     def __init__(self, folder: Path, most: int = MOST_SAMPLES) -> None:
-        """Go on with what is there.
+        """Continue the existing file.
 
         Args:
-            folder: the journal's.
-            most: how many samples there may be before they are thinned out to half of that.
+            folder: the folder of the journal.
+            most: the number of samples above which they are thinned out to half.
         """
         self._path = folder / USAGE_FILE
         self._folder = folder
@@ -179,12 +179,12 @@ class UsageWriter:
         known = read_usage(folder)
         self._count = len(known.samples)
         self.last = known.samples[-1] if known.samples else None
-        """The last sample that was there..."""
+        """The last sample in the file..."""
         self.source = known.source
-        """... and what it was of."""
+        """... and its source."""
 
     def append(self, *structures: _Payload) -> None:
-        """Append what was found.
+        """Append a frame.
 
         Raises:
             OSError: it cannot be written.
@@ -208,9 +208,9 @@ class UsageWriter:
 
 
 def thinned(samples: list[UsageSample], count: int) -> list[UsageSample]:
-    """Return at most so many samples: all that fall into one step of the clock, each step as long as any other, as one.
+    """Return at most so many samples: all samples of one time interval are merged; intervals have equal length.
 
-    Steps are doubled until it fits, from about a second on: what was thinned out before is cut at the same places.
+    Intervals are doubled until it fits, from about a second on, so that thinning again uses the same boundaries.
     """
     if len(samples) <= count:
         return samples
@@ -254,7 +254,7 @@ def _joined(one: UsageSample, other: UsageSample) -> UsageSample:
 
 
 def most(*values: Any) -> Any:
-    """Return the highest of the values that there are; None where there is none."""
+    """Return the highest value; None if there is none."""
     return max((value for value in values if value is not None), default=None)
 
 
@@ -272,7 +272,7 @@ def _structures(data: bytes) -> Iterator[_Payload]:
 
 
 def _read(data: bytes, at: int) -> tuple[_Payload | None, int]:
-    """Return what stands in a frame, and where to look on; None where it is no whole one, or of an unknown kind."""
+    """Return a frame's structure, and the next position; None if it is incomplete or of an unknown kind."""
     mark, kind, count, length, check, sequence = HEADER.unpack_from(data, at)
     begin = at + HEADER_SIZE
     payload = data[begin : begin + length]

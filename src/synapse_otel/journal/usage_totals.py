@@ -1,4 +1,4 @@
-"""What a job used from one time to another, in a few numbers."""
+"""Resource usage of a job in a period, in a few numbers."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from synapse_otel.journal.usage import Usage, UsageSample, most
 
 
 class UsageTotals(NamedTuple):
-    """Totals and peaks of a time; None is what is not known."""
+    """Totals and peaks of a period; None: unknown."""
 
     memory_peak: int
     """Bytes, resident, of all processes together."""
     memory_limit: int | None
-    """Bytes; None where there is no limit."""
+    """Bytes; None: no limit."""
     cpu_seconds: float
     cpu_peak: float | None
-    """Most CPUs that were kept busy at once."""
+    """Peak number of busy CPUs."""
     cpu_limit: float
     """CPUs that the job may use."""
     processes_peak: int
     disk_read: int | None
-    """Bytes, as all that follow."""
+    """Bytes, like the following fields."""
     disk_written: int | None
     received: int | None
     sent: int | None
@@ -34,9 +34,9 @@ class UsageTotals(NamedTuple):
 
 
 def usage_totals(usage: Usage, start: int, end: int) -> UsageTotals | None:
-    """Return what was used from a time to another, Unix times in ns; None where no sample was taken meanwhile.
+    """Return the resource usage between two Unix times in ns; None if there is no sample in between.
 
-    A counter that a process began is counted from its beginning, for the first job that it runs.
+    For the first job of a process, counters are counted from the beginning of the process.
     """
     within = [sample for sample in usage.samples if start <= sample.time <= end]
     source = usage.source

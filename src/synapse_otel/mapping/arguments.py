@@ -28,7 +28,7 @@ def check_mapping(argument: str, value: object) -> None:
 
 
 def progress_error(current: object, total: object) -> Exception:
-    """Return the error that says what is wrong with a progress."""
+    """Return the error about a wrong progress."""
     try:
         to_float("current", current)
         limit = to_float("total", total)
@@ -43,7 +43,7 @@ def to_float(argument: str, value: Any) -> float:
     """Return a number as a float: Python's own, or one of numpy and the like.
 
     Raises:
-        TypeError: it is no number.
+        TypeError: it is not a number.
         ValueError: it is an integer that is too large for a float.
     """
     try:

@@ -1,4 +1,4 @@
-"""The scope that a record made here belongs to, also where no job is."""
+"""The job span or step span of a record, even without a job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synapse_otel.mapping.job import CURRENT, LIVE, Job, WorkSpan
 
 
 def current_or_none() -> WorkSpan | None:
-    """Return the current scope; for a thread with no context of its own, that of the only live job."""
+    """Return the current span of the context; for a thread without a context, that of the only live job."""
     scope = CURRENT.get()
     if scope is None and len(LIVE) == 1:
         return LIVE[0].current
@@ -19,9 +19,9 @@ def current_or_none() -> WorkSpan | None:
 
 
 def detached_job(job_id: str | None = None, parent: Context | None = None) -> Job:
-    """Return a job for a context that no `start_job` made: its records have no spans but the caller's current one.
+    """Return a job for a context without `start_job`: its records belong to the caller's current span.
 
-    Where there is none they belong to the span in ``parent``.
+    If there is none, they belong to the span in ``parent``.
     """
     job = Job(job_id)
     if get_current_span(parent or Context()).get_span_context().is_valid:
@@ -42,7 +42,7 @@ def job_of_context() -> Job | None:
 
 
 def current_span() -> WorkSpan:
-    """Return the scope that a record made here belongs to; a detached one where there is no job."""
+    """Return the job span or step span of a record; a detached one without a job."""
     scope = current_or_none()
     if scope is not None:
         return scope

@@ -1,4 +1,4 @@
-"""Data of users as attributes: what an event carries, and what a step produced."""
+"""Data of users as attributes: of an event, and of a step's outputs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class EventData:
 
 
 def product_attributes(products: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a step produced as span attributes; its ``params`` have a prefix of their own."""
+    """Return a step's outputs as span attributes; its ``params`` have a separate prefix."""
     attributes: dict[str, Any] = {}
     for key, value in products.items():
         if value is not None and not (isinstance(value, Mapping) and not value):
@@ -71,10 +71,10 @@ def product_attributes(products: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
-    """Add a file's path, and its size where it is there.
+    """Add a file's path, and its size if it exists.
 
     Raises:
-        TypeError: ``file`` is no path.
+        TypeError: ``file`` is not a path.
     """
     try:
         path = os.fspath(file)

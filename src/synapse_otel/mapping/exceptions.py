@@ -11,12 +11,12 @@ from synapse_otel.semconv.exceptions import exception_attributes as plain_attrib
 
 
 def exception_attributes(error: BaseException) -> dict[str, Any]:
-    """Return an exception's ``exception.*`` attributes, and of one of Ray's those of the worker that it tells of."""
+    """Return an exception's ``exception.*`` attributes, and for one of Ray's those of the failed worker."""
     return {**plain_attributes(error), **worker_of(error)}
 
 
 def result_of(error: BaseException | None) -> str:
-    """Return the job's result that an exception means: *failure* is the work's, *cancellation* somebody's wish."""
+    """Return the job's result for an exception: *failure* of the work, or *cancellation* on request."""
     if error is None:
         return semconv.RESULT_SUCCESS
     if isinstance(error, SystemExit):
@@ -29,7 +29,7 @@ def result_of(error: BaseException | None) -> str:
 
 
 def _exit_status(error: SystemExit) -> int:
-    """Return what the process ends with, as Python has it: anything but an integer or None is printed, and is 1."""
+    """Return Python's exit status for a value: anything but an integer or None is printed, and gives 1."""
     code: object = error.code
     if code is None:
         return 0
@@ -39,6 +39,6 @@ def _exit_status(error: SystemExit) -> int:
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    """Say whether a task of asyncio was cancelled; who has not loaded asyncio, which takes its time, has no task."""
+    """Return whether an asyncio task was cancelled; asyncio is not loaded for it: without it there is no task."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and isinstance(error, asyncio.CancelledError)

@@ -18,7 +18,7 @@ from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.readings import COUNTERS, PROGRESS, SlotKind, slot_attributes
 
 BLOCK: Final = StateBlock()
-"""The process's state block: what the observable instruments read, and our recorder puts beside its journal."""
+"""The process's state block: observable instruments read it, and our recorder stores it with its journal."""
 
 JOB_ATTRIBUTES: Final[dict[bytes, dict[str, Any]]] = {}
 """By the job's key in the state block: the attributes of its metrics."""
@@ -28,11 +28,11 @@ ENDED_SECONDS: Final = 60.0
 """What an ended job's last values are observed for: the default interval of the SDK's readers, so that each of
 several readers sees them; a reader that comes later still sees them once."""
 ENDED_LIMIT: Final = 256
-"""Ended jobs that are observed at a time; where nobody reads, they would stay for ever."""
+"""Maximum number of ended jobs to observe; without a reader, they would stay for ever."""
 
 
 class Instruments:
-    """What a job records with. Signals without a provider get OpenTelemetry's no-op, never a proxy."""
+    """The instruments of a job. Signals without a provider get OpenTelemetry's no-op, never a proxy."""
 
     def __init__(self) -> None:
         scope = semconv.SCOPE_NAME, __version__
@@ -42,7 +42,7 @@ class Instruments:
         logger = NoOpLogger(semconv.SCOPE_NAME) if "logs" in unset else loggers.get_logger(*scope)
         self.emit: Emit = getattr(logger, "append_record", None) or emit_through(logger)
         self.template: Callable[..., Any] | None = getattr(logger, "template", None)
-        """Makes what appends log records that have much in common; None where the logger is not our recorder's."""
+        """Creates appenders for similar log records; None if the logger is not our recorder's."""
         self.forget_template: Callable[[Any], None] = getattr(logger, "forget_template", _ignore)
         meter: Meter = NoOpMeter(semconv.SCOPE_NAME) if "metrics" in unset else meters.get_meter(*scope)
         gauge, active = semconv.JOB_METRIC, semconv.JOB_ACTIVE
@@ -54,7 +54,7 @@ class Instruments:
 
 
 def _ignore(_template: object) -> None:
-    """Stand in for a recorder, where there is none."""
+    """Do nothing: there is no recorder."""
 
 
 Emit = Callable[..., None]
@@ -62,7 +62,7 @@ Emit = Callable[..., None]
 
 
 def emit_through(logger: Logger) -> Emit:
-    """Return what emits through the API; our recorder's logger takes the same without the cost of keywords."""
+    """Return an emitter through the API; our recorder's logger accepts the same without the cost of keywords."""
 
     def emit(  # noqa: PLR0917 - positions are what makes it cheap
         timestamp: int,
@@ -95,7 +95,7 @@ class Samples:
         self._gauge = gauge
         many: Callable[[list[Any]], None] | None = getattr(gauge, "append_samples", None)
         self.bind: Callable[[dict[str, Any]], Any] = gauge.bind if many else dict
-        """Turn attributes into what `record` takes for them."""
+        """Convert attributes for `record`."""
         self.record: Callable[[list[Any]], None] = many or self._set_each
         """Record a list of bound attributes and value, alternately."""
 
@@ -132,7 +132,7 @@ def end_series(job: bytes) -> None:
 
 
 class _Observed:
-    """The jobs that one instrument observes: those that run, and those that ended a short time ago or unseen."""
+    """The jobs that one instrument observes: running ones, and those that ended recently or unobserved."""
 
     def __init__(self) -> None:
         self._read: set[bytes] = set()
@@ -175,11 +175,11 @@ def _counter_callback(kind: SlotKind, label: str) -> Callable[[CallbackOptions],
 
 
 _BESIDE: Final[dict[str, Any]] = {}
-"""By signal: what stands in for the provider of the process."""
+"""By signal: the replacement for the provider of the process."""
 
 
 def record_with(providers: Mapping[str, Any]) -> None:
-    """Have the context API use providers that are not set for the process; by ``traces``, ``metrics``, ``logs``."""
+    """Let the context API use other providers than those of the process; by ``traces``, ``metrics``, ``logs``."""
     _BESIDE.clear()
     _BESIDE.update(providers)
 

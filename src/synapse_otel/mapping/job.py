@@ -36,20 +36,20 @@ LIVE: Final[list[Job]] = []
 """The jobs that run in this process, the youngest last."""
 
 KIND_LIMIT: Final = 64
-"""Kinds of records (an event's name and level) that a scope keeps a template for; further ones are written whole."""
+"""Kinds of records (event name and level) with a template per span; later kinds are written without one."""
 _CATEGORIES_KEPT: Final = 1_000
-"""Categories whose slots and series a scope keeps at hand; those of further ones are looked up anew in each call."""
+"""Categories whose slots and series a span caches; those of later ones are looked up in each call."""
 _MESSAGE: Final = semconv.EVENT_MESSAGE
 _Kind = tuple[Any, dict[str, Any], "CounterSlot", str]
 """What appends records of a kind, the attributes that they have in common, the counter of them, and their name."""
 
 
 class WorkSpan:
-    """What records belong to. A job has one for itself (`Job.root`) and one for each of its steps.
+    """The job span (`Job.root`) or a step span, to which records belong.
 
     The methods check their arguments first, and raise ``TypeError`` or ``ValueError`` naming the argument and
     its value before anything is recorded. A `category` of None is the step's name; outside of steps, a record
-    without category belongs to the job as a whole.
+    without category belongs to the whole job.
     """
 
     __slots__ = (
@@ -110,7 +110,7 @@ class WorkSpan:
             slot.set(to_float("current", current), to_float("total", total), time_ns())
 
     def metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
-        """Record every number of a mapping as a sample of its own series, with the time of this call."""
+        """Record each number of a mapping as a sample of its series, with the time of this call."""
         try:
             series, updates = self._metrics[category]
         except (KeyError, TypeError):
@@ -223,7 +223,7 @@ class WorkSpan:
         self.events.add((now, event_name, attributes, body, None), level.important)
 
     def exception(self, error: BaseException) -> None:
-        """Record an exception that leaves this scope; one that an inner scope has recorded is not recorded again."""
+        """Record an exception that leaves this span; one that an inner span has recorded is not recorded again."""
         self.job.record_exception(self, error)
 
     # --- steps --------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ class WorkSpan:
     # --- cold parts ---------------------------------------------------------------------------------
 
     def _kind(self, event: str | None, level: Level) -> _Kind:
-        """Return what appends the events of a name, or the messages, of a level; a stand-in beyond the limit."""
+        """Return the appender for events of a name, or messages, of a level; a replacement beyond the limit."""
         attributes = dict(self._base)
         counts = self.job.message_counts if event is None else self.job.event_counts
         if event is None:
@@ -296,12 +296,12 @@ class WorkSpan:
 
     @property
     def last_time(self) -> int:
-        """Unix time in ns of the last event, message or progress that was recorded here; 0 where there is none."""
+        """Unix time in ns of the last event, message or progress recorded here; 0: none."""
         known = (slot.value() for slot in list(self._progress.values()))
         return max(self.events.last_time, *(progress.time for progress in known if progress), 0)
 
     def forget_kinds(self) -> list[Any]:
-        """Return the templates of what was recorded here, and use them no longer."""
+        """Return the templates used here, and stop using them."""
         templates = [append.__self__ for append, *_ in self._kinds.values()]
         self._kinds.clear()
         return templates
@@ -332,7 +332,7 @@ class WorkSpan:
 
 
 class Activation:
-    """Makes a scope, and its span, current for a while. Nested and left in any order without an error."""
+    """Makes a span current for a while. Can be nested and left in any order without an error."""
 
     __slots__ = ("_scope", "_scope_token", "_token")
 
@@ -362,7 +362,7 @@ class Activation:
 
 
 def _goes_the_long_way(_time: int, _body: str | None, _data: dict[Any, Any] | None) -> bool:
-    """Stand in for a template where there is none."""
+    """Replace a missing template."""
     return False
 
 
@@ -385,13 +385,13 @@ class Job(JobRecords):
         super().__init__(job_id, category, attributes)
         self.live_spans = live_spans
         self.flush: Callable[[], object] = _nothing
-        """Wait, within the exit budget, until all is delivered; set by whoever set up the delivery."""
+        """Waits, within the exit timeout, until all is delivered; set by the code that sets up delivery."""
         self.at_end: Callable[[], None] | None = None
-        """Called when the job has ended; set by whoever runs it, as the next one is."""
+        """Called when the job has ended; set by the code that runs it, like the next one."""
         self.is_told = True
-        """Whether the job's end is told to who runs it."""
+        """Whether `when_ended` is called for the job's end."""
         self.set_up: SetUp | None = None
-        """How a process is set up that is handed this job; set by whoever set up this one."""
+        """How to set up a process that receives this job; set by the code that set up this process."""
         self.finished: Mapping[str, Any] | None = None
         self.is_detached = own
         """No job has been started: there are only records."""
@@ -408,7 +408,7 @@ class Job(JobRecords):
 
     @property
     def current(self) -> WorkSpan:
-        """The step begun last and still open, else the job itself: for threads with no context of their own."""
+        """The open step that began last, else the job itself: for threads without a context."""
         return self._open[-1] if self._open else self.root
 
     @property
@@ -432,7 +432,7 @@ class Job(JobRecords):
     # --- spans --------------------------------------------------------------------------------------
 
     def start(self, name: str, attributes: dict[str, Any], parent: Context | None) -> None:
-        """Begin the job's own span, current from now on, and say that the job has started."""
+        """Begin the job span, make it current, and record that the job has started."""
         self.is_detached = False
         start = self.start_time = time_ns()
         around = None if get_current_span().get_span_context().is_valid else parent
@@ -545,9 +545,9 @@ class Job(JobRecords):
             self._instruments.forget_template(template)
 
     def record_exception(self, scope: WorkSpan, exception: BaseException) -> BaseException:
-        """Record an exception once, in the innermost scope that it leaves; return the one that was recorded.
+        """Record an exception once, in the innermost span that it leaves; return the recorded one.
 
-        What was raised from a recorded exception says nothing new.
+        An exception raised from a recorded one is not recorded again.
         """
         known = self._known(exception)
         if known is not None:
@@ -559,7 +559,7 @@ class Job(JobRecords):
         return exception
 
     def _known(self, exception: BaseException) -> BaseException | None:
-        """Return what was recorded of an exception: itself, or what it was raised from."""
+        """Return the recorded exception: itself, or the one it was raised from."""
         return next((known for known in self._recorded if known is exception or known is exception.__cause__), None)
 
     def _result_of(self, exception: BaseException | None) -> str:
@@ -569,7 +569,7 @@ class Job(JobRecords):
         return semconv.RESULT_TIMEOUT if isinstance(known, TimeoutError) else result
 
     def end(self, exception: BaseException | None = None, result: str | None = None) -> str:
-        """End the job and what is still open of it; return the result. A second call changes nothing."""
+        """End the job and its open steps; return the result. A second call changes nothing."""
         if self.finished is not None or not self.is_own:
             return str((self.finished or {}).get(semconv.JOB_RESULT, result))
         result = result or self._result_of(exception)
@@ -608,7 +608,7 @@ _GOOD: Final = frozenset({semconv.RESULT_SUCCESS, semconv.RESULT_SKIP})
 
 
 def _nothing() -> None:
-    """Stand in for the flush of a job that nobody delivers."""
+    """Do nothing: the job is not delivered."""
 
 
 def _finish(scope: WorkSpan, result: str, exception: BaseException | None, error: str | None, end: int) -> None:

@@ -1,4 +1,4 @@
-"""What all records of a job share: its ids and names, its counters and series, and where they are written to."""
+"""The common state of all records of a job: its ids and names, counters and series, and instruments."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from synapse_otel.mapping.names import Names, shown_name
 from synapse_otel.semconv.readings import SlotKind
 
 CATEGORY_LIMIT: Final = 128
-"""Categories of progress and metrics that are kept each on its own; further ones share `semconv.OTHER`."""
+"""Maximum number of separate categories of progress and metrics; later ones share `semconv.OTHER`."""
 EVENT_NAME_LIMIT: Final = 64
-"""Event names that are counted each on its own; further ones are counted together as `semconv.OTHER`."""
+"""Maximum number of separately counted event names; later ones are counted as `semconv.OTHER`."""
 
 
 class JobRecords(ABC):
@@ -60,16 +60,16 @@ class JobRecords(ABC):
         self.message_counts, self.event_counts = other.message_counts, other.event_counts
 
     def root_attributes(self) -> dict[str, Any]:
-        """Return the attributes of the records that tell of the job's own life."""
+        """Return the attributes of the records about the job's start and end."""
         attributes = {**self.attributes, **self.log_attributes}
         return {**attributes, semconv.CATEGORY: self.category} if self.category else attributes
 
     def duration_attributes(self) -> dict[str, Any]:
-        """Return the attributes of durations: the job's id would make a series of each."""
+        """Return the attributes of durations, without the job's id, which would create a series for each."""
         return {key: value for key, value in self.attributes.items() if key != semconv.JOB_ID}
 
     def _bounded(self, category: str | None) -> str:
-        """Return the name under which a category is kept: its own, or, of those beyond the limit, a shared one."""
+        """Return the name under which a category is recorded: its own, or a shared one beyond the limit."""
         if not category or category in self._categories:
             return category or ""
         if len(self._categories) < CATEGORY_LIMIT:
@@ -77,18 +77,16 @@ class JobRecords(ABC):
             return category
         if not self._categories_overflowed:
             self._categories_overflowed = True
-            limit = (
-                f"progress and metrics have more than {CATEGORY_LIMIT} categories; {category!r} and further ones are"
-            )
-            self.warn(f"{limit} kept together as {semconv.OTHER!r}")
+            limit = f"progress and metrics have more than {CATEGORY_LIMIT} categories; {category!r} and later ones are"
+            self.warn(f"{limit} merged as {semconv.OTHER!r}")
         return semconv.OTHER
 
     def _say_cut(self, name: str, shown: str) -> None:
         longer = f"the name {cut(name)!r} is longer than {TEXT_LIMIT} bytes"
-        self.warn(f"{longer}: it and further ones are cut, as {shown!r}")
+        self.warn(f"{longer}: it and later ones are cut, as {shown!r}")
 
     def progress_slot(self, category: str | None) -> ProgressSlot:
-        """Return the state block's slot of a category; None is the job as a whole."""
+        """Return the state block's slot of a category; None: the whole job."""
         return BLOCK.progress(self.key, self._bounded(category))
 
     def metric_series(self, category: str | None) -> tuple[MetricSeries, CounterSlot]:

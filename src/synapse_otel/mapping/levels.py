@@ -38,8 +38,8 @@ def level_of(value: object, argument: str) -> Level:
     """Return the level of a word, or of any enum whose value is such a word.
 
     Raises:
-        ValueError: an unknown word.
-        TypeError: neither text nor an enum.
+        ValueError: the word is unknown.
+        TypeError: it is neither text nor an enum.
     """
     word = value.value if isinstance(value, Enum) else value
     if not isinstance(word, str):

@@ -1,4 +1,4 @@
-"""The plugin's own metrics: a series per category and name, and what to do with values that are no plain number."""
+"""The plugin's own metrics: a series per category and name, and the handling of values that are not numbers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from synapse_otel.mapping.instruments import Samples
 
 SERIES_LIMIT: Final = 2_000
-"""Series of one job; the values of further names go to one series named `semconv.OTHER`."""
+"""Maximum number of series of a job; values of later names go to one series named `semconv.OTHER`."""
 
 
 class MetricSeries(dict[Any, Any]):
-    """By metric name, what `Samples.record` takes for its series; made when first asked for."""
+    """By metric name, the argument of `Samples.record` for its series; created on first use."""
 
     def __init__(self, samples: Samples, attributes: dict[str, Any], room: list[int]) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class MetricSeries(dict[Any, Any]):
 
 
 def sort_values(value: Mapping[Any, Any]) -> tuple[dict[str, float], dict[str, str], dict[str, Any]]:
-    """Return the finite numbers, the other numbers as text, and what is no number; nested names joined with dots."""
+    """Return finite numbers, other numbers as text, and other values; nested names joined with dots."""
     numbers: dict[str, float] = {}
     nonfinite: dict[str, str] = {}
     others: dict[str, Any] = {}
@@ -76,7 +76,7 @@ def _items(prefix: str, value: Mapping[Any, Any], above: tuple[int, ...]) -> lis
 
 
 def as_number(value: object) -> float | None:
-    """Return a number, or an array that holds just one, as a float (bool as 0 or 1); None for anything else."""
+    """Return a number, or an array with one element, as a float (bool as 0 or 1); None for anything else."""
     try:
         return _number(value)
     except OverflowError:

@@ -14,12 +14,12 @@ _WIDEST: Final = 8
 
 
 def shown_name(name: str) -> str:
-    """Return a name as all signals have it: without secrets, and short enough for a slot of the state block."""
+    """Return a name for all signals: without secrets, and short enough for a slot of the state block."""
     return slot_text(redact_text(name))
 
 
 class Names(dict[str, str]):
-    """By name as it was given: as it is shown. A look-up, as it stands on the way of every record with a category."""
+    """Cache of names, since every record with a category looks up its name."""
 
     def __init__(self, when_cut: Callable[[str, str], None]) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Names(dict[str, str]):
 
 
 def free_name(name: str, taken: Container[str]) -> str:
-    """Return a name that is not taken: ``a.b~2``, where both ``{"a": {"b": 1}}`` and ``{"a.b": 2}`` are given."""
+    """Return a free name: ``a.b~2``, for the second of ``{"a": {"b": 1}, "a.b": 2}``."""
     number, free = 1, name
     while free in taken:
         number += 1

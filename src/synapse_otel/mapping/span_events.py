@@ -20,11 +20,11 @@ class SpanEvents(EventBudget[Candidate]):
 
     @property
     def last_time(self) -> int:
-        """Unix time in ns of the last candidate that was kept; 0 where there is none."""
+        """Unix time in ns of the last kept candidate; 0: none."""
         return max((candidate[0] for candidate in self.latest()), default=0)
 
     def write(self, span: Span) -> None:
-        """Add what was kept to the span, in order of time, and how many were not."""
+        """Add the kept candidates to the span, in order of time, and the number of dropped ones."""
         for time, name, attributes, body, data in sorted(self.kept(), key=lambda candidate: candidate[0]):
             shown = {key: value for key, value in attributes.items() if key != semconv.JOB_ID}
             for key, value in (data or {}).items():

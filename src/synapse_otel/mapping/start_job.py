@@ -1,4 +1,4 @@
-"""Starting a job: its arguments checked, and what they become on its root span."""
+"""Starts a job: checks its arguments, and maps them to its root span."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from synapse_otel.redaction import redact_text
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobSpec:
-    """What a job is, as `synapse_otel.job` is told it.
+    """The arguments of `synapse_otel.job`.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong type, or empty; the message names it.
@@ -54,7 +54,7 @@ def start_job(
 ) -> Job:
     """Start a job: its root span ``{action} {plugin}`` is a child of the current span, else of the one in ``parent``.
 
-    ``set_up`` says how a process is set up that is handed the job.
+    ``set_up`` sets up a process that receives the job.
     """
     common = {semconv.JOB_ID: spec.job_id, semconv.ACTION: spec.action, semconv.PLUGIN_NAME: spec.plugin}
     common = {key: value for key, value in common.items() if value is not None}

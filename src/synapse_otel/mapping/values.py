@@ -21,12 +21,12 @@ from synapse_otel.redaction import redact_nested
 ITEM_LIMIT: Final = 1_000
 """Items of a list, or keys of a nested mapping."""
 KEY_LIMIT: Final = 104
-"""Bytes of a key in UTF-8; a longer one is cut, and a digest tells it from others."""
+"""Bytes of a key in UTF-8; longer ones are cut, with a digest."""
 NAME_LIMIT: Final = 120
-"""Bytes of an attribute's name that is made of keys, cut in the same way: a log store may take no more than 128, and
-leave out the whole record."""
+"""Bytes of an attribute name that is joined from keys, cut in the same way: a log store may accept at most 128, and
+ignore the whole record."""
 ATTRIBUTE_LIMIT: Final = 120
-"""Attributes of one record; OpenTelemetry's own limit is 128, and the record has some of its own."""
+"""Attributes of one record; OpenTelemetry's own limit is 128, and we add some attributes."""
 DEPTH_LIMIT: Final = 8
 ALL_ITEMS_LIMIT: Final = 10_000
 """Items of all lists and mappings in what one call was given, however they are nested."""
@@ -41,7 +41,7 @@ _PLAIN: Final = frozenset({bool, float, type(None)})
 
 
 class _Room:
-    """What is left for the values of one call."""
+    """The remaining limit for the values of one call."""
 
     __slots__ = ("characters", "items")
 
@@ -56,7 +56,7 @@ class _Room:
         return kept
 
     def item(self) -> bool:
-        """Take the room of an item, if there is any."""
+        """Use the space of an item, if there is any."""
         self.items -= 1
         return self.items >= 0
 
@@ -150,7 +150,7 @@ def array_size(value: Any) -> int:
 
 
 def is_array(value: object) -> bool:
-    """Say whether ``value`` is an array or array scalar in the manner of numpy and torch."""
+    """Return whether ``value`` is an array or array scalar like those of numpy and torch."""
     return hasattr(value, "tolist") and hasattr(value, "shape") and hasattr(value, "dtype")
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 SCHEMES: Final = ("http", "https")
-"""Of URLs; they say whether there is TLS."""
+"""Schemes of URLs; they select TLS."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _GRPC_NAME: Final = re.compile(
     r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):[!-~]+|[^\s/:@]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?"
@@ -21,7 +21,7 @@ _NEVER: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
 def is_http(url: str) -> bool:
-    """Say whether a URL is one of HTTP, with a host."""
+    """Return whether a URL is one of HTTP, with a host."""
     if _NEVER.search(url):
         return False
     try:
@@ -32,7 +32,7 @@ def is_http(url: str) -> bool:
 
 
 def is_grpc(endpoint: str) -> bool:
-    """Say whether an endpoint can be one of gRPC: a URL of HTTP, or a target in gRPC's own naming."""
+    """Return whether an endpoint can be one of gRPC: a URL of HTTP, or a target in gRPC's own naming."""
     if endpoint.partition("://")[0].lower() in SCHEMES:
         return is_http(endpoint)
     return bool(_GRPC_NAME.fullmatch(endpoint))
@@ -54,7 +54,7 @@ def login(url: str) -> str | None:
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether an address is one of this machine."""
+    """Return whether an address is one of this machine."""
     host = (urlsplit(url).hostname if is_http(url) else url.rpartition(":")[0].strip("[]")) or ""
     try:
         return ip_address(host).is_loopback

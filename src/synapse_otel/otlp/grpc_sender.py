@@ -101,7 +101,7 @@ class GrpcSender:
         try:
             return response(answer, self._signal)
         except ValueError:
-            return Retry("answered OK with a message that is no OTLP response", status=200)
+            return Retry("answered OK with a message that is not an OTLP response", status=200)
 
     def _failed(self, error: Any, body: bytes, elapsed: float) -> Outcome:
         code, words = error.code().name, error.details() or ""
@@ -138,5 +138,5 @@ def _file_reason(error: OSError, place: str) -> str:
 
 _FORKED: Final = (
     "gRPC cannot be used in a process that was forked from one that uses it: "
-    "the parent's shipper, or `synapse-otel sync`, delivers this when the process has ended"
+    "the parent's shipper, or `synapse-otel sync`, delivers this after the process has ended"
 )

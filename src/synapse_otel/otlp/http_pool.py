@@ -33,7 +33,7 @@ def open_pool(endpoint: Endpoint) -> urllib3.PoolManager:
 
 
 def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """Return what TLS needs, shared by all signals, and read anew when one of the files has changed."""
+    """Return the TLS context, shared by all signals, and read again when one of the files has changed."""
     paths = (endpoint.certificate, endpoint.client_certificate, endpoint.client_key)
     return _read_tls_context(*paths, tuple(_version(path) for path in paths if path))
 

@@ -109,7 +109,7 @@ def _accepted(answer: Answer, signal: Signal) -> Outcome:
             return _from_json(body)
     except ValueError:  # of msgspec and of protobuf alike
         pass
-    said = f"a body of type {media_type or 'unknown'} that is no OTLP response"
+    said = f"a body of type {media_type or 'unknown'} that is not an OTLP response"
     return Retry(f"answered 200 with {said}{_quoted(answer)}", status=_OK)
 
 

@@ -50,8 +50,8 @@ class HttpSender:
     def send(self, body: bytes) -> Outcome:
         """Send an export request and return what became of it; never raises for what the network or a server does.
 
-        It takes the endpoint's timeout at most. Only a server that sends its status line and headers byte by byte
-        can hold it longer, as each byte begins the timeout anew.
+        It takes at most the endpoint's timeout. Only a server that sends its status line and headers byte by byte
+        can exceed it, as each byte restarts the timeout.
         """
         deadline = time.monotonic() + self._endpoint.timeout_seconds
         try:
@@ -107,7 +107,7 @@ class HttpSender:
                 if time.monotonic() > deadline:
                     raise TimeoutError
         except SSLError as error:
-            raise ProtocolError("the answer is not whole", error) from error
+            raise ProtocolError("the answer is incomplete", error) from error
         return bytes(content)
 
     def _reason(self, error: Exception) -> str:  # noqa: PLR0911 - one return an error
@@ -127,7 +127,7 @@ class HttpSender:
             case ProxyError():
                 return f"proxy {place(self._endpoint.proxy or '')}: {_cause_text(error)}"
             case ProtocolError(args=(*_, TimeoutError())):
-                return f"{self._place} did not take the whole request {limit}"
+                return f"{self._place} did not accept the whole request {limit}"
             case ProtocolError():
                 return f"{self._place} closed the connection or does not speak HTTP: {_cause_text(error)}"
             case OSError(filename=str(path)):

@@ -1,7 +1,6 @@
-"""What became of a request: the words between whoever sends and whoever keeps the account.
+"""The outcomes of a request, which a sender returns and the delivery account uses.
 
-They are the same whatever carried the request, so that bisection, splitting, back-off and the cursor are
-written once.
+They are the same for every transport, so that bisection, splitting, back-off and the cursor are written once.
 """
 
 from __future__ import annotations

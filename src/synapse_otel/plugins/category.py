@@ -13,5 +13,5 @@ def one_category(category: str | None, step: str | None) -> str | None:
         return category
     if category is None:
         return step
-    msg = f"category={category!r} and step={step!r} name the same thing and differ: give one of them"
+    msg = f"category={category!r} and step={step!r} mean the same thing and differ: pass one of them"
     raise TypeError(msg)

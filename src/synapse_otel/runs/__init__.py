@@ -1,4 +1,4 @@
-"""Reading side: what a run's journals hold, as one typed value, whatever became of the process that wrote them."""
+"""The read model: a run's journals as one typed value, whether its process runs, has ended or was killed."""
 
 from __future__ import annotations
 

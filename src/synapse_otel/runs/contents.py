@@ -27,14 +27,14 @@ _KINDS: Final = {
 
 
 class Contents:
-    """What the frames of one journal say, credentials in texts taken out."""
+    """The content of one journal's frames, with credentials redacted from texts."""
 
     def __init__(self) -> None:
         self.journal = ""
         self.resource: dict[str, Any] = {}
         self.created = 0
         self.ended = False
-        """Whether the process closed the journal in good order."""
+        """Whether the process closed the journal properly."""
         self.last_time = 0
         self.spans: dict[str, Span] = {}
         self.logs: list[LogEntry] = []
@@ -51,15 +51,15 @@ class Contents:
         self._by_number: dict[int, Series] = {}
 
     def take_all(self, found: Iterable[Frame]) -> Self:
-        """Take frames in their order, and return itself."""
+        """Add frames in their order, and return itself."""
         for frame in found:
             self.take(frame)
         return self
 
     def end_workers(self) -> bool:
-        """End what a worker that is gone left open, and say whether there was something.
+        """End the open spans of a dead worker, and return whether there were any.
 
-        That is no sign of a failure: pools kill their workers when there is nothing more to do.
+        Open spans are not a failure: pools kill idle workers.
         """
         left = [span for span in self.spans.values() if span.is_open and _is_worker(span)]
         for span in left:
@@ -67,7 +67,7 @@ class Contents:
         return bool(left)
 
     def take(self, frame: Frame) -> None:
-        """Take a frame."""
+        """Add a frame."""
         signal = SIGNAL_OF.get(frame.kind)
         if signal is not None:
             self._count(signal, frame.sequence)
@@ -200,7 +200,7 @@ class Contents:
 
 
 def kind_of(log: frames.Log) -> LogKind:
-    """Return what a log record stands for."""
+    """Return the kind of a log record."""
     if log.attributes.get(semconv.AUDIENCE) == semconv.AUDIENCE_DEVELOPER:
         return LogKind.DEVELOPER
     if not log.event_name:

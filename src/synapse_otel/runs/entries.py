@@ -1,4 +1,4 @@
-"""What a recording is made of. Times are Unix time in ns, ids hexadecimal text."""
+"""The parts of a recording. Times are Unix time in ns, ids hexadecimal text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synapse_otel.semconv.readings import SlotKind
 
 
 class Role(StrEnum):
-    """What a span stands for."""
+    """The kind of a span."""
 
     JOB = "job"
     STEP = "step"
@@ -24,7 +24,7 @@ class Role(StrEnum):
 
 
 class LogKind(StrEnum):
-    """What a log record stands for."""
+    """The kind of a log record."""
 
     MESSAGE = "message"
     EVENT = "event"
@@ -65,7 +65,7 @@ class Span:
     parent_id: str
     start: int
     end: int | None
-    """None while it is open, and for ever if its process was killed."""
+    """None while it is open; stays None if its process was killed."""
     attributes: dict[str, Any]
     failed: bool = False
     """Whether its status is ERROR."""
@@ -98,7 +98,7 @@ class Span:
 
     @property
     def error(self) -> str:
-        """What went wrong, with the class of the exception; empty if nothing did."""
+        """The error, with the class of the exception; empty without an error."""
         if not self.failed:
             return ""
         kind = str(self.attributes.get(semconv.ERROR_TYPE, ""))
@@ -144,12 +144,12 @@ class LogEntry:
 
     @property
     def context(self) -> str:
-        """Word that a message's author gave for how it is meant; empty for anything but a message."""
+        """The context of a message, given by its author; empty for other records."""
         return str(self.attributes.get(semconv.MESSAGE_CONTEXT, ""))
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the caller passed as data, nested names joined with dots."""
+        """The caller's data, nested names joined with dots."""
         prefix = semconv.DATA_PREFIX
         return {key.removeprefix(prefix): value for key, value in self.attributes.items() if key.startswith(prefix)}
 
@@ -192,16 +192,16 @@ class CategoryProgress:
     job: str
     """Span id of the job."""
     category: str
-    """Empty for the job as a whole."""
+    """Empty for the whole job."""
     progress: Progress
     worker: str = ""
-    """Its `synapse.worker.id`, where it is what one worker has told."""
+    """Its `synapse.worker.id`, if one worker reported it."""
     workers: tuple[CategoryProgress, ...] = ()
-    """What each worker has told of the same category."""
+    """The reports of each worker for the same category."""
 
     @property
     def last_time(self) -> int:
-        """Unix time in ns at which somebody told of it last."""
+        """Unix time in ns of the last report."""
         return max(self.progress.time, *(one.progress.time for one in self.workers), 0)
 
 

@@ -1,4 +1,4 @@
-"""`Overview`: what is known of a run without reading its records, also when they are delivered and deleted."""
+"""`Overview`: a run without its records, also after they are delivered and deleted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class JobOverview:
     version: str
     category: str
     trace_id: str
-    """32 hexadecimal digits; empty where there is no span."""
+    """32 hexadecimal digits; empty without a span."""
     start: int
     """Unix time in ns."""
     end: int
@@ -44,16 +44,16 @@ class JobOverview:
     """As in `synapse.job.result`; empty while it runs."""
     error_type: str
     state: RunState
-    """Done when it has ended, though its process may live on; crashed when its process is gone and did not end it."""
+    """Done if it has ended, even if its process is alive; crashed if its process died without ending it."""
 
     @classmethod
     def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
-        """Return what a summary tells.
+        """Return the job of a summary.
 
         Args:
             job: the summary.
-            judge: `classify`, but for whether it has ended.
-            died: how its process ended, if that is how the job did.
+            judge: `classify`, without the argument whether it has ended.
+            died: how its process ended, if that ended the job.
         """
         known = {**job.attributes, **job.outcome}
         end, result, error_type = job.end, str(job.outcome.get(semconv.JOB_RESULT, "")), ""
@@ -85,12 +85,12 @@ class Overview:
     jobs: list[JobOverview]
     """The jobs that its own processes ran, the oldest first."""
     progress: list[CategoryProgress]
-    """The last progress of each category; that of a job as a whole first."""
+    """The last progress of each category; the job's overall progress first."""
     account: Account
     by_signal: dict[str, Account]
     """By `logs`, `metrics`, `traces`."""
     exit: Exit | None
-    """How its process ended, where a parent saw it."""
+    """How its process ended, if its parent reported it."""
     last: int
     """Unix time in ns of the last record or progress."""
     version: int
@@ -104,16 +104,16 @@ class Overview:
         stall_seconds: float = math.inf,
         summary_of: Callable[[Path], Summary] | None = None,
     ) -> Self:
-        """Read what there is to know of a run: its newest segments, its state block and its cursors.
+        """Read the overview of a run: its newest segments, its state block and its cursors.
 
         Args:
             folders: of its journals, that of the process that began it first.
             stall_seconds: how long a job that runs may be silent before it counts as stalled.
-            summary_of: returns what a journal tells of its jobs, for who has followed it; else it is read.
+            summary_of: returns the summary of a journal that is followed; otherwise it is read.
 
         Raises:
             OSError: a journal cannot be read.
-            LookupError: the folder is no run's, or nothing in it can be read.
+            LookupError: the folder is not a run's, or nothing in it can be read.
         """
         runs = [read_run(folder) for folder in folders]
         if runs[0] is None:
@@ -158,7 +158,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class _Death:
-    """How the process ended that did not end its job, and when it was last heard of, as Unix time in ns."""
+    """How a process ended without ending its job, and its last record, as Unix time in ns."""
 
     error_type: str
     time: int

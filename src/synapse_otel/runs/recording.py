@@ -35,22 +35,22 @@ class Recording:
     last_time: int
     """Unix time in ns of the last thing that is known."""
     run: Run | None = None
-    """What ``run.json`` says; None in memory, or where it cannot be read."""
+    """The content of ``run.json``; None in memory, or if it cannot be read."""
     folders: list[Path] = field(default_factory=list)
     resource: dict[str, Any] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
-    """The spans that have no parent here; each holds its children. Markers are not among them."""
+    """The spans without a parent here; each has its children. Markers are not included."""
     markers: list[Span] = field(default_factory=list)
     """The zero-length spans that show a job or step as begun."""
     logs: list[LogEntry] = field(default_factory=list)
-    """In the order in which they were made."""
+    """In the order in which they were recorded."""
     series: list[Series] = field(default_factory=list)
     """Everything that was measured: the plugin's metrics, and the durations and activity of jobs and steps."""
     progress: list[CategoryProgress] = field(default_factory=list)
-    """The last progress of each category, in the order in which they began, that of a job as a whole first."""
+    """The last progress of each category, in the order in which they began, the job's overall progress first."""
     counts: list[Count] = field(default_factory=list)
     account: Account | None = None
-    """What became of the records; None in memory."""
+    """The delivery account; None in memory."""
     damage: Damage = field(default_factory=Damage)
     missing: int = 0
     """Records whose frames are gone: evicted for the disk budget, deleted after delivery, or damaged."""
@@ -61,7 +61,7 @@ class Recording:
 
     @classmethod
     def read(cls, folder: Path, *further: Path, stall_seconds: float = math.inf) -> Self:
-        """Read a run's journals, the first one first, whether it goes on, has ended, was killed or is damaged.
+        """Read a run's journals, whether it is running, has ended, was killed or is damaged.
 
         Args:
             folder: the run's first journal.
@@ -103,12 +103,12 @@ class Recording:
     def from_frames(
         cls, found: Iterable[Frame], slots: Iterable[SlotValue] = (), state: RunState = RunState.DONE
     ) -> Self:
-        """Make a recording of frames in memory.
+        """Create a recording from frames in memory.
 
         Args:
             found: the frames, in order.
             slots: the slots of the state block, as `journal.state.read_block` yields them.
-            state: what became of the process that made them.
+            state: the state of their process.
         """
         return cls._of([Contents().take_all(found)], [Told(list(slots), {}, gone=False)], state)
 
@@ -173,11 +173,11 @@ class Recording:
 
     @property
     def usage(self) -> RunUsage:
-        """What its processes used, read from beside its journals; empty in memory, or where nobody has sampled them."""
+        """Resource usage, read from the files of its journals; empty in memory, or without samples."""
         return run_usage(self.folders)
 
     def progress_of(self, category: str | None = None) -> Progress | None:
-        """Return the last progress of a category; None: of the job as a whole."""
+        """Return the last progress of a category; None: the job's overall progress."""
         return next((one.progress for one in self.progress if one.category == (category or "")), None)
 
     def end_of(self, span: Span) -> int:

@@ -13,18 +13,18 @@ from synapse_otel.journal.folder import RUN_FILE, Run, is_run, read_run, run_fol
 from synapse_otel.journal.summary import JobSummary, read_summary, summarise
 
 NAME_END: Final = "~"
-"""What stands in a token (`Run.watched`) between the name that a run was given and what tells it from others."""
+"""Separator in a token (`Run.watched`) between the given name and the unique part."""
 _SHOWN: Final = 5
 _SHORTEST_ID: Final = 4
 
 
 class RunNotFoundError(LookupError):
-    """No run is meant; the message says what there is."""
+    """No run matches; the message lists the runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownRun:
-    """A run as its folder tells, without its records having been read."""
+    """A run, from its folder, without its records."""
 
     folder: Path
     run: Run
@@ -33,7 +33,7 @@ class KnownRun:
 def run_groups(roots: Iterable[Path]) -> list[list[KnownRun]]:
     """Return the runs below the folders of journals, the oldest first, each with all its journals, its first one first.
 
-    A journal that goes on with another one's run (of a forked process, or where a disk was full) is no run of its own.
+    A journal that continues another one's run (of a forked process, or after a full disk) is not a separate run.
     """
     found = {
         folder: KnownRun(folder, run)
@@ -71,7 +71,7 @@ def known_runs(roots: Iterable[Path]) -> list[KnownRun]:
 
 
 def same_run(folder: Path, roots: Iterable[Path] = ()) -> list[Path]:
-    """Return all journals of a run, the one in ``folder`` first, then those that go on with it, the oldest first."""
+    """Return all journals of a run, the one in ``folder`` first, then those that continue it, the oldest first."""
     others: dict[Path, Run] = {}
     for root in dict.fromkeys((folder.parent, *roots)):
         others |= {other: run for other in run_folders(root) if other != folder and (run := read_run(other))}
@@ -86,13 +86,13 @@ def same_run(folder: Path, roots: Iterable[Path] = ()) -> list[Path]:
 
 
 def find_run(text: str | None, roots: Iterable[Path], note: Callable[[str], object] | None = None) -> Path:
-    """Return the folder of a run: of several that are meant, the newest.
+    """Return the folder of a run: the newest match.
 
     Args:
-        text: path of its folder; its folder's name, or a part that only one name has; the beginning of the id of its
-            job or trace. None: the last run.
+        text: path of its folder; its folder's name, or a part that only one name has; the first characters of its
+            job id or trace id. None: the last run.
         roots: folders of journals.
-        note: takes a line where ``text`` matches more than one run.
+        note: called with a line if ``text`` matches more than one run.
 
     Raises:
         RunNotFoundError: there is none.
@@ -104,7 +104,7 @@ def find_run(text: str | None, roots: Iterable[Path], note: Callable[[str], obje
 
 
 def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
-    """Return the folders of all runs that are meant, the oldest first: see `find_run`.
+    """Return the folders of all matching runs, the oldest first: see `find_run`.
 
     Raises:
         RunNotFoundError: there is none.
@@ -115,7 +115,7 @@ def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
     runs = known_runs(roots)
     if not runs:
         places = " or ".join(str(root) for root in roots[:1])
-        raise RunNotFoundError(f"there is no run in {places}; SYNAPSE_OTEL_JOURNAL_DIR says where to look")
+        raise RunNotFoundError(f"there is no run in {places}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder")
     if text is None:
         return [runs[-1].folder]
     for means in (_is_called, _is_of_job, _contains, _has_id):
@@ -124,17 +124,17 @@ def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
             return found
     names = ", ".join(known.folder.name for known in reversed(runs[-_SHOWN:]))
     more = f" and {len(runs) - _SHOWN:,} more" if len(runs) > _SHOWN else ""
-    raise RunNotFoundError(f"there is no run {text!r}; there are {names}{more}")
+    raise RunNotFoundError(f"there is no run {text!r}; the runs are {names}{more}")
 
 
 def is_one_job(folders: Iterable[Path]) -> bool:
-    """Say whether these are the runs of one job: it was resumed."""
+    """Return whether these are the runs of one resumed job."""
     ids = [_job_ids(folder) for folder in folders]
     return bool(ids) and bool(set.intersection(*ids))
 
 
 def run_name(run: Run) -> str:
-    """Return the name that ``synapse-otel run`` was given for what it watches; empty where nobody watches."""
+    """Return the name given to ``synapse-otel run``; empty if the run is not watched."""
     return run.watched.rpartition(NAME_END)[0]
 
 
@@ -160,7 +160,7 @@ def _is_of_job(known: KnownRun, text: str) -> bool:
 
 
 def _has_id(known: KnownRun, text: str) -> bool:
-    """Say whether a job of a run has an id, or is in a trace, that begins with ``text``."""
+    """Return whether a job id or trace id of a run begins with ``text``."""
     if len(text) < _SHORTEST_ID:
         return False
     traces = {job.trace_id for job in _jobs(known.folder)}

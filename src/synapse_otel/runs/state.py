@@ -22,11 +22,11 @@ class RunState(StrEnum):
 
     LIVE = "live"
     STALLED = "stalled"
-    """It lives, with a job that has neither recorded anything nor gone ahead for a while."""
+    """It is alive, but its job has neither recorded anything nor made progress for a while."""
     CRASHED = "crashed"
     """It is gone without an end of its own: killed, or out of power. A process did not close its journal."""
     DONE = "done"
-    """It ended in good order, with whatever result. A process closed its journal."""
+    """It ended properly, with any result. A process closed its journal."""
 
     @property
     def lives(self) -> bool:
@@ -38,7 +38,7 @@ def classify(*, ended: bool, alive: bool, silent_seconds: float = 0.0, stall_sec
     """Return what became of a job or process: the one definition, of which the rules for Prometheus are a second text.
 
     Args:
-        ended: it has ended by itself, in good order.
+        ended: it has ended by itself, properly.
         alive: its process lives.
         silent_seconds: for how long it has neither recorded anything nor gone ahead.
         stall_seconds: for how long it may: to the second, it has not stalled yet.
@@ -80,14 +80,14 @@ def joined_state(states: Sequence[RunState], runs: Sequence[Run | None]) -> RunS
 
 
 def run_state(folder: Path, *, ended: bool | None = None) -> RunState:
-    """Say what became of a journal's process: the one place where this is decided.
+    """Return the state of a journal's process: the only place where this is decided.
 
-    Alive is whoever holds the journal's lock, which the kernel releases at death; a process id says nothing in
+    The holder of the journal's lock is alive, since the kernel releases it at death; a process id means nothing in
     another container.
 
     Args:
         folder: the journal's.
-        ended: whether the journal's end has been read in it, for who has just read it.
+        ended: whether the journal's end has been read, if the caller has just read it.
     """
     if is_alive(folder):
         return classify(ended=False, alive=True)

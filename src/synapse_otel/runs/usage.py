@@ -1,4 +1,4 @@
-"""What a run used, as curves: read from beside its journals, with no backend."""
+"""Resource usage of a run, as curves: read from the files of its journals, without a backend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synapse_otel.journal.usage import GpuSample, Usage, UsageSample, read_usage
 from synapse_otel.journal.usage_totals import UsageTotals, usage_totals
 
 POINTS: Final = 360
-"""Points of a curve at most, where nobody asks for more: each is the highest of its time."""
+"""Default maximum number of points of a curve: each is the maximum of its interval."""
 _EVER: Final = (1 << 63) - 1
 
 
@@ -36,7 +36,7 @@ class UsageChart:
     unit: str
     """In UCUM's words: `{cpu}`, `By`, `By/s`, `1`, `W`, `{process}`."""
     limit: float | None
-    """What may be used at most; None where there is no limit."""
+    """The limit; None: no limit."""
     lines: list[UsageLine] = field(default_factory=list)
 
     @property
@@ -47,23 +47,23 @@ class UsageChart:
 
 @dataclass(frozen=True, slots=True)
 class RunUsage:
-    """What the processes of a run used."""
+    """Resource usage of the processes of a run."""
 
     charts: list[UsageChart]
     totals: list[UsageTotals]
-    """Of each process that was sampled by itself, with all that it began."""
+    """Totals of each separately sampled process, with its descendants."""
     gpus_by: str = ""
-    """How the GPUs were told: `processes`, `CUDA_VISIBLE_DEVICES`, or `all` where nothing tells which are the run's."""
+    """How the GPUs were found: `processes`, `CUDA_VISIBLE_DEVICES`, or `all` if the run's own are unknown."""
     oom_killed: bool = False
-    """The kernel killed for want of memory as a process of it died."""
+    """A process of it died during an out-of-memory kill in its cgroup."""
 
 
 def run_usage(folders: Iterable[Path], points: int = POINTS) -> RunUsage:
-    """Return what a run used.
+    """Return the resource usage of a run.
 
     Args:
         folders: of its journals, that of the process that began it first.
-        points: of each curve at most.
+        points: maximum number of points of each curve.
     """
     known = [usage for folder in folders if (usage := read_usage(folder)).samples]
     charts: dict[str, UsageChart] = {}

@@ -1,8 +1,8 @@
-"""The progress of a job that several processes tell of: one account, nothing counted twice.
+"""The progress of a job that several processes report, without counting anything twice.
 
-The process that runs the job has the word: a category that it tells of itself is as it says. Else the category's
-progress is the sum of what each worker has told last. One that was killed in the middle of a task counts no longer
-where the job went on: its task is done again, or nobody does it.
+The process that runs the job decides: its own report of a category is used. Otherwise the category's progress is the
+sum of each worker's last report. A worker that was killed during a task no longer counts if the job continued: its task
+is repeated or skipped.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from synapse_otel.semconv.readings import SlotKind, unnamed_worker
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one journal tells of progress."""
+    """The progress in one journal."""
 
     slots: Sequence[SlotValue]
     workers: dict[str, str]
     """By key of a job that is not the process' own: the worker's id."""
     gone: bool
-    """The process is gone and has not closed its journal."""
+    """The process died without closing its journal."""
 
     @classmethod
     def of(cls, slots: Sequence[SlotValue], summary: Summary, run: Run | None, state: RunState) -> Told:
-        """Return what a journal tells; ``summary`` of its jobs, ``state`` of its process."""
+        """Return the progress in a journal; ``summary`` of its jobs, ``state`` of its process."""
         journal = unnamed_worker(run.journal if run is not None else "")
         workers = {
             key: str(job.attributes.get(semconv.WORKER_ID, journal)) for key, job in summary.jobs.items() if not job.own
@@ -43,7 +43,7 @@ class Told:
 
 
 def slots_of(folder: Path) -> list[SlotValue]:
-    """Return what the state block of a journal holds."""
+    """Return the content of a journal's state block."""
     try:
         data = (folder / STATE_FILE).read_bytes()
     except FileNotFoundError:
@@ -52,10 +52,10 @@ def slots_of(folder: Path) -> list[SlotValue]:
 
 
 def one_account(found: Iterable[Told], state: RunState) -> list[CategoryProgress]:
-    """Return the last progress of each category of each job: that of a job as a whole first, then as they began.
+    """Return the last progress of each category of each job: the overall progress first, then in order of begin.
 
     Args:
-        found: what the run's journals tell, the first one first.
+        found: the progress in the run's journals, the first one first.
         state: of the run.
     """
     own: dict[tuple[str, str], CategoryProgress] = {}
@@ -101,10 +101,10 @@ def _joined(own: CategoryProgress | None, parts: dict[str, CategoryProgress]) ->
 
 
 def shown_workers(one: CategoryProgress) -> Sequence[CategoryProgress]:
-    """Return the workers that are worth a line of their own below a category's: not a single one that is all of it."""
+    """Return the workers to show below a category: none if a single one is all of it."""
     alone = len(one.workers) == 1 and one.workers[0].progress == one.progress
     return () if alone else one.workers[:WORKERS_SHOWN]
 
 
 WORKERS_SHOWN: Final = 32
-"""Of a category, those that began first."""
+"""Maximum number of shown workers of a category: those that began first."""

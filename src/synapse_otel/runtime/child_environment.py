@@ -37,7 +37,7 @@ def child_environment(ctx: RuntimeContext | BaseStepContext | None = None, *, he
     Args:
         ctx: whose job it is, and whose step; the current one if none is given. Where there is none, what this process
             was started with is passed on.
-        headers: also pass the headers of requests. They hold credentials: whoever can see that environment gets them.
+        headers: also pass the headers of requests. Every program with that environment can read these credentials.
             Where they are set by variables, a subprocess has them anyway.
 
     Raises:

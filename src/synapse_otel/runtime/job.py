@@ -74,7 +74,7 @@ def configure(**settings: Any) -> None:
         if STATE.runtime is None:
             _set_up(loaded)
         elif settings and STATE.runtime.settings != loaded:
-            msg = "configure() was called before with other settings; they hold for the whole process"
+            msg = "configure() was called before with other settings; settings are per process"
             raise RuntimeError(msg)
 
 
@@ -265,7 +265,7 @@ def _record_nothing() -> None:
 
 
 def _set_up_worker(settings: Mapping[str, Any]) -> ProcessRuntime | None:
-    """Set up a process with the settings of another; None where they do not work here, which is said once."""
+    """Set up a process with the settings of another; None if they do not work here, which is reported once."""
     from synapse_otel.settings import SettingsError, load_settings
     from synapse_otel.settings.travelling import unpacked
 
@@ -275,7 +275,7 @@ def _set_up_worker(settings: Mapping[str, Any]) -> ProcessRuntime | None:
         return _set_up(load_settings(**unpacked(settings)))
     except SettingsError as error:
         STATE.is_refused = True
-        say(f"{error}: what this process does for the job is not recorded; {explained_by(Check.SETTINGS)}")
+        say(f"{error}: the work of this process for the job is not recorded; {explained_by(Check.SETTINGS)}")
         return None
 
 
@@ -328,7 +328,7 @@ def _at_exit() -> None:
     if runtime is None or runtime.installed is None:
         return
     for started in STATE.jobs[::-1]:
-        _end(started, NotLeft("the interpreter ended inside the job's block"))
+        _end(started, NotLeft("the interpreter exited inside the job's block"))
     if all(journal.closed for journal in runtime.installed.recorder.run.journals):
         return
     if runtime.installed.recorder.run.parent:

@@ -68,8 +68,8 @@ def _possible(shipper: str) -> str:
     if shipper == "process" and interpreter() is None:
         shipper = "thread"
     if shipper == "thread" and not runs_threads():
-        text = "uWSGI runs no threads unless it is told to (enable-threads): nothing is delivered from here"
-        say(f"{text}; `synapse-otel ship` beside it does, or `synapse-otel sync`; {explained_by(Check.RUNS)}")
+        text = "uWSGI runs no threads unless enable-threads is set: nothing is delivered from this process"
+        say(f"{text}; run `synapse-otel ship` next to it, or `synapse-otel sync`; {explained_by(Check.RUNS)}")
         return "off"
     return shipper
 
@@ -83,9 +83,8 @@ def _run(shipper: Shipper) -> None:
 
 
 def _say_no_thread(error: RuntimeError) -> None:
-    say(
-        f"nothing is delivered from here ({error}); `synapse-otel sync` delivers what waits; {explained_by(Check.RUNS)}"
-    )
+    text = f"nothing is delivered from this process ({error}); `synapse-otel sync` delivers what is pending"
+    say(f"{text}; {explained_by(Check.RUNS)}")
 
 
 class ProcessRuntime:
@@ -233,7 +232,7 @@ class ProcessRuntime:
         else:
             self._starts = 0
         if self._starts == _STARTS_IN_VAIN and (reason := why_it_ended(home, self.key, self._started)):
-            say(f"the shipper ends as soon as it is started ({reason}); {explained_by(Check.RUNS)}")
+            say(f"the shipper exits as soon as it is started ({reason}); {explained_by(Check.RUNS)}")
 
     def _revive(self, folder: Path) -> None:
         """See to it that somebody delivers a journal, unless it was redirected: then another shipper does."""
@@ -243,7 +242,7 @@ class ProcessRuntime:
                 self._ensure_shipper(folder.parent)
         except OSError as error:
             let_through(error)
-            text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
+            text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what is pending"
             if text != self._said:
                 self._said = text
                 say(f"{text}; {explained_by(Check.RUNS)}")
@@ -253,16 +252,16 @@ class ProcessRuntime:
         recorder = self.installed.recorder if self.installed else None
         for journal in recorder.run.journals if recorder and self._shipper == "process" else []:
             if (silent := silent_shipper(journal.folder, self.key)) is not None:
-                return f"{silent}: `synapse-otel sync` takes over from it"
+                return f"{silent}: `synapse-otel sync` takes over"
         roots = {*(journal.folder.parent for journal in recorder.run.journals)} if recorder else set()
         if any(is_shipping(Path(root), self.key) for home in roots for root in self.configuration(home).roots):
-            return "goes on in the background, or by `synapse-otel sync`"
+            return "delivery continues in the background, or with `synapse-otel sync`"
         if self._shipper != "process":
-            return "nothing delivers it now: a later job does, or `synapse-otel sync`"
+            return "nothing delivers it now: a later job or `synapse-otel sync` will"
         reason = next((found for home in roots if (found := why_it_ended(home, self.key, self._started))), "")
         if self._starts and not reason and time.time() - self._started < _STARTING_SECONDS:
-            return "goes on in the background, or by `synapse-otel sync`"
-        return f"nothing delivers it now{f' ({reason})' if reason else ''}: `synapse-otel sync` does"
+            return "delivery continues in the background, or with `synapse-otel sync`"
+        return f"nothing delivers it now{f' ({reason})' if reason else ''}: run `synapse-otel sync`"
 
     def _start_thread(self, home: Path) -> Shipper | None:
         from threading import Thread

@@ -119,7 +119,7 @@ class JournalLogRecordProcessor:
         return logger
 
     def enabled(self, **_about: Any) -> bool:
-        """Say whether a record would be of interest: the host's own processors are to decide that."""
+        """Return whether a record would be of interest: the host's own processors are to decide that."""
         return False
 
     def shutdown(self) -> None:

@@ -72,7 +72,7 @@ def _takes_spans(say: Callable[[str], None]) -> bool:
     if hasattr(host, "add_span_processor"):
         return True
     kind = f"{type(host).__module__}.{type(host).__qualname__}"
-    say(f"spans go the way of {kind} alone, as it takes no span processor; {explained_by(Check.ENVIRONMENT)}")
+    say(f"spans go to {kind} alone, since it accepts no span processor; {explained_by(Check.ENVIRONMENT)}")
     return False
 
 

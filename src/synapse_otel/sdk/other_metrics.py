@@ -1,7 +1,7 @@
 """Metrics of other instrumentations: aggregated by the SDK, collected now and then into the journal.
 
-No thread wakes up for it: whoever records something through the context API or ends a span carries the
-collection along when it is due, and the end of the run always does.
+No thread wakes up for it: a call of the context API, or the end of a span, also collects when it is due, and the end of
+the run always does.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _UNKNOWN: Final = "unknown_service"
 def make_resource(attributes: Mapping[str, Any]) -> Resource:
     """Return ``attributes`` with what the standard variables and detectors say; a service name in those wins.
 
-    What cannot be found out is said once, and is missing alone.
+    An attribute that cannot be determined is reported once, and only that one is missing.
     """
     given = {key: value for key, value in attributes.items() if value is not None}
     with _in_brief():
@@ -102,7 +102,7 @@ def code_version(folder: Path) -> dict[str, str]:
 
 
 def _is_folder(path: Path) -> bool:
-    """Say whether there is such a folder; `Path.is_dir` also says no where it may not look, from Python 3.14 on."""
+    """Return whether there is such a folder; `Path.is_dir` also says no where it may not look, from Python 3.14 on."""
     try:
         return S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):

@@ -80,7 +80,7 @@ class BoundTemplate:
         return True
 
     def _is_simple(self, data: Mapping[Any, Any]) -> bool:
-        """Judge keys that have not been seen before, and say whether data can be written as it is."""
+        """Check new keys, and return whether data can be written unchanged."""
         if not _SIMPLE.issuperset(map(type, data.values())):
             return False
         for key in data:

@@ -483,7 +483,7 @@ SYSTEM_NETWORK_IO: Final = Metric(
     (*_JOB, NETWORK_DIRECTION),
 )
 SYSTEM_CPU_UTILIZATION: Final = Metric(
-    "system.cpu.utilization", "gauge", "1", "Share of all CPUs of the host that was busy, whoever used them.", _JOB
+    "system.cpu.utilization", "gauge", "1", "Share of all CPUs of the host that was busy, for all processes.", _JOB
 )
 SYSTEM_MEMORY_USAGE: Final = Metric(
     "system.memory.usage", "updowncounter", "By", "Memory of the host that is in use.", (*_JOB, MEMORY_STATE)

@@ -11,7 +11,7 @@ LEAST_FALL: Final = 0.5
 
 
 def begins_pass(current: float, high: float) -> bool:
-    """Say whether ``current`` begins a new pass, where ``high`` was the highest so far."""
+    """Return whether ``current`` begins a new pass, where ``high`` was the highest so far."""
     return current < high * LEAST_FALL
 
 

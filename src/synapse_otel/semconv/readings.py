@@ -20,7 +20,7 @@ class SlotKind(IntEnum):
     UPDATES = 4
     NONFINITE = 5
     HELD = 6
-    """How often a worker has the context of a step, which is the text, in hand in a task that has not returned."""
+    """Number of a worker's current tasks with the context of a step, whose name is the text."""
 
 
 COUNTERS: Final[dict[SlotKind, tuple[semconv.Metric, str]]] = {

@@ -17,7 +17,7 @@ class SettingsError(ValueError):
     """A setting is wrong: the message names it, its value, and what is allowed."""
 
     def __init__(self, message: str) -> None:
-        """Have whoever shows it show what explains it, too."""
+        """Attach the doctor hint as a note."""
         super().__init__(message)
         self.add_note(explained_by(Check.SETTINGS))
 
@@ -65,7 +65,7 @@ def absolute(path: Path) -> Path:
 
 
 class Source(BaseSettings):
-    """Settings from the environment: what is set to nothing counts as not set, a field that is not known is wrong."""
+    """Settings from the environment: an empty variable counts as unset, an unknown field is an error."""
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True,

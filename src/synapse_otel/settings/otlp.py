@@ -1,4 +1,4 @@
-"""Where the signals go: the variables of the OTLP exporter specification, each signal's own first."""
+"""The endpoints of the signals: the variables of the OTLP exporter specification, each signal's own first."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class OtlpSettings(Source):
     endpoint: str | None = None
     protocol: Annotated[Protocol | None, BeforeValidator(lower)] = None
     insecure: Annotated[bool | None, BeforeValidator(boolean)] = None
-    """Whether gRPC goes without TLS, where the endpoint has neither the scheme ``http`` nor ``https``."""
+    """Whether gRPC is used without TLS, if the endpoint has neither the scheme ``http`` nor ``https``."""
     headers: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(pairs)] = None
     compression: Annotated[Literal["none", "gzip"] | None, BeforeValidator(lower)] = None
     timeout: float | None = Field(default=None, ge=0)
-    """In milliseconds, as the specification says; 0: no limit, which is an hour here."""
+    """In milliseconds, as in the specification; 0: no limit, which is an hour here."""
     certificate: FilePath | None = None
     client_certificate: FilePath | None = None
     client_key: FilePath | None = None
 
 
 def load_destination(settings: Settings) -> Destination:
-    """Return where the signals go, from the variables of the OTLP exporter specification.
+    """Return the endpoints of the signals, from the variables of the OTLP exporter specification.
 
     Raises:
         SettingsError: one of them is wrong.
@@ -74,7 +74,7 @@ def _endpoint(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signa
 
 
 def _url(settings: Settings, shared: OtlpSettings, own: OtlpSettings, signal: str, *, grpc: bool) -> str:
-    """Return where a signal goes: its own address as it is; over HTTP its path is added to that of the common one."""
+    """Return a signal's endpoint: its own address unchanged; over HTTP its path is appended to the common one."""
     base = settings.endpoint or shared.endpoint
     if grpc:
         return _absolute_socket(_first(settings.endpoint, own.endpoint, base, DEFAULT_GRPC_ENDPOINT))
@@ -105,7 +105,7 @@ def _proxy(endpoint: Endpoint) -> str | None:
 
 
 _FIELDS: Final = {"headers": "headers", "timeout_seconds": "timeout", "client_key": "client_key", "proxy": "proxy"}
-"""By the first word of an endpoint's error: the setting that it is about."""
+"""By the first word of an endpoint's error: its setting."""
 
 
 def _set_by(field: str, settings: Settings, own: OtlpSettings, signal: str) -> str:

@@ -1,7 +1,7 @@
 """All settings, in one class: argument, then environment, then ``[tool.synapse_otel]`` in pyproject.toml, then default.
 
-Where OpenTelemetry has a variable, it is that one; ours begin with ``SYNAPSE_OTEL_``. A variable that is set to
-nothing counts as not set, as the OpenTelemetry specification wants it.
+OpenTelemetry's variables are used where they exist; ours begin with ``SYNAPSE_OTEL_``. An empty variable counts as
+unset, as in the OpenTelemetry specification.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _state_folder() -> Path:
         return absolute(_expanded(Path("~/.local/state"))) / "synapse-otel"
     except ValueError:
         found = _temporary_folder() / f"synapse-otel-{os.geteuid()}"
-        say_once(f"HOME is not set, and the user database has no home folder: journals are in {found}")
+        say_once(f"HOME is not set, and the user database has no home folder: journals go to {found}")
         return found
 
 
@@ -53,7 +53,7 @@ def _temporary_folder() -> Path:
 
     try:
         return Path(tempfile.gettempdir())
-    except OSError:  # no such folder can be written: whoever tries that one says so
+    except OSError:  # no such folder can be written: creating the journal reports it
         return Path("/tmp")  # noqa: S108 - a folder of our own below it, 0700
 
 
@@ -78,42 +78,42 @@ class Settings(Source):
     journal_dir: Path = Field(default_factory=_state_folder)
     """Folder of all journals."""
     journal_budget: ByteSize = ByteSize(512 * _MEBIBYTE)
-    """What the journal of one run may take on the disk; beyond it the oldest records go, and are counted."""
+    """Maximum disk space of one run's journal; beyond it the oldest records are dropped and counted."""
     journal_keep: bool = False
     """Whether delivered segments are kept."""
     shipper: Literal["process", "thread", "off"] = "process"
-    """Where the journal is delivered from."""
+    """Where the shipper runs."""
     live_spans: Literal["off", "job", "steps"] = "steps"
-    """What shows itself as begun with a marker span."""
+    """What sends a marker span when it begins."""
     exit_timeout: float = Field(default=2.0, ge=0)
-    """Seconds that the end of a job waits for delivery, at most."""
+    """Maximum number of seconds that the end of a job waits for delivery."""
     host_providers: Literal["only", "also", "not"] = "only"
-    """Where what a job records goes if the host has set OpenTelemetry's providers: to them only, also, or not."""
+    """Where a job's records go if the host has set OpenTelemetry's providers: to them only, also, or not."""
     stall_timeout: PositiveFloat = 300.0
-    """Seconds without progress and records after which a job that lives counts as stalled."""
+    """Seconds without progress and records after which a live job counts as stalled."""
     journal_total_budget: ByteSize = ByteSize(8 << 30)
-    """What all journals of a folder may take on the disk together; beyond it the oldest records go, and are counted."""
+    """Maximum disk space of all journals of a folder; beyond it the oldest records are dropped and counted."""
     journal_retention_runs: int = Field(default=100, ge=0)
-    """How many delivered runs are kept, the newest; only what tells of them, unless ``journal_keep`` is set."""
+    """Number of newest delivered runs to keep; only their summaries, unless ``journal_keep`` is set."""
     journal_retention_age: PositiveFloat = 30 * 86_400.0
-    """Seconds that a delivered run is kept at most."""
+    """Maximum number of seconds that a delivered run is kept."""
     usage_interval: float = Field(default=5.0, ge=0, allow_inf_nan=False)
-    """Seconds between two samples of what a job's processes use, taken by its shipper; 0: none."""
+    """Seconds between two samples of a job's resource usage, taken by its shipper; 0: none."""
     self_telemetry: bool = True
-    """Whether what was recorded, delivered, pending and dropped is told as metrics too."""
+    """Whether the delivery account (emitted, delivered, pending, dropped) is also sent as metrics."""
     watched_by: str | None = None
     """Token of the ``synapse-otel run`` that watches this process; it sets the variable."""
     log_level: Literal["debug", "info", "warning", "error", "critical", "off"] = "info"
     """Level from which records of Python's logging are recorded."""
     redact_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = ()
-    """Further words that make a key secret, separated by commas."""
+    """Further words that mark a key as secret, separated by commas."""
     instrument: bool = False
-    """Whether a Python process that starts with it instruments the Synapse SDK, and requests and httpx where
-    OpenTelemetry's instrumentations of them are installed; ``synapse-otel run`` sets it."""
+    """Whether a new Python process instruments the Synapse SDK, and requests and httpx if OpenTelemetry's
+    instrumentations of them are installed; ``synapse-otel run`` sets it."""
     sdk_request_spans: bool = False
-    """Whether the Synapse SDK's own requests to the platform make spans, where its HTTP client is instrumented."""
+    """Whether the Synapse SDK's own requests to the platform create spans, if its HTTP client is instrumented."""
     sdk_disabled: bool = Field(default=False, validation_alias=_standard("OTEL_SDK_DISABLED"))
-    """Whether nothing is recorded at all."""
+    """Whether recording is off."""
     metric_export_interval: PositiveFloat = Field(
         default=5_000, validation_alias=_standard("OTEL_METRIC_EXPORT_INTERVAL")
     )
@@ -122,15 +122,15 @@ class Settings(Source):
     """Trace context of the process that started this one (W3C Trace Context)."""
     tracestate: str | None = Field(default=None, validation_alias=_standard("TRACESTATE"))
     job: str | None = None
-    """The job that this process works for; `child_environment()` of the process that started it sets the variable."""
+    """The job for which this process works; `child_environment()` of its parent process sets the variable."""
     endpoint: str | None = None
-    """Base address of the OTLP receiver, instead of ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
+    """Base URL of the OTLP receiver, instead of ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
     protocol: Annotated[Protocol | None, BeforeValidator(lower)] = None
     """Protocol of all requests, instead of ``OTEL_EXPORTER_OTLP_PROTOCOL``."""
     headers: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(pairs)] = None
     """Headers of all requests, instead of ``OTEL_EXPORTER_OTLP_HEADERS``."""
     jaeger_url: str | None = None
-    """Base address of Jaeger's web page, which ``synapse-otel view`` links traces to."""
+    """Base URL of Jaeger's web page, to which ``synapse-otel view`` links traces."""
 
     @field_validator("jaeger_url")
     @classmethod
@@ -164,7 +164,7 @@ class Settings(Source):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Say where settings come from, the first first."""
+        """Return the sources of settings, in order of precedence."""
         return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=pyproject_settings())
 
     @property
@@ -184,13 +184,13 @@ def load_settings(**arguments: Any) -> Settings:
     """
     unknown = sorted(set(arguments) - set(Settings.model_fields))
     if unknown:
-        msg = f"unknown setting {unknown[0]}; there are {', '.join(sorted(Settings.model_fields))}"
+        msg = f"unknown setting {unknown[0]}; the settings are {', '.join(sorted(Settings.model_fields))}"
         raise SettingsError(msg)
     return loaded(partial(Settings, **arguments), _PREFIX, _names())
 
 
 def variables_of(field: str) -> list[str]:
-    """Return the variables that a field of `Settings` is read from, the first first; the last one names it."""
+    """Return the variables of a field of `Settings`, in order of precedence; the last one is its name."""
     alias = _FIELDS[field].validation_alias
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [_PREFIX + field.upper()]
 

@@ -22,10 +22,10 @@ def pyproject_settings() -> dict[str, Any]:
     try:
         content = _parsed()
     except OSError as error:
-        say_once(f"{PYPROJECT} is passed over: {error.strerror or error}")
+        say_once(f"{PYPROJECT} is ignored: {error.strerror or error}")
         return {}
     except (ValueError, RecursionError) as error:  # what is no TOML, and what is no UTF-8
-        say_once(f"{PYPROJECT} is passed over, as it is no TOML: {error}")
+        say_once(f"{PYPROJECT} is ignored, since it is not valid TOML: {error}")
         return {}
     tool = content.get("tool")
     table = tool.get("synapse_otel", {}) if isinstance(tool, dict) else {}

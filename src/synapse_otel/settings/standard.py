@@ -55,11 +55,11 @@ def _problems() -> Iterator[str]:
     for name, (group, besides) in _PARTS.items():
         for part in filter(None, (one.strip() for one in _value(name).split(","))):
             if part not in besides and not entry_points(group=group, name=part):
-                yield f"{name}={part}: no package that is installed has it"
+                yield f"{name}={part}: no installed package provides it"
 
 
 def _value(name: str) -> str:
-    """Return what a variable says; set to nothing but white space it counts as not set, as the readers do not know."""
+    """Return a variable's value; one with only white space counts as unset."""
     value = os.environ.get(name, "")
     told = value.strip()
     if told:

@@ -18,7 +18,7 @@ _VARIABLES: Final = "os.environ"
 """Key of the variables among the settings that travel: no setting has such a name."""
 _PREFIXES: Final = ("OTEL_", "SYNAPSE_OTEL_")
 _STAY: Final = ("TRACEPARENT", "TRACESTATE", "WATCHED_BY", "_JOB")
-"""Ends of the names of variables that tell how this very process was started."""
+"""Suffixes of the variables that describe how this process was started."""
 
 
 def packed(settings: Mapping[str, Any]) -> dict[str, Any]:

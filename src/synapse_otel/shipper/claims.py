@@ -1,4 +1,4 @@
-"""The journals of one destination: found below the roots, taken in hand, let go when they are delivered."""
+"""The journals of one destination: found below the roots, claimed, and released when they are delivered."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from synapse_otel.shipper.configuration import lock_path
 from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 
 DEAD_IN_HAND: Final = 16
-"""Journals of processes that have ended, in hand at a time: each takes files and memory, and thousands may wait."""
+"""Claimed journals of ended processes at a time: each takes files and memory, and thousands may wait."""
 TURN_SECONDS: Final = 30.0
-"""One that has not moved for so long makes room for the next that waits: a signal's server may be away for days."""
+"""A journal without progress for this time makes room for the next one: a signal's server may be down for days."""
 _SOON_SECONDS: Final = 0.5
 _ADVANCES_SECONDS: Final = 1.0
 _LATER_SECONDS: Final = 30.0
 _DOUBT_SECONDS: Final = 5.0
-"""How often it is looked whether a process that was taken for dead, and is not to be seen, has written more."""
+"""How often to check whether a process that was presumed dead, and is not visible, has written more."""
 _MTIME_TICK_NS: Final = 1_000_000_000
 """Two changes of a folder within a tick of the file system's clock look like one."""
 
@@ -36,7 +36,7 @@ Report = Callable[[Path | None, Exception], None]
 
 
 class Claims:
-    """The journals of one destination, and which of them are in hand."""
+    """The journals of one destination, and which of them are claimed."""
 
     def __init__(
         self,
@@ -49,16 +49,16 @@ class Claims:
         role: Role = Role.THREAD,
         taken: Callable[[ClaimedJournal], None] | None = None,
     ) -> None:
-        """Begin with none in hand.
+        """Begin without a claimed journal.
 
         Args:
-            roots: the folders in which journals may stand.
-            key: what names the destination in the journals.
+            roots: the folders that may contain journals.
+            key: the key of the destination in the journals.
             interval_seconds: between two exports of the progress.
-            report: takes what has failed, and for which journal.
-            throttle: how the process is shared with a job.
+            report: called with each failure and its journal.
+            throttle: how much of the process the job leaves to the shipper.
             role: where the shipper runs.
-            taken: hears of each journal that is taken in hand.
+            taken: called with each claimed journal.
         """
         self._taken = taken
         self.roots = list(dict.fromkeys(roots))
@@ -73,25 +73,25 @@ class Claims:
         self._lock = Lock()
         self._in_hand: dict[Path, ClaimedJournal] = {}
         self._completed = -inf
-        """Monotonic time at which one was let go of because it was delivered."""
+        """Monotonic time at which the last delivered journal was released."""
         self._others: set[Path] = set()
         """Folders of runs for other destinations, which other shippers deliver."""
         self._queue: dict[Path, None] = {}
         """Folders of runs that have ended and wait for their turn."""
         self._again: dict[Path, float] = {}
-        """Folders to look at again, and the monotonic time at which to."""
+        """Folders to check again, with the monotonic time of the check."""
         self._listed: dict[Path, int] = {}
         """By root, when it had changed last when it was listed."""
 
     @property
     def in_hand(self) -> list[ClaimedJournal]:
-        """The journals in hand."""
+        """The claimed journals."""
         with self._lock:
             return list(self._in_hand.values())
 
     @property
     def known(self) -> set[Path]:
-        """Folders of the runs that are in hand or wait for their turn."""
+        """Folders of the runs that are claimed or queued."""
         with self._lock:
             return {*self._in_hand, *self._queue}
 
@@ -101,7 +101,7 @@ class Claims:
         return bool(self._queue) and time.monotonic() - self._completed < _ADVANCES_SECONDS
 
     def scan(self) -> bool:
-        """Let go of what is delivered, take in hand what is new; return whether there is something new."""
+        """Release delivered journals and claim new ones; return whether there are new ones."""
         for journal in self.in_hand:
             if journal.complete:
                 journal.clean()
@@ -130,7 +130,7 @@ class Claims:
         return len(self._in_hand) > before
 
     def let_go(self, journal: ClaimedJournal) -> bool:
-        """Let go of a journal; return False if one of its pipelines is just being delivered."""
+        """Release a journal; return False if one of its pipelines is being delivered right now."""
         if not journal.close():
             return False
         with self._lock:
@@ -138,21 +138,21 @@ class Claims:
         return True
 
     def release(self) -> None:
-        """Let go of all journals, when nobody delivers any more."""
+        """Release all journals, after delivery has stopped."""
         with self._lock:
             for journal in self._in_hand.values():
                 journal.close()
             self._in_hand.clear()
 
     def forget(self, folder: Path) -> None:
-        """Forget a run whose folder is gone."""
+        """Forget a run whose folder was deleted."""
         self.complete.discard(folder)
         self._others.discard(folder)
         self._queue.pop(folder, None)
         self._again.pop(folder, None)
 
     def _nudges(self) -> list[int]:
-        """Return when somebody last asked that the runs be looked at anew, by root: see `look_again`."""
+        """Return, by root, when `look_again` was last called for it."""
         found = []
         for root in self.roots:
             try:
@@ -178,7 +178,7 @@ class Claims:
             self._listed[root] = changed
 
     def _try_to_look(self, folder: Path) -> None:
-        """Find out what is to be done with a folder; with one that cannot be looked into now, later."""
+        """Decide what to do with a folder; try again later if it cannot be read now."""
         try:
             if (folder / RUN_FILE).is_file() or segment_numbers(folder):
                 self._look(folder)
@@ -187,7 +187,7 @@ class Claims:
             self._again[folder] = time.monotonic() + _LATER_SECONDS
 
     def _look(self, folder: Path) -> None:
-        """Find out what is to be done with a run."""
+        """Decide what to do with a run."""
         run = read_run(folder)
         cursors = [read_cursor(folder, signal) for signal in Signal]
         if run is None:
@@ -227,7 +227,7 @@ class Claims:
             self._in_hand[folder] = journal
 
     def _next_in_turn(self, now: float) -> None:
-        """Take the next of those that wait, as far as there is room."""
+        """Claim queued journals, as far as the limit allows."""
         if not self._queue:
             return
         ended = [journal for journal in self.in_hand if journal.ended]
@@ -241,7 +241,7 @@ class Claims:
 
 
 def look_again(roots: Iterable[Path], key: str) -> None:
-    """Have a destination's shipper, if one runs, look at all runs anew: one that was another's is now for it."""
+    """Ask a destination's shipper, if one runs, to check all runs again: one was redirected to it."""
     for root in roots:
         with suppress(OSError):
             os.utime(lock_path(root, key))

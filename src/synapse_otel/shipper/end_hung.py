@@ -18,26 +18,26 @@ from synapse_otel.journal.folder import SHIP_LOCK, run_folders
 from synapse_otel.shipper.configuration import lock_path
 
 SILENT_SECONDS: Final = 30.0
-"""A shipper gives a sign of life every second. A disk that is very busy may hold it up; not for so long."""
+"""A shipper gives a sign of life every second. A busy disk may delay it, but not for this long."""
 TOLD_SECONDS: Final = 5.0
-"""It is told of earlier than anything is done about it."""
+"""After this time the silence is reported; the shipper is ended later."""
 _ENDING_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.01
 
 
 class Silent(NamedTuple):
-    """A shipper that lives, for it holds its locks, and gives no sign of life."""
+    """A shipper that is alive, since it holds its locks, but gives no sign of life."""
 
     holder: Holder
     seconds: float
 
     def __str__(self) -> str:
-        """Return it in a few words."""
+        """Return a short description."""
         return f"{self.holder} has given no sign of life for {self.seconds:,.0f} s"
 
 
 def silent_shippers(roots: Iterable[Path]) -> list[Silent]:
-    """Return the shippers below the folders of journals that live and give no sign of life, each once."""
+    """Return the live shippers below the folders of journals that give no sign of life, each once."""
     found: dict[tuple[int, str], Silent] = {}
     for lock in (lock for root in roots for lock in _locks(root)):
         silent = _silent(lock)
@@ -47,20 +47,20 @@ def silent_shippers(roots: Iterable[Path]) -> list[Silent]:
 
 
 def silent_shipper(folder: Path, key: str) -> Silent | None:
-    """Return who should deliver a journal to a destination and gives no sign of life."""
+    """Return the shipper of a journal and destination if it gives no sign of life."""
     return _silent(folder / SHIP_LOCK) or _silent(lock_path(folder.parent, key))
 
 
 def end_silent(lock: Path) -> bool:
-    """End the shipper that holds a lock, if it has given no sign of life for too long; return whether it is gone."""
+    """End the shipper that holds a lock, if it has given no sign of life for too long; return whether it has ended."""
     silent = _silent(lock)
     return silent is not None and silent.seconds >= SILENT_SECONDS and end(silent.holder) and _is_free(lock)
 
 
 def end(holder: Holder) -> bool:
-    """End a shipper's process, and no other; return whether it is gone.
+    """End a shipper's process, and no other; return whether it has ended.
 
-    One that somebody else has started, or that cannot be seen from here, is left alone.
+    A shipper that was not started by a job, or is not visible from here, is not ended.
     """
     if holder.role is not Role.PROCESS or sys.platform != "linux" or not holder.started or holder.place != place():
         return False
@@ -96,7 +96,7 @@ def _silent(lock: Path) -> Silent | None:
 
 
 def _is_free(lock: Path) -> bool:
-    """Wait for the kernel to release the lock of a process that is gone."""
+    """Wait for the kernel to release the lock of a dead process."""
     deadline = time.monotonic() + _ENDING_SECONDS
     with suppress(FileNotFoundError):
         while is_locked(lock):

@@ -1,4 +1,4 @@
-"""What the shipper's process can be run with: a Python, and nothing that may be the user's own program."""
+"""The interpreter for the shipper's process: a Python, and never the user's own program."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import sys
 from typing import Final
 
 _PYTHON: Final = re.compile(r"(python|pypy)[\d.]*[a-z]{0,2}(-dbg)?", re.IGNORECASE)
-"""What an interpreter's file is called: ``python3``, ``python3.13t``, ``python3.11-dbg``, ``pypy3.10``."""
+"""File names of interpreters: ``python3``, ``python3.13t``, ``python3.11-dbg``, ``pypy3.10``."""
 
 
 def interpreter() -> str | None:
-    """Return the interpreter that runs this process; None where it is not known to be one.
+    """Return the interpreter that runs this process; None if it may be another program.
 
-    In a frozen program (PyInstaller, cx_Freeze, Nuitka), and where Python is embedded in another one (uWSGI, an
-    application with scripts), ``sys.executable`` is that program, if it is anything: started with whatever arguments,
-    it would begin the user's work again.
+    In a frozen program (PyInstaller, cx_Freeze, Nuitka), and if Python is embedded in another one (uWSGI, an
+    application with scripts), ``sys.executable`` is that program, if it is set: starting it would run the user's
+    work again.
     """
     path = sys.executable
     if not path or is_frozen() or not (os.path.isfile(path) and os.access(path, os.X_OK)):
@@ -26,12 +26,12 @@ def interpreter() -> str | None:
 
 
 def is_frozen() -> bool:
-    """Say whether the program is bundled with its Python."""
+    """Return whether the program is bundled with its Python."""
     return bool(getattr(sys, "frozen", False)) or hasattr(sys.modules.get("__main__"), "__compiled__")
 
 
 def runs_threads() -> bool:
-    """Say whether threads run here: in uWSGI they stand still unless it was told that there are some."""
+    """Return whether threads run here: in uWSGI they do not unless `enable-threads` is set."""
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None:
         return True

@@ -1,4 +1,4 @@
-"""Starting the shipper's process from a job: detached, at most one for each user and destination."""
+"""Starts the shipper's process from a job: detached, at most one per user and destination."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ except BaseException:
     sys.exit(70)
 main()
 """
-"""This package comes from where the job has it, though another version be installed too. Everything else is looked for
-in the order in which the job looks, but for Python's own modules: a job's folder may hold an ``email.py``."""
+"""Imports this package from where the job has it, even if another version is installed too. Everything else is searched
+in the job's order, except Python's own modules: a job's folder may contain an ``email.py``."""
 _NO_OPENSSL = """
 import sys
 sys.modules["_ssl"] = sys.modules["_hashlib"] = None
 """
-"""What loads them does without, as where Python was built without OpenSSL. It would take 5 MiB for nothing."""
+"""Modules that import these work without them, as in a Python built without OpenSSL. It saves 5 MiB."""
 _GUARD = """(
     tries=0
     while :; do
@@ -55,21 +55,21 @@ _GUARD = """(
         tries=$((tries + 1))
     done
 ) &"""
-"""Starts the shipper, and starts it again when it was killed, as for want of memory, or has failed: a job that runs for
-days, and may say nothing for hours, must not have to see to it. It waits as long as the shipper lives, and ends with
-it when that leaves by itself, or by SIGTERM, or says that it would fail again (`process.CANNOT_RUN`)."""
+"""Starts the shipper, and restarts it if it was killed, for example out of memory, or has failed: a job that runs for
+days, and may record nothing for hours, must not have to check it. It waits while the shipper is alive, and ends when
+the shipper exits by itself, or by SIGTERM, or reports that it would fail again (`process.CANNOT_RUN`)."""
 _MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "262144"}
-"""For the C library: a heap for each of its threads would take megabytes more, and what it has freed, requests above
-all, it should give back."""
+"""For the C library: one heap per thread would take megabytes more, and freed memory, mostly of requests, should be
+returned to the system."""
 _NOT_FOR_IT = frozenset({"PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONASYNCIODEBUG", "PYTHONDEVMODE"})
-"""Variables that would have the shipper load what instruments, profiles or debugs the job. It finds its modules
-where the job has found them."""
+"""Variables that would make the shipper load the job's instrumentation, profiler or debugger. Its module path is
+passed separately."""
 
 
 def ensure_shipper(configuration: ShipperConfiguration) -> bool:
     """Start the destination's shipper unless one is running; return whether one was started.
 
-    The shipper is no child of this process: a shell starts it, so that nobody here has to reap it.
+    The shipper is not a child of this process: a shell starts it, so that this process need not reap it.
 
     Raises:
         OSError: no process could be started, or there is no interpreter to start it with.
@@ -79,7 +79,7 @@ def ensure_shipper(configuration: ShipperConfiguration) -> bool:
         return False
     python = interpreter()
     if python is None:
-        raise OSError(errno.ENOEXEC, "it is not known to be a Python", sys.executable)
+        raise OSError(errno.ENOEXEC, "it is not known to be a Python interpreter", sys.executable)
     program = _PROGRAM if configuration.destination.needs_openssl else _NO_OPENSSL + _PROGRAM
     command = [python, "-P", "-c", program, _PACKAGES, *_search_path()]
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT}
@@ -105,7 +105,7 @@ def ensure_shipper(configuration: ShipperConfiguration) -> bool:
 
 
 def _search_path() -> list[str]:
-    """Return where this process looks for modules, in its order; folders only that another process finds, too."""
+    """Return this process's module path, in order; only folders that other processes can find, too."""
     found: dict[str, None] = {}
     for path in sys.path:
         with suppress(OSError, TypeError, ValueError):  # the working folder is gone; or it is no path at all
@@ -115,7 +115,7 @@ def _search_path() -> list[str]:
 
 
 def why_it_ended(root: Path, key: str, since: float) -> str:
-    """Return the last line of a shipper's log, if it was written since that Unix time; else nothing."""
+    """Return the last line of a shipper's log if it was written after a Unix time, or else an empty text."""
     log = log_path(root, key)
     try:
         if log.stat().st_mtime < since:
@@ -133,7 +133,7 @@ _LAST_BYTES: Final = 4_096
 
 
 def is_shipping(root: Path, key: str) -> bool:
-    """Say whether a destination's shipper is running, as far as can be seen."""
+    """Return whether a destination's shipper is running, as far as visible."""
     try:
         return is_locked(lock_path(root, key))
     except OSError as error:

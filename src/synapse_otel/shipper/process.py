@@ -1,4 +1,4 @@
-"""The shipper as a process of its own: one for each user and destination, started by the first job that needs it."""
+"""The shipper as a separate process: one per user and destination, started by the first job that needs it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from synapse_otel.shipper.throttle import AT_ONCE, LOW_MEMORY
 
 _LOG_LIMIT: Final = 1 << 20
 CANNOT_RUN: Final = os.EX_SOFTWARE
-"""Exit status of one that would fail again: a library is missing, or is of the wrong version."""
+"""Exit status of a shipper that would fail again: a library is missing or has the wrong version."""
 
 
 def main() -> None:
@@ -61,13 +61,13 @@ def main() -> None:
 def make_shipper(
     configuration: ShipperConfiguration, say: Say, role: Role = Role.THREAD, sign: SignOfLife | None = None
 ) -> Shipper:
-    """Return a shipper that does as it is ordered.
+    """Return a shipper with a configuration.
 
     Args:
-        configuration: what it is told.
-        say: what takes its lines.
+        configuration: its configuration.
+        say: called with its log lines.
         role: where it runs.
-        sign: what it gives its signs of life by.
+        sign: how it gives signs of life.
     """
     take_standard()  # or a socket gets the number of a stream that is closed
     return Shipper(
@@ -85,7 +85,7 @@ def make_shipper(
 
 
 class Stop:
-    """What a signal does: the shipper stops in good order, also one that has not begun yet."""
+    """Signal handler: stops the shipper cleanly, even before it has begun."""
 
     def __init__(self) -> None:
         self.wanted = False
@@ -105,20 +105,20 @@ class Stop:
 
 
 def allow_files() -> None:
-    """Open as many files as are allowed: each journal in hand takes four."""
+    """Raise the limit of open files: each claimed journal takes four."""
     with suppress(OSError, ValueError):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def collect_seldom() -> None:
-    """Have the garbage collector look seldom: what is read and sent makes many objects, and next to no cycles."""
+    """Let the garbage collector run seldom: reading and sending create many objects, but hardly any cycles."""
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
 def acquire(lock: FileLock) -> bool:
-    """Take the lock; a job that only looks at it holds it for some microseconds, so it is tried more than once."""
+    """Take the lock; a job that checks it holds it for some microseconds, so try more than once."""
     for _ in range(_TRIES):
         if lock.acquire():
             return True
@@ -127,13 +127,13 @@ def acquire(lock: FileLock) -> bool:
 
 
 _COLLECT_AFTER: Final = 50_000
-"""Objects; the interpreter's own number is 700, and took a sixth of the shipper's time."""
+"""Number of objects; the interpreter's default of 700 took a sixth of the shipper's time."""
 _TRIES: Final = 10
 _TRY_SECONDS: Final = 0.02
 
 
 class _Log:
-    """Appends lines to a file that is begun anew when it has grown."""
+    """Appends lines to a file that is restarted when it is too large."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -150,7 +150,7 @@ class _Log:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            sys.stderr.write(f"{text.rstrip()} (and the log cannot be written: {error})\n")
+            sys.stderr.write(f"{text.rstrip()} (the log cannot be written: {error})\n")
 
 
 if __name__ == "__main__":

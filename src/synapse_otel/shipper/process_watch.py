@@ -1,6 +1,6 @@
-"""Hearing of the end of the processes whose journals are in hand, at once: looking comes round only now and then.
+"""Wakes the shipper as soon as a job's process exits.
 
-Where the system cannot tell (not Linux; a process in another container, or on another machine), the look does.
+If the system cannot report the exit (not Linux; a process in another container or machine), polling finds it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ProcessWatch:
     def __init__(self) -> None:
         self._poll = select.poll()
         self._processes: dict[Path, int | None] = {}
-        """By folder of its journal, what the kernel tells of a process by; None where it does not, or has told."""
+        """By folder of its journal, the process's pidfd; None if there is none, or its exit was reported."""
         self._heard, self._woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._poll.register(self._heard, select.POLLIN)
 
@@ -39,7 +39,7 @@ class ProcessWatch:
                 self._poll.register(found, select.POLLIN)
 
     def wait(self, seconds: float) -> None:
-        """Wait for so long at most."""
+        """Wait at most for this time."""
         for descriptor, _ in self._poll.poll(seconds * 1000):
             if descriptor == self._heard:
                 with suppress(BlockingIOError):
@@ -56,7 +56,7 @@ class ProcessWatch:
             os.write(self._woken, b"\0")
 
     def close(self) -> None:
-        """Follow nobody any more."""
+        """Stop watching all processes."""
         self.follow(())
         self._poll.unregister(self._heard)
         heard, woken = self._heard, self._woken
@@ -71,12 +71,12 @@ class ProcessWatch:
 
 
 def can_watch() -> bool:
-    """Say whether the system tells of the end of a process that is not a child."""
+    """Return whether the system reports the exit of a process that is not a child."""
     return sys.platform == "linux" and struct.calcsize("P") == _POINTER_BYTES and hasattr(os, "pidfd_open")
 
 
 def _process(lock: Path) -> int | None:
-    """Return a descriptor of the other process that holds a lock; None where there is none, or it is not to be seen."""
+    """Return a descriptor of the other process that holds a lock; None if there is none, or it is not visible."""
     pid = holder(lock)
     if pid is None or pid == os.getpid():
         return None

@@ -1,7 +1,7 @@
-"""What is kept, and for how long: the folder of all journals must not grow without bound.
+"""Retention: the folder of all journals must not grow without limit.
 
-Of delivered runs only what tells of them is kept, the newest for a while. What is not delivered is kept, whoever it is
-for, until all journals together take more than a budget: then the oldest goes, and is counted.
+Of the newest delivered runs a summary is kept for a while. Pending records, for any destination, are kept until all
+journals together exceed a budget: then the oldest are dropped and counted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Known(NamedTuple):
 
 
 class Retention:
-    """Looks after the roots. Several shippers may do it at once: a run is deleted under its lock."""
+    """Applies retention to the roots. Several shippers may do so at once: a run is deleted under its lock."""
 
     def __init__(self, roots: list[Path], key: str, limits: Limits, say: Say) -> None:
         self._roots = roots
@@ -57,10 +57,10 @@ class Retention:
         self._delivered: dict[Path, _Known] = {}
 
     def look_after(self, in_hand: Mapping[Path, ClaimedJournal]) -> list[Path]:
-        """Delete what is not to be kept; return the folders of the runs that are gone.
+        """Delete what retention does not keep; return the folders of the deleted runs.
 
         Args:
-            in_hand: The journals that this process delivers, by folder.
+            in_hand: The journals that this process has claimed, by folder.
         """
         waiting: dict[Path, Run] = {}
         roots = [root for root in self._roots if _can_list(root)]
@@ -85,7 +85,7 @@ class Retention:
         return gone
 
     def _superfluous(self) -> Iterator[Path]:
-        """Yield the delivered runs that are too many or too old."""
+        """Yield the delivered runs beyond the allowed number or age."""
         before = time.time() - self._limits.kept_seconds
         newest_first = sorted(self._delivered, key=lambda folder: folder.name, reverse=True)
         bounded = [folder for folder in newest_first if not self._delivered[folder].run.keep]
@@ -94,7 +94,7 @@ class Retention:
                 yield folder
 
     def _keep_within_budget(self, waiting: Mapping[Path, Run], in_hand: Mapping[Path, ClaimedJournal]) -> None:
-        """Delete the oldest segments while all take too much: first of runs that are delivered and kept."""
+        """Delete the oldest segments while the total is too large: first those of delivered runs that are kept."""
         kept = [folder for folder, known in self._delivered.items() if known.run.keep]
         sizes = {folder: _size(folder) for folder in (*sorted(kept, key=_age), *sorted(waiting, key=_age))}
         excess = sum(sizes.values()) - self._limits.total_bytes
@@ -106,11 +106,13 @@ class Retention:
             if excess > 0 and folder in waiting:
                 excess -= self._abandon(folder, in_hand.get(folder))
             if excess < before:
-                self._say(f"{folder.name}: deleted {before - excess:,} bytes, as all journals together take too much")
+                self._say(
+                    f"{folder.name}: deleted {before - excess:,} bytes, as the journals together exceed the limit"
+                )
 
     @staticmethod
     def _abandon(folder: Path, journal: ClaimedJournal | None) -> int:
-        """Delete the rest of a journal whose process is gone; return the bytes that this frees."""
+        """Delete the rest of a journal whose process has ended; return the freed bytes."""
         if _may_live(folder):
             return 0
         journal = journal or ClaimedJournal.take(folder, interval_seconds=1)
@@ -121,9 +123,9 @@ class Retention:
 
 
 def _delete_segments(folder: Path, excess: float, *, whole: bool) -> int:
-    """Delete the oldest segments, but not the newest one unless `whole`; return the bytes that this frees.
+    """Delete the oldest segments, but not the newest one unless `whole`; return the freed bytes.
 
-    A reader counts what was in them: the next segment says where the numbers stand.
+    A reader counts their records by the sequence number at the start of the next segment.
     """
     freed = 0
     numbers = segment_numbers(folder)
@@ -141,7 +143,7 @@ def _delete_segments(folder: Path, excess: float, *, whole: bool) -> int:
 
 
 def delete_run(folder: Path) -> bool:
-    """Delete the journal of a run that is complete; return False if it must stay: in use, or to be kept."""
+    """Delete the journal of a complete run; return False if it must stay: it is in use, or to be kept."""
     run = read_run(folder)
     if run is not None and run.keep:
         return False
@@ -177,9 +179,9 @@ def delete_leftovers(root: Path) -> None:
 
 
 def delete_old_locks(root: Path, wanted: set[str]) -> None:
-    """Delete the lock, the log and the sign of every shipper that does not run and whose destination nothing waits for.
+    """Delete the lock, the log and the sign of every stopped shipper whose destination has no pending run.
 
-    A shipper that starts at this moment holds the lock only if the file is still there: see `FileLock.acquire`.
+    A shipper that starts at this moment holds the lock only if the file still exists: see `FileLock.acquire`.
     """
     for path in root.glob("shipper-*.lock"):
         key = path.stem.removeprefix("shipper-")
@@ -196,7 +198,7 @@ def delete_old_locks(root: Path, wanted: set[str]) -> None:
 
 
 def _may_live(folder: Path, run: Run | None = None) -> bool:
-    """Say whether a journal's process lives, or nobody can tell: the folder is out of reach now."""
+    """Return whether a journal's process is alive, or its folder cannot be reached to find out."""
     try:
         return is_alive(folder, run)
     except OSError:
@@ -234,4 +236,4 @@ def _age(folder: Path) -> str:
 
 
 _UNKNOWN: Final = Run(journal="", name="", created=0, process=0, destination="")
-"""A run whose ``run.json`` cannot be read: nobody delivers it, and it takes room like any other."""
+"""A run whose ``run.json`` cannot be read: no shipper delivers it, but it takes disk space like any other."""

@@ -1,8 +1,8 @@
-"""What the shipper says of itself: the account of a journal as OpenTelemetry metrics.
+"""Self-telemetry: the delivery account of a journal as OpenTelemetry metrics.
 
-They go out with requests that are made anyway, in an instrumentation scope of their own, and are no records of the
-journal. Everything is cumulative from the journal's beginning: the numbers are those of the cursors, so that they go
-on where another shipper left off. What a request says of its own signal holds when that request is accepted.
+They are added to requests that are sent anyway, in their own instrumentation scope, and are not records of the
+journal. All are cumulative from the journal's beginning: the numbers come from the cursors, so that they continue
+where another shipper stopped. The numbers of a request's own signal are valid once that request is accepted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OWN_SCOPE: Final = Scope(-3, semconv.SHIPPER_SCOPE_NAME, __version__)
 OTHERS_SECONDS: Final = 0.5
 """How long the end of the metrics is held back at most until the other signals have come to theirs."""
 EXPORTERS: Final = {"grpc": "otlp_grpc_exporter", "http/protobuf": "otlp_http_exporter"}
-"""By protocol, what OpenTelemetry calls such an exporter."""
+"""By protocol, OpenTelemetry's name of such an exporter."""
 _JOURNAL: Final = "synapse_journal"
 _ERROR_TYPES: Final = {REJECTED: "rejected", INVALID: "invalid", POISON: "poison", EVICTED: "evicted"}
 _EXPORTED: Final = {
@@ -41,7 +41,7 @@ _MARKS: Final = 1_000
 
 
 class State(NamedTuple):
-    """Where one signal of a journal stands."""
+    """Counts of one signal of a journal."""
 
     emitted: int
     delivered: int
@@ -55,12 +55,12 @@ class State(NamedTuple):
 
 
 class QueueAge:
-    """How long the oldest record of a signal has waited, as far as one sees who looks now and then."""
+    """How long the oldest record of a signal has waited, with the accuracy of periodic checks."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._marks: deque[tuple[int, float]] = deque(maxlen=_MARKS)
-        """How many records there were, and when that was seen."""
+        """Numbers of records, and when each was seen."""
 
     def seconds(self, emitted: int, done: int) -> float:
         """Return the age, 0 when nothing waits; ``done``: how many of the records are delivered or dropped."""
@@ -73,7 +73,7 @@ class QueueAge:
 
 
 class OwnAccount:
-    """The account of a journal, as its metrics pipeline tells it."""
+    """The delivery account of a journal, as its metrics pipeline reports it."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.exporter = EXPORTERS["http/protobuf"]
@@ -86,7 +86,7 @@ class OwnAccount:
         self._wait_until: float | None = None
 
     def begin(self, segment: Segment) -> None:
-        """Take over from the beginning of a segment how many records there were."""
+        """Set the numbers of records from the beginning of a segment."""
         for signal, sequence in zip(Signal, segment.sequences, strict=False):
             self._emitted[signal] = max(self._emitted[signal], sequence)
 
@@ -97,7 +97,7 @@ class OwnAccount:
             self._emitted[signal] = max(self._emitted[signal], frame.sequence + frame.count)
 
     def points(self, own: Cursor, delivered: int, dropped: Mapping[str, int]) -> list[Point]:
-        """Return what is to be told; of the metrics themselves, it is known better than by their cursor on the disk.
+        """Return the metrics to report; for the metrics signal itself, newer numbers than its cursor has.
 
         Args:
             own: The cursor of the metrics.
@@ -116,7 +116,7 @@ class OwnAccount:
         return points(states, ages, self.exporter)
 
     def waits_for_others(self) -> bool:
-        """Say whether to give the other signals a moment to be delivered, so that the last account has their end."""
+        """Return whether to wait briefly for the other signals, so that the last account includes their end."""
         now = self._clock()
         if self._wait_until is None:
             self._wait_until = now + OTHERS_SECONDS
@@ -126,7 +126,7 @@ class OwnAccount:
         return not all(cursor.complete or cursor.failure for cursor in cursors)
 
     def waits_for_nobody(self) -> None:
-        """Tell the end when it comes, whatever the other signals do."""
+        """Report the end when it comes, without waiting for the other signals."""
         self._wait_until = self._clock()
 
 
@@ -150,12 +150,12 @@ class Point(NamedTuple):
 
 
 def points(states: Mapping[Signal, State], ages: Mapping[Signal, float], exporter: str) -> list[Point]:
-    """Return what is to be told of a journal.
+    """Return the metrics about a journal.
 
     Args:
-        states: Of each signal.
-        ages: Of each signal, for how many seconds its oldest record has waited.
-        exporter: What OpenTelemetry calls the kind of exporter: one of `EXPORTERS`.
+        states: By signal, its counts.
+        ages: By signal, for how many seconds its oldest record has waited.
+        exporter: OpenTelemetry's name of the kind of exporter: one of `EXPORTERS`.
 
     """
     found = [Point(semconv.SDK_LOG_CREATED, {}, states[Signal.LOGS].emitted)]

@@ -1,9 +1,9 @@
-"""How much a shipper does at a time, and how it gives way: as a thread it shares the interpreter with the job.
+"""Throttles the shipper: as a thread it shares the interpreter with the job.
 
-Python's threads take turns. One that computes keeps the others waiting for five milliseconds, two of them for ten,
-and so does one long call into C. As a thread, the shipper computes in one thread at a time, in pieces of about a
-millisecond, and sleeps in between: the job's call that waits goes on then. What it makes of a piece is little, so that
-the garbage collector, which would look through all objects of the job's process, has no reason to come round.
+Python's threads take turns. A computing thread delays the others for five milliseconds, two of them for ten, and so
+does one long call into C. As a thread, the shipper computes in one thread at a time, in slices of about a millisecond,
+and sleeps in between, so that a waiting call of the job continues. It creates few objects per slice, so that the
+garbage collector, which would scan all objects of the job's process, does not run.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ READ_BYTES: Final = 1 << 18
 
 
 class Throttle:
-    """Of a process of its own, which shares the interpreter with nobody: as fast as it can."""
+    """For a separate process, which does not share the interpreter: as fast as possible."""
 
     batch_bytes = BATCH_BYTES
-    """About what a request holds."""
+    """Approximate size of a request."""
     read_bytes = READ_BYTES
-    """What is read of a journal at a time."""
+    """Bytes to read of a journal at a time."""
     batches = 1
     """Requests in a row that a journal's pipeline may send..."""
     batches_of_ended = 16
-    """... of a process that has ended: what it left is not to wait for the next look each time."""
+    """... for an ended process: the rest of its journal is read without waiting for the next poll."""
     in_job = False
     """Whether the process is the job's own."""
 
@@ -51,7 +51,7 @@ AT_ONCE: Final = Throttle()
 
 
 class LowMemoryThrottle(Throttle):
-    """Of a process of its own that has gRPC in its memory: what it holds at a time is less."""
+    """For a separate process that has loaded gRPC: less data at a time."""
 
     batch_bytes = 1 << 19
     read_bytes = 1 << 16
@@ -108,7 +108,7 @@ class InJobThrottle(Throttle):
 
 
 class _Turns:
-    """A lock that goes to who has waited longest."""
+    """A lock that is granted to the longest waiter."""
 
     def __init__(self) -> None:
         self._guard = Lock()
@@ -135,7 +135,7 @@ class _Turns:
                 self._taken = False
 
     def pass_on(self) -> None:
-        """Let those who wait go first."""
+        """Let waiters go first."""
         if self._waiting:
             self.give_back()
             self.take()

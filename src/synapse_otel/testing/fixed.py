@@ -59,7 +59,7 @@ class Ids:
         return next(self._spans) if self._spans is not None else self._random.randrange(1, 1 << 64)
 
     def is_trace_id_random(self) -> bool:
-        """Say whether trace ids are random."""
+        """Return whether trace ids are random."""
         return self._traces is None
 
     @contextmanager

@@ -62,7 +62,7 @@ def recording_into(folder: Path) -> Iterator[Running]:
     """
     settings = load_settings(journal_dir=folder, shipper="off", host_providers="only")
     if settings.sdk_disabled:
-        msg = "OTEL_SDK_DISABLED is set: nothing can be recorded; unset it for tests that look at what was"
+        msg = "OTEL_SDK_DISABLED is set: nothing is recorded; unset it for tests that read recorded data"
         raise RuntimeError(msg)
     known = STATE.runtime
     runtime, installed = _set_up(settings, known)
@@ -109,7 +109,7 @@ def fixed_ids() -> Iterator[None]:
         RuntimeError: `configure` or `job` has set up the ids before.
     """
     if _Session.installed is None:
-        msg = "ids cannot be fixed: configure() or job() has set up OpenTelemetry in this process before"
+        msg = "ids cannot be fixed: configure() or job() has already set up OpenTelemetry in this process"
         raise RuntimeError(msg)
     with _Session.ids.fixed():
         yield
@@ -150,7 +150,7 @@ def _ignore(_line: str) -> None:
 
 
 def _leave(_journal: JournalWriter) -> None:
-    """Stand in for whoever delivers a journal."""
+    """Replace the shipper of a journal."""
 
 
 __all__ = [

@@ -27,9 +27,9 @@ _LEAVE_SECONDS: Final = 0.3
 
 
 class Delivery:
-    """Sees to it that the watched journals are delivered: by the shipper's process, or, without one, by a thread here.
+    """Delivers the watched journals: by the shipper's process, or, without one, by a thread of this process.
 
-    It does nothing before there is a journal: a command that records nothing costs nothing.
+    It does nothing before there is a journal: a command without records costs nothing.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class Delivery:
         self._thread.start()
 
     def wait(self, seconds: float, interrupted: Callable[[float], bool]) -> Account | None:
-        """Wait until all that processes which have ended recorded is delivered; None where nothing was recorded.
+        """Wait until all records of ended processes are delivered; return None if there are none.
 
-        Without `start` nobody delivers, and nothing is waited for.
+        Without `start` nothing is delivered, and it does not wait.
 
         Args:
-            seconds: how long, at most; it is given up earlier where a request fails.
-            interrupted: waits for so many seconds, and says whether somebody wants the end now.
+            seconds: maximum time; it stops earlier if a request fails.
+            interrupted: waits for so many seconds, and returns whether the user wants to end now.
         """
         deadline = time.monotonic() + seconds
         self._ended.set()
@@ -73,7 +73,7 @@ class Delivery:
         return account_of(folders, sum(emitted_records(folder) for folder in folders))
 
     def end(self) -> None:
-        """Let go; what is on the way in a thread here is sent again by whoever goes on."""
+        """Release the journals; the next shipper repeats requests that a thread here has not finished."""
         self._ended.set()
         self._over.set()
         if self._thread.is_alive():
@@ -98,7 +98,7 @@ class Delivery:
             while not self._over.wait(_LOOK_SECONDS):
                 self._ensure()  # a shipper that was killed is followed by another
         except Exception as error:  # noqa: BLE001 - the command goes on without it, and its records wait
-            self._say(f"no delivery from here: {type(error).__name__}: {error}; {explained_by(Check.RUNS)}")
+            self._say(f"no delivery from this process: {type(error).__name__}: {error}; {explained_by(Check.RUNS)}")
 
     def _watched_any(self) -> bool:
         return bool(self._watched.journals())
@@ -109,7 +109,7 @@ class Delivery:
         try:
             ensure_shipping(self._configuration)
         except Exception as error:  # noqa: BLE001 - however it fails, the command's end is told, and its records wait
-            text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what waits"
+            text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what is pending"
             self._say(f"{text}; {explained_by(Check.RUNS)}")
 
     def _deliver(self) -> None:

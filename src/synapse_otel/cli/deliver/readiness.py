@@ -1,4 +1,4 @@
-"""Telling who supervises a process that it is ready: a file, and systemd's datagram (sd_notify(3))."""
+"""Reports readiness to a supervisor: a file, and systemd's datagram (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _ABSTRACT: Final = "@"
 
 
 class Readiness:
-    """Says that the process is ready, and that it no longer is."""
+    """Reports that the process is ready, and that it no longer is."""
 
     def __init__(self, ready_file: Path | None) -> None:
         self._file = ready_file
 
     def announce(self) -> None:
-        """Say that it is ready.
+        """Report that it is ready.
 
         Raises:
             OSError: the file cannot be written.
@@ -30,7 +30,7 @@ class Readiness:
         _notify("READY=1")
 
     def withdraw(self) -> None:
-        """Say that it is about to end."""
+        """Report that it is about to end."""
         if self._file is not None:
             self._file.unlink(missing_ok=True)
         _notify("STOPPING=1")

@@ -27,15 +27,15 @@ _ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
-    """Deliver the journals of the configured destination until told to stop; return the exit code.
+    """Deliver the journals of the configured destination until stopped; return the exit code.
 
     Args:
-        ready_file: a file that is there as long as it delivers.
-        idle_exit: seconds after which it ends when there was nothing to deliver and nobody alive; None: never.
+        ready_file: a file that exists while it delivers.
+        idle_exit: seconds without pending records and without a live job after which it exits; None: never.
 
     Raises:
         SettingsError: a setting is wrong.
-        OSError: the folder of journals cannot be made, or belongs to somebody else.
+        OSError: the folder of journals cannot be created, or belongs to another user.
     """
     settings = load_settings()
     destination = load_destination(settings)
@@ -44,7 +44,7 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
     place = shown_url(destination.logs.url).removesuffix("/v1/logs")
     lock = FileLock(lock_path(settings.journal_dir, configuration.key))
     if any(is_shipping(Path(root), configuration.key) for root in configuration.roots) or not acquire(lock):
-        tell(f"another shipper delivers to {place} from {settings.journal_dir} already")
+        tell(f"another shipper already delivers to {place} from {settings.journal_dir}")
         return SHIPPING_ALREADY
     stop = Stop()
     for number in _ENDING:
@@ -75,7 +75,7 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
 
 
 def _tell_now_and_then(shipped: Shipped, over: Event) -> None:
-    """Tell what has been delivered, at most once in a while."""
+    """Report deliveries, at most once per interval."""
     while not over.wait(_TELL_SECONDS):
         for line in shipped.news():
             tell(line)

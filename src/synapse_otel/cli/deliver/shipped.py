@@ -1,4 +1,4 @@
-"""What a shipper has delivered since it began, as the cursors tell."""
+"""Deliveries of a shipper since it began, from the cursors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shipped:
         self._told = _Count()
 
     def news(self) -> Iterator[str]:
-        """Yield what is new since the last call: runs that are delivered, and how many records went."""
+        """Yield news since the last call: delivered runs, and numbers of records."""
         before = dict(self._counts)
         self._look()
         done = [

@@ -1,4 +1,4 @@
-"""``synapse-otel sync``: over the journals that wait, once or until a time; taken over from whoever has them."""
+"""``synapse-otel sync``: one pass over the pending journals, or until a deadline; takes them over if needed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Pass:
 
     @property
     def delivered(self) -> bool:
-        """Whether nothing waits now."""
+        """Whether nothing is pending."""
         return not self.account.pending and (self.account.complete or run_state(self.folder) is RunState.LIVE)
 
 
@@ -49,15 +49,15 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
     """Deliver every pending journal of the configured destination, or those of one run to it; return the exit code.
 
     Args:
-        run: the run, as `find_run` takes it; the runs of a job that was resumed are meant together.
-        everything: also what was recorded for other destinations.
-        timeout: for how many seconds it is tried; None: once, and beside a running shipper as long as records arrive.
+        run: the run, as for `find_run`; all runs of a resumed job are delivered.
+        everything: also runs recorded for other destinations.
+        timeout: seconds to keep trying; None: try once, or wait for a running shipper while records arrive.
 
     Raises:
         RunNotFoundError: there is no such run.
         SettingsError: a setting is wrong.
         PermissionError: the journals belong to another user.
-        LookupError: both a run and everything are asked for.
+        LookupError: both a run and everything are given.
     """
     if run is not None and everything:
         raise LookupError("either RUN or --all, not both")
@@ -69,11 +69,11 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
         check_owner(settings)
     foreign = foreign_runs(roots)
     if foreign and run is None:
-        tell(f"{_runs(len(foreign))} of other users left alone: {foreign[0].name}{_more(len(foreign))}")
+        tell(f"{_runs(len(foreign))} of other users skipped: {foreign[0].name}{_more(len(foreign))}")
     every = [folder for root in roots for folder in run_folders(root) if folder not in foreign]
     named = _named(run, roots) if run is not None else None
     if named is not None and not is_own(named[0]):
-        raise PermissionError(f"{named[0]} belongs to another user; nothing of it is delivered")
+        raise PermissionError(f"{named[0]} belongs to another user and is not delivered")
     key = destination.key(read_salt(settings.journal_dir)) if every or named else ""
     pending = [folder for folder in (every if named is None else named) if not _settled(folder)]
     own = [folder for folder in pending if _is_for(folder, key)]
@@ -90,7 +90,7 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
 
 
 def _named(text: str, roots: list[Path]) -> list[Path]:
-    """Return the journals of the run that is meant; of all runs of a job, where it is the job that is named."""
+    """Return the journals of the matching run, or of all runs of the matching job."""
     found = find_runs(text, roots)
     if not is_one_job(found):
         found = [find_run(text, roots, tell)]
@@ -146,7 +146,7 @@ class _Sync:
         return PENDING if left else 0
 
     def _goes_on(self, passes: Iterable[_Pass]) -> bool:
-        """Wait a moment before the next pass; return False where there is to be none."""
+        """Wait a moment before the next pass; return False if there is none."""
         left = [one for one in passes if not one.delivered]
         seconds = 0.0 if self._deadline is None or not left else min(self._deadline - time.monotonic(), _AGAIN_SECONDS)
         if seconds > 0 and time.monotonic() >= self._told + _TELL_SECONDS:
@@ -175,21 +175,21 @@ class _Sync:
         if folder in self._taken:
             notes.append(f"taken over from {waiting.holder or 'another destination'}")
         elif not _is_for(folder, self._configuration.key):
-            notes.append("recorded for another destination, and cannot be taken over from it")
+            notes.append("recorded for another destination and could not be taken over from it")
         if run_state(folder) is RunState.LIVE:
             notes.append(f"still running{self._further(folder)}")
         return _Pass(folder, account(folder), " · ".join(notes))
 
     def _further(self, folder: Path) -> str:
-        """Return what becomes of what a job that lives records from now on."""
+        """Return a note about the later records of a live job."""
         if folder not in self._taken:
             return ""
         if self._settings.shipper == "process":
-            return ", a shipper goes on with it"
-        return "; `synapse-otel sync` again for what it still records"
+            return ", a shipper keeps delivering it"
+        return "; run `synapse-otel sync` again for later records"
 
     def _hand_on(self) -> None:
-        """Have a shipper of this destination go on with what was taken over: it knows those runs as another's."""
+        """Let a shipper of this destination continue the taken-over runs, which it knows as another's."""
         if not self._taken:
             return
         look_again(map(Path, self._configuration.roots), self._configuration.key)
@@ -197,11 +197,11 @@ class _Sync:
             try:
                 ensure_shipping(self._configuration)
             except OSError as error:
-                tell(f"no shipper could be started ({error}); `synapse-otel sync` again delivers what still comes")
+                tell(f"no shipper could be started ({error}); run `synapse-otel sync` again for later records")
 
 
 def _settled(folder: Path) -> bool:
-    """Say whether a journal has ended and all of it is delivered."""
+    """Return whether a journal has ended and is completely delivered."""
     found = account(folder)
     return found.complete and not found.pending
 

@@ -1,4 +1,4 @@
-"""Waiting for a journal that somebody else has in hand: until he has delivered it, lets go of it, or is ended."""
+"""Waits for a journal that another shipper has claimed, until it is delivered, released, or the shipper is ended."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from synapse_otel.runs import RunState, emitted_records, run_state
 from synapse_otel.shipper.end_hung import SILENT_SECONDS, end
 
 HAND_OVER_SECONDS: Final = 12.0
-"""Whoever is asked to let go of a journal does so behind the request that he is in: they have 10 seconds by default."""
+"""A shipper releases a journal after its current request, which takes up to 10 seconds by default."""
 _QUIET_SECONDS: Final = 10.0
-"""Who is seen to give no sign of life for so long is silent, whatever the clocks say."""
+"""A shipper without a sign of life for this time counts as silent, even if clocks differ."""
 _FAILING_SECONDS: Final = 10.0
-"""Nothing has arrived for so long, and requests have failed: then waiting on is for who says until when."""
+"""If requests fail, and nothing has arrived for this time, only a caller with a deadline waits on."""
 _TELL_SECONDS: Final = 5.0
 
 
 class Waiting:
-    """Waits for one journal, and tells what for."""
+    """Waits for one journal, and reports the reason."""
 
     def __init__(self, folder: Path, key: str, deadline: float | None) -> None:
         """Begin to wait.
 
         Args:
             folder: the journal's.
-            key: the destination that it is for. Who delivers it elsewhere is to let go of it.
+            key: the key of its destination. A shipper of another destination is asked to release it.
             deadline: monotonic time; None: as long as records arrive.
         """
         self._folder = folder
@@ -42,10 +42,10 @@ class Waiting:
         self._begin = self._account = account(folder)
         self._sign = last_sign(self._lock)
         self.holder: Holder | None = None
-        """Who had it in hand last."""
+        """Its last holder."""
 
     def look(self) -> str | None:
-        """Look how it stands; return why to wait no longer, None while that is worth it."""
+        """Check the state; return the reason to stop waiting, or None."""
         now = time.monotonic()
         self.holder = holder = read_holder(self._lock) or self.holder
         before, self._account = self._account, account(self._folder)
@@ -73,10 +73,10 @@ class Waiting:
         return quiet or silent_seconds(self._lock) > SILENT_SECONDS
 
     def _let_go(self, now: float, *, asked: bool) -> str | None:
-        """Wait for whoever is to let go; end him if he does not, and may be ended; return why there is no hope."""
+        """Wait for the holder to release it, or end it if allowed; return the reason if neither works."""
         holder, silent = self.holder, self._is_silent(now)
         if not silent and now - self._since < HAND_OVER_SECONDS:
-            self._tell(now, f"waits for {holder or 'a running shipper'} to let go of it")
+            self._tell(now, f"waits for {holder or 'a running shipper'} to release it")
             return None
         if holder is not None and holder.role is Role.PROCESS and end(holder):
             tell(f"{self._folder.name}: ended {holder}, which {'gave no sign of life' if silent else 'did not answer'}")
@@ -84,16 +84,16 @@ class Waiting:
             return None
         if holder is None:
             return self._in_hand()
-        why = "gives no sign of life" if silent or not asked else "does not let go of it"
-        return f"{holder} has it in hand and {why}: end it, and sync again"
+        why = "gives no sign of life" if silent or not asked else "does not release it"
+        return f"{holder} has claimed it and {why}: end that process, and sync again"
 
     def _fails(self, now: float) -> bool:
-        """Say whether requests have failed since, and nothing arrives."""
+        """Return whether requests have failed and nothing arrives."""
         tried = self._account.failure and self._account.attempts > self._begin.attempts
         return bool(tried) and now - self._moved > _FAILING_SECONDS
 
     def _in_hand(self) -> str:
-        return f"{self.holder or 'a running shipper'} has it in hand"
+        return f"{self.holder or 'a running shipper'} has claimed it"
 
     def _tell(self, now: float, text: str) -> None:
         if now - self._told >= _TELL_SECONDS:

@@ -87,7 +87,7 @@ def _account(account: Account) -> dict[str, Any]:
 
 
 def _time(nanoseconds: int) -> str | None:
-    """Return a Unix time as ISO 8601 in UTC; None for one that no calendar has."""
+    """Return a Unix time as ISO 8601 in UTC; None if it is out of range."""
     try:
         return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat()
     except (OverflowError, ValueError, OSError):

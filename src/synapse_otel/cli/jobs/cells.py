@@ -22,10 +22,10 @@ class Column:
 
     Attributes:
         text: returns the cell of a run.
-        is_number: it stands on the right.
-        easy: cells that it may be cut to before a column of the account is left out; 0: it is not cut.
-        least: cells that it may be cut to before another one is.
-        rank: where there is no room, the column of the highest rank goes.
+        is_number: it is right-aligned.
+        easy: width to which it is cut before a column of the account is removed; 0: it is not cut.
+        least: width to which it is cut before another column is removed.
+        rank: if there is no space, the column with the highest rank is removed.
     """
 
     text: Callable[[Overview], str]
@@ -36,7 +36,7 @@ class Column:
 
 
 def word(one: Overview) -> str:
-    """Return the result of a run that ended in good order, else its state."""
+    """Return the result of a run that ended properly, else its state."""
     return one.job.result if one.state == "done" and one.job is not None and one.job.result else str(one.state)
 
 
@@ -85,7 +85,7 @@ def _duration(one: Overview) -> str:
 
 
 def _last(one: Overview) -> CategoryProgress | None:
-    """Return the last progress of the job as a whole, or of the category that moved last."""
+    """Return the job's last overall progress, or that of the category that changed last."""
     whole = [each for each in one.progress if not each.category]
     return max(whole or one.progress, key=lambda each: each.progress.time, default=None)
 

@@ -21,10 +21,10 @@ from synapse_otel.ui.glyphs import ASCII, UNICODE
 
 
 def jobs(run: str | None, *, json: bool) -> int:
-    """Print the runs, those that are meant, or all about one of them, and return the exit code.
+    """Print the matching runs, or the details of one, and return the exit code.
 
     Args:
-        run: a run, as `find_runs` takes it; of several that are meant a table; None: a table of all.
+        run: a run, as for `find_runs`; several matches are a table; None: a table of all.
         json: print JSON, for programs.
 
     Raises:
@@ -46,7 +46,7 @@ def jobs(run: str | None, *, json: bool) -> int:
         for line in _table(found):
             say(line)
     else:
-        say(f"there is no run in {settings.journal_dir}; SYNAPSE_OTEL_JOURNAL_DIR says where to look")
+        say(f"there is no run in {settings.journal_dir}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder")
     _tell_of_silence(roots)
     return 0
 

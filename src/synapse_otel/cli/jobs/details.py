@@ -16,7 +16,7 @@ _MOST_CATEGORIES: Final = 12
 
 
 def details(one: Overview) -> Iterator[str]:
-    """Yield what there is to say of a run."""
+    """Yield the details of a run."""
     yield _line("run", f"{one.folders[0].name}  {one.state}{_silence(one)}")
     if run_name(one.run):
         yield _line("name", f"{printable(run_name(one.run))} (synapse-otel run)")
@@ -27,7 +27,7 @@ def details(one: Overview) -> Iterator[str]:
     yield from _categories(one.progress)
     yield from _records(one)
     if one.version > FORMAT_VERSION:
-        yield _line("format", f"{one.version}, of a newer synapse-otel; this one knows {FORMAT_VERSION}")
+        yield _line("format", f"{one.version}, written by a newer synapse-otel; this version reads {FORMAT_VERSION}")
     for folder in one.folders:
         yield _line("files", path(str(folder)))
         quarantine = folder / QUARANTINE_FILE
@@ -75,7 +75,7 @@ def _records(one: Overview) -> Iterator[str]:
 
 
 def _categories(found: Sequence[CategoryProgress]) -> Iterator[str]:
-    """Yield the progress of the job as a whole, and of the categories that moved last, in their order."""
+    """Yield the job's overall progress, and that of the categories that changed last, in their order."""
     moved = sorted(found, key=lambda each: (not each.category, each.progress.time))[-_MOST_CATEGORIES:]
     for each in found:
         if each in moved:

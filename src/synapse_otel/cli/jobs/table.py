@@ -1,4 +1,4 @@
-"""The runs as a table: whole for a pipe; for a terminal as much of it as there is room for."""
+"""The runs as a table: complete for a pipe; as wide as the terminal otherwise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COLOURS: Final = {
 
 
 def whole_table(found: Sequence[Overview]) -> Iterable[str]:
-    """Yield a heading and a line for each run; nothing is cut, so that a pipe gets all of it."""
+    """Yield a heading and a line for each run; nothing is cut, for a pipe."""
     texts = _texts(WHOLE, found)
     widths = {name: max(map(cell_len, cells)) for name, cells in texts.items()}
     for row in zip(*texts.values(), strict=True):
@@ -35,7 +35,7 @@ def whole_table(found: Sequence[Overview]) -> Iterable[str]:
 
 
 def fitted_table(found: Sequence[Overview], width: int, glyphs: Glyphs, *, colours: bool) -> Iterable[str]:
-    """Yield a heading, a line for each run, and how many of them are in which state; none is wider than ``width``."""
+    """Yield a heading, a line for each run, and the number of runs by state, at most ``width`` wide."""
     columns = {name: column for name, column in FITTED.items() if name != "DROPPED" or _has_lost(found)}
     texts = _texts(columns, found)
     widths = _widths(columns, texts, width)

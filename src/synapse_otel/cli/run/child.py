@@ -1,4 +1,4 @@
-"""A command as a child of this process: what it is sent, and how it ends."""
+"""A command as a child of this process: its signals, and its end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORWARDED: Final = (
 _FROM_THE_KEYBOARD: Final = frozenset({signal.SIGINT, signal.SIGQUIT})
 _INIT: Final = 1
 _NO_CORE: Final = 1
-"""Bytes: too few for a core file, and what tells a program that takes cores to leave this one (core(5))."""
+"""Bytes: too few for a core file, and a core handler program ignores this process (core(5))."""
 
 
 class CommandError(Exception):
@@ -42,20 +42,20 @@ class Status:
     """How a command ended."""
 
     code: int | None
-    """Exit status; None where a signal has ended it."""
+    """Exit status; None if a signal ended it."""
     signal: int = 0
     core: bool = False
 
     @classmethod
     def of(cls, status: int) -> Status:
-        """Return what a status of ``waitpid`` says."""
+        """Return the meaning of a status of ``waitpid``."""
         if os.WIFSIGNALED(status):
             return cls(None, os.WTERMSIG(status), os.WCOREDUMP(status))
         return cls(os.WEXITSTATUS(status))
 
     @property
     def signal_name(self) -> str:
-        """``SIGKILL``, or nothing."""
+        """A name such as ``SIGKILL``, or empty."""
         return signal_name(self.signal) if self.signal else ""
 
     def __str__(self) -> str:
@@ -66,10 +66,10 @@ class Status:
 
 
 class Child:
-    """A command that runs in our process group, so that terminal and job control mean it as well as us.
+    """A command that runs in our process group, so that the terminal and job control reach both processes.
 
-    Signals are blocked here while it lives, and taken one by one. What was sent to us alone is passed on; what the
-    terminal's keys have sent, the command has already got.
+    Signals are blocked here while it is alive, and read one by one. Signals sent only to us are passed on; the command
+    has already received those of the terminal's keys.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], tap: StderrTap) -> None:
@@ -113,7 +113,7 @@ class Child:
                 os.kill(self.pid, number)
 
     def _reap(self) -> int | None:
-        """Take leave of who has ended; return the command's status if it has."""
+        """Reap ended children; return the command's status if it has ended."""
         everybody = os.getpid() == _INIT  # whose parent has ended is a child of the first process
         while True:
             try:
@@ -125,7 +125,7 @@ class Child:
 
     @staticmethod
     def _got_it_too(number: int) -> bool:
-        """Say whether a signal of the kernel's has been sent to the whole process group, not to this process."""
+        """Return whether the kernel sent a signal to the whole process group, not only to this process."""
         if number == signal.SIGHUP:
             return os.getsid(0) != os.getpid()  # a terminal that hangs up tells the leader of its session alone
         return number in _FROM_THE_KEYBOARD

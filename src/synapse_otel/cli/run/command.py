@@ -40,12 +40,12 @@ def run(
 
     Args:
         command: the program and its arguments.
-        name: what the run is called; the program's name if none is given.
-        lines: how many of its last lines on stderr are kept; 0 leaves its stderr alone.
-        ship: whether what it records is delivered from here.
-        instrument: whether plugins of the real Synapse SDK are recorded, unless the environment says otherwise.
-        endpoint: base address of the OTLP receiver, instead of the one that is set.
-        journal_dir: folder of all journals, instead of the one that is set.
+        name: name of the run; by default the program's name.
+        lines: number of its last lines on stderr to keep; 0: do not capture stderr.
+        ship: whether to deliver its records.
+        instrument: whether to record plugins of the real Synapse SDK, unless the environment sets it.
+        endpoint: base URL of the OTLP receiver, instead of the configured one.
+        journal_dir: folder of all journals, instead of the configured one.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -86,7 +86,7 @@ def run(
 def _environment(
     settings: Settings, token: str, endpoint: str | None, *, ship: bool, instrument: bool
 ) -> dict[str, str]:
-    """Return what the command's processes find; the trace context that we were started with is passed on."""
+    """Return the environment of the command; our own trace context is passed on."""
     own = {"SYNAPSE_OTEL_JOURNAL_DIR": str(settings.journal_dir), WATCHED_VARIABLE: token}
     if endpoint is not None:
         own["SYNAPSE_OTEL_ENDPOINT"] = endpoint
@@ -102,7 +102,7 @@ class _Interrupted:
         self._ending = heard & _ENDING
 
     def __call__(self, seconds: float) -> bool:
-        """Wait, and say whether such a signal has come."""
+        """Wait, and return whether such a signal has arrived."""
         if not hasattr(signal, "sigtimedwait"):
             time.sleep(seconds)  # macOS
             return bool(signal.sigpending() & self._ending)
@@ -110,7 +110,7 @@ class _Interrupted:
 
 
 def _unwritten(error: OSError) -> None:
-    tell(f"how the command ended could not be written down: {error}")
+    tell(f"the end of the command could not be recorded: {error}")
 
 
 def _place(folders: list[Path]) -> str:
@@ -124,4 +124,4 @@ def _why(account: Account) -> str:
     if not account.pending:
         return ""
     reason = f" ({account.failure}; {explained_by(Check.ENDPOINT)})" if account.failure else ""
-    return f"{reason} · kept on disk; `synapse-otel sync` delivers it, or the next shipper"
+    return f"{reason} · kept on disk; `synapse-otel sync` or the next shipper delivers it"

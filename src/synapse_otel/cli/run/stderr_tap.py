@@ -20,16 +20,15 @@ _LINE_LIMIT: Final = 1_000
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[0-?@-Z\\-_])")
 _CAT: Final = "/bin/cat"
 _BARS: Final = re.compile(r"\x1b\[\?7l.*?(?:\x1b\[\?7h|\Z)", re.DOTALL)
-"""What is written without line wrap: the bars of a console, which others' lines come and go above."""
+"""Text written without line wrap: the bars of a console, above which other lines scroll."""
 STDERR: Final = 2
 
 
 class StderrTap:
-    """A pipe for a command's standard error, or a terminal where ours is one; what comes in goes out on ours.
+    """A pipe for a command's standard error, or a terminal if ours is one; its output is forwarded to ours.
 
-    `end` is what the command writes to; None where nothing is to be kept, or there is no standard error: then the
-    command gets ours. A terminal of its own is raw: what is written comes out as it went in, and the real terminal
-    makes of it what it would have made of it.
+    `end` is the command's end; None if nothing is to be kept, or there is no standard error: then the command gets
+    ours. The command's terminal is raw: its output is unchanged, and the real terminal interprets it.
     """
 
     def __init__(self, lines: int) -> None:
@@ -63,9 +62,9 @@ class StderrTap:
                 termios.tcsetwinsize(self._source, termios.tcgetwinsize(STDERR))
 
     def finish(self, seconds: float) -> list[str]:
-        """Pass on what is left, for a command that has ended, and return its last lines.
+        """Forward the rest for an ended command, and return its last lines.
 
-        Processes that it has left behind keep their standard error: another process goes on passing it on.
+        Processes that it left behind keep their standard error: another process keeps forwarding it.
         """
         if self._thread is None:
             return []
@@ -94,7 +93,7 @@ class StderrTap:
                 poll.unregister(self._stopped)
 
     def _pass_chunk(self) -> bool:
-        """Pass on what there is; return False at the end, be it the command's or that of who listens."""
+        """Forward available output; return False at the end of the command's output or of the reader."""
         try:
             data = os.read(self._source, _CHUNK)
         except OSError:
@@ -116,7 +115,7 @@ class StderrTap:
 
 
 def last_lines(text: bytes, count: int) -> list[str]:
-    """Return the last lines of what a command wrote, as a reader saw them, at most ``count``, secrets taken out."""
+    """Return at most ``count`` last lines of a command's output, as a reader saw them, with secrets redacted."""
     lines = []
     for line in _BARS.sub("", text.decode("utf-8", "replace")).split("\n")[-4 * count :]:
         shown = line.rstrip("\r").rpartition("\r")[2]  # a progress bar overwrites itself
@@ -127,7 +126,7 @@ def last_lines(text: bytes, count: int) -> list[str]:
 
 
 def _write(data: bytes) -> int:
-    """Write to our standard error, also if somebody has made it non-blocking."""
+    """Write to our standard error, even if it is non-blocking."""
     try:
         return os.write(STDERR, data)
     except BlockingIOError:

@@ -20,7 +20,7 @@ WATCHED_VARIABLE: Final = "SYNAPSE_OTEL_WATCHED_BY"
 
 
 def new_token(name: str) -> str:
-    """Return what the journals of a new ``run`` are known by; it holds the run's name."""
+    """Return the token of a new ``run`` in its journals, which includes the run's name."""
     return f"{name}{NAME_END}{secrets.token_hex(8)}"
 
 
@@ -47,10 +47,10 @@ class Watched:
             return dict(self._runs)
 
     def tell(self, pid: int, status: Status, stderr: list[str], failed: Callable[[OSError], None]) -> None:
-        """Write how the command ended into the journals of all processes that have ended, so that nobody waits for it.
+        """Write how the command ended into the journals of all ended processes, so that no shipper waits for it.
 
-        What is known is known of the command's own process. Of another one nothing is, unless the command is a shell
-        that has said by its exit status which signal ended the only other one.
+        Only the end of the command's own process is known. There is one exception: the command is a shell, and its exit
+        status names the signal that ended its only child.
         """
         runs = self.journals()
         states = {folder: state for folder in runs if (state := _state(folder, failed))}
@@ -78,6 +78,6 @@ def _state(folder: Path, failed: Callable[[OSError], None]) -> RunState | None:
 
 
 def _reported_signal(status: Status) -> str:
-    """Return the name of the signal that a shell's exit status stands for."""
+    """Return the name of the signal in a shell's exit status."""
     number = (status.code or 0) - SIGNALLED
     return signal_name(number) if number in signal.valid_signals() else ""

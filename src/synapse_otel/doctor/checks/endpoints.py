@@ -49,8 +49,8 @@ def _sent(destination: Destination, signal: Signal) -> tuple[Finding, bool]:
         what = advice(outcome, endpoint, signal)
         return found(level=Level.FAILURE, text=text, advice=what), "answered" in outcome.reason
     if outcome.rejected:
-        text = f"{url}: taken, and the record rejected ({outcome.message or 'no reason given'})"
-        level, what = Level.FAILURE, "the server says what it does not like; such records are counted as dropped"
+        text = f"{url}: accepted, but the record was rejected ({outcome.message or 'no reason given'})"
+        level, what = Level.FAILURE, "the server's message says why; such records are counted as dropped"
     elif outcome.message:
         text, level, what = f"{url}: accepted, with a warning: {outcome.message}", Level.WARNING, ""
     else:
@@ -70,10 +70,10 @@ def _clock(endpoint: Endpoint) -> Iterator[Finding]:
     found = partial(Finding, check=Check.ENDPOINT, about="clock", facts={"skew_seconds": round(skew, 3)})
     if skew > _SKEW_SECONDS:
         ahead = "ahead of" if date < before else "behind"
-        text = f"this machine's clock is {skew:,.0f} s {ahead} the server's: records will seem to lie elsewhere in time"
-        yield found(level=Level.WARNING, text=text, advice="set the clocks by NTP")
+        text = f"this machine's clock is {skew:,.0f} s {ahead} the server's: the times of records will be off"
+        yield found(level=Level.WARNING, text=text, advice="synchronise the clocks with NTP")
     else:
-        yield found(level=Level.OK, text="goes as the server's does, to a few seconds")
+        yield found(level=Level.OK, text="agrees with the server's, within a few seconds")
 
 
 def _name(outcome: Outcome) -> str:

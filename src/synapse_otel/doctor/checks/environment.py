@@ -49,7 +49,7 @@ def environment() -> Iterator[Finding]:
     )
     if instrumentations:
         names = ", ".join(name.removeprefix("opentelemetry-instrumentation-") for name in instrumentations)
-        text = f"{names}: what they record goes into the job's journal when they are switched on"
+        text = f"{names}: once enabled, they record into the job's journal"
         yield Finding(check=Check.ENVIRONMENT, about="instrumentations", level=Level.OK, text=text)
     yield from _who_else()
 
@@ -60,13 +60,13 @@ def _who_else() -> Iterator[Finding]:
 
     for name in _PROVIDERS:
         if os.environ.get(name):
-            text = f"{os.environ[name]}: sets the providers before a job does, and records go where it sends them"
+            text = f"{os.environ[name]}: sets the providers before a job starts, and decides where records go"
             advice = (
-                "SYNAPSE_OTEL_HOST_PROVIDERS=also has them in the journal too, =not in it alone; docs/neighbours.md"
+                "SYNAPSE_OTEL_HOST_PROVIDERS=also adds the journal, =not uses the journal alone; see docs/neighbours.md"
             )
             yield Finding(check=Check.ENVIRONMENT, about=name, level=Level.WARNING, text=text, advice=advice)
     for found in entry_points(group="opentelemetry_distro"):
-        text = f"{found.value}: under `opentelemetry-instrument` it sets the providers before a job does"
+        text = f"{found.value}: with `opentelemetry-instrument` it sets the providers before a job starts"
         yield Finding(check=Check.ENVIRONMENT, about=f"distribution {found.name}", level=Level.NOTE, text=text)
 
 

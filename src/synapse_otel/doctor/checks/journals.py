@@ -44,11 +44,11 @@ def runs(settings: Settings, destination: Destination) -> Iterator[Finding]:
 
 
 def _folder(root: Path, budget: int) -> Iterator[Finding]:
-    """Say whether a job could write there: by writing."""
+    """Return whether a job could write there: by writing."""
     existing = next(folder for folder in (root, *root.parents) if folder.exists())
     found = partial(Finding, check=Check.JOURNAL, about=str(root))
     if root.exists() and root.stat().st_uid != os.geteuid():
-        text = "belongs to another user: jobs write elsewhere, or not at all"
+        text = "belongs to another user: jobs write elsewhere, or nowhere"
         advice = "set SYNAPSE_OTEL_JOURNAL_DIR to a folder of your own"
         yield found(level=Level.FAILURE, text=text, advice=advice)
         return
@@ -58,8 +58,8 @@ def _folder(root: Path, budget: int) -> Iterator[Finding]:
             os.pwrite(file.fileno(), bytes(_PROBE_BYTES), 0)
             os.fsync(file.fileno())
     except OSError as error:
-        text = f"cannot be written ({error.strerror}): records go to memory-backed folders, which a restart empties"
-        advice = "make room, or set SYNAPSE_OTEL_JOURNAL_DIR to a folder that can be written"
+        text = f"cannot be written ({error.strerror}): records go to memory-backed folders, which a restart deletes"
+        advice = "free disk space, or set SYNAPSE_OTEL_JOURNAL_DIR to a writable folder"
         yield found(level=Level.FAILURE, text=text, advice=advice)
         return
     free = shutil.disk_usage(existing).free
@@ -67,7 +67,7 @@ def _folder(root: Path, budget: int) -> Iterator[Finding]:
     text = f"{free / _MEBIBYTE:,.0f} MiB free, written {'through memory' if is_mapped else 'by system calls'}"
     if free < budget:
         text += f"; one run may take {budget / _MEBIBYTE:,.0f} MiB"
-        advice = "make room, or lower SYNAPSE_OTEL_JOURNAL_BUDGET"
+        advice = "free disk space, or lower SYNAPSE_OTEL_JOURNAL_BUDGET"
         yield found(level=Level.WARNING, text=text, advice=advice, facts=facts)
     else:
         yield found(level=Level.OK, text=text, facts=facts)
@@ -97,22 +97,22 @@ def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]
     yield _delivery(len(folders), waiting[True], pending[True], ships=ships)
     if waiting[False]:
         text = f"{waiting[False]:,} runs with {pending[False]:,} pending records are for other addresses or headers"
-        advice = "`synapse-otel sync --all` sends them to the one that is set now, `synapse-otel sync RUN` one of them"
+        advice = "`synapse-otel sync --all` sends all to the current destination, `synapse-otel sync RUN` sends one"
         yield Finding(check=Check.RUNS, about="other destinations", level=Level.WARNING, text=text, advice=advice)
     for silent in silent_shippers(roots):
         yield Finding(
             check=Check.RUNS, about="silent", level=Level.WARNING, text=str(silent), advice=_instead_of(silent.holder)
         )
     for failure, count in sorted(failures.items()):
-        text = f"the last try failed for {count:,} of them: {failure}"
+        text = f"the last attempt failed for {count:,} of them: {failure}"
         yield Finding(check=Check.RUNS, about="last failure", level=Level.WARNING, text=text)
     for reason, count in sorted(dropped.items()):
         text = f"{count:,} records were dropped: {reason}"
-        advice = "`synapse-otel jobs` tells of which run; docs/what-is-lost.md tells why, and what can be done"
+        advice = "`synapse-otel jobs` shows the runs; docs/what-is-lost.md explains why, and what to do"
         yield Finding(check=Check.RUNS, about="dropped", level=Level.WARNING, text=text, advice=advice)
     if crashed:
         text = f"{len(crashed):,} runs were killed, the last one {crashed[-1]}"
-        advice = f"`synapse-otel jobs {crashed[-1]}` tells how"
+        advice = f"`synapse-otel jobs {crashed[-1]}` shows how"
         yield Finding(check=Check.RUNS, about="killed", level=Level.NOTE, text=text, advice=advice)
 
 
@@ -122,9 +122,8 @@ def _delivery(runs: int, waiting: int, pending: int, *, ships: bool) -> Finding:
     found = partial(Finding, check=Check.RUNS, about="delivery", facts=facts)
     if not waiting:
         return found(level=Level.OK, text=f"nothing is pending for this destination, of {runs:,} runs")
-    text = (
-        f"{pending:,} records of {waiting:,} runs are pending; {'a shipper is at it' if ships else 'no shipper runs'}"
-    )
+    shipper = "a shipper is running" if ships else "no shipper is running"
+    text = f"{pending:,} records of {waiting:,} runs are pending; {shipper}"
     advice = "" if ships else "`synapse-otel sync` delivers it now; the next job starts a shipper"
     return found(level=Level.NOTE if ships else Level.WARNING, text=text, advice=advice)
 
@@ -133,9 +132,9 @@ def _instead_of(holder: Holder) -> str:
     """Return how to replace a shipper that gives no sign of life."""
     process = holder.process
     if holder.place != place():
-        return f"it runs in another container or on another machine: end its process {process} there, and `sync` then"
+        return f"it runs in another container or on another machine: end its process {process} there, then run `sync`"
     if holder.role is Role.PROCESS:
-        return "`synapse-otel sync --all` ends it and delivers what it has; the next job starts another one"
+        return "`synapse-otel sync --all` ends it and delivers its records; the next job starts another one"
     if holder.role is Role.THREAD:
-        return f"that process was stopped, or hangs: `kill -CONT {process}` has it go on"
-    return f"`kill -CONT {process}` has it go on, `kill -KILL {process}` ends it; nothing is lost by either"
+        return f"that process is stopped or hangs: `kill -CONT {process}` resumes it"
+    return f"`kill -CONT {process}` resumes it, `kill -KILL {process}` ends it; neither loses records"

@@ -19,11 +19,11 @@ _SIGNALS: Final = ("LOGS", "METRICS", "TRACES")
 _INNER: Final = frozenset({"SYNAPSE_OTEL_SHIPPER_ORDERS"})
 """Set by one of our processes for another."""
 _ELSEWHERE: Final = {
-    "OTEL_TRACES_EXPORTER": "records go to OTLP whatever it says",
-    "OTEL_METRICS_EXPORTER": "records go to OTLP whatever it says",
-    "OTEL_LOGS_EXPORTER": "records go to OTLP whatever it says",
-    "OTEL_BSP_SCHEDULE_DELAY": "there is no batch processor here: the journal is shipped as it is written",
-    "OTEL_BLRP_SCHEDULE_DELAY": "there is no batch processor here: the journal is shipped as it is written",
+    "OTEL_TRACES_EXPORTER": "records go to OTLP regardless",
+    "OTEL_METRICS_EXPORTER": "records go to OTLP regardless",
+    "OTEL_LOGS_EXPORTER": "records go to OTLP regardless",
+    "OTEL_BSP_SCHEDULE_DELAY": "there is no batch processor: the journal is shipped as it is written",
+    "OTEL_BLRP_SCHEDULE_DELAY": "there is no batch processor: the journal is shipped as it is written",
 }
 """Variables of the specification that change nothing here."""
 
@@ -42,12 +42,12 @@ def set_variables() -> Iterator[Finding]:
         for prefix, known in ((_PREFIX, own), (_OTLP, otlp)):
             if name.upper().startswith(prefix) and name.upper() not in known:
                 near = difflib.get_close_matches(name.upper(), known, n=1)
-                advice = f"did you mean {near[0]}?" if near else "docs/settings.md lists all there are"
-                text = "is set, and there is no such setting"
+                advice = f"did you mean {near[0]}?" if near else "docs/settings.md lists all settings"
+                text = "is set, but no such setting exists"
                 yield Finding(check=Check.SETTINGS, about=name, level=Level.WARNING, text=text, advice=advice)
         if os.environ[name] and name in _ELSEWHERE:
             yield Finding(
-                check=Check.SETTINGS, about=name, level=Level.NOTE, text=f"changes nothing here: {_ELSEWHERE[name]}"
+                check=Check.SETTINGS, about=name, level=Level.NOTE, text=f"has no effect here: {_ELSEWHERE[name]}"
             )
 
 
@@ -67,7 +67,7 @@ def settings_in_force(settings: Settings, destination: Destination) -> Iterator[
             check=Check.SETTINGS,
             about="OTEL_SDK_DISABLED",
             level=Level.WARNING,
-            text="nothing at all is recorded",
+            text="nothing is recorded",
             advice="unset it, or set it to false",
         )
     if settings.shipper == "off":
@@ -75,8 +75,8 @@ def settings_in_force(settings: Settings, destination: Destination) -> Iterator[
             check=Check.SETTINGS,
             about="SYNAPSE_OTEL_SHIPPER",
             level=Level.WARNING,
-            text="off: what is recorded waits on the disk",
-            advice="run `synapse-otel ship` beside the jobs, or `synapse-otel sync` after them",
+            text="off: records stay on the disk",
+            advice="run `synapse-otel ship` next to the jobs, or `synapse-otel sync` after them",
         )
     for name in ("logs", "metrics", "traces"):
         yield _destination(name, getattr(destination, name))
@@ -86,7 +86,7 @@ def _destination(name: str, endpoint: Endpoint) -> Finding:
     details = [endpoint.protocol, "TLS" if endpoint.secure else "plain text"]
     details += [endpoint.compression] if endpoint.compression != "none" else []
     details += [f"headers {', '.join(sorted(endpoint.headers))}"] if endpoint.headers else []
-    details += [f"by the proxy {shown_url(endpoint.proxy)}"] if endpoint.proxy else []
+    details += [f"through the proxy {shown_url(endpoint.proxy)}"] if endpoint.proxy else []
     return Finding(
         check=Check.SETTINGS,
         about=f"destination of {name}",

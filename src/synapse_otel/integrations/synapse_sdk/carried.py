@@ -1,8 +1,8 @@
 """The trace context that travels with an action's parameters into an actor of Ray that lives longer than a call.
 
-The environment of such an actor is that of its first call. The parameters go to it pickled, anew in each call; what
-comes out there is a dictionary as it went in, with the trace context beside its items. Where synapse-otel is not
-installed, it is the dictionary alone: the function that unpacks it is pickled by value.
+The environment of such an actor is that of its first call. The parameters are pickled in each call; the actor
+unpickles the same dictionary, with the trace context next to its items. If synapse-otel is not installed there, it gets
+only the dictionary: the function that unpacks it is pickled by value.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The wall between telemetry and the SDK: what fails on our side is said once and never reaches the plugin."""
+"""The guard between telemetry and the SDK: our failures are reported once and never reach the plugin."""
 
 from __future__ import annotations
 

@@ -96,6 +96,6 @@ def _read(path: Path) -> Mapping[str, Any]:
 
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(config, Mapping) or "code" not in config:
-        msg = f"{path} is no plugin's configuration"
+        msg = f"{path} is not a plugin configuration"
         raise TypeError(msg)
     return config

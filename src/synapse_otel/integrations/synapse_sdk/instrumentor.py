@@ -60,7 +60,7 @@ class SynapseInstrumentor(BaseInstrumentor):  # type: ignore[misc] # which mypy 
         return ("synapse-sdk >= 2026.1.50",)
 
     def _instrument(self, **_kwargs: Any) -> None:
-        import wrapt  # which loads asyncio: whoever only imports this module has no use for it
+        import wrapt  # which loads asyncio: importing this module must not
 
         self._patches: Patches | None = Patches()
         for hook in HOOKS:
@@ -72,7 +72,7 @@ class SynapseInstrumentor(BaseInstrumentor):  # type: ignore[misc] # which mypy 
 
         def imported(module: ModuleType) -> None:
             if getattr(self, "_patches", None) is not patches:
-                return  # put back, or instrumented anew, before the plugin came to it
+                return  # uninstrumented, or instrumented again, before the plugin imported it
             try:
                 before = len(patches.missing)
                 _loaded(hook)(module, patches)
@@ -110,4 +110,4 @@ def _stands(root: Path, module: str) -> bool:
 
 
 def _tell_missing(names: Collection[str]) -> None:
-    tell_once(f"this version of the Synapse SDK lacks {', '.join(names)}: what passes there is not recorded")
+    tell_once(f"this version of the Synapse SDK has no {', '.join(names)}: calls to it are not recorded")

@@ -1,7 +1,7 @@
 """The SDK's loggers: each call is theirs first, unchanged, and recorded when it has returned.
 
-Every way to log ends in a method of the SDK's logger classes, whoever holds the logger: the context, an executor, a
-proxy in between. So these methods are replaced in their classes, and no logger is another object than it was.
+Every way to log ends in a method of the SDK's logger classes, whether the context, an executor or a proxy has the
+logger. So these methods are replaced in their classes, and every logger stays the same object.
 """
 
 from __future__ import annotations

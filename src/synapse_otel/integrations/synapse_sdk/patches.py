@@ -53,7 +53,7 @@ class Patches:
             setattr(owner, name, value)
 
     def has_replaced(self, owner: type, name: str) -> bool:
-        """Say whether an attribute of a class has been replaced."""
+        """Return whether an attribute of a class has been replaced."""
         return any(known is owner and known_name == name for known, known_name, _original in self._replaced)
 
     def on_undo(self, function: Callable[[], object]) -> None:

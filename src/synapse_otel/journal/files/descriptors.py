@@ -1,8 +1,8 @@
-"""Files that are held open in somebody else's process.
+"""Files that are kept open in a host's process.
 
-Its outputs may be closed: the next file that is opened gets their number, and whatever writes there writes into it. And
-somebody may close descriptors by their numbers, as programs do that become daemons: who has the number then is not ours
-to write to, to cut off, or to close.
+The host may have closed its standard streams: the next opened file gets their number, and output is written into it.
+And the host may close descriptors by number, as daemons do: the file that has the number afterwards is not ours, and
+must not be written to, truncated or closed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 from synapse_otel._guard import let_through
 
 _OWN: Final = 3
-"""The first number that is nobody's: 0, 1 and 2 are the standard streams, be they open or not."""
+"""The first free number: 0, 1 and 2 are the standard streams, open or not."""
 _MOST_LOOKED_AT: Final = 1 << 16
 
 Identity = tuple[int, int]
@@ -37,7 +37,7 @@ def open_file(path: Path, flags: int, mode: int = 0o600) -> int:
 
 
 def above_standard(descriptor: int) -> int:
-    """Return a descriptor of the same file that is not a standard stream's; the one that was given may be closed."""
+    """Return a descriptor of the same file that is not a standard stream's; the given one may be closed."""
     if descriptor >= _OWN:
         return descriptor
     try:
@@ -60,7 +60,7 @@ def take_standard() -> list[int]:
 
 @contextmanager
 def standard_taken() -> Iterator[None]:
-    """Keep what is opened meanwhile from getting the number of a standard stream."""
+    """Prevent files opened in this context from getting the number of a standard stream."""
     taken = take_standard()
     try:
         yield
@@ -70,7 +70,7 @@ def standard_taken() -> Iterator[None]:
 
 
 def identity_of(descriptor: int) -> Identity | None:
-    """Return what tells a file from every other: its device and inode; None where nothing is open."""
+    """Return the identity of an open file: its device and inode; None if nothing is open."""
     try:
         status = os.fstat(descriptor)
     except OSError as error:
@@ -80,7 +80,7 @@ def identity_of(descriptor: int) -> Identity | None:
 
 
 class HeldFile:
-    """A file that is held open, as long as nobody else closes it."""
+    """A file that is kept open, until other code closes it."""
 
     __slots__ = ("_flags", "_identity", "_number", "path")
 
@@ -91,22 +91,22 @@ class HeldFile:
             OSError: it cannot be opened.
         """
         self.path = path
-        """Where it is found again; to be set when it is renamed."""
+        """Its path, to open it again; must be set when it is renamed."""
         self._number = open_file(path, flags, mode)
         self._flags = flags & ~(os.O_CREAT | os.O_EXCL)
         self._identity = identity_of(self._number)
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has closed it."""
+        """Whether it is still open."""
         return identity_of(self._number) == self._identity
 
     @property
     def number(self) -> int:
-        """Its descriptor, opened again if somebody has closed it.
+        """Its descriptor, opened again if other code has closed it.
 
         Raises:
-            OSError: it was closed, and is not to be found again.
+            OSError: it was closed, and cannot be found again.
         """
         if not self.is_open:
             self._number = open_file(self.path, self._flags)
@@ -116,14 +116,14 @@ class HeldFile:
         return self._number
 
     def close(self) -> None:
-        """Close it, unless somebody has."""
+        """Close it, unless other code has."""
         number, self._number = self._number, -1
         if identity_of(number) == self._identity:
             os.close(number)
 
 
 class MappedFile(mmap.mmap):
-    """A file in memory. Before Python 3.13 it has a descriptor of its own, which somebody may close, too."""
+    """A memory-mapped file. Before Python 3.13 it has its own descriptor, which other code may close, too."""
 
     _copy: int | None = None
     _identity: Identity | None = None
@@ -146,17 +146,17 @@ class MappedFile(mmap.mmap):
         """All is done in `__new__`."""
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Release the memory."""
         if not self._kept():
             self._copy = None
             super().close()
 
     def __del__(self) -> None:
-        """Let go of it."""
+        """Release it."""
         self._kept()
 
     def _kept(self) -> bool:
-        """Keep the object for ever if its descriptor was closed: it would close what has the number now."""
+        """Keep the object for ever if its descriptor was closed: it would close the file that has the number now."""
         lost = self._copy is not None and identity_of(self._copy) != self._identity
         if lost:
             self._copy = None

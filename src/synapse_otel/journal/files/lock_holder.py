@@ -1,6 +1,6 @@
-"""Who holds a shipper's lock, beside the lock: to be asked, waited for, or ended; and when it last gave a sign of life.
+"""The holder of a shipper's lock, in a file next to it, and the holder's last sign of life.
 
-The lock alone decides who may deliver. This file tells who that is, and its time of change when that was last alive.
+The lock alone decides who may deliver. This file identifies the holder; its modification time is the last sign of life.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from synapse_otel.journal.folder import replace_file
 
 
 def holder_path(lock: Path) -> Path:
-    """Return the file that tells who holds a lock."""
+    """Return the file that describes the holder of a lock."""
     return lock.with_suffix(".json")
 
 
 class Role(StrEnum):
-    """Where a shipper runs, and so whether it may be ended."""
+    """Where a shipper runs, which decides whether it may be ended."""
 
     PROCESS = "process"
-    """In a process of its own, which nobody but us has started: it may be."""
+    """In a separate process, which a job has started: it may be ended."""
     FOREGROUND = "ship"
     THREAD = "thread"
     """In the process of a job, or of ``synapse-otel run``."""
     ONCE = "sync"
 
     def __str__(self) -> str:
-        """Return what a user calls it."""
+        """Return its name for users."""
         return _WORDS[self]
 
 
@@ -49,30 +49,30 @@ _WORDS: Final = {
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a lock."""
+    """The holder of a lock."""
 
     process: int
     """Process id..."""
     started: int
     """... and when that process began, in ticks of the kernel's clock since the start of the machine..."""
     place: str
-    """... and where both mean something: the start of the machine, and the container. Empty where it is not known."""
+    """... and where both are valid: the boot and the container. Empty if unknown."""
     role: Role
     destination: str
     """Key of the destination that it delivers to."""
     token: str
-    """Tells this hold from every other one."""
+    """Unique for this hold of the lock."""
 
     def __str__(self) -> str:
-        """Return what a user can find it by."""
+        """Return a description with which a user can find it."""
         return f"{self.role} (process {self.process})"
 
 
 class SignOfLife:
-    """What a shipper shows beside a lock that it holds. Where it cannot be written, nothing else is different."""
+    """The file that a shipper keeps next to its lock. If it cannot be written, the lock still works."""
 
     def __init__(self, lock: Path, role: Role, destination: str) -> None:
-        """Write who holds a lock from now on."""
+        """Write the new holder of a lock."""
         process = os.getpid()
         holder = Holder(process, started(process), place(), role, destination, secrets.token_hex(8))
         self._path = holder_path(lock)
@@ -88,7 +88,7 @@ class SignOfLife:
             os.utime(self._path)
 
     def stands(self) -> bool:
-        """Say whether nobody else has taken the lock since: one that was lost, as by a file server, is not told of."""
+        """Return whether the lock has no new holder: a lock lost on a file server is not reported."""
         try:
             return self._data is None or self._path.read_bytes() == self._data
         except FileNotFoundError:
@@ -97,14 +97,14 @@ class SignOfLife:
             return True
 
     def withdraw(self) -> None:
-        """Take it away, before the lock is released."""
+        """Remove it, before the lock is released."""
         if self._data is not None and self.stands():
             with suppress(OSError):
                 self._path.unlink()
 
 
 def read_holder(lock: Path) -> Holder | None:
-    """Return who holds a lock; None where nobody does, or it is not known."""
+    """Return the holder of a lock; None if there is none, or it is unknown."""
     try:
         if not is_locked(lock):
             return None
@@ -114,7 +114,7 @@ def read_holder(lock: Path) -> Holder | None:
 
 
 def last_sign(lock: Path) -> int:
-    """Return when the holder of a lock last gave a sign of life, as Unix time in ns; 0 where it is not known."""
+    """Return when the holder of a lock last gave a sign of life, as Unix time in ns; 0: unknown."""
     try:
         return holder_path(lock).stat().st_mtime_ns
     except OSError:
@@ -122,13 +122,13 @@ def last_sign(lock: Path) -> int:
 
 
 def silent_seconds(lock: Path) -> float:
-    """Return for how long the holder of a lock has given no sign of life; 0 where it is not known."""
+    """Return for how long the holder of a lock has given no sign of life; 0: unknown."""
     last = last_sign(lock)
     return max(time.time() - last / 1e9, 0.0) if last else 0.0
 
 
 def started(process: int) -> int:
-    """Return when a process began, in ticks since the start of the machine; 0 where that is not to be seen."""
+    """Return when a process began, in ticks since boot; 0: not visible."""
     try:
         return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[_STARTED])
     except (OSError, ValueError, IndexError):
@@ -137,7 +137,7 @@ def started(process: int) -> int:
 
 @cache
 def place() -> str:
-    """Return what is different wherever a process id means something else; empty where that is not known."""
+    """Return a text that identifies the namespace of process ids; empty if unknown."""
     try:
         if os.readlink("/proc/self") != str(os.getpid()):
             return ""  # the processes of another container
@@ -147,4 +147,4 @@ def place() -> str:
 
 
 _STARTED: Final = 19
-"""Field 22 of ``/proc/PID/stat``, counted from the one behind the name."""
+"""Field 22 of ``/proc/PID/stat``, counted from the one after the name."""

@@ -1,13 +1,13 @@
 """Locks that the kernel releases when their process ends, however it ends.
 
-They are seen by every process that shares the file, also from another container or machine. On Linux they are locks of
-an open file description, not of a process: whoever in the process opens the locked file and closes it again, as who
-packs or uploads its folder does, releases nothing. The description is kept by a mapping of the file that a child of a
-fork does not get: so neither can it be closed by its number, nor does a child keep the lock of a parent that is gone.
+Every process that shares the file sees them, also in another container or machine. On Linux they are locks of an open
+file description, not of a process: code in the process that opens the locked file and closes it again, for example to
+pack its folder, does not release the lock. A mapping of the file, which a forked child does not inherit, keeps the
+description open: it cannot be closed by number, and a child does not keep the lock of a dead parent.
 
-A POSIX record lock on a byte behind it tells which process that is, as only such a lock does. Where there are no locks
-of open file descriptions (macOS, gVisor, 32 bits), a POSIX record lock on the whole file stands for both: a process
-that closes any descriptor of the file releases that one.
+A POSIX record lock on a later byte identifies the process, which only such a lock can. Without locks of open file
+descriptions (macOS, gVisor, 32 bits), a POSIX record lock on the whole file replaces both: a process that closes any
+descriptor of the file releases it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from synapse_otel._guard import let_through
 from synapse_otel.journal.files.descriptors import HeldFile, open_file
 
 _held: Final[set[tuple[int, int, int]]] = set()
-"""Process, device and inode of what this process has locked: of its own POSIX locks the kernel does not tell."""
+"""Process, device and inode of this process's locks: the kernel does not report a process's own POSIX locks."""
 _FLOCK: Final = struct.Struct("hhqqi4x")
 """``struct flock`` of Linux with 64 bits."""
 _POINTER_BYTES: Final = 8
@@ -37,7 +37,7 @@ _SET_LOCK: Final[int | None] = (
 )
 _GET_LOCK: Final = getattr(fcntl, "F_OFD_GETLK", 0)
 _BYTES: Final = 1 << 30
-"""The lock is on the first so many bytes, of a file that has none..."""
+"""Number of locked bytes, at the beginning of an empty file..."""
 _TELLS_AT: Final = _BYTES
 """... and the next one is locked by the process that has it."""
 _PAGE: Final = mmap.PAGESIZE
@@ -63,7 +63,7 @@ class FileLock:
         """Take the lock; return whether it was free.
 
         Raises:
-            OSError: the file cannot be made or opened.
+            OSError: the file cannot be created or opened.
         """
         if _is_held(self.path):
             return False  # by this process: its POSIX locks would be given again, and released by closing either
@@ -71,7 +71,7 @@ class FileLock:
         try:
             locked = _lock(file.number)
             identity = _identity(os.fstat(file.number))
-            # Deleted since it was opened: whoever comes next makes and locks another file.
+            # Deleted since it was opened: the next process creates and locks another file.
             if locked is None or not self._stands(identity):
                 file.close()
                 return False
@@ -96,7 +96,7 @@ class FileLock:
                 let_through(error)  # then nobody sees which one, but all see that it is taken
 
     def renew(self) -> None:
-        """Take it again if it was lost, as by a file server that has been away, unless somebody else has it now.
+        """Take it again if it was lost, for example on a file server, unless another process has it now.
 
         Raises:
             OSError: the file cannot be opened.
@@ -139,10 +139,10 @@ class FileLock:
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether a process, this one or another, holds the lock of a file.
+    """Return whether a process, this one or another, holds the lock of a file.
 
     Raises:
-        OSError: the file cannot be opened; `FileNotFoundError` where there is none.
+        OSError: the file cannot be opened; `FileNotFoundError` if there is none.
     """
     if _is_held(path):
         return True  # and not opened: to close it again would release a POSIX lock
@@ -152,9 +152,9 @@ def is_locked(path: Path) -> bool:
 
 
 def holder(path: Path) -> int | None:
-    """Return the id of the process that holds the lock of a file; None where none does, or it is not to be seen.
+    """Return the id of the process that holds the lock of a file; None if there is none, or it is not visible.
 
-    It is seen on Linux with 64 bits, and if it runs in the same container.
+    It is visible on 64-bit Linux, if it runs in the same container.
     """
     if _is_held(path):
         return os.getpid()  # and not opened, as above
@@ -178,7 +178,7 @@ def _probe(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Lock a file: True by its open description, False by this process; None where somebody else has it."""
+    """Lock a file: True by its open description, False by this process; None if another holder has it."""
     if _SET_LOCK is not None:
         try:
             fcntl.fcntl(descriptor, _SET_LOCK, _request(fcntl.F_WRLCK))
@@ -203,7 +203,7 @@ def _lock_process(descriptor: int) -> bool:
 
 
 def _asked(descriptor: int) -> bool | None:
-    """Say whether somebody has the lock, without touching it; None where that cannot be asked."""
+    """Return whether the lock is held, without touching it; None if that cannot be queried."""
     if _SET_LOCK is None:
         return None
     try:
@@ -233,7 +233,7 @@ def _request(kind: int) -> bytes:
 
 
 def _mapped(descriptor: int) -> int | None:
-    """Map a file that may be empty, nothing is ever read there; return the address, None where that cannot be done."""
+    """Map a file that may be empty and is never read; return the address, None if that is impossible."""
     library = _library()
     if library is None:
         return None

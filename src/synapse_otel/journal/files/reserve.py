@@ -9,11 +9,11 @@ from synapse_otel._guard import raise_foreign
 from synapse_otel.journal.files.descriptors import Identity, above_standard, identity_of
 
 _NEEDED: Final = 2
-"""A file that is mapped takes two."""
+"""A mapped file takes two."""
 
 
 class ReserveDescriptors:
-    """Descriptors that are held only to be given up when others are needed; none at first."""
+    """Reserve descriptors, which are released when others are needed; none at first."""
 
     def __init__(self) -> None:
         self._descriptors: list[int] = []
@@ -21,7 +21,7 @@ class ReserveDescriptors:
         """Of the pipe that they are the ends of: no other file is taken for it."""
 
     def take(self) -> None:
-        """Take those that are missing, if the process may have as many more."""
+        """Take the missing ones, if the process's limit allows."""
         if len(self._descriptors) == _NEEDED:
             return
         self.release()
@@ -33,14 +33,14 @@ class ReserveDescriptors:
             raise_foreign(error)  # none is left now: the next call tries again
 
     def release(self) -> None:
-        """Give them up for good, or until the next `take`; not what somebody has closed, and another file has got."""
+        """Release them for good, or until the next `take`; not those that the host closed and another file got."""
         while self._descriptors:
             descriptor = self._descriptors.pop()
             if identity_of(descriptor) == self._identity:
                 os.close(descriptor)
 
     def __enter__(self) -> None:
-        """Give them up for what is opened meanwhile."""
+        """Release them for files that are opened in this context."""
         self.release()
 
     def __exit__(self, *_error: object) -> None:

@@ -11,11 +11,11 @@ from synapse_otel._guard import raise_foreign
 from synapse_otel.journal.files.descriptors import open_file
 
 NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
-"""Errors that say no more than that too many files are open."""
+"""Errors that mean only that too many files are open."""
 
 
 def sync_file(path: Path) -> None:
-    """Return when the bytes of a file are on the disk, or when there is no such file any more.
+    """Sync the bytes of a file to the disk, if the file still exists.
 
     Raises:
         OSError: the disk has failed, or the file cannot be opened.

@@ -1,1 +1,1 @@
-"""A job in other processes: what travels to them, and what is recorded there."""
+"""A job in other processes: propagation to them, and recording there."""

@@ -1,6 +1,6 @@
-"""The job that a process inherits by its environment: the one that started this process tells of it in a variable.
+"""The job that a process inherits through an environment variable of its parent.
 
-A context that is used outside of any job then records in that job, as one does that came here pickled.
+A context that is used outside of any job then records in that job, like an unpickled context.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _inherited: Final[list[tuple[RemoteJob | None, Context]]] = []
 
 
 def as_text(handed: RemoteJob) -> str:
-    """Return what another process has to know of a job, but for the settings, as text for its environment."""
+    """Return the job, without the settings, as text for another process's environment."""
     run = handed.set_up[1][1:] if handed.set_up is not None else None
     fields = {**asdict(replace(handed, set_up=None)), "key": handed.key.hex(), "set_up": run}
     return json.dumps(fields, separators=(",", ":"))
 
 
 def inherit(text: str | None, parent: Context, join: Callable[..., Callable[[], object]], settings: Any) -> None:
-    """Have contexts that are used outside of any job record in the one that `as_text` has told of.
+    """Let contexts that are used outside of any job record in the job of an `as_text`.
 
     Args:
-        text: without one, or with one that cannot be read, they record without a job...
-        parent: ... as children of the span in here.
+        text: if it is missing or cannot be read, they record without a job...
+        parent: ... as children of the span in this context.
         join: sets up a process for a job's run: settings, name, attributes, and the journal of the run.
-        settings: of this process.
+        settings: the settings of this process.
     """
     handed = None
     if text:

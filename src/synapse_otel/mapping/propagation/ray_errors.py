@@ -1,4 +1,4 @@
-"""Which worker an exception tells of that came from Ray: that of a task that failed there, or one that has died."""
+"""The worker of an exception from Ray: that of a failed task, or a dead one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SAID: Final = {
     semconv.RAY_ACTOR_ID: re.compile(r", actor_id=([0-9a-f]+)"),
     semconv.RAY_NODE_ID: re.compile(r"\bnode id: ([0-9a-f]{56})\b", re.IGNORECASE),
 }
-"""What the messages of Ray say of a worker, and nothing else of its exceptions does."""
+"""Facts about a worker that only the messages of Ray's exceptions have."""
 
 
 def worker_of(error: BaseException) -> dict[str, Any]:
-    """Return attributes of the worker that an exception, or its cause, tells of; none where it is not one of Ray's."""
+    """Return attributes of the worker of an exception, or of its cause; empty if it is not from Ray."""
     told = next((one for one in (error, error.__cause__) if type(one).__module__ == _MODULE), None)
     if told is None:
         return {}

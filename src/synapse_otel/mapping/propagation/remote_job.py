@@ -1,7 +1,7 @@
 """A job in another process: what travels when its context is pickled, and the job that records there.
 
-It is the same job in the same trace, and its records belong to the step that the context was pickled in; it is not that
-process' own to end. In the process that it comes from, a copy of a context records in the very same job.
+It is the same job in the same trace, and its records belong to the step in which the context was pickled. The other
+process cannot end the job. In the process that pickled it, an unpickled context records in the original job.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from synapse_otel.mapping.propagation.worker_identity import this_worker
 from synapse_otel.mapping.propagation.worker_span import begin_worker, end_worker
 
 _RECEIVED_LIMIT: Final = 64
-"""Jobs and steps that a process keeps, of those that it was handed; others are made again when they come again."""
+"""Maximum number of received jobs and steps that a process caches; others are created again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class RemoteJob:
 
 
 def job_to_hand_over(job: Job | None, job_id: str | None) -> Job | None:
-    """Return what a context takes along that is copied or pickled: its job, or the one that it is used in.
+    """Return the job of a context that is copied or pickled: its own, or the current one.
 
-    None where there is none: it finds one, or gets one of its own, where it is used next.
+    None without a job: the copy finds or creates one where it is used next.
     """
     found = job if job is not None else job_of_context()
     if found is None or found.is_detached or (job is None and job_id not in {None, found.id}):
@@ -104,7 +104,7 @@ def _receive_scope(handed: RemoteJob) -> WorkSpan:
 
 
 def receive_job(handed: RemoteJob) -> Job:
-    """Return the job in this process: the very same where it runs here, else one that works for it."""
+    """Return the job in this process: the original if it runs here, else a worker's job for it."""
     for live in LIVE:
         if live.key == handed.key and live.id == handed.job_id and live.is_own:
             return live
@@ -122,7 +122,7 @@ def receive_job(handed: RemoteJob) -> Job:
 
 
 _RECEIVED: Final[dict[tuple[int, bytes, int], Job]] = {}
-"""What this process was handed, by process (the child of a fork inherits this), key of the job and span id."""
+"""What this process received, by process id (a forked child inherits this), key of the job and span id."""
 
 
 def _end_other_runs(set_up: SetUp | None) -> None:
@@ -135,12 +135,12 @@ def _end_other_runs(set_up: SetUp | None) -> None:
 
 
 def _run_of(set_up: SetUp | None) -> object:
-    """Return which run a process is set up for: its journal stands last. The settings may have come another way."""
+    """Return the run for which a process is set up: its journal is last. The settings may come from elsewhere."""
     return set_up[1][-1:] if set_up is not None else None
 
 
 def end_received() -> None:
-    """End the spans of what this process was handed: it ends, or runs a job of its own from now on."""
+    """End the spans of received jobs: the process ends, or runs its own job from now on."""
     for place, job in list(_RECEIVED.items()):
         _end(place, job)
 

@@ -1,8 +1,8 @@
-"""What a worker has in hand: whether it was killed in the middle of its work, or while it had nothing to do.
+"""The current tasks of a worker, to distinguish a kill during a task from a kill of an idle worker.
 
-Ray kills its workers when nobody needs them any more, without a word to them. So what is in hand stands in the state
-block, which outlives the process. A task has a context in hand until it has returned and let go of it. An actor may
-keep one for later: of it nobody knows whether it works, unless it says so (`synapse_otel.integrations.ray.working`).
+Ray kills idle workers without notice. So the state block, which survives the process, counts current tasks. A task is
+current while it has a context, until it has returned and released it. An actor may keep a context for later: it is idle
+unless it reports that it works (`synapse_otel.integrations.ray.working`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def hold(context: object, job: Job | None) -> None:
-    """Take note that a context was received: it is in hand as long as it is there, if a task of Ray was given it."""
+    """Record a received context: if a task of Ray received it, the task is current while the context exists."""
     if job is None or job.is_own or job.is_detached:
         return
     worker = this_worker()
@@ -35,7 +35,7 @@ def hold(context: object, job: Job | None) -> None:
 
 @contextmanager
 def held(job: Job) -> Iterator[None]:
-    """Have a job in hand for a while."""
+    """Mark a job as a current task for a while."""
     if job.is_own or job.is_detached:
         yield
         return

@@ -1,4 +1,4 @@
-"""What tells the workers of a job apart: a process that was handed a job's context, an actor or a task of Ray."""
+"""The identity of a job's workers: a process that received the job's context, an actor or a task of Ray."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from synapse_otel._guard import contain
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What a process is as a worker."""
+    """The identity of a process as a worker."""
 
     id: str
-    """Tells it from the job's other workers: an actor's stays the same when Ray starts it again."""
+    """Unique among the job's workers: an actor's does not change when Ray restarts it."""
     name: str = ""
     """Of Ray's actor, or its class, or the function of the task; empty elsewhere."""
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Worker:
 
 
 def this_worker() -> Worker:
-    """Return what is known of this process as a worker now: in Ray, of the actor or task that runs in this thread."""
+    """Return the current identity of this process: in Ray, that of the actor or task in this thread."""
     host, pid = platform.node(), os.getpid()
     attributes = {semconv.HOST_NAME: host, semconv.PROCESS_PID: pid}
     ray = sys.modules.get("ray")  # who has not loaded it is none of its workers

@@ -1,7 +1,7 @@
-"""The span of a worker: what another process does for the step, or the job, whose context it was handed.
+"""The worker span: the work of another process for the step, or the job, whose context it received.
 
-It begins when the process is handed the context. What the process is given to do ends unseen, and a pool keeps its
-processes when they have nothing to do: so the span ends with the last thing that was recorded in it.
+It begins when the process receives the context. The end of the work is not visible, and a pool keeps idle processes: so
+the span ends with its last record.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def begin_worker(job: Job, step: str | None, remote: SpanContext) -> WorkSpan:
-    """Return the scope of a process that works for a job, or for one of its steps: with a span, where spans are kept.
+    """Return the worker span of a process for a job, or for one of its steps; without a real span if it is sampled out.
 
     Args:
-        job: as it is in this process.
+        job: the job in this process.
         step: name of the step; None outside of steps.
-        remote: of the step's span, or the job's own, in the process that runs it.
+        remote: context of the step span, or the job span, in the process that runs it.
     """
     start = time_ns()
     above = NonRecordingSpan(remote)
@@ -62,7 +62,7 @@ def end_worker(scope: WorkSpan) -> None:
 
 
 def _make_current(span: Span, remote: SpanContext) -> None:
-    """Have the spans of other instrumentations stand below the worker's, unless a span of this process is current."""
+    """Make spans of other instrumentations children of the worker span, unless a span of this process is current."""
     current = get_current_span().get_span_context()
     if not current.is_valid or current.span_id in {remote.span_id, *_MADE_CURRENT}:
         otel_context.attach(set_span_in_context(span))
@@ -70,4 +70,4 @@ def _make_current(span: Span, remote: SpanContext) -> None:
 
 
 _MADE_CURRENT: Final[deque[int]] = deque(maxlen=64)
-"""Span ids of the workers' spans that were made current here."""
+"""Ids of the worker spans that were made current here."""

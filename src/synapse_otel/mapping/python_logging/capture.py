@@ -1,7 +1,7 @@
-"""Where records of Python's ``logging`` are recorded: beside the host's handlers, none of which is ours.
+"""Records Python's ``logging`` without adding a handler.
 
-Two methods of `logging.Logger` are wrapped. So the root logger has the handlers and the level that the host gives it,
-and `logging.lastResort`, `logging.basicConfig` and `logging.config` do what they do without us.
+Two methods of `logging.Logger` are wrapped. So the root logger keeps the host's handlers and level, and
+`logging.lastResort`, `logging.basicConfig` and `logging.config` work as without us.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from synapse_otel.mapping.python_logging.handler import RecordingHandler
 
 _OTHERS: Final = frozenset({"LoggingHandler", "LogfireLoggingHandler"})
 _DEPTH: Final = 8
-"""How deep records are recorded that are made while another one is: by what is printed in it."""
+"""Maximum depth of nested records: a record may be created while another one is recorded."""
 
 
 class Capture:
-    """Records, in the scope of who makes them, what a handler of the root logger would be given.
+    """Records, in the span of their caller, the records that a handler of the root logger would get.
 
     Args:
-        level: the least level that is recorded.
+        level: the minimum level to record.
     """
 
     def __init__(self, level: int) -> None:
@@ -37,7 +37,7 @@ class Capture:
 
         @wraps(is_enabled)
         def is_enabled_for(logger: logging.Logger, level: int) -> bool:
-            """Let through, too, what is to be recorded, where nobody has said what is to be shown."""
+            """Also enable levels to be recorded, if logging is not configured."""
             return is_enabled(logger, level) or (level in wanted and self._on and _asks_for_nothing(logger, level))
 
         @wraps(call_handlers)
@@ -60,7 +60,7 @@ class Capture:
             setattr(logging.Logger, name, ours)
 
     def end(self) -> None:
-        """Record no longer, and put the methods back, unless somebody has wrapped them again."""
+        """Stop recording, and restore the methods, unless other code has wrapped them since."""
         self._on = False
         for name, (theirs, ours) in self._methods.items():
             if getattr(logging.Logger, name) is ours:
@@ -88,7 +88,7 @@ def _reaches_root(logger: logging.Logger) -> bool:
 
 
 def _asks_for_nothing(logger: logging.Logger, level: int) -> bool:
-    """Say whether a record below WARNING is kept back only because nothing at all has been configured."""
+    """Return whether a record below WARNING is hidden only because logging is not configured."""
     if logger.disabled or logger.manager.disable >= level:
         return False
     above = logger
@@ -102,7 +102,7 @@ def _asks_for_nothing(logger: logging.Logger, level: int) -> bool:
 def _is_for_us_only(
     logger: logging.Logger, record: logging.LogRecord, is_enabled: Callable[[logging.Logger, int], bool]
 ) -> bool:
-    """Say whether a record was made because we let it through; not so one that came from elsewhere."""
+    """Return whether a record exists only because we enabled its level."""
     if is_enabled(logger, record.levelno) or record.name != logger.name:
         return False
     return record.process in {None, os.getpid()} and _asks_for_nothing(logger, record.levelno)
@@ -112,11 +112,11 @@ _current: Final[list[Capture]] = []
 
 
 def capture_logging(level: int) -> None:
-    """Record what Python's ``logging`` is told, from ``level`` on, until `end_capture`.
+    """Record Python's ``logging``, from ``level`` on, until `end_capture`.
 
-    Where nothing is configured, records of that level are let through to be recorded, and nothing else is shown.
-    Where the host has configured logging, or does so later, its levels hold. A logger that does not propagate keeps
-    its records to itself, as it does from OpenTelemetry's own handler.
+    If logging is not configured, that level is enabled for recording, and the visible output does not change. If the
+    host has configured logging, or does so later, its levels apply. Records of a logger that does not propagate are not
+    recorded, as with OpenTelemetry's own handler.
     """
     if not _current and not any(type(handler).__name__ in _OTHERS for handler in logging.getLogger().handlers):
         _current.append(Capture(level))  # else another instrumentation records them
@@ -129,7 +129,7 @@ def end_capture() -> None:
 
 
 def is_captured() -> bool:
-    """Say whether what Python's ``logging`` is told is recorded."""
+    """Return whether Python's ``logging`` is recorded."""
     return bool(_current)
 
 

@@ -25,11 +25,11 @@ _SEVERITIES: Final = (
 )
 _OWN: Final = ("opentelemetry", "synapse_otel", "urllib3")
 LEFT_OUT: Final[set[str]] = set()
-"""Names of loggers that only show what is recorded from where it comes."""
+"""Loggers that only show records which are recorded at their origin."""
 
 
 class RecordingHandler(logging.Handler):
-    """Emits records through OpenTelemetry's logs API, in the scope of the thread or task that makes them."""
+    """Emits records through OpenTelemetry's logs API, in the span of the calling thread or task."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Record a record; those of the telemetry's own libraries are left out, as they would go round in circles."""
@@ -63,9 +63,9 @@ class RecordingHandler(logging.Handler):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return a record's message; of one whose arguments do not fit, its template and they.
+    """Return a record's message; if its arguments do not fit, its template and arguments.
 
-    That logging's own handlers say so on stderr, as without us, is theirs.
+    Logging's own handlers report that on stderr, as without us.
     """
     try:
         return record.getMessage()

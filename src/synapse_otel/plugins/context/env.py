@@ -138,7 +138,7 @@ class PluginEnvironment:
             raise ValueError(msg) from error
 
     def __contains__(self, key: object) -> bool:
-        """Say whether there is a value of this key."""
+        """Return whether there is a value of this key."""
         return key in self._data
 
     def __getitem__(self, key: str) -> Any:

@@ -19,7 +19,7 @@ _said: Final[set[tuple[str, type]]] = set()
 
 
 def portable(name: str, value: Any) -> Any:
-    """Return a value of the context, or None where it cannot be pickled, which is said once for each type."""
+    """Return a value of the context, or None if it cannot be pickled, which is logged once per type."""
     if type(value) in _PLAIN or _trying.get():
         return value
     before = _trying.set(True)
@@ -31,7 +31,7 @@ def portable(name: str, value: Any) -> Any:
             _said.add((name, type(value)))
             warn(
                 _log,
-                "the context's %s (%s) cannot be pickled and stays behind (said once): %s: %s",
+                "the context's %s (%s) cannot be pickled and is left out (logged once): %s: %s",
                 name,
                 type(value).__qualname__,
                 type(error).__name__,

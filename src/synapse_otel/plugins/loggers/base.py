@@ -304,9 +304,9 @@ def one_level(level: LogLevel | str | None, context: LogLevel | str | None) -> L
         return context if level is None else level
     if level_named(level) is level_named(context):
         return level
-    msg = f"level={level!r} and context={context!r} say the same thing and differ: give one of them"
+    msg = f"level={level!r} and context={context!r} mean the same thing and differ: pass one of them"
     raise TypeError(msg)
 
 
 def _finished(what: object) -> RuntimeError:
-    return RuntimeError(f"this logger has finished and takes no more: {what!r}")
+    return RuntimeError(f"this logger is finished and accepts no more calls: {what!r}")

@@ -65,7 +65,7 @@ class BackendLogger(BaseLogger):
 
 
 class JobLogger(ConsoleLogger):
-    """Shows and records as `ConsoleLogger` does. Nothing is sent to the platform by it, which is said once.
+    """Shows and records as `ConsoleLogger` does. It sends nothing to the platform, which is logged once.
 
     Args:
         client: the SDK's; not used.
@@ -82,8 +82,8 @@ class JobLogger(ConsoleLogger):
         self._step_proportions: dict[str, int] = dict(step_proportions or {})
         _say_once(
             "JobLogger",
-            "JobLogger of synapse_otel shows and records, and sends nothing to the platform itself: use the Synapse "
-            "SDK's JobLogger with SynapseInstrumentor for both, or ConsoleLogger (said once)",
+            "JobLogger of synapse_otel shows and records, but sends nothing to the platform: use the Synapse "
+            "SDK's JobLogger with SynapseInstrumentor for both, or ConsoleLogger (logged once)",
         )
 
     def set_step_proportions(self, proportions: Mapping[str, int], orders: Mapping[str, int] | None = None) -> None:

@@ -25,7 +25,7 @@ class View(ABC):
     _has_metrics_hook: ClassVar[bool] = False
     _is_watching: ClassVar[bool] = False
     _follows_progress: ClassVar[bool] = True
-    """Wants to hear of every progress, not only of what begins and ends a category."""
+    """Is called for every progress, not only for the first and last one of a category."""
     _shows_events: ClassVar[bool] = True
 
     def __init_subclass__(cls, **arguments: Any) -> None:
@@ -142,7 +142,7 @@ class View(ABC):
             self._hook_failed = True
             warn(
                 _log,
-                "%s cannot show everything (said once; what was recorded is complete): %s: %s",
+                "%s cannot show everything (logged once; the recorded data is complete): %s: %s",
                 type(self).__name__,
                 type(error).__name__,
                 error,

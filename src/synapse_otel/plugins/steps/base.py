@@ -42,7 +42,7 @@ class BaseStep(ABC, Generic[C]):
         """
 
     def can_skip(self, context: C) -> bool:  # noqa: ARG002 - for those who override it
-        """Say whether there is nothing to do."""
+        """Return whether there is nothing to do."""
         return False
 
     def rollback(self, context: C, result: StepResult) -> None:

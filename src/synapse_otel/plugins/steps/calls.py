@@ -21,7 +21,7 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def is_ours(method: Any, own: Callable[..., Any]) -> bool:
-    """Say whether a method is ``own``: not a double's, not an override's, and not patched."""
+    """Return whether a method is ``own``: not a double's, not an override's, and not patched."""
     return getattr(method, "__func__", None) is own
 
 

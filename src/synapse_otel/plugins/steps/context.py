@@ -42,7 +42,7 @@ class BaseStepContext:
     of its own it belongs to that step too.
 
     A runtime context that is not ours (a test's double, a mock, an override) is called by the signatures of the
-    Synapse SDK, in the current step's scope. It is told of a category only where that is not the step.
+    Synapse SDK, in the current step. It gets a category only if that is not the step.
 
     Attributes:
         runtime_ctx: what the plugin was given to run with.

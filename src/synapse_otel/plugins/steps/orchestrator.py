@@ -200,7 +200,7 @@ class Orchestrator(Generic[C]):
             logger.show_step(step.name, result, error, is_rollback=is_rollback)
 
     def _tell(self, whole: WorkSpan, percent: int) -> None:
-        """Say how far the whole is; as in the SDK, a double hears of it by the callback alone."""
+        """Report the overall progress; as in the SDK, a double is notified only through the callback."""
         logger = self._logger()
         with whole.activated():
             if _records(logger):

@@ -1,4 +1,4 @@
-"""All about one run but its curves and log records, as plain values that JSON can hold."""
+"""The details of one run, without its curves and log records, as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
 
 
 def details(one: IndexedRun, found: FollowedRun, *, jaeger_url: str | None = None) -> Json:
-    """Return what the page of a run shows.
+    """Return the details for the page of a run.
 
     Args:
-        one: the run as its folder tells.
-        found: what has been read of it.
+        one: the overview of the run.
+        found: its records.
         jaeger_url: base address of Jaeger's web page, for links.
     """
     overview = one.overview
@@ -88,18 +88,18 @@ def _overviewed(overview: Overview | None, jaeger_url: str | None) -> Json:
 def _notes(found: FollowedRun, overview: Overview | None) -> Iterable[str]:
     size, places = found.damage
     if places:
-        yield f"{size:,} bytes of the journal are damaged and left out ({places:,} places)"
+        yield f"{size:,} bytes of the journal are damaged and skipped ({places:,} places)"
     if found.missing:
         yield f"{found.missing:,} records are no longer in the journal"
     if found.unreadable:
-        yield f"{found.unreadable:,} records could not be read: damaged, or of a newer synapse-otel"
+        yield f"{found.unreadable:,} records could not be read: damaged, or written by a newer synapse-otel"
     if found.foreign_metrics:
-        yield f"{found.foreign_metrics:,} collections of other instrumentations' metrics are not shown here"
+        yield f"{found.foreign_metrics:,} collections of metrics of other instrumentations are not shown here"
     if overview is not None and not found.spans and not len(found.logs) and overview.account.emitted:
-        yield "what was delivered has been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's"
+        yield "delivered records have been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's"
     for folder in found.folders:
         if (folder / QUARANTINE_FILE).is_file():
-            yield f"the receiver called some records invalid; they are kept in {plain_path(folder / QUARANTINE_FILE)}"
+            yield f"the receiver rejected some records as invalid; see {plain_path(folder / QUARANTINE_FILE)}"
 
 
 # --- spans --------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def _under(span: Span, prefix: str) -> dict[str, Any]:
 
 
 def _products(span: Span) -> dict[str, Any]:
-    """Return what a job or step produced: the attributes of ours that have no meaning of their own."""
+    """Return the outputs of a job or step: our attributes without a defined meaning."""
     prefix = semconv.PRODUCT_PREFIX
     return {
         key.removeprefix(prefix): plain(value)
@@ -174,7 +174,7 @@ def _products(span: Span) -> dict[str, Any]:
 
 
 def _series(found: FollowedRun) -> list[Json]:
-    """Return the plugin's own metrics; durations and activity of jobs and steps are told by the spans."""
+    """Return the plugin's own metrics; the spans have the durations and activity of jobs and steps."""
     told = [
         series.told(number)
         for number, series in enumerate(found.series)
@@ -186,7 +186,7 @@ def _series(found: FollowedRun) -> list[Json]:
 
 
 def _usage(found: FollowedRun) -> Json:
-    """Return what the run's processes used, as curves and in numbers."""
+    """Return the resource usage of the run's processes, as curves and numbers."""
     used = run_usage(found.folders)
     return {
         "charts": [
@@ -226,7 +226,7 @@ def _exception(found: FollowedRun, at: int) -> Json:
 
 
 def _last_words(found: FollowedRun) -> list[Json]:
-    """Return what a killed run said last to users, and what it warned of: nobody else knows why it ended."""
+    """Return the last messages and warnings of a killed run, which may show why it ended."""
     logs, places = found.logs, []
     for at in range(len(logs) - 1, max(len(logs) - _LOOKED_AT, 0) - 1, -1):
         kind = _KINDS[logs.kinds[at]]

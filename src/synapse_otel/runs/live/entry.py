@@ -1,4 +1,4 @@
-"""A run as a line of the list: plain values that JSON can hold, times in Unix milliseconds."""
+"""A run as a row of the list: plain values for JSON, times in Unix milliseconds."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from synapse_otel.redaction import redact_text
 from synapse_otel.runs import CategoryProgress, JobOverview, Overview, RunState, run_name
 
 UNREADABLE: Final = "unreadable"
-"""State of a folder that looks like a run's and cannot be read."""
+"""State of a run's folder that cannot be read."""
 FROM_FILE: Final = re.compile(r"otlp file, (?P<left_out>\d+) lines left out")
-"""What a journal's destination is that was made again of a file."""
+"""Destination of a journal that was rebuilt from a file."""
 Json = dict[str, Any]
 _TONES: Final = {RunState.LIVE: "live", RunState.STALLED: "warn", RunState.CRASHED: "bad"}
 _ENDS: Final = {
@@ -29,7 +29,7 @@ _ENDS: Final = {
 
 
 def run_id(folder: Path) -> str:
-    """Return what the page calls a run: its folder's name, with nothing in it that is no text."""
+    """Return the page's id of a run: its folder's name as valid text."""
     return plain_path(folder.name)
 
 
@@ -45,11 +45,11 @@ def row_of(one: Overview) -> Json:
     end = (job.end if job else 0) or (0 if one.state.lives else one.last)
     notes = []
     if one.version > FORMAT_VERSION:
-        notes.append(f"written by a newer synapse-otel (format {one.version}, this one knows {FORMAT_VERSION})")
+        notes.append(f"written by a newer synapse-otel (format {one.version}, this version reads {FORMAT_VERSION})")
     if from_file := FROM_FILE.fullmatch(one.run.destination):
         left_out = int(from_file["left_out"])
-        notes.append("read from a file of OTLP, which does not tell of its delivery")
-        notes += [f"{left_out:,} lines of it are damaged, or not OTLP, and left out"] if left_out else []
+        notes.append("read from a file of OTLP, which has no delivery account")
+        notes += [f"{left_out:,} lines of the file are damaged or not OTLP, and skipped"] if left_out else []
     result = job.result if job else ""
     word, tone = _verdict(one.state, result)
     return {
@@ -91,7 +91,7 @@ def unreadable_row(folder: Path, why: str) -> Json:
 
 
 def _verdict(state: RunState, result: str) -> tuple[str, str]:
-    """Return what became of a run in one word (of one that is done, how its job ended), and how that is coloured."""
+    """Return the state of a run in one word (for a done run, the job's result), and its colour."""
     if state is not RunState.DONE:
         return str(state), _TONES[state]
     return _ENDS.get(result, (result, "bad"))
@@ -131,7 +131,7 @@ def progress_of(one: CategoryProgress) -> Json:
 
 
 def exit_of(ended: Exit | None) -> Json | None:
-    """Return how the process ended, where a parent saw it."""
+    """Return how the process ended, if its parent reported it."""
     if ended is None:
         return None
     stderr = [redact_text(line) for line in ended.stderr]
@@ -144,12 +144,12 @@ def milliseconds(nanoseconds: int) -> float:
 
 
 def finite(number: float | None) -> float | None:
-    """Return a number that JSON can hold."""
+    """Return a number that is valid in JSON."""
     return number if number is not None and math.isfinite(number) else None
 
 
 def _overall(found: list[CategoryProgress]) -> Json | None:
-    """Return the progress of the job as a whole, or of the category that moved last."""
+    """Return the job's overall progress, or that of the category that changed last."""
     whole = [one for one in found if not one.category]
     last = max(whole or found, key=lambda one: one.progress.time, default=None)
     return progress_of(last) if last else None

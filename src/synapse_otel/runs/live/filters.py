@@ -1,4 +1,4 @@
-"""Which log records a reader of the page wants to see, kept up to date while more come."""
+"""Filters of log records on the page, updated while more arrive."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class LogFilter(NamedTuple):
 
     severity: int = 0
     audience: str = "all"
-    """``user``: what is meant for users; ``developer``: developer events and Python's logging; ``all``."""
+    """``user``: records for users; ``developer``: developer events and Python's logging; ``all``."""
     category: str | None = None
     text: str = ""
     """In small letters."""
 
 
 class FilteredLogs:
-    """The places of the records that filters let through; looked for once each."""
+    """The positions of the records that match filters; each record is checked once."""
 
     def __init__(self, logs: LogRecords) -> None:
         self._logs = logs
@@ -50,7 +50,7 @@ class FilteredLogs:
         return found
 
     def clear(self) -> None:
-        """Forget what was found: the records have been put into another order."""
+        """Discard the matches: the order of the records has changed."""
         self._found.clear()
 
     def _look(self, wanted: LogFilter, seen: int) -> list[int]:

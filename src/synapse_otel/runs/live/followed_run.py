@@ -1,4 +1,4 @@
-"""`FollowedRun`: everything that was recorded of one run, kept small, and read on as long as it grows."""
+"""`FollowedRun`: all records of one run, stored compactly, and read further while it grows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _decode_samples: Final = frames.DECODERS[Kind.SAMPLES].decode
 
 
 class _Journal(Contents):
-    """One journal: spans and definitions as `Contents` has them; records and samples go where those of the run are."""
+    """One journal: spans and definitions as in `Contents`; records and samples go to those of the run."""
 
     def __init__(self, folder: Path, logs: LogRecords, series: dict[tuple[str, str], Samples]) -> None:
         super().__init__()
@@ -44,10 +44,10 @@ class _Journal(Contents):
         self.exceptions: list[int] = []
         self.nonfinite: list[int] = []
         self.spans_seen = 0
-        """Frames of spans: whether a tree has to be made anew."""
+        """Frames of spans: whether the tree must be rebuilt."""
 
     def take(self, frame: Frame) -> None:
-        """Take a frame."""
+        """Add a frame."""
         kind = frame.kind
         if kind == Kind.BRIEF or kind == Kind.LOG:  # noqa: PLR1714 - the first of these is nearly all that comes
             self.missing[Signal.LOGS] += frame.sequence - self.emitted[Signal.LOGS]
@@ -61,7 +61,7 @@ class _Journal(Contents):
                 self.spans_seen += 1
 
     def take_all(self, found: Iterable[Frame]) -> Self:
-        """Take frames in their order, and return itself."""
+        """Add frames in their order, and return itself."""
         # One loop, and what it needs at hand: a long run has a million samples, and somebody waits.
         emitted, missing, numbered = self.emitted, self.missing, self._numbered
         last = self.last_time
@@ -121,7 +121,7 @@ class _Journal(Contents):
 
 
 class FollowedRun:
-    """What the journals of one run hold. Methods may be called by any thread.
+    """The content of one run's journals. Methods may be called by any thread.
 
     Args:
         folders: of its journals, that of the process that began it first.
@@ -134,7 +134,7 @@ class FollowedRun:
         self.version = 0
         """Grows whenever something was read."""
         self.used = monotonic()
-        """When somebody last asked."""
+        """Time of the last request."""
         self._series: dict[tuple[str, str], Samples] = {}
         self._journals = [_Journal(folder, self.logs, self._series) for folder in folders]
         self._states: dict[Path, bytes] = {}
@@ -142,11 +142,11 @@ class FollowedRun:
         self._looked = 0.0
 
     def refresh(self, seconds: float = 1e9, *, least: float = 0.0) -> bool:
-        """Read on for so long at most, and say whether all that is there has been read.
+        """Read further for a limited time, and return whether everything has been read.
 
         Args:
-            seconds: how long.
-            least: do nothing if it was done so many seconds ago.
+            seconds: maximum time.
+            least: do nothing if it was done within so many seconds.
 
         Raises:
             OSError: a journal cannot be read.
@@ -183,7 +183,7 @@ class FollowedRun:
         self.logs.templates_of(journal.folder)
 
     def _sort(self) -> None:
-        """Put what was read journal after journal into the order of time."""
+        """Sort the records of all journals by time."""
         for series in self._series.values():
             series.sort()
         order = self.logs.sort()
@@ -241,7 +241,7 @@ class FollowedRun:
 
     @property
     def nonfinite(self) -> list[int]:
-        """Places of the log records that tell of values that are no numbers."""
+        """Positions of the log records about values that are not numbers."""
         return sorted(at for journal in self._journals for at in journal.nonfinite)
 
     @property

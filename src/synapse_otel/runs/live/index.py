@@ -1,4 +1,4 @@
-"""`RunIndex`: which runs there are, each as a line of the list; looked at again where something may have changed."""
+"""`RunIndex`: all runs, each as a row of the list; checked again where something may have changed."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class IndexedRun:
 
 
 class RunIndex:
-    """The runs below some folders of journals, and further folders of runs. Methods may be called by any thread.
+    """The runs below folders of journals, and separate folders of runs. Methods may be called by any thread.
 
     Args:
         roots: folders of journals.
-        folders: folders of runs that are shown besides.
+        folders: separate folders of runs.
         stall_seconds: how long a job may be silent before it counts as stalled.
     """
 
@@ -59,7 +59,7 @@ class RunIndex:
         self._clock = 0
 
     def get(self, name: str) -> IndexedRun | None:
-        """Return a run by its id, read; None where there is none."""
+        """Read and return a run by its id; None if there is none."""
         with self._lock:
             self._look()
             one = self._runs.get(name)
@@ -74,7 +74,7 @@ class RunIndex:
             return list(self._runs)
 
     def refresh(self, seconds: float) -> bool:
-        """Read what is new or has changed, the newest first, for so long at most; say whether all has been read."""
+        """Read new and changed runs, the newest first, for a limited time; return whether all have been read."""
         with self._lock:
             self._look()
             until = monotonic() + seconds
@@ -150,7 +150,7 @@ class RunIndex:
 
 
 def _summary(one: IndexedRun, folder: Path) -> Summary:
-    """Return what a journal tells; one that is being written is followed, so that nothing of it is read twice."""
+    """Return a journal's summary; one that is being written is followed, so that nothing is read twice."""
     follower = one.followers.get(folder)
     if follower is None:
         if not is_alive(folder):
@@ -166,7 +166,7 @@ def _close(one: IndexedRun) -> None:
 
 
 def _signature(folders: Iterable[Path]) -> tuple[int, ...]:
-    """Return what tells that a run whose processes are gone has changed: its cursors are renamed into its folder."""
+    """Return a value that changes with an ended run: its cursors are renamed into its folder."""
     found = []
     for folder in folders:
         try:

@@ -1,4 +1,4 @@
-"""The log records of a run, kept as the journal's bytes: what is shown of them is decoded when it is shown."""
+"""The log records of a run, stored as the journal's bytes, and decoded only when shown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LARGEST_SEVERITY: Final = 1 << 15
 
 
 class _Head(msgspec.Struct, array_like=True, gc=False):
-    """The first fields of a `Brief`: what follows is not looked at."""
+    """The first fields of a `Brief`; the rest is not read."""
 
     time: int
     template: int
@@ -52,7 +52,7 @@ class LogRecords:
         self.names: list[str] = [""]
         self._payloads: list[bytes] = []
         self._templates: list[Template | None] = []
-        """Of each record; None of a whole one."""
+        """Template of each record; None for a complete one."""
         self._scopes: list[str] = []
         self._texts: list[str] = []
         self._numbers: dict[str, int] = {"": 0}
@@ -63,7 +63,7 @@ class LogRecords:
         return len(self._payloads)
 
     def define(self, template: Template) -> None:
-        """Take up a template of the journal that is being read."""
+        """Add a template of the journal that is being read."""
         if abs(template.severity) > _LARGEST_SEVERITY:
             return
         whole = Log(0, template.severity, None, template.event_name, None, template.attributes, b"", 0)
@@ -71,18 +71,18 @@ class LogRecords:
         self._of_template[template.id] = template, kind, self._category(template.attributes)
 
     def templates_of(self, folder: Path) -> None:
-        """Let the records that come next be of a journal: templates have numbers of its own."""
+        """Begin a journal: each journal numbers its templates separately."""
         self._of_template = self._of_journal.setdefault(folder, {})
 
     def is_nonfinite(self, at: int) -> bool:
-        """Say whether a record tells of values that are no numbers."""
+        """Return whether a record is about values that are not numbers."""
         template = self._templates[at]
         if template is not None:
             return template.event_name == semconv.EVENT_METRIC_NONFINITE
         return self.kinds[at] == _EVENT and self._whole(at)[2] == semconv.EVENT_METRIC_NONFINITE
 
     def take(self, frame: Frame, scopes: dict[int, str]) -> int | None:
-        """Take a record and return its time in Unix ns; None where it cannot be read."""
+        """Add a record and return its time in Unix ns; None if it cannot be read."""
         try:
             if frame.kind == Kind.BRIEF:
                 head = _decode_head(frame.payload)
@@ -123,7 +123,7 @@ class LogRecords:
         return number
 
     def sort(self) -> list[int]:
-        """Put the records of several journals into the order of time; return where each of them is now."""
+        """Sort the records of several journals by time; return the new position of each."""
         order = sorted(range(len(self)), key=self.times.__getitem__)
         self.times = array("q", map(self.times.__getitem__, order))
         self.severities = array("i", map(self.severities.__getitem__, order))
@@ -157,7 +157,7 @@ class LogRecords:
         return redact_values(brief.body), redact_values(attributes), template.event_name or "", template.span
 
     def text(self, at: int) -> str:
-        """Return what a search looks through: body, name, category and data of a record, in small letters."""
+        """Return the searchable text: body, name, category and data of a record, in lower case."""
         while len(self._texts) <= at:
             body, attributes, event, _span = self._whole(len(self._texts))
             parts = [event, "" if body is None else str(body)]

@@ -1,4 +1,4 @@
-"""The values of a metric, kept in few bytes and thinned out for drawing: no peak is lost."""
+"""The values of a metric, stored compactly and thinned out for drawing without losing peaks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Points(NamedTuple):
 
 
 class Samples:
-    """The values of one series with their times in Unix ns, in the order in which they were made: 16 bytes each."""
+    """The values of one series with their times in Unix ns, in the order of recording: 16 bytes each."""
 
     __slots__ = ("_known", "_least", "_most", "category", "instrument", "metric", "name", "times", "unit", "values")
 
@@ -43,7 +43,7 @@ class Samples:
     def sort(self) -> None:
         """Put values of several journals into the order of time."""
         order = sorted(range(len(self.times)), key=self.times.__getitem__)
-        # In their places: whoever fills them has them at hand.
+        # Referenced by position: the code that fills them knows it.
         self.times[:] = array("q", map(self.times.__getitem__, order))
         self.values[:] = array("d", map(self.values.__getitem__, order))
 
@@ -67,8 +67,8 @@ class Samples:
     ) -> Points:
         """Return the curve in about ``points`` points between two times in Unix ms, or between two numbers.
 
-        Where there are more, each bucket of neighbours is drawn as its least and its greatest value, in their order;
-        with ``mean`` as their mean, which is what a smoothed curve is made of.
+        If there are more, each bucket of neighbours is drawn as its minimum and maximum, in their order;
+        with ``mean`` as their mean, which a smoothed curve uses.
         """
         first, last = self.range(begin, end, by_number=by_number)
         if last - first <= points:
@@ -101,7 +101,7 @@ class Samples:
         return found
 
     def told(self, number: int) -> Json:
-        """Return what there is to say of a series without its points."""
+        """Return the description of a series without its points."""
         values = self.values
         least, most = self._extent()
         return {
@@ -117,7 +117,7 @@ class Samples:
         }
 
     def _extent(self) -> tuple[float, float]:
-        """Return the least and the greatest value; each value is looked at once, however often somebody asks."""
+        """Return the minimum and maximum; each value is read once, even with many calls."""
         new = self.values[self._known :]
         if new:
             self._known += len(new)

@@ -1,4 +1,4 @@
-"""`RunStore`: the runs of an index, and what has been read of those that somebody looks at."""
+"""`RunStore`: the runs of an index, and the records of those that are viewed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from synapse_otel.runs.live.followed_run import FollowedRun
 from synapse_otel.runs.live.index import IndexedRun, RunIndex
 
 OPEN_RUNS: Final = 8
-"""Runs that are kept in memory at most."""
+"""Maximum number of runs in memory."""
 IDLE_SECONDS: Final = 120.0
-"""A run that nobody has asked for as long is forgotten."""
+"""A run that was not requested for this time is discarded."""
 READ_SECONDS: Final = 0.8
 """What one answer may read of a run: a long one is shown in parts, while the rest is read."""
 
@@ -25,7 +25,7 @@ class UnknownRunError(LookupError):
 
 
 class Open:
-    """A run that somebody looks at."""
+    """A run that is viewed."""
 
     def __init__(self, found: FollowedRun) -> None:
         self.found = found
@@ -39,7 +39,7 @@ class Open:
 
 
 class RunStore:
-    """What the page is answered from. Methods may be called by any thread."""
+    """The data for the page. Methods may be called by any thread."""
 
     def __init__(self, index: RunIndex, *, jaeger_url: str | None = None) -> None:
         self.index = index
@@ -48,7 +48,7 @@ class RunStore:
         self._lock = Lock()
 
     def details(self, name: str) -> Json:
-        """Return all about a run but its curves and records; ``reading`` tells how much of it, 1 for all.
+        """Return the details of a run without its curves and records; ``reading``: the share that was read, up to 1.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -61,7 +61,7 @@ class RunStore:
             return told | {"version": one.found.version, "reading": one.ratio}
 
     def curves(self, name: str, numbers: list[int], points: int, **how: Any) -> Json:
-        """Return points of curves by their numbers, as `Samples.drawn` makes them.
+        """Return the points of curves by their numbers, from `Samples.drawn`.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -88,7 +88,7 @@ class RunStore:
             return {"version": one.found.version, "matching": len(places), "offset": begin, "rows": rows}
 
     def version(self, name: str) -> tuple[int, int, float]:
-        """Read on in a run, and return what tells that it has changed: of its records, its row, and how much is read.
+        """Read a run further, and return values that change with its records, its row, and the share that was read.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -100,7 +100,7 @@ class RunStore:
             return one.found.version, indexed.version, one.ratio
 
     def _read_on(self, name: str, one: Open) -> IndexedRun:
-        """Read on in a run, and return what its folder tells by now: it may have gone meanwhile."""
+        """Read a run further, and return its current overview: it may have been deleted."""
         self._refresh(one)
         indexed = self.index.get(name)
         if indexed is None:
@@ -108,7 +108,7 @@ class RunStore:
         return indexed
 
     def _begin(self, one: Open) -> None:
-        """Read a run that has not been read whole yet; reading on is for who shows it."""
+        """Read a run that has not been read completely yet; the viewer reads it further."""
         if not one.complete:
             self._refresh(one)
 

@@ -22,13 +22,13 @@ _Last = dict[str, tuple[int, float]]
 
 
 class SentProgress:
-    """The last progress of each category of each job: as its own process says, else its workers together."""
+    """The last progress of each category of each job: from its own process, or else the sum of its workers."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], dict[str, _Last]] = {}
 
     def take(self, name: str, attributes: Mapping[str, Any], time: int, value: float) -> bool:
-        """Take a point of a gauge; say whether it is one of progress. ``time`` is Unix time in ns."""
+        """Add a point of a gauge; return whether it is one of progress. ``time`` is Unix time in ns."""
         if name not in _GAUGES:
             return False
         key = str(attributes.get(semconv.JOB_ID, "")), str(attributes.get(semconv.CATEGORY, ""))

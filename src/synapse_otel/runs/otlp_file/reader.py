@@ -1,7 +1,7 @@
-"""A file of OTLP in JSON read back into journals: what ``export`` writes, and what a Collector's file exporter does.
+"""Reads a file of OTLP in JSON, from ``export`` or a Collector's file exporter, into journals.
 
-A request stands on each line. Each resource (a process) becomes a journal in a folder that is there as long as it is
-looked at; from then on it is a run like every other.
+Each line is a request. Each resource (a process) becomes a journal in a temporary folder, which is then used like any
+other run.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _GROUPS: Final = {
 }
 """By member of a request: the member of a resource, and that of a scope."""
 _MALFORMED: Final = (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError, Base64Error)
-"""What comes of JSON that is not shaped as OTLP; msgspec's errors are ValueErrors."""
+"""Errors from JSON that does not have the structure of OTLP; msgspec's errors are ValueErrors."""
 
 
 class NotOtlpError(LookupError):
-    """A file is no OTLP in JSON; the message says so."""
+    """A file is not OTLP in JSON."""
 
 
 @contextmanager
 def read_otlp_file(path: Path) -> Iterator[Path]:
-    """Return a folder of runs for as long as they are looked at.
+    """Return a folder of runs for as long as they are viewed.
 
     Raises:
-        NotOtlpError: nothing in the file is OTLP in JSON, or it holds too many processes.
+        NotOtlpError: nothing in the file is OTLP in JSON, or it has too many processes.
         OSError: it cannot be read.
     """
     with TemporaryDirectory(prefix="synapse-otel-view-") as place, closing(_Processes(Path(place))) as processes:
@@ -47,15 +47,15 @@ def read_otlp_file(path: Path) -> Iterator[Path]:
             raise NotOtlpError(f"{path}: {error}") from None
         if not processes.found:
             raise NotOtlpError(
-                f"{path} is neither a page nor OTLP in JSON that `synapse-otel export` or a Collector's file exporter "
-                "has written, nor the folder of runs"
+                f"{path} is neither a page nor OTLP in JSON written by `synapse-otel export` or a Collector's "
+                "file exporter, nor a folder of runs"
             )
         finish(processes.found, left_out=left_out)
         yield Path(place)
 
 
 def _requests(path: Path) -> Iterator[bytes]:
-    """Yield the requests: each on a line, or one that fills the file."""
+    """Yield the requests: one per line, or a single one in the whole file."""
     with path.open("rb") as file:
         first = file.readline()
         if first.strip() in {b"{", b"["}:  # somebody has made it readable
@@ -68,7 +68,7 @@ def _requests(path: Path) -> Iterator[bytes]:
 
 
 class _Processes:
-    """The journals of the processes whose records stand in a file."""
+    """The journals of the processes whose records are in a file."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -85,7 +85,7 @@ class _Processes:
             one.close()
 
     def take(self, line: bytes) -> bool:
-        """Take a request up; say whether it was one, or nothing.
+        """Add a request; return whether it was one, or empty.
 
         Raises:
             TooManyError: there are too many processes.

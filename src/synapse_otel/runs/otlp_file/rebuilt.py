@@ -1,4 +1,4 @@
-"""`Rebuilt`: the journal of a process, made again of what was sent of it."""
+"""`Rebuilt`: the journal of a process, rebuilt from its sent records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from synapse_otel.runs.otlp_file.values import attributes, double, log_of, span_
 from synapse_otel.semconv.signal import Signal
 
 MOST: Final = 200
-"""Processes that a file may hold: a Collector's may be of a whole fleet."""
+"""Maximum number of processes in a file: a Collector's file may contain a whole fleet."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _EXIT: Final = "exit_"
 _OF_JOB: Final = (semconv.JOB_ID, semconv.ACTION, semconv.PLUGIN_NAME)
@@ -32,11 +32,11 @@ _LEFT_OUT: Final = frozenset({semconv.JOB_PROGRESS.name, semconv.JOB_HEARTBEAT_T
 
 
 class TooManyError(Exception):
-    """A file holds more processes than are looked at."""
+    """A file has too many processes."""
 
 
 class Rebuilt:
-    """What one resource's records say, written as frames while they are read.
+    """The records of one resource, written as frames while they are read.
 
     Args:
         root: folder of the journals.
@@ -49,7 +49,7 @@ class Rebuilt:
 
     def __init__(self, root: Path, resource: dict[str, Any], number: int) -> None:
         if number >= MOST:
-            raise TooManyError(f"it holds the records of more than {MOST} processes")
+            raise TooManyError(f"it has records of more than {MOST} processes")
         self._root = root
         self._resource = resource
         self._body = root / f".body-{number}"
@@ -66,14 +66,14 @@ class Rebuilt:
         self._open: dict[str, frames.Span] = {}
         self.spans: dict[str, frames.Span] = {}
         self.first = 0
-        """Unix time in ns of the first record; 0 while there is none."""
+        """Unix time in ns of the first record; 0: none yet."""
         self.last = 0
         self.journal = sha256(repr(sorted(resource.items(), key=repr)).encode()).hexdigest()[:32]
 
     # --- records ----------------------------------------------------------------------------------------
 
     def log(self, record: dict[str, Any], scope: str) -> None:
-        """Take a log record."""
+        """Add a log record."""
         log, uid = log_of(record, self._scope(scope))
         if uid and uid in self._seen:
             return  # sent twice
@@ -82,7 +82,7 @@ class Rebuilt:
         self._tell(log.time)
 
     def span(self, record: dict[str, Any], scope: str) -> None:
-        """Take a span; of one that runs, the marker that tells of its beginning."""
+        """Add a span; for a running one, its start marker."""
         span = span_of(record, self._scope(scope))
         if span.attributes.pop(semconv.SPAN_MARKER, None):
             self._open[span.parent_id.hex()] = span
@@ -92,7 +92,7 @@ class Rebuilt:
         self._tell(span.end)
 
     def metric(self, record: dict[str, Any], scope: str) -> None:
-        """Take the points of a gauge; sums and histograms tell nothing that spans and records do not."""
+        """Add the points of a gauge; sums and histograms add nothing to spans and records."""
         name = str(record.get("name") or "")
         for point in (record.get("gauge") or {}).get("dataPoints") or []:
             time = int(point.get("timeUnixNano") or 0)
@@ -140,7 +140,7 @@ class Rebuilt:
 
     @property
     def jobs(self) -> list[frames.Span]:
-        """The spans of jobs, of those that run as they began."""
+        """The job spans; running ones as they began."""
         return sorted(
             (span for span in self._all().values() if semconv.ACTION in span.attributes), key=lambda span: span.start
         )
@@ -160,7 +160,7 @@ class Rebuilt:
         return found
 
     def finish(self, *, parent: str, left_out: int) -> None:
-        """Make the journal's folder."""
+        """Create the journal's folder."""
         found, death = self._all(), _death(self.jobs)
         left_open = {
             key: msgspec.structs.replace(span, end=0)
@@ -226,11 +226,11 @@ class Rebuilt:
 
 
 def finish(found: list[Rebuilt], *, left_out: int) -> None:
-    """Make the journals' folders; a process without a job of its own belongs to the one whose trace it is in.
+    """Create the journals' folders; a process without its own job belongs to the job of its trace.
 
     Args:
         found: the journals.
-        left_out: lines that were no requests, or were damaged.
+        left_out: number of lines that were damaged or not requests.
     """
     first = {trace: one.journal for one in found if one.jobs for trace in {job.trace_id for job in one.jobs}}
     for one in found:
@@ -239,7 +239,7 @@ def finish(found: list[Rebuilt], *, left_out: int) -> None:
 
 
 def _death(jobs: list[frames.Span]) -> str:
-    """Return how the process ended, where it did not end its job: in the words of `error.type`; else nothing."""
+    """Return how the process ended, if it did not end its job, as an `error.type`; else empty."""
     for job in jobs:
         if job.end and job.attributes.get(semconv.JOB_RESULT) == semconv.RESULT_ERROR:
             kind = str(job.attributes.get(semconv.ERROR_TYPE, ""))

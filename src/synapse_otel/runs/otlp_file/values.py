@@ -1,7 +1,7 @@
-"""Values of OTLP as its JSON has them.
+"""Values in OTLP's JSON.
 
-Every function may raise what comes of JSON that is not shaped as OTLP: `TypeError`, `ValueError`, `KeyError`,
-`AttributeError`.
+Every function may raise these errors for JSON that does not have the structure of OTLP: `TypeError`, `ValueError`,
+`KeyError`, `AttributeError`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from synapse_otel.journal.frames import Link, Log, Span, SpanEvent
 
 _DEEPEST: Final = 20
 _EVENT_NAME: Final = "event.name"
-"""Where a Collector puts the name of an event for backends that know none."""
+"""Attribute in which a Collector puts the event name for backends without one."""
 _NESTED: Final = frozenset({"arrayValue", "kvlistValue"})
 
 
@@ -26,7 +26,7 @@ def attributes(found: Any) -> dict[str, Any]:
 
 
 def any_value(found: Any, depth: int = 0) -> Any:
-    """Return a value as Python has it; None for none, and for one that is nested too deep."""
+    """Return a Python value; None for no value, and for one that is nested too deep."""
     if not isinstance(found, dict) or not found or depth > _DEEPEST:
         return None
     kind, value = next(iter(found.items()))
@@ -42,7 +42,7 @@ def any_value(found: Any, depth: int = 0) -> Any:
 
 
 def double(value: Any) -> float:
-    """Return a number, which JSON has as a text where it is none: ``NaN``, ``Infinity``."""
+    """Return a number; JSON has non-finite ones as text: ``NaN``, ``Infinity``."""
     return float(value) if value is not None else math.nan
 
 
@@ -52,10 +52,10 @@ def as_list(value: Any) -> list[Any]:
 
 
 def identifier(record: dict[str, Any], key: str, size: int) -> bytes:
-    """Return the id of a trace or span, which OTLP's JSON has in hexadecimal; nothing where there is none.
+    """Return the id of a trace or span, which is hexadecimal in OTLP's JSON; empty if there is none.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not an id.
     """
     found = bytes.fromhex(str(record.get(key) or ""))
     if len(found) not in {0, size}:
@@ -64,7 +64,7 @@ def identifier(record: dict[str, Any], key: str, size: int) -> bytes:
 
 
 def log_of(record: dict[str, Any], scope: int) -> tuple[Log, str]:
-    """Return a log record, and what tells it from every other; nothing where it has no such attribute."""
+    """Return a log record, and its unique id; empty if it has no such attribute."""
     found = attributes(record.get("attributes"))
     uid = str(found.pop(semconv.LOG_RECORD_UID, ""))
     observed = int(record.get("observedTimeUnixNano") or 0)

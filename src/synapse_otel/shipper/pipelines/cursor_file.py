@@ -1,4 +1,4 @@
-"""A cursor on the disk: written after each acceptance, and again later where that fails."""
+"""A cursor on the disk: written after each acceptance, and again later if that fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AGAIN_SECONDS: Final = 1.0
 
 
 class CursorFile:
-    """Writes one signal's cursor. If that fails the delivery goes on, and it is tried again: the disk may be full."""
+    """Writes one signal's cursor. If that fails, delivery continues, and writing is retried: the disk may be full."""
 
     def __init__(self, folder: Path, signal: Signal, cursor: Cursor) -> None:
         """Begin with the cursor that was read from there."""
@@ -23,13 +23,13 @@ class CursorFile:
         self._cursor = cursor
         self._again: float | None = None
         self.stands: Callable[[], bool] = _always
-        """Says whether it is still this process that delivers the journal; else nothing is sent or written."""
+        """Returns whether this process still delivers the journal; otherwise nothing is sent or written."""
         self.kept = cursor.segment, cursor.complete
         """Segment that the cursor on the disk has come to, and whether it is complete."""
 
     @property
     def saved(self) -> bool:
-        """Whether the cursor stands on the disk as it is here."""
+        """Whether the cursor on the disk is up to date."""
         return self._again is None
 
     @property

@@ -1,7 +1,7 @@
-"""Delivering the items of a batch: split what is too large, find what is bad, keep the rest for later.
+"""Delivers the items of a batch: splits large requests, finds bad records, and keeps the rest for later.
 
-Items go out in their order, in one request as long as nothing speaks against it. What a server fails on is halved
-until the record that does it is alone. That one waits beside the others (`suspects`), which go on.
+Items are sent in order, in one request if possible. A request on which the server fails is halved until the bad record
+is alone. That poison record then waits, while the others are sent.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ REJECTED: Final = "rejected by the server"
 INVALID: Final = "invalid, in quarantine"
 POISON: Final = "fails the server, in quarantine"
 FAILURES: Final = 3
-"""A part that failed so often in a row is halved, also when nothing was accepted in between."""
+"""A part that failed so often in a row is halved, even if nothing was accepted in between."""
 _WARNINGS_KEPT: Final = 20
 PATIENCE_SECONDS: Final = 300.0
-"""A record that fails alone for so long, while nothing is accepted, is tried in turn with those behind it."""
+"""A record that fails alone for this time, while nothing is accepted, is tried in turn with later ones."""
 
 
 class Send(Protocol):
@@ -35,19 +35,19 @@ class Send(Protocol):
     """What OpenTelemetry calls an exporter of this kind."""
 
     def ready(self) -> bool:
-        """Say whether it may be tried now; a request need not be made before."""
+        """Return whether a request may be tried now; called before a request is encoded."""
 
     def hurry(self) -> None:
-        """Have it tried now, unless the server has asked to be left alone: somebody waits."""
+        """Try again now, unless the server asked to wait: a caller waits for delivery."""
 
     def tally(self) -> Tally:
         """Return how many requests were accepted and not accepted so far."""
 
     def __call__(self, body: bytes, *, suspect: bool = False) -> Outcome | None:
-        """Send a request; None: it is too early to try again. A ``suspect``'s failure has nobody else wait."""
+        """Send a request; None: it is too early to try again. A ``suspect``'s failure does not delay others."""
 
     def quarantine(self, item: Any, body: bytes, reason: str) -> bool:
-        """Keep an item that the server will never take; False: it cannot be kept now."""
+        """Keep an item that the server will never accept; False: it cannot be kept now."""
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Delivery:
     size: int = 0
     """Bytes of the requests that were accepted, before compression."""
     seconds: list[float] = field(default_factory=list)
-    """Of each request that was accepted, the time since it, or what it is a part of, was tried first."""
+    """For each accepted request, the time since it, or the request it is part of, was first tried."""
     accepted: bool = False
     dropped: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -104,11 +104,11 @@ class _Part:
     items: list[Any]
     failures: int = 0
     first: int | None = None
-    """How many requests had been accepted when it, or what it is a part of, first failed..."""
+    """Number of accepted requests when it, or the request it is part of, first failed..."""
     since: float = 0.0
     """... and when that was."""
     begun: float | None = None
-    """When it, or what it is a part of, was tried first."""
+    """When it, or the request it is part of, was first tried."""
 
     def halves(self) -> list[_Part]:
         middle = len(self.items) // 2
@@ -120,7 +120,7 @@ class _Part:
         ]
 
     def is_alone_for_long(self, now: float) -> bool:
-        """Say whether it is one record, on which the server, or the server on everything, has failed for long."""
+        """Return whether it is one record, and the server has long failed on it, or on everything."""
         return len(self.items) == 1 and self.failures > FAILURES and now - self.since >= PATIENCE_SECONDS
 
     def blame(self, tally: Tally, now: float) -> bool:
@@ -132,14 +132,14 @@ class _Part:
 
 
 class Outbox:
-    """Items on their way: those to be sent, in parts, and those that are suspected."""
+    """Items to be delivered: those to send, in parts, and possible poison records."""
 
     def __init__(self, encode: Callable[[list[Any]], bytes], clock: Callable[[], float] = time.monotonic) -> None:
         """Begin empty.
 
         Args:
-            encode: Makes the body of a request of items, which have a ``count`` of records.
-            clock: Returns seconds that never go back.
+            encode: Encodes items, which have a ``count`` of records, into the body of a request.
+            clock: Returns monotonic seconds.
 
         """
         self._encode = encode
@@ -149,7 +149,7 @@ class Outbox:
         self._turn = 0
 
     def add(self, items: list[Any]) -> None:
-        """Take in items, to be sent after those that are here."""
+        """Add items, to be sent after the current ones."""
         if items:
             self._parts.append(_Part(items))
 
@@ -160,15 +160,15 @@ class Outbox:
 
     @property
     def left(self) -> list[Any]:
-        """The items that are not done, suspects first."""
+        """The items that are not done, possible poison records first."""
         return [suspect.item for suspect in self._suspects] + [item for part in self._parts for item in part.items]
 
     def __bool__(self) -> bool:
-        """Say whether anything is left."""
+        """Return whether anything is left."""
         return bool(self._parts or self._suspects)
 
     def deliver(self, send: Send) -> Delivery | None:
-        """Send as much as is accepted; None: nothing was tried, as it is too early."""
+        """Send until a request is not accepted; None: nothing was tried, since it is too early."""
         if self._next(send) is None or not send.ready():
             return None
         result = Delivery()
@@ -180,7 +180,7 @@ class Outbox:
                 else self._try(chosen, send, result)
             )
         if self._suspects and not result.failure:
-            result.failure = f"a record waits alone: {self._suspects[0].reason}"
+            result.failure = f"a record waits to be sent alone: {self._suspects[0].reason}"
         return result if result.attempts else None
 
     def _next(self, send: Send) -> _Part | PoisonRecord | None:
@@ -198,7 +198,7 @@ class Outbox:
         return first
 
     def _try(self, part: _Part, send: Send, result: Delivery) -> bool:  # noqa: C901 - one branch an outcome
-        """Send a part; return whether to go on."""
+        """Send a part; return whether to continue."""
         body = self._encode(part.items)
         part.begun = self._clock() if part.begun is None else part.begun
         outcome = send(body)
@@ -234,7 +234,7 @@ class Outbox:
         return False
 
     def _try_suspect(self, suspect: PoisonRecord, send: Send, result: Delivery) -> bool:
-        """Send what is suspected; return whether to go on."""
+        """Send a possible poison record; return whether to continue."""
         body = self._encode([suspect.item])
         outcome = send(body, suspect=True)
         if outcome is None:
@@ -260,7 +260,7 @@ class Outbox:
         self._parts[at : at + 1] = part.halves()
 
     def _suspect(self, part: _Part, outcome: Retry | Invalid, send: Send, *, rounds: int) -> None:
-        """Set a record aside; of those that are made anew for each request, one stands for all."""
+        """Set a record aside; of records that are created for each request, one represents all."""
         self._parts.remove(part)
         item = part.items[0]
         if item.count or all(suspect.item.count for suspect in self._suspects):
@@ -285,7 +285,7 @@ def _accepted(result: Delivery, items: list[Any], outcome: Accepted, size: int) 
 
 
 def _quarantine(result: Delivery, send: Send, item: Any, body: bytes, outcome: Retry | Invalid | TooLarge) -> bool:
-    """Put a record into quarantine and count it; False: the disk is full, and it goes on being tried now and then."""
+    """Quarantine a record and count it; False: the disk is full, and the record is retried from time to time."""
     if not send.quarantine(item, body, outcome.reason):
         return False
     result.drop(POISON if isinstance(outcome, Retry) else INVALID, item.count)

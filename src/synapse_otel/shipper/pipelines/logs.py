@@ -34,7 +34,7 @@ class LogsPipeline(SignalPipeline):
         super().__init__(folder)
 
     def define(self, structure: Any) -> None:
-        """Take up a template of records in brief, and the journal that their uids begin with."""
+        """Add a template of brief records, or set the journal that their uids begin with."""
         if isinstance(structure, Template):
             self._templates.take(structure)
             self._brief.take(structure)
@@ -42,7 +42,7 @@ class LogsPipeline(SignalPipeline):
             self._brief.journal = structure.journal
 
     def _take_all(self, batch: Batch, found: list[Frame]) -> None:
-        """Take records in brief the short way: nearly all that comes are such."""
+        """Decode brief records on a fast path: nearly all records are brief."""
         skip_to, items, size = self._skip_to, batch.items, 0
         encode, decode = self._brief.encode, _decode
         for frame in found:
@@ -78,7 +78,7 @@ class LogsPipeline(SignalPipeline):
         return [Item(log.scope, log_record(redacted(log), uid), frame.count, uid)]
 
     def closing(self, *, killed: bool) -> list[Item]:
-        """Say of every job that its process left open that it was killed."""
+        """Report every job that its process left open as killed."""
         return [self._killed(job) for job in self.definitions.own_jobs()] if killed else []
 
     def _killed(self, job: Job) -> Item:
@@ -105,7 +105,7 @@ class LogsPipeline(SignalPipeline):
 
 
 def redacted(log: Log) -> Log:
-    """Return a record without what looks like a credential in its texts."""
+    """Return a record with credentials redacted from its texts."""
     if log.event_name:
         log.event_name = redact_text(log.event_name)
     body = log.body

@@ -17,19 +17,19 @@ class Death:
     """How a process ended that did not close its journal."""
 
     error_type: str
-    """`oom_killed`, name of the signal, ``exit_`` and the status, or ``killed`` where nobody saw it."""
+    """`oom_killed`, name of the signal, ``exit_`` and the status, or ``killed`` if the cause is unknown."""
     words: str
 
     @classmethod
     def of(cls, ended: Exit | None, *, oom_killed: bool = False) -> Death:
-        """Return what is known.
+        """Return the known cause.
 
         Args:
-            ended: The parent's word; None if there is none.
-            oom_killed: The kernel killed for want of memory in the process' cgroup as it died.
+            ended: The parent's report; None if there is none.
+            oom_killed: The kernel counted an out-of-memory kill in the process's cgroup as it died.
         """
         if oom_killed and killed_by_kernel(ended):
-            return cls(semconv.ERROR_TYPE_OOM, "the process was killed for want of memory")
+            return cls(semconv.ERROR_TYPE_OOM, "the process was killed (out of memory)")
         if ended is None or not ended.error_type:
             return cls(semconv.ERROR_TYPE_KILLED, "the process was killed")
         if ended.signal:
@@ -38,22 +38,22 @@ class Death:
         return cls(ended.error_type, f"the process exited with status {ended.code} without ending its job")
 
     def told(self, start: int, end: int) -> str:
-        """Return what is said of a job that began and ended so; ``start`` and ``end`` are Unix times in ns."""
+        """Return the message about the end of such a job; ``start`` and ``end`` are Unix times in ns."""
         return f"job ended: {self.words}, last seen after {(end - start) / 1e9:.3f} s"
 
 
 def killed_by_kernel(ended: Exit | None) -> bool:
-    """Say whether it may have been the kernel that killed a process; ``ended``: its parent's word, if there is one."""
+    """Return whether the kernel may have killed a process; ``ended``: its parent's report, if there is one."""
     return ended is None or ended.signal == _KILL
 
 
 def is_job(span: Span) -> bool:
-    """Say whether a span is a job's own."""
+    """Return whether a span is a job span."""
     return semconv.ACTION in span.attributes and semconv.SPAN_MARKER not in span.attributes
 
 
 def is_step(span: Span) -> bool:
-    """Say whether a span is a step's."""
+    """Return whether a span is a step span."""
     return (
         semconv.STEP_ORDER in span.attributes
         and semconv.STEP_PHASE not in span.attributes
@@ -62,14 +62,14 @@ def is_step(span: Span) -> bool:
 
 
 def is_worker(span: Span) -> bool:
-    """Say whether a span is that of a process at work for a job that it was handed."""
+    """Return whether a span is a worker span."""
     return span.attributes.get(semconv.STEP_PHASE) == semconv.PHASE_WORKER
 
 
 def killed(span: Span, end: int, death: Death, *, at_work: bool = False) -> Span:
-    """Return an open span as it is closed for a process that did not do it.
+    """Return an open span, closed on behalf of a dead process.
 
-    A worker's is no error unless it was ``at_work``: pools kill theirs when there is nothing more to do.
+    A worker span is not an error unless the worker was ``at_work``: pools kill idle workers.
     """
     result = semconv.JOB_RESULT if is_job(span) else semconv.STEP_RESULT
     ended = {} if is_worker(span) and not at_work else {semconv.ERROR_TYPE: death.error_type}
@@ -97,7 +97,7 @@ _KILL = "SIGKILL"
 
 
 def at_work(slots: Iterable[SlotValue]) -> set[tuple[bytes, str]]:
-    """Return key of the job, and name of the step, of what a worker had in hand when it was last heard of."""
+    """Return the job's key and the step's name of a worker's task when it last recorded."""
     return {(slot.job, slot.text) for slot in slots if slot.kind == SlotKind.HELD and slot.value}
 
 

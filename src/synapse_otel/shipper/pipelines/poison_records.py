@@ -1,9 +1,8 @@
-"""A record that a server fails on each time: told apart from a server in trouble, which fails on any.
+"""Tells a poison record, which the server refuses each time, from a server in trouble, which refuses any record.
 
-A record may be set aside for good only when the server was seen to take others in between, again and again. The
-rule is a test: if the server refused at random, as often as it has refused others meanwhile, how likely would it
-be that it refuses this one each time? Below one in a million, it is the record. The more trouble there is, also
-from other suspects, the more often it is tried.
+A record is quarantined only after the server has repeatedly accepted others in between. The rule is a statistical
+test: if the server refused records at random, at the rate seen for the others, how likely are this record's refusals?
+Below 1e-6 the record is to blame. The more other requests fail, the more often the record is tried.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from synapse_otel.otlp.outcome import Invalid, Retry, TooLarge
 DOUBT: Final = 1e-6
 """How likely it may be that a good record is taken for a bad one."""
 LEAST_SECONDS: Final = 60.0
-"""How long a record is tried at least that the server answers with an error of its own..."""
+"""Minimum time for which a record is retried if the server answers with an error of its own..."""
 LONG_SECONDS: Final = 3600.0
-"""... and how long when it says that this will pass, or nothing: a part of it, which gets only some of the records,
-may be away for a while."""
+"""... and if it answers with a temporary error, or not at all: one of its parts, which gets only some of the records,
+may be down for a while."""
 FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 60.0
 
@@ -36,12 +35,12 @@ class Tally(NamedTuple):
 
 
 class PoisonRecord:
-    """A record that failed alone although others were accepted; tried now and then, while the others go on."""
+    """A record that failed alone although others were accepted; retried from time to time while the others are sent."""
 
     def __init__(
         self, item: Any, outcome: Retry | Invalid | TooLarge, tally: Tally, now: float, *, rounds: int
     ) -> None:
-        """Begin to suspect.
+        """Begin with its first failure.
 
         Args:
             item: The record.
@@ -63,14 +62,14 @@ class PoisonRecord:
         self._due = now + self._wait
 
     def is_due(self, tally: Tally, now: float, *, others: bool) -> bool:
-        """Say whether it is to be tried again; ``others``: something else waits to be sent."""
+        """Return whether to retry it; ``others``: something else waits to be sent."""
         if self.is_told_definitely and tally.accepted > self._seen:
             return True
         return now >= self._due and (tally.accepted > self._seen or not others)
 
     @property
     def is_told_definitely(self) -> bool:
-        """Whether the server itself calls the record bad: one more look at whether it takes others is enough."""
+        """Whether the server itself rejected the record: one more check that it accepts others is enough."""
         return not isinstance(self._outcome, Retry)
 
     def failed(self, outcome: Retry | Invalid | TooLarge, tally: Tally, now: float) -> None:
@@ -85,11 +84,11 @@ class PoisonRecord:
         self._due = now + self._wait
 
     def postpone(self, now: float) -> None:
-        """Hear that it could not be tried."""
+        """Postpone it: it could not be tried."""
         self._due = now + self._wait
 
     def is_guilty(self, tally: Tally, now: float) -> bool:
-        """Say whether it is the record, beyond reasonable doubt."""
+        """Return whether the record is to blame, beyond reasonable doubt."""
         outcome = self._outcome
         if not isinstance(outcome, Retry):
             return self._rounds > 0
@@ -103,5 +102,5 @@ class PoisonRecord:
 
 
 def may_be_the_content(outcome: Retry) -> bool:
-    """Say whether what was sent may be the reason: not when it never reached the server, or the server is busy."""
+    """Return whether the content may be the cause: not if it never reached the server, or the server is busy."""
     return outcome.reached and outcome.status not in _BUSY

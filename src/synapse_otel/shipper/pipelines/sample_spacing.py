@@ -1,8 +1,8 @@
-"""Samples of a series a millisecond apart: Prometheus keeps milliseconds, and drops the rest within one silently.
+"""Spaces the samples of a series a millisecond apart: Prometheus stores one sample per millisecond, and drops others.
 
-A clock that was set back by less than a second is bridged in the same way, so that a curve keeps its order. Further
-back, a sample keeps the time that the clock says: it is what spans, logs and the server go by, and a backend refuses
-samples from a future that is over.
+A clock that was set back by less than a second is bridged in the same way, so that a curve keeps its order. If it was
+set back further, a sample keeps the clock's time: spans, logs and the server use it too, and a backend refuses samples
+from the future.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ MILLISECOND: Final = 1_000_000
 AHEAD: Final = 900
 """Milliseconds that a sample moves ahead of its time, at most, before samples are merged..."""
 RESERVE: Final = 100
-"""... and how much further the first of a request may, so that a series' newest value is always sent."""
+"""... and the extra distance for the first one of a request, so that a series' newest value is always sent."""
 _SWAPPED: Final = 100
-"""Milliseconds within which threads' samples may have changed places; one further back means that the clock was set."""
+"""Milliseconds within which threads' samples may be out of order; beyond that the clock was set back."""
 
 
 class Spacing:
@@ -33,7 +33,7 @@ class Spacing:
         Args:
             series: Key of the series.
             time: Unix time in ns at which it was recorded.
-            first: it is the series' first sample in this request, so there is none to merge it into.
+            first: it is the series' first sample in this request, so it cannot be merged.
         """
         millisecond = time // MILLISECOND
         last = self.last.get(series)

@@ -1,4 +1,4 @@
-"""Sending one signal of all journals: the wait after a failure, the words said about it, the quarantine."""
+"""Sends one signal of all journals: waits after a failure, reports it, and keeps the quarantine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 
 class SignalSender:
-    """Sends one signal of all journals: no earlier than the server wants, and says once what is wrong."""
+    """Sends one signal of all journals: no earlier than the server asks, and reports each failure once."""
 
     def __init__(
         self,
@@ -55,15 +55,15 @@ class SignalSender:
         self._failed: Path | None = None
         """Journal whose request failed last: the others that wait come first..."""
         self._failed_until = 0.0
-        """... until then at most: they may have gone."""
+        """... at most until then: they may have been deleted."""
         self._waiting: set[Path] = set()
         self.folder: Path | None = None
         """Journal that is being sent, for its quarantine."""
 
     def ready(self) -> bool:
-        """Say whether the wait after the last failure is over, and this journal's turn has come.
+        """Return whether the wait after the last failure is over, and it is this journal's turn.
 
-        One journal whose records fail each time must not use up every try.
+        One journal whose records always fail must not use up every attempt.
         """
         if self._backoff.remaining_seconds() <= 0 and not self._yields():
             return True
@@ -97,7 +97,7 @@ class SignalSender:
         return outcome
 
     def _yields(self) -> bool:
-        """Say whether this journal's request failed last, while another waits for its turn."""
+        """Return whether this journal's request failed last, while another journal waits for its turn."""
         if self.folder != self._failed or self._clock() >= self._failed_until:
             return False
         return bool(self._waiting - {self.folder})
@@ -107,7 +107,7 @@ class SignalSender:
         if isinstance(outcome, Invalid):
             self._invalid += 1
             if self._invalid > _INVALID_IN_A_ROW:
-                return Refused(f"every record is called invalid: {outcome.reason}")
+                return Refused(f"the server rejects every record as invalid: {outcome.reason}")
         elif isinstance(outcome, Accepted):
             self._invalid = 0
         return outcome
@@ -122,7 +122,7 @@ class SignalSender:
             self._say(f"{self._signal.name.lower()} wait: {reason}; {explained_by(Check.ENDPOINT)}")
 
     def quarantine(self, item: Item, body: bytes, reason: str) -> bool:
-        """Keep what the server does not take beside its journal, as the request that it refused; False: it cannot."""
+        """Keep a refused request in the quarantine file of its journal; False: it cannot be written."""
         entry = {
             "signal": self._signal.name.lower(),
             "record": item.uid,
@@ -134,7 +134,7 @@ class SignalSender:
             try:
                 _append(self.folder / QUARANTINE_FILE, msgspec.json.encode(entry) + b"\n")
             except _FullError:
-                reason += " (and the quarantine is full: only its number is kept)"
+                reason += " (the quarantine is full: only the count is kept)"
             except OSError as error:
                 text = f"the quarantine in {self.folder.name} cannot be written: {error.strerror}; its record waits"
                 self._say(f"{text}; {explained_by(Check.JOURNAL)}")
@@ -143,7 +143,7 @@ class SignalSender:
         return True
 
     def hurry(self) -> None:
-        """Forget the wait, unless the server has asked for it: somebody wants to know how it stands now."""
+        """Cancel the wait, unless the server asked for it: a caller wants the current state."""
         if self._clock() >= self._asked_until:
             self._backoff.succeeded()
 
@@ -170,6 +170,6 @@ def _append(path: Path, line: bytes) -> None:
 
 
 _INVALID_IN_A_ROW: Final = 64
-"""Bisection of a whole batch comes to a record that is accepted long before."""
+"""Bisection of a whole batch finds an accepted record long before this limit."""
 _TURN_SECONDS: Final = 1.0
 _LARGEST_QUARANTINE: Final = 1 << 24

@@ -1,6 +1,6 @@
 """Sums of the measurements in a journal: cumulative counters and histograms, one per series.
 
-They are part of the metrics pipeline's cursor: what was summed up and how far the journal was read change together.
+They are part of the metrics pipeline's cursor: the sums and the position in the journal change together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Sum(msgspec.Struct):
     minimum: float | None = None
     maximum: float | None = None
     exemplar: Exemplar | None = None
-    """The last measurement that was made in a span."""
+    """The last measurement made in a span."""
 
     def add(self, value: float, exemplar: Exemplar | None = None) -> None:
         """Add a measurement."""
@@ -75,7 +75,7 @@ class Sums:
         self._changed.add(key)
 
     def total(self, name: str, attributes: dict[str, Any]) -> float:
-        """Return what the measurements of a series add up to; 0 if there are none."""
+        """Return the sum of a series' measurements; 0 if there are none."""
         found = self._sums.get(_key(name, attributes))
         return found.total if found else 0.0
 

@@ -21,15 +21,15 @@ from synapse_otel.shipper.usage.points import usage_attributes
 
 _ALWAYS: Final = (1 << 63) - 1
 _LATE_NS: Final = 1_000_000_000
-"""The sample that was taken when a job's end had been read is the job's, too."""
+"""The sample taken when a job's end was read also belongs to the job."""
 
 
 class TracesPipeline(SignalPipeline):
-    """Spans, sent as soon as they are read: they are few, and somebody is waiting to see them."""
+    """Spans, sent as soon as they are read: they are few, and users wait to see them."""
 
     signal = Signal.TRACES
     usage: JournalUsage | None = None
-    """What the journal's process uses, where that is sampled."""
+    """Resource usage of the journal's process, if it is sampled."""
 
     def take(self, frame: Frame, structure: Span) -> list[Item]:
         """Encode a span that has ended."""
@@ -83,12 +83,12 @@ class TracesPipeline(SignalPipeline):
 
 
 def _has_used(span: Span) -> bool:
-    """Say whether a span tells of what was used: that of a job, or of a process that worked for one."""
+    """Return whether a span has resource usage: a job span or a worker span."""
     return is_job(span) or (is_worker(span) and semconv.SPAN_MARKER not in span.attributes)
 
 
 def _is_event(log: Log) -> bool:
-    """Say whether a log record is an event of its span, too: developer events are not."""
+    """Return whether a log record is also an event of its span: developer events are not."""
     return log.event_name is not None and log.attributes.get(semconv.AUDIENCE) != semconv.AUDIENCE_DEVELOPER
 
 
@@ -108,14 +108,14 @@ def _end_of(job: Span, death: Death) -> SpanEvent:
 
 
 def _end_of_worker(worker: Span, death: Death) -> SpanEvent:
-    """Return what is said of a worker that was killed in the middle of its work."""
+    """Return the log record about a worker that was killed during its work."""
     message = f"{death.words} in the middle of a task"
     attributes = {key: worker.attributes[key] for key in (semconv.WORKER_ID, semconv.ERROR_TYPE)}
     return SpanEvent(worker.end, semconv.EVENT_WORKER_KILLED, {**attributes, semconv.MESSAGE: message})
 
 
 def redacted(span: Span) -> Span:
-    """Return a span without what looks like a credential in its texts."""
+    """Return a span with credentials redacted from its texts."""
     span.name = redact_text(span.name)
     span.attributes = redact_values(span.attributes)
     span.status_message = redact_values(span.status_message)

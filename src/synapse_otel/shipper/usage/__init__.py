@@ -1,1 +1,1 @@
-"""What jobs use: sampled by the shipper, kept beside the journal, told as metrics."""
+"""Resource usage of jobs: sampled by the shipper, kept next to the journal, sent as metrics."""

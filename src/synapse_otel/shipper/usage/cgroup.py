@@ -1,7 +1,7 @@
-"""The cgroup of a job (Linux): what it may use, and whether the kernel has killed in it for want of memory.
+"""The cgroup of a job (Linux): its limits, and its out-of-memory kills.
 
-Version 2 and version 1. A limit of any cgroup above counts, too, as far as it is to be seen: in a container, the
-container's own stands at the root.
+Supports versions 2 and 1. Limits of all visible parent cgroups apply, too: in a container, its own cgroup is
+the root.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from synapse_otel.shipper.usage.proc_tree import PROC, read_file
 
 CGROUPS: Final = Path("/sys/fs/cgroup")
 _UNIFIED: Final = "unified"
-"""Where version 2 stands beside version 1."""
+"""Mount point of version 2 in a hybrid setup with version 1."""
 _KILLS: Final = ("memory.events", "memory.oom_control")
-"""Files that tell of kills: of version 2, of version 1."""
+"""Files that count kills: of version 2, of version 1."""
 _NO_LIMIT: Final = 1 << 60
-"""Version 1 says so, or more, where there is none."""
+"""Version 1 has this value, or a larger one, if there is no limit."""
 
 
 class Cgroup:
@@ -28,9 +28,9 @@ class Cgroup:
         """Find it.
 
         Args:
-            pid: of the process.
-            root: where the cgroups' file systems are mounted.
-            proc: where the system's files stand.
+            pid: id of the process.
+            root: mount point of the cgroups' file systems.
+            proc: mount point of the proc file system.
         """
         self._root = root
         try:
@@ -39,11 +39,11 @@ class Cgroup:
             lines = []
         paths = {name: path for _, names, path in (line.split(":", 2) for line in lines) for name in names.split(",")}
         self.memory = self._find(paths, "memory", ("memory.max", "memory.limit_in_bytes"))
-        """Folder of the cgroup that accounts the memory; None where there is none."""
+        """Folder of the cgroup that accounts the memory; None if there is none."""
         self._cpu = self._find(paths, "cpu", ("cpu.max", "cpu.cfs_quota_us"))
 
     def _find(self, paths: dict[str, str], controller: str, files: tuple[str, str]) -> Path | None:
-        """Return the folder of a controller: of version 1, where it is one, else of version 2."""
+        """Return the folder of a controller: of version 1 if it is mounted, otherwise of version 2."""
         if controller in paths:
             mounts, path = [self._root / controller, self._root / "cpu,cpuacct"], paths[controller]
         else:
@@ -59,11 +59,11 @@ class Cgroup:
         return found if (found / "memory.events").exists() else None
 
     def memory_limit(self) -> int:
-        """Return how many bytes it may use; 0 where there is no limit."""
+        """Return how many bytes it may use; 0: no limit."""
         return int(self._lowest(self.memory, _memory_limit))
 
     def cpu_limit(self) -> float:
-        """Return how many CPUs it may use; 0 where there is no limit."""
+        """Return how many CPUs it may use; 0: no limit."""
         return self._lowest(self._cpu, _cpu_limit)
 
     def _lowest(self, folder: Path | None, read: Callable[[Path], float]) -> float:
@@ -77,24 +77,24 @@ class Cgroup:
 
 
 class Confines(NamedTuple):
-    """What a process may use at most, and where its cgroup tells of kills."""
+    """The limits of a process, and where its cgroup counts kills."""
 
     cpus: float
-    """0 where there is no limit."""
+    """0: no limit."""
     memory: int
-    """Bytes; 0 where there is no limit."""
+    """Bytes; 0: no limit."""
     cgroup: str
-    """Folder of the cgroup that accounts its memory; empty where there is none."""
+    """Folder of the cgroup that accounts its memory; empty if there is none."""
     kills: str
-    """File in it that tells of kills for want of memory; empty where none does."""
+    """Its file that counts out-of-memory kills; empty if there is none."""
 
     @classmethod
     def of(cls, pid: int, root: Path = CGROUPS) -> Self:
         """Return those of a process.
 
         Args:
-            pid: of the process.
-            root: where the cgroups' file systems are mounted.
+            pid: id of the process.
+            root: mount point of the cgroups' file systems.
         """
         found = Cgroup(pid, root)
         files = (f"{found.memory}/{name}" for name in _KILLS)
@@ -107,7 +107,7 @@ class Confines(NamedTuple):
 
 
 def oom_kills(memory: Path | str | None) -> int | None:
-    """Return how many processes of a cgroup the kernel has killed for want of memory; None where it does not tell.
+    """Return the number of out-of-memory kills in a cgroup; None if the kernel does not count them.
 
     Args:
         memory: its folder, as `Cgroup.memory`.

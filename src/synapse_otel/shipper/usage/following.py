@@ -1,4 +1,4 @@
-"""What the process of one journal uses: found, sampled, written down beside the journal."""
+"""Resource usage of one journal's process: finds it, samples it, writes samples next to the journal."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from synapse_otel.shipper.usage.host import HostReading
 from synapse_otel.shipper.usage.reading import Total, Tree, TreeReading, is_older
 
 _RECENT_NS: Final = 30_000_000_000
-"""A death is put down to want of memory only where the process was sampled so shortly before."""
+"""A kill counts as out of memory only if the process was sampled within this time before."""
 _SOON_NS: Final = 50_000_000
 _CONFINES_SECONDS: Final = 60.0
 _MEASURED_SECONDS: Final = 0.5
-"""A share of a shorter time says nothing: the kernel counts in hundredths of a second."""
+"""A ratio over a shorter time is meaningless: the kernel counts in hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is sampled beside the processes, once for all jobs."""
+    """What is sampled in addition to the processes, once for all jobs."""
 
     host: HostReading
     devices: list[Device] = field(default_factory=list)
@@ -44,8 +44,8 @@ class JournalUsage:
 
         Args:
             folder: the journal's.
-            run: what the journal's run is; None where that cannot be read.
-            cgroups: where the cgroups' file systems are mounted.
+            run: the journal's run; None if it cannot be read.
+            cgroups: mount point of the cgroups' file systems.
         """
         self.folder = folder
         self._run = run
@@ -53,16 +53,16 @@ class JournalUsage:
         self.parent = run.parent if run and not run.continues else ""
         """The journal of the process that this one works for."""
         self.covered_by: JournalUsage | None = None
-        """Whose process began this one: that one's samples have it already."""
+        """The journal whose process started this one: its samples include this one already."""
         self.tree: Tree | None = None
         self.blind = False
-        """The process cannot be seen from here."""
+        """The process is not visible from here."""
         self.over = False
         self.source: UsageSource | None = None
         self.latest: UsageSample | None = None
         self.lock = Lock()
         self.refresh: Callable[[], None] = lambda: None
-        """Samples at once, unless that was done just now: a job has ended, and its process may be gone in a moment."""
+        """Sample at once, unless that was just done: a job has ended, and its process may exit in a moment."""
         self._cgroups = cgroups
         self._confines: Confines | None = None
         self._looked = 0.0
@@ -72,21 +72,21 @@ class JournalUsage:
         """All that have been its own."""
 
     def find(self) -> int | None:
-        """Return the process that writes the journal: whoever holds its lock; None where it is not to be seen here."""
+        """Return the process that writes the journal, which holds its lock; None if it is not visible here."""
         if sys.platform == "linux":
             return holder(self.folder / ALIVE_LOCK)
         run = self._run
         return run.process if run is not None and self.lives() and is_older(run.process, run.created) else None
 
     def lives(self) -> bool:
-        """Say whether the process lives, be it to be seen or not."""
+        """Return whether the process is alive, visible or not."""
         try:
             return is_locked(self.folder / ALIVE_LOCK)
         except OSError:
             return False
 
     def begin(self, tree: Tree) -> None:
-        """Sample a process and what it has begun from now on."""
+        """Sample a process and its descendants from now on."""
         self.tree = tree
         self._writer = UsageWriter(self.folder)
         last, source = self._writer.last, self._writer.source
@@ -96,7 +96,7 @@ class JournalUsage:
 
     @property
     def is_covered(self) -> bool:
-        """Whether the samples of another journal, whose process lives, have this one's process already."""
+        """Whether the samples of another journal, whose process is alive, include this one's process already."""
         return self.covered_by is not None and not self.covered_by.over
 
     @property
@@ -154,7 +154,7 @@ class JournalUsage:
         )
 
     def _look_at_confines(self, pid: int, host: HostReading) -> Confines:
-        """Return what it may use, which hardly ever changes."""
+        """Return its limits, which hardly ever change."""
         now = time.monotonic()
         if self._confines is None or now - self._looked >= _CONFINES_SECONDS:
             self._looked = now
@@ -179,12 +179,12 @@ class JournalUsage:
 
 
 def note_oom_kill(folder: Path) -> None:
-    """Look whether the kernel killed for want of memory as a journal's process died, and write it down if so.
+    """Check whether a journal's process died out of memory, and record it if so.
 
-    Nothing is known of a process that nobody has sampled shortly before.
+    Nothing is known about a process that was not sampled shortly before.
 
     Raises:
-        OSError: it cannot be written down.
+        OSError: it cannot be written.
     """
     usage = read_usage(folder)
     if usage.source is None or not usage.source.cgroup or not usage.samples or usage.oom_kill is not None:

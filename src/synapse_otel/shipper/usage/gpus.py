@@ -1,7 +1,7 @@
-"""The GPUs of NVIDIA that jobs use, by the library of the driver (``nvidia-ml-py``), where both are there.
+"""NVIDIA GPUs of jobs, read with the driver's library (``nvidia-ml-py``), if both exist.
 
-Which ones are a job's is told by the processes that compute on them. In a container the driver tells of the host's
-numbers, or of none: then it is those that CUDA_VISIBLE_DEVICES names, or else all.
+A job's GPUs are those on which its processes compute. In a container the driver reports the host's process ids, or
+none: then they are those in CUDA_VISIBLE_DEVICES, or else all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from synapse_otel.journal.usage import Gpu, GpuSample
 from synapse_otel.shipper.usage.proc_tree import PROC
 
 DRIVER: Final = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia/version"), Path("/dev/dxg"))
-"""What is there where a driver is; without, the library is not even loaded."""
+"""Files of a driver; without one of them, the library is not loaded."""
 BY_PROCESSES: Final = "processes"
 BY_VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
 BY_NOTHING: Final = "all"
@@ -40,11 +40,11 @@ class Gpus:
     """The GPUs of this machine."""
 
     def __init__(self, say: Callable[[str], None], driver: Iterable[Path] = DRIVER) -> None:
-        """Load what tells of them, if it is there.
+        """Load the library, if there is a driver.
 
         Args:
-            say: takes a line, once, where something fails.
-            driver: what one of is there where a driver is.
+            say: called with a line, once, if something fails.
+            driver: files, one of which exists if there is a driver.
         """
         self._say = say
         self._library: Any = None
@@ -70,7 +70,7 @@ class Gpus:
         return Gpu(index, _text(identity), _text(model), memory or 0)
 
     def read(self) -> list[Device]:
-        """Return what they are at."""
+        """Return their current usage."""
         return [self._device(handle, gpu) for handle, gpu in self._handles]
 
     def _device(self, handle: Any, gpu: Gpu) -> Device:
@@ -96,7 +96,7 @@ class Gpus:
             return None
 
     def close(self) -> None:
-        """Let go of the driver."""
+        """Release the driver."""
         library, self._library = self._library, None
         if library is not None:
             with suppress(Exception):
@@ -104,13 +104,13 @@ class Gpus:
 
 
 def of_job(devices: list[Device], pids: frozenset[int], root: int, proc: Path = PROC) -> tuple[list[Device], str]:
-    """Return which GPUs are a job's, and how they were told.
+    """Return a job's GPUs, and how they were found.
 
     Args:
         devices: all of the machine.
         pids: the job's processes.
         root: the process that records.
-        proc: where the system's files stand.
+        proc: mount point of the proc file system.
     """
     own = [device for device in devices if device.pids & pids]
     if own or not devices or _sees_all(proc):
@@ -122,7 +122,7 @@ def of_job(devices: list[Device], pids: frozenset[int], root: int, proc: Path = 
 
 
 def _visible(pid: int, proc: Path) -> list[str] | None:
-    """Return the GPUs that a process was started with, by number or UUID; None where it was not told which."""
+    """Return the GPUs that a process was started with, by number or UUID; None if its environment names none."""
     try:
         variables = (proc / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
@@ -140,7 +140,7 @@ def _is_named(gpu: Gpu, named: list[str]) -> bool:
 
 
 def _sees_all(proc: Path) -> bool:
-    """Say whether this process sees all processes of the machine by the numbers that the driver knows them by."""
+    """Return whether this process sees all processes of the machine under the ids that the driver uses."""
     try:
         return os.stat(proc / "self" / "ns" / "pid").st_ino == _INITIAL_NAMESPACE
     except OSError:

@@ -11,7 +11,7 @@ from synapse_otel.shipper.usage.proc_tree import PROC, read_file
 _VIRTUAL: Final = ("lo", "veth", "docker", "br-", "virbr", "cni", "cali", "flannel", "vxlan", "ifb", "dummy")
 """Beginnings of names of interfaces over which passes again what passes over a real one, or what never leaves."""
 _LEAST_TICKS: Final = 20
-"""A share of a shorter time says nothing."""
+"""A ratio over a shorter time is meaningless."""
 _KIBIBYTE: Final = 1024
 _GUEST: Final = 8
 """Times of guests are among those of users."""
@@ -20,28 +20,28 @@ _RECEIVED, _SENT = 0, 8
 
 
 class HostReading(NamedTuple):
-    """The host, now; None is what the system does not tell."""
+    """The host, now; None: the system does not report it."""
 
     cpu: float | None
     """Share of all CPUs that was busy since it was read last."""
     memory: int | None
     """Bytes in use."""
     memory_limit: int
-    """Bytes there are; 0 where the system does not tell."""
+    """Total bytes; 0: the system does not report it."""
     cpus: int
 
 
 class ProcHost:
-    """The host, as Linux tells of it."""
+    """The host, as Linux reports it."""
 
     def __init__(self, proc: Path = PROC) -> None:
         self._proc = proc
         self._busy, self._all = self._times()
         self._moved: dict[int, tuple[int, int] | None] = {}
-        """By network namespace, the bytes that were received and sent when it was looked at last."""
+        """By network namespace, the bytes received and sent at the last reading."""
 
     def read(self) -> HostReading:
-        """Return what it is at."""
+        """Return its current usage."""
         self._moved.clear()
         busy, whole = self._times()
         cpu = (busy - self._busy) / (whole - self._all) if whole >= self._all + _LEAST_TICKS else None
@@ -69,7 +69,7 @@ class ProcHost:
             return None, known.get(b"MemTotal", 0)
 
     def network(self, pid: int) -> tuple[int, int] | None:
-        """Return the bytes that were received and sent in the network namespace of a process; None: not to be had."""
+        """Return the bytes received and sent in the network namespace of a process; None: not available."""
         try:
             namespace = os.stat(f"{self._proc}/{pid}/ns/net").st_ino
         except OSError:
@@ -93,7 +93,7 @@ class ProcHost:
 
 
 class PsutilHost:
-    """The host, as psutil tells of it."""
+    """The host, as psutil reports it."""
 
     def __init__(self) -> None:
         import psutil
@@ -102,7 +102,7 @@ class PsutilHost:
         psutil.cpu_percent(None)
 
     def read(self) -> HostReading:
-        """Return what it is at."""
+        """Return its current usage."""
         memory = self._psutil.virtual_memory()
         cpu = self._psutil.cpu_percent(None) / 100
         return HostReading(cpu, memory.total - memory.available, memory.total, os.cpu_count() or 1)

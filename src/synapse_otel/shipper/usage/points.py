@@ -1,4 +1,4 @@
-"""What a job used, as OpenTelemetry metrics, and as attributes of its span."""
+"""Resource usage of a job, as OpenTelemetry metrics, and as attributes of its span."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def usage_points(source: UsageSource, sample: UsageSample, job: dict[str, Any]) 
     """Return the ``Metric`` messages of a sample.
 
     Args:
-        source: what it is of.
+        source: where it was measured.
         sample: the sample.
         job: attributes of the job's metrics.
     """
@@ -76,7 +76,7 @@ def _encoders(_job: tuple[tuple[str, Any], ...]) -> dict[tuple[str, ...], _Encod
 
 
 def usage_attributes(usage: Usage, start: int, end: int) -> dict[str, Any]:
-    """Return what a span tells of what was used from its beginning to its end; nothing where nobody has sampled it."""
+    """Return the usage attributes of a span, from its beginning to its end; empty if there are no samples."""
     totals = usage_totals(usage, start, end)
     if totals is None:
         return {}

@@ -1,6 +1,6 @@
-"""A job's processes as Linux tells of them, from a few small files each: the way from a process to its children.
+"""A job's processes on Linux: finds a process's children by reading a few small files for each.
 
-A process is known by its number and when it began, so that another one with its number is never taken for it.
+A process is identified by its id and start time, so that another one with the same id is never mistaken for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from synapse_otel.shipper.usage.reading import TreeReading
 
 PROC: Final = Path("/proc")
 MOST_THREADS: Final = 32
-"""Children of so many of a process' threads are looked for at a time; of more, by turns."""
+"""Children of so many threads of a process are read at a time; with more threads, in turn."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _LARGE: Final = 1 << 16
@@ -38,7 +38,7 @@ class _Process(NamedTuple):
     highest: int
     """... and the most there ever were."""
     moved: tuple[int, int] | None
-    """Bytes read from and written to disks; None where one may not know."""
+    """Bytes read from and written to disks; None if it may not be read."""
 
 
 class ProcTree:
@@ -48,11 +48,11 @@ class ProcTree:
         """Begin with a process.
 
         Args:
-            root: its number.
-            proc: where the system's files stand.
+            root: its id.
+            proc: mount point of the proc file system.
 
         Raises:
-            OSError: it is not to be seen.
+            OSError: it is not visible.
         """
         self.root = root
         self._proc = proc
@@ -64,10 +64,10 @@ class ProcTree:
         self._turn = 0
 
     def read(self) -> TreeReading | None:
-        """Return what they use; None when the root is gone."""
+        """Return their usage; None if the root has ended."""
         members: dict[int, int] = {}
         seen: dict[int, _Process] = {}
-        todo = dict(self._members)  # whoever was found once belongs to it, though its parent be gone
+        todo = dict(self._members)  # a descendant stays one, even if its parent has exited
         self._turn += 1
         while todo:
             # Parents first: what a child takes to its parent, as it ends in between, is missed once, not counted twice.
@@ -122,7 +122,7 @@ class ProcTree:
         return sum(read for read, _ in moved), sum(written for _, written in moved)
 
     def _memory(self, pid: int) -> tuple[int, int]:
-        """Return what a process holds in memory, and the most it ever did."""
+        """Return the resident memory of a process, and its peak."""
         status = read_file(f"{self._proc}/{pid}/status")
         resident = _number(status, b"\nVmRSS:") * _KIBIBYTE
         return resident, max(_number(status, b"\nVmHWM:") * _KIBIBYTE, resident)
@@ -137,7 +137,7 @@ class ProcTree:
         return [child for name in names for child in _numbers(f"{self._proc}/{pid}/task/{name}/children")]
 
     def _moved(self, pid: int) -> tuple[int, int] | None:
-        """Return the bytes that a process has read from and written to disks; None where one may not know."""
+        """Return the bytes that a process has read from and written to disks; None if they may not be read."""
         try:
             told = read_file(f"{self._proc}/{pid}/io")
         except OSError:
@@ -146,7 +146,7 @@ class ProcTree:
 
 
 def tells_children(proc: Path = PROC) -> bool:
-    """Say whether the kernel tells of a process' children, and this is a ``/proc`` of this process' own numbers."""
+    """Return whether the kernel lists a process's children, and ``/proc`` belongs to this PID namespace."""
     own = os.getpid()
     try:
         return os.readlink(proc / "self") == str(own) and (proc / f"{own}/task/{own}/children").exists()
@@ -155,7 +155,7 @@ def tells_children(proc: Path = PROC) -> bool:
 
 
 def parents(pid: int, proc: Path = PROC) -> list[int]:
-    """Return the processes above a process, the nearest first, as far as they are to be seen."""
+    """Return the visible ancestors of a process, the nearest first."""
     found: list[int] = []
     while pid > 1 and len(found) < _DEEPEST:
         try:
@@ -167,10 +167,10 @@ def parents(pid: int, proc: Path = PROC) -> list[int]:
 
 
 def read_file(path: str) -> bytes:
-    """Return what a small file of the system says.
+    """Return the content of a small system file.
 
     Raises:
-        OSError: it is gone, or not for this user to read.
+        OSError: it does not exist, or this user may not read it.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -180,7 +180,7 @@ def read_file(path: str) -> bytes:
 
 
 def _number(text: bytes, key: bytes) -> int:
-    """Return the number behind a key at the beginning of a line; 0 where the key is not there."""
+    """Return the number after a key at the beginning of a line; 0 if the key is missing."""
     at = text.find(key)
     return int(text[at + len(key) : at + len(key) + _DIGITS].split(None, 1)[0]) if at >= 0 else 0
 

@@ -1,4 +1,4 @@
-"""A job's processes by psutil, where the kernel does not tell of children by itself: macOS, a few containers."""
+"""A job's processes with psutil, where the kernel does not list children: macOS, some containers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class PsutilTree:
         """Begin with a process.
 
         Raises:
-            psutil.Error: it is not to be seen.
+            psutil.Error: it is not visible.
         """
         self.root = root
         self._root = psutil.Process(root)
         self.started = int(self._root.create_time() * 1e9)
 
     def read(self) -> TreeReading | None:
-        """Return what they use; None when the root is gone."""
+        """Return their usage; None if the root has ended."""
         if not self._lives():
             return None
         user = system = 0.0

@@ -1,4 +1,4 @@
-"""What is read of a job's processes, and how their counters are kept from falling."""
+"""The usage of a job's processes, with counters that never fall."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class TreeReading(NamedTuple):
-    """The processes of a job, now. Counters cover what the kernel knows of children that have ended."""
+    """The processes of a job, now. Counters include ended children as far as the kernel counts them."""
 
     user: float
     """CPU seconds."""
@@ -17,23 +17,23 @@ class TreeReading(NamedTuple):
     """Bytes: as `memory`, with the highest that one of them reached since it was last read."""
     pids: frozenset[int]
     disk_read: int | None
-    """Bytes; None where the system does not tell."""
+    """Bytes; None: the system does not report it."""
     disk_written: int | None
 
 
 class Tree(Protocol):
-    """The processes of a job: the one that records, and all that it has begun."""
+    """The processes of a job: the one that records, and its descendants."""
 
     root: int
     started: int
     """Unix time in ns at which the root began."""
 
     def read(self) -> TreeReading | None:
-        """Return what they use; None when the root is gone, or another process has its number."""
+        """Return their usage; None if the root has ended, or another process has its id."""
 
 
 def is_older(pid: int, seconds: float) -> bool:
-    """Say whether a process began before a Unix time: else it only has the number of one that did."""
+    """Return whether a process began before a Unix time: otherwise its id was reused."""
     import psutil
 
     try:
@@ -43,13 +43,13 @@ def is_older(pid: int, seconds: float) -> bool:
 
 
 class Total:
-    """A counter over all processes of a job: it never falls, though a process may take its count with it."""
+    """A counter over all processes of a job: it never falls, even if a process exits with its count."""
 
     def __init__(self, value: float | None = None) -> None:
-        """Begin; ``value``: what was told of it before."""
+        """Begin; ``value``: the last reported total."""
         self._told = value or 0
         self._gone: float = 0
-        """What processes have taken with them that nobody has waited for."""
+        """Counts of exited processes that no parent has waited for."""
         self._missing = False
 
     def of(self, value: float) -> float:
@@ -63,5 +63,5 @@ class Total:
         return self._told
 
     def of_known(self, value: int | None) -> int | None:
-        """Return the total of whole numbers; None where it is not known."""
+        """Return the total of whole numbers; None: unknown."""
         return None if value is None else int(self.of(value))

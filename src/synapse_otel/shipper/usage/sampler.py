@@ -1,4 +1,4 @@
-"""Samples what the jobs of a shipper's journals use, all of them at a time, and never more than the interval says."""
+"""Samples the resource usage of all jobs of a shipper together, never more often than the interval."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from synapse_otel.shipper.usage.reading import Tree
 
 _SAID: Final = 100
 _MACHINE_SECONDS: Final = 0.5
-"""What is the same for all jobs is not read again so soon."""
+"""Values that are the same for all jobs are read at most this often."""
 
 
 class Sampled(Protocol):
@@ -33,7 +33,7 @@ class Sampled(Protocol):
         """Whether a job of it runs."""
 
     def follow(self, usage: JournalUsage) -> None:
-        """Have it told what its process uses."""
+        """Set where to read its resource usage."""
 
 
 class _Host(Protocol):
@@ -43,7 +43,7 @@ class _Host(Protocol):
 
 
 class Sampler:
-    """What a shipper samples with. A failure is said once, and is nobody else's."""
+    """The samplers of a shipper. A failure is reported once, and affects only sampling."""
 
     def __init__(
         self,
@@ -53,13 +53,13 @@ class Sampler:
         cgroups: Path = CGROUPS,
         driver: Iterable[Path] = DRIVER,
     ) -> None:
-        """Begin; nothing is loaded before a job lives.
+        """Begin; nothing is loaded before there is a live job.
 
         Args:
             interval_seconds: between two samples.
-            say: takes a line.
-            cgroups: where the cgroups' file systems are mounted.
-            driver: files, one of which is there where a GPU's driver is.
+            say: called with a log line.
+            cgroups: mount point of the cgroups' file systems.
+            driver: files, one of which exists if there is a GPU driver.
         """
         self._interval = interval_seconds
         self._tell = say
@@ -74,7 +74,7 @@ class Sampler:
         self._read = 0.0
 
     def attach(self, journal: Sampled) -> None:
-        """Take up a journal that was just taken in hand."""
+        """Add a journal that was just claimed."""
         usage = JournalUsage(journal.folder, read_run(journal.folder), cgroups=self._cgroups)
         usage.refresh = lambda: self._refresh(usage)
         self._known[journal.folder] = usage
@@ -100,7 +100,7 @@ class Sampler:
                 self._sample(usage)
 
     def close(self) -> None:
-        """Let go of the GPUs' driver."""
+        """Release the GPU driver."""
         if self._gpus is not None:
             self._gpus.close()
 
@@ -116,7 +116,7 @@ class Sampler:
                 if usage.tree is not None and not usage.is_covered:
                     usage.sample(self._the_machine())
         except Exception as error:  # noqa: BLE001 - whatever a system does not let one see; the delivery goes on
-            self._say(f"what jobs use cannot be sampled: {type(error).__name__}: {error}")
+            self._say(f"resource usage cannot be sampled: {type(error).__name__}: {error}")
 
     def _find(self, usage: JournalUsage) -> None:
         pid = usage.find()
@@ -124,14 +124,14 @@ class Sampler:
         if tree is None or usage.find() != pid:  # it has ended in between, and another process may have its number
             usage.blind = True
             if usage.lives():
-                text = "the process of a job is not to be seen from here, and what such jobs use is not sampled"
+                text = "the process of a job is not visible from here, so its resource usage is not sampled"
                 self._say(text, f"{text}: {usage.folder.name} is the first")
             return
         usage.begin(tree)
         usage.covered_by = self._above(usage, tree.root)
 
     def _above(self, usage: JournalUsage, root: int) -> JournalUsage | None:
-        """Return whose samples have a process already: that of a journal it works for, if it was begun by it."""
+        """Return the journal whose samples include a process already: its parent journal, if that started it."""
         journals = {other.journal: other for other in list(self._known.values()) if other.journal}
         above: list[int] | None = None
         seen = {usage.journal}
@@ -159,14 +159,14 @@ class Sampler:
         return self._machine
 
     def _say(self, what: str, line: str = "") -> None:
-        """Tell once of what has failed."""
+        """Report a failure once."""
         if what not in self._said and len(self._said) < _SAID:
             self._said.add(what)
             self._tell(line or what)
 
 
 def _tree(pid: int) -> Tree | None:
-    """Return the processes that one has begun; None where it is not to be seen."""
+    """Return the processes that a process has started; None if it is not visible."""
     if sys.platform == "linux" and tells_children():
         try:
             return ProcTree(pid)

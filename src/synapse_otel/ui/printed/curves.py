@@ -38,7 +38,7 @@ class _Row(NamedTuple):
 
 
 def is_lower_better(name: str) -> bool:
-    """Say whether the best value of a metric is its lowest, as far as its name tells."""
+    """Return whether the best value of a metric is its lowest, as far as its name tells."""
     return not _LOWER_IS_BETTER.isdisjoint(word.lower() for word in _WORDS.findall(name))
 
 

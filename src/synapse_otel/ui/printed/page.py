@@ -51,7 +51,7 @@ class Page:
         return offset((time - self.begin) / 1e9)
 
     def killed(self, span: Span) -> bool:
-        """Say whether a span was left open by a process that is gone."""
+        """Return whether a span was left open by a process that is gone."""
         return span.is_open and not self.recording.state.lives
 
     def more(self, count: int, what: str, indent: str = "  ") -> Text:

@@ -58,7 +58,7 @@ def _outcome(page: Page, job: Span) -> tuple[str, str, str]:
     took = duration((page.recording.end_of(job) - job.start) / 1e9)
     glyphs = page.glyphs
     if page.killed(job):
-        why = " for want of memory" if page.recording.usage.oom_killed else ""
+        why = ": out of memory" if page.recording.usage.oom_killed else ""
         return glyphs.failure, f"killed{why}, last seen after {took}", "bold red"
     if job.is_open and page.recording.state is RunState.STALLED:
         silent = duration((page.recording.read_at - page.recording.last_time) / 1e9)
@@ -110,12 +110,13 @@ def foot(page: Page) -> Lines:
             why = f"{printable(account.failure)}; " if account.failure else ""
             yield Text(f"  {why}`synapse-otel sync` delivers what is pending", style="yellow")
     if recording.damage.places:
-        yield Text(f"  {recording.damage.bytes:,} bytes of the journal are damaged and left out", style="red")
+        yield Text(f"  {recording.damage.bytes:,} bytes of the journal are damaged and skipped", style="red")
     if recording.missing:
         yield Text(f"  {recording.missing:,} records are no longer in the journal", style="dim")
     if recording.folders and not recording.logs and not recording.spans:
         yield Text(
-            "  what was delivered has been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's", style="dim"
+            "  delivered records have been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's",
+            style="dim",
         )
     for folder in recording.folders[:_JOBS]:
         yield Text(f"  {path(str(folder))}", style="dim")

@@ -80,5 +80,5 @@ def _sums(used: RunUsage, page: Page) -> str:
     if used.gpus_by == "all":
         parts.append("all GPUs of the machine")
     if used.oom_killed:
-        parts.append("killed for want of memory")
+        parts.append("killed: out of memory")
     return page.glyphs.dot.join(parts)

@@ -67,7 +67,7 @@ def _used(told: Json, width: int, glyphs: Glyphs) -> Iterator[Text]:
             curve = used_curve(chart["name"], line["label"], line["v"], width, glyphs)
             yield curve.append(peak(chart["unit"], chart["limit"], line["v"]))
     if told["usage"]["oom_killed"]:
-        yield Text("The kernel killed for want of memory when this run ended.", "red")
+        yield Text("The kernel killed this run: out of memory.", "red")
     yield Text()
 
 

@@ -1,4 +1,4 @@
-"""`Lines`: a widget of very many lines, of which only those that are seen are made."""
+"""`Lines`: a widget of many thousands of lines; only the visible ones are built."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Lines(ScrollView, can_focus=True):
         if self._has_cursor and at == self.cursor:
             return Strip([Segment(text.plain, _CHOSEN)]).adjust_cell_length(width, _CHOSEN)
         console = self.app.console
-        if not text.spans:  # rich leaves its style to whoever prints it
+        if not text.spans:  # rich leaves its style to the printer
             return Strip([Segment(text.plain, console.get_style(text.style))]).adjust_cell_length(width)
         text.end = ""
         return Strip([one for one in text.render(console) if isinstance(one, Segment)]).adjust_cell_length(width)

@@ -65,7 +65,7 @@ def _failure(told: Json, *, whole_stack: bool) -> Iterator[Text]:
     for one in exceptions[:1]:
         yield from _exception(one, told, whole=whole_stack)
     if len(exceptions) > 1:
-        yield Text(f"{len(exceptions) - 1} more exceptions stand among the messages", "dim")
+        yield Text(f"{len(exceptions) - 1} more exceptions are among the messages", "dim")
     if ended and ended["stderr"] and crashed:
         yield Text("Last lines of stderr", "dim")
         yield from (Text(f"  {printable(line)}") for line in ended["stderr"][-_ENDS:])
@@ -76,7 +76,7 @@ def _killed(told: Json) -> Iterator[Text]:
     ended = told["exit"] or {}
     how = ""
     if (told["row"] or {}).get("error") == semconv.ERROR_TYPE_OOM:
-        how = " for want of memory"
+        how = ": out of memory"
     elif ended.get("signal"):
         how = f" by {ended['signal']}"
     elif ended.get("code") is not None:
@@ -85,9 +85,9 @@ def _killed(told: Json) -> Iterator[Text]:
     begun = [span for span in told["spans"] if span["end"] is None and span["role"] != "other"]
     where = f", in {printable(begun[-1]['name'])}" if begun else ""
     last = f"{_offset(told['last'], told)} ({clock(int(told['last'] * 1e6))})"
-    yield Text(f"Last sign of life {last}{where}. What it had recorded until then is complete.")
+    yield Text(f"Last sign of life {last}{where}. Its records up to then are complete.")
     if told["last_words"]:
-        yield Text("What it said last", "dim")
+        yield Text("Last messages", "dim")
     for one in told["last_words"]:
         style = (
             STYLES["bad" if one["severity"] >= Severity.ERROR else "warn"] if one["severity"] >= Severity.WARN else ""
@@ -103,7 +103,7 @@ def _exception(one: Json, told: Json, *, whole: bool) -> Iterator[Text]:
     yield from (Text(f"  {printable_line(line)}") for line in lines)
     if hidden:
         frames = "1 frame of a library is" if hidden == 1 else f"{hidden} frames of libraries are"
-        yield Text(f"  {frames} left out: x shows all", "dim")
+        yield Text(f"  {frames} hidden: x shows all", "dim")
 
 
 def stack(text: str, *, whole: bool) -> tuple[list[str], int]:

@@ -56,7 +56,7 @@ class Records(Lines):
         return wanted, found
 
     def take(self, found: tuple[LogFilter, Json], begin: float) -> None:
-        """Take what `fetch` has returned; whoever stands at the end goes on to the new end."""
+        """Add the records from `fetch`; a view at the end follows to the new end."""
         wanted, told = found
         if wanted != self.wanted:
             return  # of a filter before

@@ -127,7 +127,7 @@ class RunsScreen(Searching):
         if self.error:
             head.append(f"  {self.error}", "yellow")
         elif self._complete and not whole:
-            head.append("  No run has been recorded here yet; SYNAPSE_OTEL_JOURNAL_DIR says where to look.")
+            head.append("  No run has been recorded here yet; SYNAPSE_OTEL_JOURNAL_DIR sets the folder.")
         elif self._complete and not self._shown:
             head.append("  No run matches.")
         wide = width >= _WIDE

@@ -46,7 +46,7 @@ def pill(row: Json, glyphs: Glyphs) -> Text:
 
 
 def lives(row: Json) -> bool:
-    """Say whether a run's process lives."""
+    """Return whether a run's process lives."""
     return row["state"] in {"live", "stalled"}
 
 

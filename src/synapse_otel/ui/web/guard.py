@@ -1,4 +1,4 @@
-"""Who may see the page: whoever asks by the name of this machine itself, and has the token."""
+"""Access control of the page: requests need the name of this machine, and the token."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ HEADERS: Final = {
     "cache-control": "no-store",
 }
 _REFUSED: Final = (
-    "This page wants the token that `synapse-otel view` has printed.\n"
-    "Open the whole address from the terminal, with ?token=... at its end.\n"
+    "This page needs the token that `synapse-otel view` printed.\n"
+    "Open the full address from the terminal, including ?token=... at its end.\n"
 )
 
 
@@ -56,9 +56,9 @@ class Guard:
         """Return what to answer to who may not see the page, or has just shown the token; None to let it through."""
         name = _name(request.headers.get("host", ""))
         if name not in NAMES:
-            return PlainTextResponse("This page is for this machine alone: 127.0.0.1, localhost or [::1].\n", 421)
+            return PlainTextResponse("This page is for this machine only: 127.0.0.1, localhost or [::1].\n", 421)
         if request.method not in {"GET", "HEAD"}:
-            return PlainTextResponse("This page is only looked at.\n", 405)
+            return PlainTextResponse("This page is read-only.\n", 405)
         given = request.query_params.get("token")
         if given is not None and request.url.path == "/":
             return self._welcome(request) if self._is_token(given) else PlainTextResponse(_REFUSED, 403)
@@ -72,7 +72,7 @@ class Guard:
         target = f"/?{urlencode(rest)}" if rest else "/"
         response: Response = RedirectResponse(target, 303)
         if request.headers.get("sec-fetch-site") == "cross-site":
-            # A strict cookie is not sent on a way that began on another site: so the way begins anew, here.
+            # A strict cookie is not sent after a redirect from another site: so navigate again, from here.
             response = HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>...</title>')
         port = request.url.port or 80
         response.set_cookie(f"{COOKIE}-{port}", self._token, httponly=True, samesite="strict", path="/")

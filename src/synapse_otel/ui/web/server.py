@@ -1,4 +1,4 @@
-"""The page's server: it answers this machine alone, whoever has its token, from the runs of a library."""
+"""The page's server: it answers requests with its token from this machine, from the runs of a store."""
 
 from __future__ import annotations
 
@@ -131,14 +131,14 @@ def _integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise HTTPException(400, "a whole number is wanted") from None
+        raise HTTPException(400, "a whole number is required") from None
 
 
 def _number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise HTTPException(400, "a number is wanted") from None
+        raise HTTPException(400, "a number is required") from None
     if not abs(number) < _LATEST:  # NaN too
-        raise HTTPException(400, "a time in Unix milliseconds is wanted")
+        raise HTTPException(400, "a time in Unix milliseconds is required")
     return number

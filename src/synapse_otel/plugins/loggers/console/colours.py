@@ -27,7 +27,7 @@ def painted(line: Line, *, colours: bool) -> str:
 
 
 def wants_colours(*, terminal: bool) -> bool:
-    """Say whether to use colours: ``NO_COLOR`` and ``FORCE_COLOR`` decide, else whether a terminal shows them."""
+    """Return whether to use colours: ``NO_COLOR`` and ``FORCE_COLOR`` decide, else whether a terminal shows them."""
     if os.environ.get("NO_COLOR"):
         return False
     forced = os.environ.get("FORCE_COLOR")

@@ -24,7 +24,7 @@ class Pace(Generic[V]):
         self._shown: set[str | None] = set()
 
     def admits(self, category: str | None, value: V, *, final: bool = False) -> bool:
-        """Say whether to show the value now; if not, it is kept until a newer one comes.
+        """Return whether to show the value now; if not, it is kept until a newer one comes.
 
         Args:
             category: the kind.

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def is_watched() -> bool:
-    """Say whether standard output is a terminal that somebody looks at, and that can move its cursor."""
+    """Return whether standard output is a terminal that somebody looks at, and that can move its cursor."""
     stream = sys.stdout
     try:
         shows = stream is not None and stream.isatty()

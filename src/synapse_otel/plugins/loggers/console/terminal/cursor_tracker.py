@@ -45,7 +45,7 @@ class CursorTracker:
         return found if any(found) else []
 
     def fits(self, width: int) -> bool:
-        """Say whether each line of `begun` takes one line of a terminal."""
+        """Return whether each line of `begun` takes one line of a terminal."""
         return all(cell_len(bare(line).strip("\r")) < width for line in self.begun())
 
     def follow(self, text: str) -> None:

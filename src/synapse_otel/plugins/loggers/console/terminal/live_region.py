@@ -1,8 +1,8 @@
-"""`LiveRegion`: bars that stand below the cursor, where they are in nobody's way.
+"""`LiveRegion`: bars below the cursor, where they do not disturb other output.
 
-The cursor stays where whoever writes next expects it. What is written through ``sys.stdout`` and ``sys.stderr`` takes
-the bars away and puts them below itself; what others write (a subprocess, a library in C) overwrites them at worst, and
-never the other way round: nothing that stands at the cursor or above it is ever touched.
+The cursor stays where the next writer expects it. Output through ``sys.stdout`` and ``sys.stderr`` removes the bars and
+redraws them below; output of others (a subprocess, a library in C) may overwrite them, but never the other way round:
+nothing at the cursor or above it is ever touched.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Surface(Protocol):
         """Return width and height."""
 
     def is_attended(self) -> bool:
-        """Say whether bars may be drawn now."""
+        """Return whether bars may be drawn now."""
 
     def blank_line(self) -> str:
         """Return the codes that move the cursor to the begin of a line with nothing on it."""
@@ -140,7 +140,7 @@ class LiveRegion(Forkable):
 
     def settle(self) -> None:
         """Write what was written in part, if it is taken soon."""
-        with suppress(OSError, ValueError):  # the terminal has gone: whoever writes next will see
+        with suppress(OSError, ValueError):  # the terminal is gone: the next writer gets the error
             self._surface.drain(REFRESH_SECONDS)
 
     def inherit(self) -> None:
@@ -156,7 +156,7 @@ class LiveRegion(Forkable):
         try:
             self.hide()
         except (OSError, ValueError):
-            return  # the terminal has gone: whoever is about to use it will see
+            return  # the terminal is gone: its next user gets the error
         finally:
             self.lock.release()
 
@@ -176,10 +176,10 @@ class LiveRegion(Forkable):
             self._surface.line(before, line, after + (self._shown() if self._is_drawn else ""))
 
     def around(self, write: Callable[[str], int], text: str) -> None:
-        """Write what somebody else writes, with the bars out of its way; raises what ``write`` raises.
+        """Write the output of other code, with the bars out of its way; raises what ``write`` raises.
 
-        Bars stand again below a line that has ended, or that its writer keeps writing anew, as progress bars do; below
-        the beginning of another one they come back when they are next drawn.
+        Bars are redrawn below a complete line, or one that its writer keeps rewriting, as progress bars do; below
+        the beginning of another line they are redrawn at the next update.
         """
         with self.lock:
             self._surface.drain(PATIENCE_SECONDS)

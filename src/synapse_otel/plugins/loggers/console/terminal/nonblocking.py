@@ -1,4 +1,4 @@
-"""A file descriptor that is written to without waiting for ever: whoever reads it may have stopped."""
+"""A file descriptor that is written to without waiting for ever: its reader may have stopped."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class NonBlockingOutput:
         self._is_stuck = not self.flush(0.0 if self._is_stuck and data else PATIENCE_SECONDS)
 
     def offer(self, data: bytes) -> bool:
-        """Write something that is worth no waiting, if there is room; say whether it was written or will be."""
+        """Write without waiting, if there is space; return whether it was written or will be."""
         if self._is_gone or not self.flush(0.0) or not self._is_writable(0.0):
             return False
         self._rest += data
@@ -65,7 +65,7 @@ class NonBlockingOutput:
         return self._missed + self._rest.count(b"\n")
 
     def flush(self, seconds: float) -> bool:
-        """Write what is left, waiting so long at most for the reader; say whether nothing is left."""
+        """Write the rest, waiting at most so long for the reader; return whether nothing is left."""
         deadline = monotonic() + seconds
         while self._rest:
             if not self._is_writable(max(deadline - monotonic(), 0.0)):

@@ -32,7 +32,7 @@ class RichSurface:
         return self._console.width, self._console.height
 
     def is_attended(self) -> bool:
-        """Say whether a bar may be drawn: not in a file."""
+        """Return whether a bar may be drawn: not in a file."""
         return self._console.is_terminal and not self._console.is_dumb_terminal
 
     def attach(self, area: LiveRegion) -> None:

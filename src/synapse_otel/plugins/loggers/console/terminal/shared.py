@@ -1,4 +1,4 @@
-"""The one area for bars on a terminal, whoever of this process draws there."""
+"""The single live region of a terminal, shared by all loggers of this process."""
 
 from __future__ import annotations
 

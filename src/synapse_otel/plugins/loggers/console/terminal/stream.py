@@ -42,11 +42,11 @@ class StandardOutput:
         """Write what a slow reader has not taken yet; say so if it does not take it now."""
         missed = self._outlet.close() if self._outlet is not None else 0
         if missed:
-            warn(_log, "%d lines are not shown: nobody reads standard output (what was recorded is complete)", missed)
+            warn(_log, "%d lines are not shown: nobody reads standard output (the recorded data is complete)", missed)
 
 
 def is_plain(stream: object) -> TypeGuard[TextIOWrapper]:
-    """Say whether what is written to a stream goes to its file and nowhere else, so that one may write there."""
+    """Return whether what is written to a stream goes to its file and nowhere else, so that one may write there."""
     if type(stream) is not TextIOWrapper or stream.closed or "write" in vars(stream):
         return False
     return isinstance(getattr(stream.buffer, "raw", stream.buffer), FileIO)

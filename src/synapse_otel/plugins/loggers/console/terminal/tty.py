@@ -51,7 +51,7 @@ class Tty:
         return found[0] or _number("COLUMNS") or _USUAL[0], found[1] or _number("LINES") or _USUAL[1]
 
     def is_attended(self) -> bool:
-        """Say whether standard output still is this terminal, and its keys are this program's."""
+        """Return whether standard output still is this terminal, and its keys are this program's."""
         try:
             if os.fstat(self._number).st_rdev != self.device:
                 return False
@@ -69,7 +69,7 @@ class Tty:
         self._interposed.add(self._is_seen_with)
 
     def shows(self, stream: object) -> bool:
-        """Say whether a stream writes to this terminal."""
+        """Return whether a stream writes to this terminal."""
         try:
             return isinstance(stream, TextIOWrapper) and os.fstat(stream.fileno()).st_rdev == self.device
         except (OSError, ValueError):
@@ -80,7 +80,7 @@ class Tty:
         return " " * (self.size()[0] - 1) + "\r"
 
     def _is_seen_with(self, stream: object) -> bool:
-        """Say whether what is written to a stream is seen on this terminal: so is standard error on another one.
+        """Return whether what is written to a stream is seen on this terminal: so is standard error on another one.
 
         ``synapse-otel run`` gives a command a terminal of its own there, and passes on what comes.
         """
@@ -104,7 +104,7 @@ class Tty:
         self._outlet.line(streams.encoded(f"{before}{self.paint(line)}\n{after}", self.stream))
 
     def draw(self, codes: str) -> bool:
-        """Write codes, if the terminal takes any; say whether it will show them."""
+        """Write codes, if the terminal supports them; return whether it will show them."""
         self.flush()
         return self._outlet.offer(streams.encoded(codes, self.stream))
 
