@@ -137,13 +137,8 @@ def test_a_working_directory_that_may_not_be_looked_into(open_folder, loaded):
     root = open_folder / "own"
     root.mkdir(mode=0o700)
     os.chown(root, NOBODY, NOBODY)
-<<<<<<< HEAD
     found = run_job(root, private, before=AS_ANOTHER % (loaded, NOBODY, NOBODY))
-    check(*found, "pyproject.toml is passed over: Permission denied", "lacks branch and revision")
-=======
-    found = run_job(root, private, before=AS_ANOTHER % (NOBODY, NOBODY))
     check(*found, "pyproject.toml is ignored: Permission denied", "lacks branch and revision")
->>>>>>> words
 
 
 @pytest.mark.parametrize(
