@@ -41,14 +41,6 @@ WORDS = (
     (r"\bsay whether\b", "return whether", "Say whether a lock is held"),
 )
 
-NOT_YET = {
-    "src/synapse_otel/journal/writer.py",
-    "src/synapse_otel/shipper/claimed_journal.py",
-    "src/synapse_otel/shipper/pipelines/base.py",
-    "src/synapse_otel/shipper/service.py",
-}
-"""Files that still have such words."""
-
 
 def read_by_users(file: Path) -> bool:
     place = file.relative_to(TREE).as_posix()
@@ -72,11 +64,7 @@ def test_the_fields_words_are_used():
         file.relative_to(TREE).as_posix(): old_words(file.read_text()) for file in tree_files() if read_by_users(file)
     }
     assert len(found) > 300
-    assert {name: words for name, words in found.items() if words and name not in NOT_YET} == {}
-
-
-def test_every_exception_is_needed():
-    assert {name for name in NOT_YET if not old_words((TREE / name).read_text())} == set()
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 @pytest.mark.parametrize(("pattern", "instead", "example"), WORDS)

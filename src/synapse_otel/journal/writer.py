@@ -41,7 +41,7 @@ _ALL_SIGNALS: Final = valid_signals() - {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEG
 _STORES: Final[dict[int, Callable[..., None]]] = {}
 """By the length of a payload, what stores a frame's header and payload in memory in one call."""
 _LONGEST_KEPT: Final = 4_096
-"""Of a longer payload it is made anew each time, which is little beside copying that much."""
+"""Of a longer payload it is made each time, which is little beside copying that much."""
 
 
 class JournalWriter:

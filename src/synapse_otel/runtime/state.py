@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ProcessState:
-    """The one state of a process. Whoever reads two parts of it, or changes one, holds the lock."""
+    """The one state of a process. Hold the lock to change it, or to read two parts of it."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()

@@ -36,7 +36,7 @@ from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.writer_process import LOOK_SECONDS, WriterProcess
 
 DOUBT_SECONDS: Final = 86_400.0
-"""For so long the last segment stays of a journal whose process was taken for dead, and is not to be seen."""
+"""For so long the last segment stays of a journal whose process was presumed dead, and is not to be seen."""
 
 
 class ClaimedJournal:
@@ -70,10 +70,10 @@ class ClaimedJournal:
         self._told = False
         """Whether it was said that the process has ended, whichever thread has seen it."""
         self.moved = monotonic()
-        """When something of it was delivered last, or when it was taken in hand."""
+        """When something of it was delivered last, or when it was claimed."""
         self.has_moved = False
         self._hands = {signal: Lock() for signal in Signal}
-        """Held by whoever works on a pipeline: only then may it be let go of."""
+        """Held while a pipeline works: the journal is released only under it."""
         self.usage: JournalUsage | None = None
         """What its process uses, where that is sampled."""
         self._closed = False
@@ -82,7 +82,7 @@ class ClaimedJournal:
 
     @classmethod
     def take(cls, folder: Path, *, interval_seconds: float, role: Role = Role.THREAD) -> ClaimedJournal | None:
-        """Take a journal in hand; None if another shipper has it.
+        """Claim a journal; None if another shipper has.
 
         Args:
             folder: The journal's.
@@ -118,7 +118,7 @@ class ClaimedJournal:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether its process was taken for dead, and may live all the same: it is not to be seen from here."""
+        """Whether its process was presumed dead, and may live all the same: it is not to be seen from here."""
         killed = any(pipeline.cursor.killed for pipeline in self.pipelines.values())
         return killed and lives(self._run) is None
 
@@ -150,7 +150,7 @@ class ClaimedJournal:
     def watch(self) -> None:
         """Look whether the process that writes the journal still lives.
 
-        One that was taken for dead, and writes on, is found by `has_come_back` when all is delivered that it had
+        One that was presumed dead, and writes on, is found by `has_come_back` when all is delivered that it had
         written.
         """
         if not self.ended and self._process.look(self.pipelines.values()):
@@ -166,7 +166,7 @@ class ClaimedJournal:
             self.watch()
 
     def stirs(self) -> bool:
-        """Say whether something was written, or the process has ended, since the pipelines last looked."""
+        """Return whether something was written, or the process has ended, since the pipelines last looked."""
         self.watch()
         if self.ended and not self._told:
             self._told = True
@@ -273,7 +273,7 @@ class ClaimedJournal:
 
     @contextmanager
     def _all_hands(self) -> Iterator[bool]:
-        """Keep all pipelines from being worked on, if nobody works on one now; say whether that is so."""
+        """Keep all pipelines from being worked on, if nobody works on one now; return whether that is so."""
         taken = [hand for hand in self._hands.values() if hand.acquire(blocking=False)]
         try:
             yield len(taken) == len(self._hands)
@@ -283,7 +283,7 @@ class ClaimedJournal:
 
 
 def has_come_back(folder: Path, cursors: list[Cursor]) -> bool:
-    """Say whether a process that was taken for dead, with all delivered that it had written, has written more."""
+    """Return whether a process that was presumed dead, with all delivered that it had written, has written more."""
     if not (all(cursor.complete for cursor in cursors) and any(cursor.killed for cursor in cursors)):
         return False
     reader = JournalReader(folder, min(cursor.position for cursor in cursors))

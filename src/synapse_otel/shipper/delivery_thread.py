@@ -29,7 +29,7 @@ _STUCK_SECONDS: Final = 600.0
 
 
 class DeliveryThread:
-    """Delivers one signal of all journals in hand."""
+    """Delivers one signal of all claimed journals."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class DeliveryThread:
         Args:
             signal: the signal.
             sender: sends it.
-            journals: those in hand.
+            journals: the claimed ones.
             interval_seconds: between two exports of the progress.
             throttle: how it shares its process with a job.
             report: takes what went wrong with a journal.

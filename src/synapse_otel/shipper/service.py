@@ -1,4 +1,4 @@
-"""The shipper: takes the journals of its destination in hand and delivers them, one thread a signal."""
+"""The shipper: claims the journals of its destination and delivers them, one thread a signal."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Shipper:
             self._deaths.wait(seconds)
 
     def _look_seconds(self, quiet_seconds: float) -> float:
-        """Return after how long to look at the journals in hand again."""
+        """Return after how long to look at the claimed journals again."""
         if self._journals.advances:
             return POLL_SECONDS
         return QUIET_POLL_SECONDS if quiet_seconds < _SLOW_SECONDS else SLOW_POLL_SECONDS
@@ -187,7 +187,7 @@ class Shipper:
             self._deaths.wake()
 
     def finds_work(self) -> bool:
-        """Look, after it has stopped, whether a journal waits that nobody has in hand, and that it did not give up."""
+        """Look, after it has stopped, whether a journal waits that nobody has claimed, and that it did not give up."""
         fresh = Claims(self._journals.roots, self._journals.key, interval_seconds=self._interval, report=self._report)
         self._try(fresh.scan)
         found = fresh.known - self._left_behind
@@ -204,7 +204,7 @@ class Shipper:
             until: monotonic time at which it leaves what is left.
 
         Returns:
-            whether it could be tried; False if another shipper has the journal in hand.
+            whether it could be tried; False if another shipper has claimed the journal.
 
         Raises:
             OSError: the journal cannot be read or written.

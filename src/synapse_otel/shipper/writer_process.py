@@ -34,7 +34,7 @@ class WriterProcess:
         return self._gone is not None
 
     def look(self, pipelines: Collection[SignalPipeline]) -> bool:
-        """Look, unless somebody has just looked; note it if the kernel killed the process for want of memory.
+        """Look, unless somebody has just looked; note it if the kernel killed the process: out of memory.
 
         Args:
             pipelines: those of the journal; of one that was closed nothing has to be known: it is complete without it.
@@ -57,7 +57,7 @@ class WriterProcess:
         return True
 
     def _may_tell(self, now: float, pipelines: Collection[SignalPipeline]) -> bool:
-        """Say whether the parent of the process, which is gone, has still to tell how it ended, and is given time."""
+        """Return whether the parent of the process may still report how it ended, for which it is given time."""
         if self._run is None or not self._run.watched or not is_gone(self._folder / EXIT_FILE):
             return False
         if self._gone is None:

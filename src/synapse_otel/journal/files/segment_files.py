@@ -24,7 +24,7 @@ class Unsynced(NamedTuple):
     """What had not been brought to the disk when somebody looked."""
 
     descriptor: int
-    """Of the segment in hand."""
+    """Of the current segment."""
     earlier: tuple[int, ...]
     """Numbers of segments that were written to before it."""
     names: int
@@ -37,7 +37,7 @@ class SegmentFiles:
     def __init__(self, folder: Path, budget: int) -> None:
         """Begin with the journal's first segment, which is there."""
         self.number = 1
-        """That of the segment in hand."""
+        """That of the current segment."""
         self.reserve = ReserveDescriptors()
         self._folder = folder
         self._budget = budget
@@ -81,7 +81,7 @@ class SegmentFiles:
                 name.unlink(missing_ok=True)
 
     def begun(self, number: int, before: Segment) -> None:
-        """Take note that a new segment is the one in hand, and close the one before."""
+        """Take note that a new segment is the current one, and close the one before."""
         self._earlier.append(self.number)
         self._names += 1
         self.number = number
@@ -104,7 +104,7 @@ class SegmentFiles:
                 continue  # the shipper has just delivered and deleted it
 
     def unsynced(self, segment: Segment) -> Unsynced | None:
-        """Return what is to be brought to the disk now, with the segment in hand; None where that is no file."""
+        """Return what is to be brought to the disk now, with the current segment; None where that is no file."""
         descriptor = segment.duplicate()
         return None if descriptor is None else Unsynced(descriptor, tuple(self._earlier), self._names)
 

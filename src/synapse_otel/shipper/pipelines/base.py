@@ -44,7 +44,7 @@ class SignalPipeline(ABC):
         self.replaying = False
         """What is read now was delivered before: only what it defines is wanted."""
         self.has_read = False
-        """Something was read; for whoever looks how much goes on."""
+        """Something was read; tells how busy the journal is."""
         self._expected = self.cursor.sequence
         self._batch = Batch()
         self._outbox = Outbox(self.encode)
@@ -131,11 +131,11 @@ class SignalPipeline(ABC):
         return bool(self._batch.items or self._outbox) or not self.file.saved
 
     def stirs(self) -> bool:
-        """Say whether more stands in the journal than was read, and could be read now."""
+        """Return whether more stands in the journal than was read, and could be read now."""
         return not self._outbox.sends and not self._reader.is_quiet()
 
     def reopen(self) -> None:
-        """Go on with a journal whose process was taken for dead, and has written more."""
+        """Go on with a journal whose process was presumed dead, and has written more."""
         self.cursor.complete = self.cursor.killed = False
         self.file.kept = self.cursor.segment, False  # or its segments would be deleted as delivered
 
