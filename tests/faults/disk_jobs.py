@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import sys
+import threading
 
 import synapse_otel
 from synapse_otel.journal import segment
 from synapse_otel.loggers import NoOpLogger
+from synapse_otel.runtime.state import STATE
 
 
 def begin(job_id="job-1"):
@@ -45,6 +48,30 @@ def without_descriptors(when):
         ctx.log_message("400 last")
     if when == "before":
         give_back(taken)
+    told("left")
+
+
+def deleted_while_another_thread_waits():
+    """The journal is found deleted, while another thread holds the recorder's lock and is about to use the journal."""
+    with begin() as ctx:
+        ctx.log_message("0 before", "danger")  # what is made once for such messages is made
+        recorder = STATE.runtime.installed.recorder
+        shutil.rmtree(recorder.run.journals[-1].folder)
+        holds, recorded = threading.Event(), threading.Event()
+
+        def hold():
+            with recorder._lock:
+                holds.set()
+                recorded.wait(20)
+
+        other = threading.Thread(target=hold)
+        other.start()
+        holds.wait()
+        ctx.log_message("1 is written to what was deleted, and finds it out", "danger")
+        ctx.log_message("2 after", "danger")
+        told(f"recorded while the other one waits: {other.is_alive()}")
+        recorded.set()
+        other.join()
     told("left")
 
 

@@ -102,6 +102,11 @@ def delivered(place, sink, folders):
     return numbers(sink)
 
 
+def delivered_logs(sink, place, folders):
+    delivered(place, sink, folders)
+    return sink.logs()
+
+
 def numbers(sink):
     return sorted(int(one.split()[0]) for one in map(body, sink.logs()) if one and one[0].isdigit())
 
@@ -202,3 +207,10 @@ def test_two_jobs_at_once_have_a_journal_each_and_a_journal_has_one_shipper(sink
         assert numbers(sink) == sorted([*range(20), *range(20)])
     finally:
         shipper.stop()
+
+
+def test_a_journal_that_fails_does_not_wait_for_a_thread_that_waits_for_it(sink, place, spared, run):
+    place.variables["SYNAPSE_OTEL_SHIPPER"] = "off"
+    job_ended = ended(run("deleted_while_another_thread_waits"))
+    assert "recorded while the other one waits: True" in job_ended.out
+    assert "2 after" in {body(record) for record in delivered_logs(sink, place, [*place.folders(), *spared()])}

@@ -65,6 +65,7 @@ class Recorder:
         self._next_series = 0
         self._next_template = 0
         self._roots = JournalRoots([options.root, *spare_roots()], say)
+        self._own_scope = self.scope(options.own_scope, __version__, None, None)
         block.on_job = self._define_job
         at_fork(Part.RECORDER, self._after_fork)
 
@@ -233,10 +234,9 @@ class Recorder:
                     journal.forget(("job", job.key))
 
     def _encoded_job(self, job: JobEntry, end: int) -> bytes:
-        scope = self.scope(self.options.own_scope, __version__, None, None)
         attributes = dict(self.redact(job.attributes))
         span = frames.reference(job.trace_id, int.from_bytes(job.key, "big"), job.flags) if job.trace_id else b""
-        fields = [job.key, job.start, attributes, job.category, span, scope, job.own, end]
+        fields = [job.key, job.start, attributes, job.category, span, self._own_scope, job.own, end]
         return frames.encode_clean(fields)
 
     def open_span(self, span_id: bytes, payload: bytes) -> None:
