@@ -193,7 +193,8 @@ def post(stack: Stack, content: bytes, path: str = "/v1/logs", **headers: str) -
         ) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code
+        with error:
+            return error.code
     except (urllib.error.URLError, ConnectionError):
         return 0
 

@@ -44,6 +44,8 @@ def shell_of(piece: Piece) -> str:
 @pytest.mark.parametrize("piece", with_code(), ids=lambda piece: piece.name)
 def test_code_runs(piece: Piece, tmp_path: Path):
     """Blocks with a file's name are files; the other Python runs in one process, then the shell's in one shell."""
+    if piece.name == "docs/ray.md":
+        pytest.importorskip("ray", reason="Ray has no wheel for this Python")
     python = piece.of("python")
     for part in python:
         if part.name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 
@@ -33,8 +34,12 @@ def send(base: str, request: Message) -> None:
     url = f"{base}/v1/{SIGNALS[type(request)]}"
     headers = {"Content-Type": "application/x-protobuf"}
     post = urllib.request.Request(url, request.SerializeToString(), headers)
-    with urllib.request.urlopen(post, timeout=10) as answer:
-        assert answer.status == 200
+    try:
+        with urllib.request.urlopen(post, timeout=10) as answer:
+            assert answer.status == 200
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 
 
 def attributes(values: Mapping[str, str]) -> list[KeyValue]:

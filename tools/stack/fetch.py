@@ -30,7 +30,8 @@ def get_text(url: str, parameters: Sequence[tuple[str, str]] = (), *, timeout: f
         with _DIRECT.open(whole, timeout=timeout) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
-        said = error.read().decode(errors="replace").strip()
+        with error:
+            said = error.read().decode(errors="replace").strip()
         raise AnswerError(f"{error.code} from {whole}: {said}") from error
 
 
@@ -39,5 +40,8 @@ def answers_ok(url: str, timeout: float = 2.0) -> bool:
     try:
         with _DIRECT.open(url, timeout=timeout) as answer:
             return bool(answer.status == 200)  # noqa: PLR2004
-    except (OSError, ValueError):  # refused, reset, 503: not yet
+    except urllib.error.HTTPError as error:  # 503: not yet
+        error.close()
+        return False
+    except (OSError, ValueError):  # refused, reset: not yet
         return False

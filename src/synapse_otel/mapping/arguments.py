@@ -27,6 +27,15 @@ def check_mapping(argument: str, value: object) -> None:
         raise TypeError(msg)
 
 
+def is_progress(current: Any, total: Any) -> bool:
+    """Return whether ``0 <= current <= total`` and ``total > 0``, also of numbers that do not compare exactly."""
+    try:
+        return bool(0 <= float(current) <= float(total) and float(total) > 0)
+    except Exception as error:  # noqa: BLE001 - no numbers: `progress_error` says so
+        let_through(error)
+        return False
+
+
 def progress_error(current: object, total: object) -> Exception:
     """Return the error about a wrong progress."""
     try:

@@ -19,7 +19,7 @@ from synapse_otel._guard import let_through
 from synapse_otel._otel_private import SeverityNumber
 from synapse_otel._text import TEXT_LIMIT, cut, titled
 from synapse_otel.journal.state_block import CounterSlot, JobEntry, ProgressSlot
-from synapse_otel.mapping.arguments import check_mapping, check_name, progress_error, to_float
+from synapse_otel.mapping.arguments import check_mapping, check_name, is_progress, progress_error, to_float
 from synapse_otel.mapping.data import add_file, product_attributes
 from synapse_otel.mapping.exceptions import exception_attributes, result_of
 from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES, end_series
@@ -99,8 +99,9 @@ class WorkSpan:
             slot = self._progress_slot(category)
         try:
             valid = 0 <= current <= total and total > 0
-        except (TypeError, ValueError, ArithmeticError):
-            valid = False
+        except Exception as error:  # noqa: BLE001 - no numbers, or of two types that do not compare
+            let_through(error)
+            valid = is_progress(current, total)
         if not valid:
             raise progress_error(current, total)
         try:
