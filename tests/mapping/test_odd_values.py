@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.mapping.metric_series import as_number
+from synapse_otel.mapping.metric_values import as_number
 from synapse_otel.mapping.values import readable
 from synapse_otel.runs import Recording
 from synapse_otel.testing import recorded_job

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from synapse_otel.journal.frames import DECODERS, Kind, encode, encode_clean
-from synapse_otel.mapping.metric_series import as_number, sort_values
+from synapse_otel.mapping.metric_values import as_number, sort_values
 from synapse_otel.mapping.values import (
     ALL_ITEMS_LIMIT,
     ATTRIBUTE_LIMIT,

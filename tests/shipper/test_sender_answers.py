@@ -7,8 +7,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from synapse_otel.otlp.http_responses import Answer, outcome, retry_after_seconds
+from synapse_otel.otlp.http_responses import Answer, outcome
 from synapse_otel.otlp.outcome import Accepted, Invalid, Refused, Retry, TooLarge
+from synapse_otel.otlp.retry_after import retry_after_seconds
 from synapse_otel.semconv.signal import Signal
 
 NOW = 1_700_000_000.0

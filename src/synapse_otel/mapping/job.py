@@ -25,7 +25,8 @@ from synapse_otel.mapping.exceptions import exception_attributes, result_of
 from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES, end_series
 from synapse_otel.mapping.job_records import JobRecords
 from synapse_otel.mapping.levels import LEVELS, Level, level_of
-from synapse_otel.mapping.metric_series import MetricSeries, sort_values
+from synapse_otel.mapping.metric_series import MetricSeries
+from synapse_otel.mapping.metric_values import sort_values
 from synapse_otel.mapping.span_events import SpanEvents
 from synapse_otel.mapping.values import readable
 
@@ -247,8 +248,6 @@ class WorkSpan:
     ) -> None:
         """End this step with a result; ``products`` become ``synapse.*`` attributes of its span and the job's."""
         self.job.end_scope(self, result, error, exception, products)
-
-    # --- where the scope is current -----------------------------------------------------------------
 
     def activated(self) -> Activation:
         """Return a context manager in which this scope is its thread's or task's current one."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from synapse_otel.otlp.http_responses import LONGEST_RETRY_AFTER_SECONDS, one_line
+from synapse_otel.otlp.http_responses import one_line
 from synapse_otel.otlp.outcome import Invalid, Outcome, Refused, Retry, TooLarge
+from synapse_otel.otlp.retry_after import LONGEST_RETRY_AFTER_SECONDS
 
 STATUS_DETAILS: Final = "grpc-status-details-bin"
 """Trailing metadata with a ``google.rpc.Status``, in whose details a ``RetryInfo`` stands."""

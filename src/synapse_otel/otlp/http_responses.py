@@ -9,18 +9,16 @@ every record, and bisection would put all of them aside. So does an error page w
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from synapse_otel.otlp.destination import shown_url
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
+from synapse_otel.otlp.retry_after import retry_after_seconds
 from synapse_otel.semconv.signal import Signal
 
-LONGEST_RETRY_AFTER_SECONDS: Final = 600.0
 LARGEST_ANSWER: Final = 1 << 20
 """Bytes of an answer that are read; no OTLP response comes near."""
 LONGEST_TEXT: Final = 300
@@ -76,19 +74,6 @@ def outcome(answer: Answer, signal: Signal, now: float | None = None) -> Outcome
     if status in _TEMPORARY or status >= _SERVER_ERRORS:
         return Retry(reason, retry_after_seconds(answer.headers.get("retry-after", ""), now), status)
     return Refused(reason)
-
-
-def retry_after_seconds(value: str, now: float | None = None) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for (RFC 9110, 10.2.3), 10 minutes at most."""
-    value = value.strip()
-    if value.isascii() and value.isdecimal():
-        seconds = float(value)
-    else:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now)
-        except (ValueError, OverflowError):
-            return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
 
 def one_line(text: str) -> str:

@@ -19,20 +19,20 @@ from synapse_otel import semconv
 from synapse_otel._guard import let_through
 from synapse_otel._otel_private import unset_providers
 from synapse_otel.explained import Check, explained_by
-from synapse_otel.journal.account import Account, account_of
-from synapse_otel.journal.cursor import Cursor, read_cursor
+from synapse_otel.journal.account import Account
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.descriptors import take_standard
-from synapse_otel.journal.folder import is_gone, read_run
+from synapse_otel.journal.folder import read_run
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.mapping.instruments import BLOCK, record_with
 from synapse_otel.notices import say
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.runtime.shipping import ensure_shipping, shipper_configuration
+from synapse_otel.runtime.wait_for_delivery import Cursors, cursors_of, wait_for_delivery
 from synapse_otel.sdk.install import Installed, install
 from synapse_otel.sdk.recorded_run import RecorderOptions
+from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.sdk.resource import make_resource
-from synapse_otel.semconv.signal import Signal
 from synapse_otel.settings import Settings, load_destination
 from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.end_hung import silent_shipper
@@ -42,8 +42,6 @@ from synapse_otel.shipper.launch import is_shipping, why_it_ended
 if TYPE_CHECKING:
     from synapse_otel.shipper.service import Shipper
 
-_POLL_SECONDS: Final = 0.01
-_RESTART_SECONDS: Final = 1.0
 _FEW_BLOCKS: Final = 1_000_000
 """Of memory, as Python counts them: a fifth of a second at most."""
 _LOOK_SECONDS: Final = 2.0
@@ -183,19 +181,19 @@ class ProcessRuntime:
         if self.installed is None:
             return None
         self.installed.foreign.collect()
-        begin = self._cursors()
+        begin = cursors_of(self.installed.recorder.run.journals)
         self.installed.recorder.close()
-        return self.wait(begin, ended=True)
+        return self._wait(self.installed.recorder, begin, ended=True)
 
     def flush(self) -> Account | None:
         """Wait, within the exit budget, until all that was recorded so far is delivered; return the account."""
         if self.installed is None:
             return None
         self.installed.foreign.collect()
-        begin = self._cursors()
+        begin = cursors_of(self.installed.recorder.run.journals)
         for journal in self.installed.recorder.run.journals:
             journal.flush()
-        return self.wait(begin, ended=False)
+        return self._wait(self.installed.recorder, begin, ended=False)
 
     # --- delivery -----------------------------------------------------------------------------------
 
@@ -289,45 +287,11 @@ class ProcessRuntime:
             return None
         return shipper
 
-    def wait(self, begin: Mapping[tuple[Path, Signal], Cursor], *, ended: bool) -> Account:
-        """Wait until everything is delivered, delivery turns out to be impossible now, or the budget is used up.
-
-        Args:
-            begin: How the delivery stood before it was asked for.
-            ended: the run has ended: what its shipper adds at its end is waited for too.
-        """
-        recorder = self.installed.recorder if self.installed else None
-        journals = list(recorder.run.journals) if recorder else []
-        folders = [journal.folder for journal in journals]
-        emitted = sum(recorder.run.emitted()) if recorder else 0
-        wanted = {(journal.folder, signal): journal.sequences[signal] for journal in journals for signal in Signal}
-        now = time.monotonic()
-        deadline = now + (self.settings.exit_timeout if self._shipper != "off" else 0)
-        restart = now + _RESTART_SECONDS
-        while time.monotonic() < deadline:
-            cursors = self._cursors()
-            waiting = [
-                place
-                for place, cursor in cursors.items()
-                if not (cursor.complete if ended else cursor.sequence >= wanted[place])
-                and not (cursor.failure and cursor.attempts > begin[place].attempts)
-            ]
-            if not waiting:
-                break
-            if folders and self._shipper == "process" and time.monotonic() > restart:
-                restart = deadline
-                self._revive(folders[-1])
-            time.sleep(_POLL_SECONDS)
-        unwritten = recorder.run.unwritten if recorder else 0
-        # Of a journal that somebody has deleted nobody knows how much had been delivered: nothing is claimed of it.
-        unwritten += sum(sum(journal.sequences) for journal in journals if is_gone(journal.folder))
-        return account_of(folders, emitted, unwritten=unwritten)
-
-    def _cursors(self) -> dict[tuple[Path, Signal], Cursor]:
-        journals = self.installed.recorder.run.journals if self.installed else []
-        return {
-            (journal.folder, signal): read_cursor(journal.folder, signal)
-            for journal in journals
-            if not is_gone(journal.folder)
-            for signal in Signal
-        }
+    def _wait(self, recorder: Recorder, begin: Cursors, *, ended: bool) -> Account:
+        return wait_for_delivery(
+            recorder,
+            begin,
+            ended=ended,
+            seconds=self.settings.exit_timeout if self._shipper != "off" else 0,
+            revive=self._revive if self._shipper == "process" else None,
+        )
