@@ -35,7 +35,7 @@ EMPTY = ("nonfinite", "silence", "elapsed")
 """What asks for something that a demo does not have when it has ended."""
 ERRORS = (">=17", "exception")
 """What asks for something that only a job has which failed."""
-COPIES = "LogsQL to tell copies apart"
+COPIES = "LogsQL to handle copies"
 _ROW = re.compile(r"^\| .+? \| `(?P<query>[^`]+)`.* \|$", re.MULTILINE)
 
 
