@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.examples import FENCE, PAGES, RECIPES, TREE, Piece, blocks_of, pieces, run
+from tests.wheels import needs
 from tools.docs import commands
 
 pytestmark = pytest.mark.once
@@ -41,11 +42,19 @@ def shell_of(piece: Piece) -> str:
     return "" if piece.name in WITH_SERVERS else "\n".join(part.text for part in piece.of("bash"))
 
 
-@pytest.mark.parametrize("piece", with_code(), ids=lambda piece: piece.name)
+LIBRARIES = {"docs/ray.md": "ray"}
+"""Pages whose examples need a library that not every Python has."""
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        pytest.param(piece, marks=[needs(LIBRARIES[piece.name])] if piece.name in LIBRARIES else [], id=piece.name)
+        for piece in with_code()
+    ],
+)
 def test_code_runs(piece: Piece, tmp_path: Path):
     """Blocks with a file's name are files; the other Python runs in one process, then the shell's in one shell."""
-    if piece.name == "docs/ray.md":
-        pytest.importorskip("ray", reason="Ray has no wheel for this Python")
     python = piece.of("python")
     for part in python:
         if part.name:
