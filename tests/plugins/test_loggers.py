@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from unittest.mock import MagicMock, Mock
+import sys
+from unittest import mock
+from unittest.mock import MagicMock, Mock, patch
 
 import pytest
 
+from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.loggers import BackendLogger, BaseLogger, ConsoleLogger, JobLogger, NoOpLogger, TeeLogger, TqdmLogger
 from synapse_otel.mapping import job as mapping
 from synapse_otel.plugins.loggers import platform, track
 from synapse_otel.plugins.models.logger import LogEntry, LogLevel
+from synapse_otel.testing import recorded_job
 from tests.plugins.recording import context_of
 
 
@@ -297,3 +301,67 @@ def test_what_a_logger_says_of_progress_is_what_the_backend_is_told(synapse_job,
     shown = logger.get_progress("load")
     assert shown is not None
     assert shown.time_remaining == (None if recorded.eta_seconds is None else round(recorded.eta_seconds, 2))
+
+
+class Overrides(Hooked):
+    """A logger that has methods of its own in place of the public ones, and records by calling ours."""
+
+    def log(self, level, event, data=None, file=None, step=None, **older):
+        super().log(level, f"own {event}" if event != "message" else event, data, file, step, **older)
+
+    def set_progress(self, current, total, step=None, **older):
+        super().set_progress(current * 2, total * 2, step, **older)
+
+    def set_metrics(self, value, step=None, **older):
+        super().set_metrics({f"own {name}": number for name, number in value.items()}, step, **older)
+
+
+def test_a_method_that_a_logger_has_in_place_of_ours_is_called_and_records_once(recorded):
+    ctx = context_of(recorded.job, Overrides())
+    use_all(ctx)
+    assert recorded.messages() == [("Hello", "warning", "train")]
+    assert [record.event_name for record in recorded.logs()] == ["synapse.message", "own event"]
+    assert recorded.progress() == {"c": (2, 8)}
+    assert recorded.samples == [("c", "own loss", 1.0), ("c", "own accuracy", 2.0)]
+
+
+def test_a_patched_method_of_a_logger_is_called_as_the_sdk_calls_it(recorded):
+    ctx = context_of(recorded.job, NoOpLogger())
+    with (
+        patch.object(ctx.logger, "log", wraps=ctx.logger.log) as log,
+        patch.object(ctx.logger, "set_progress") as progress,
+        patch.object(NoOpLogger, "set_metrics") as metrics,
+    ):
+        use_all(ctx)
+    assert log.call_args_list == [
+        mock.call("warning", "message", {"content": "Hello"}, None, None),
+        mock.call(LogLevel.INFO, "event", {"a": 1}, "/f", None),
+    ]
+    progress.assert_called_once_with(1, 4, "c")
+    assert metrics.call_count == 2
+    assert [record.event_name for record in recorded.logs()] == ["synapse.message", "event"]
+    assert (recorded.progress(), recorded.samples) == ({}, [])  # the patches record nothing
+
+
+def test_a_message_reaches_the_journal_through_at_most_five_functions():
+    chains = []
+
+    def watch(frame, event, _argument):
+        if event == "call" and frame.f_code is JournalWriter.append.__code__:
+            chain = []
+            while frame is not None and "synapse_otel" in frame.f_code.co_filename:
+                chain.append(frame.f_code.co_name)
+                frame = frame.f_back
+            chains.append(chain[::-1])
+
+    with recorded_job(logger=NoOpLogger()) as job:
+        job.ctx.log_message("the first one makes the template")
+        sys.setprofile(watch)
+        try:
+            job.ctx.log_message("x")
+        finally:
+            sys.setprofile(None)
+    (chain,) = chains
+    assert chain[0] == "log_message"
+    assert chain[-1] == "append"
+    assert len(chain) <= 5, chain

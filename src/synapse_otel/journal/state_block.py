@@ -115,8 +115,7 @@ class ProgressSlot:
             self._high = current
         elif current < high * LEAST_FALL:  # `begins_pass`, without a call
             self._begin_pass(current, now)
-        sequence = self._sequence + 1
-        self._sequence = sequence
+        sequence = self._sequence = self._sequence + 1
         body = _pack(sequence, current, limit, now, self._start, self._start_current, self._items)
         _store(self.buffer, self._copies[sequence & 1], checksum(body), body)
 

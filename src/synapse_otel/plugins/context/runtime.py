@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from synapse_otel.mapping.current import current_span, job_of_context
 from synapse_otel.mapping.job import CURRENT
 from synapse_otel.mapping.propagation.inherited_job import job_outside
-from synapse_otel.mapping.propagation.remote_job import job_to_hand_over
-from synapse_otel.mapping.propagation.tasks_in_hand import hold
 from synapse_otel.plugins.category import one_category
 from synapse_otel.plugins.context.env import PluginEnvironment
-from synapse_otel.plugins.context.portable import portable
+from synapse_otel.plugins.context.portable import Portable
 from synapse_otel.plugins.log_messages import CommonLogMessageCode, message_text
 from synapse_otel.plugins.loggers.base import BaseLogger, one_level
+from synapse_otel.plugins.loggers.calls import log_event, log_message, message_data, set_metrics, set_progress
 from synapse_otel.plugins.loggers.console.logger import ConsoleLogger
 from synapse_otel.plugins.loggers.foreign import as_logger
-from synapse_otel.plugins.loggers.noop import NoOpLogger
 from synapse_otel.plugins.models.logger import LogLevel
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from synapse_otel.mapping.job import Job, WorkSpan
 
 _INFO = LogLevel.INFO
-_NOT_COPIED = frozenset({"_job", "_recording_logger"})
+_LOG, _SET_PROGRESS, _SET_METRICS = BaseLogger.log, BaseLogger.set_progress, BaseLogger.set_metrics
+"""The logger's methods. One that stands in place of them, an override or a patch, is called, and records by theirs."""
+_current = CURRENT.get
 
 
 @dataclass
-class RuntimeContext:
+class RuntimeContext(Portable):
     """What a plugin is given to run with.
 
     Every record belongs to the step that its thread or task is in. A thread without a context of its own (a bare
@@ -58,43 +57,13 @@ class RuntimeContext:
     language: str | None = None
     v2_client: Any = None
     _job: Job | None = field(default=None, init=False, repr=False, compare=False)
-    _recording_logger: BaseLogger = field(init=False, repr=False, compare=False)
+    _logger: BaseLogger = field(init=False, repr=False, compare=False)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Keep beside a new logger the one to call: itself, or what records on behalf of a foreign one."""
+        """Keep beside a new logger the view of it: itself, or what calls the methods of a foreign one."""
         if name == "logger":
-            object.__setattr__(self, "_recording_logger", as_logger(value))
+            object.__setattr__(self, "_logger", as_logger(value))
         object.__setattr__(self, name, value)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Take the job along, so that a copy records in it too, in another process as well.
-
-        What cannot be pickled stays behind and is said: a client is None there, and a logger one that shows nothing.
-        """
-        state = {name: portable(name, value) for name, value in self.__dict__.items() if name not in _NOT_COPIED}
-        return {**state, "_job": job_to_hand_over(self._job, self.job_id)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take up what was handed over."""
-        for name, value in state.items():
-            setattr(self, name, value)
-        if self.logger is None:
-            self.logger = NoOpLogger()
-        if self.env is None:
-            self.env = PluginEnvironment.from_environ()
-        hold(self, self._job)
-
-    def __copy__(self) -> RuntimeContext:
-        """Return a context with the same logger, clients and job."""
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        return new
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> RuntimeContext:
-        """Return a context with settings of its own; logger, clients and job are one, however often it is copied."""
-        new = copy(self)
-        new.env, new.checkpoint = deepcopy((self.env, self.checkpoint), memo)
-        return new
 
     @property
     def client_v1(self) -> Any:
@@ -130,6 +99,11 @@ class RuntimeContext:
         job = self.job
         return scope if scope.job is job else job.current
 
+    def _call(self, method: Callable[..., None], *arguments: Any, **named: Any) -> None:
+        """Call a method of the logger with the span that the context's records belong to as the current one."""
+        with self.scope.activated():
+            method(*arguments, **named)
+
     # --- progress and metrics
 
     def set_progress(
@@ -149,11 +123,14 @@ class RuntimeContext:
         """
         if step is not None:
             category = one_category(category, step)
-        if (CURRENT.get() or current_span()).job is self._job:
-            self._recording_logger.set_progress(current, total, category)
-        else:
-            with self.scope.activated():
-                self._recording_logger.set_progress(current, total, category)
+        method: Any = self._logger.set_progress
+        if getattr(method, "__func__", None) is not _SET_PROGRESS:
+            self._call(method, current, total, category)
+            return
+        span = _current() or current_span()
+        if span.job is not self._job:
+            span = self.scope
+        set_progress(span, method.__self__, current, total, category)
 
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None, *, step: str | None = None) -> None:
         """Record values, each call a sample of its own.
@@ -169,16 +146,18 @@ class RuntimeContext:
         """
         if step is not None:
             category = one_category(category, step)
-        if (CURRENT.get() or current_span()).job is self._job:
-            self._recording_logger.set_metrics(value, category)
-        else:
-            with self.scope.activated():
-                self._recording_logger.set_metrics(value, category)
+        method: Any = self._logger.set_metrics
+        if getattr(method, "__func__", None) is not _SET_METRICS:
+            self._call(method, value, category)
+            return
+        span = _current() or current_span()
+        if span.job is not self._job:
+            span = self.scope
+        set_metrics(span, method.__self__, value, category)
 
     def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
         """Record a value of a category, and others with it, as one sample of each."""
-        with self.scope.activated():
-            self._recording_logger.log_metric(category, key, value, **metrics)
+        self._call(self._logger.log_metric, category, key, value, **metrics)
 
     # --- events and messages
 
@@ -208,11 +187,14 @@ class RuntimeContext:
         """
         if step is not None:
             category = one_category(category, step)
-        if (CURRENT.get() or current_span()).job is self._job:
-            self._recording_logger.log(level, event, data, file, category)
-        else:
-            with self.scope.activated():
-                self._recording_logger.log(level, event, data, file, category)
+        method: Any = self._logger.log
+        if getattr(method, "__func__", None) is not _LOG:
+            self._call(method, level, event, data, file, category)
+            return
+        span = _current() or current_span()
+        if span.job is not self._job:
+            span = self.scope
+        log_event(span, method.__self__, level, event, data, file, category)
 
     def log_message(
         self,
@@ -246,19 +228,20 @@ class RuntimeContext:
             category = one_category(category, step)
         if level is not None:
             context = one_level(level, context)
-        if type(message) is str and not arguments:
-            data = {"content": message}
-        else:
-            text, code, own_level = message_text(message, lambda: language or self._language(), arguments)
-            data = {"content": text} if code is None else {"content": text, "key": code}
+        code = None
+        if type(message) is not str or arguments:
+            message, code, own_level = message_text(message, lambda: language or self._language(), arguments)
             context = own_level or context
         if context is None:
             context = _INFO
-        if (CURRENT.get() or current_span()).job is self._job:
-            self._recording_logger.log(context, "message", data, None, category)
-        else:
-            with self.scope.activated():
-                self._recording_logger.log(context, "message", data, None, category)
+        method: Any = self._logger.log
+        if getattr(method, "__func__", None) is not _LOG:
+            self._call(method, context, "message", message_data(message, code), None, category)
+            return
+        span = _current() or current_span()
+        if span.job is not self._job:
+            span = self.scope
+        log_message(span, method.__self__, message, context, category, code)
 
     def log_dev_event(
         self,
@@ -277,16 +260,13 @@ class RuntimeContext:
             step: the same in the newer spelling.
         """
         category = one_category(category, step)
-        with self.scope.activated():
-            shown = {"message": message, "data": data}
-            self._recording_logger.log(LogLevel.DEBUG, "dev_event", shown, None, category)
+        self._call(self._logger.log, LogLevel.DEBUG, "dev_event", {"message": message, "data": data}, None, category)
 
     def log_visualization(
         self, category: str, group: str, index: int, image: str | os.PathLike[str], **meta: Any
     ) -> None:
         """Log an image file: ``category``, ``group`` and ``index`` say where a viewer places it."""
-        with self.scope.activated():
-            self._recording_logger.log_visualization(category, group, index, image, **meta)
+        self._call(self._logger.log_visualization, category, group, index, image, **meta)
 
     def log_trials(
         self,
@@ -299,15 +279,8 @@ class RuntimeContext:
         best_trial: str = "",
     ) -> None:
         """Log the state of a search for hyperparameters; `BaseLogger.log_trials` says what the arguments are."""
-        with self.scope.activated():
-            self._recording_logger.log_trials(
-                data,
-                trials=trials,
-                base=base,
-                hyperparameters=hyperparameters,
-                metrics=metrics,
-                best_trial=best_trial,
-            )
+        columns = {"base": base, "hyperparameters": hyperparameters, "metrics": metrics}
+        self._call(self._logger.log_trials, data, trials=trials, best_trial=best_trial, **columns)
 
     def end_log(self) -> None:
         """Say that the plugin has run to its end, and deliver what there is within the exit budget."""

@@ -1,20 +1,17 @@
-"""`BaseLogger`: every way of logging is first checked and recorded, then shown by the hooks of a view."""
+"""`BaseLogger`: every way of logging, for callers that have a logger and no context."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from synapse_otel.mapping.current import current_span
 from synapse_otel.mapping.job import CURRENT
 from synapse_otel.plugins.category import one_category
-from synapse_otel.plugins.loggers.record import EVENT_RECORDERS
+from synapse_otel.plugins.loggers import calls
 from synapse_otel.plugins.loggers.view import View
-from synapse_otel.plugins.models.logger import LEVELS, LogLevel, MessageLogData, level_named
-
-if TYPE_CHECKING:
-    from synapse_otel.mapping.job import WorkSpan
+from synapse_otel.plugins.models.logger import LogLevel, level_named
 
 
 class BaseLogger(View):
@@ -37,29 +34,21 @@ class BaseLogger(View):
             step: its name; None clears it.
             order: its place in the workflow, from 0.
         """
-        self._current_step = step
+        self.explicit_step = step
         self._current_step_order = order if step is not None else None
         self._step_scope = current_span()
 
     def leave_step_to_scope(self) -> None:
-        """Have the scope alone say the category of what is recorded from now on, until `set_step` is called again."""
+        """Have the current span alone say the category of what is recorded, until `set_step` is called again."""
         self._step_scope = None
 
     def get_step(self) -> str | None:
         """Return the step that `set_step` set last."""
-        return self._current_step
+        return self.explicit_step
 
     def get_step_order(self) -> int | None:
         """Return the place of the step that `set_step` set last."""
         return self._current_step_order
-
-    def _category_in(self, scope: WorkSpan) -> str | None:
-        """Return the category of a record without one: an explicit step in its own scope, else the scope's name."""
-        if self._current_step is not None:
-            set_in = self._step_scope
-            if scope is set_in or (scope.name is None and set_in is not None and set_in.name is None):
-                return self._current_step
-        return scope.name
 
     # --- records
 
@@ -87,50 +76,29 @@ class BaseLogger(View):
             TypeError: ``data`` is no mapping, or an argument is of the wrong type.
             ValueError: an unknown level, an empty name or category.
         """
-        if self._is_finished:
-            raise _finished(event)
         if category is not None:
             step = one_category(category, step)
-        scope = CURRENT.get() or current_span()
-        if step is None and self._current_step is not None:
-            step = self._category_in(scope)
-        recorder = EVENT_RECORDERS.get(event) if file is None and type(event) is str else None
-        if recorder is None or not recorder(scope, level, data, step):
-            scope.event(event, data, file, step, level)
-        if not self._shows_events:
-            return
-        if step is None:
-            step = scope.name
-        try:
-            self._log_impl(
-                event,
-                data if type(data) is dict else dict(data or {}),
-                file if file is None or type(file) is str else os.fsdecode(file),
-                step,
-                level if type(level) is LogLevel else LEVELS.get(level) or level_named(level),
-            )
-        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
-            self._contain(error)
+        calls.log_event(CURRENT.get() or current_span(), self, level, event, data, file, step)
 
     def debug(self, message: str) -> None:
         """Log a message for the plugin's developers."""
-        self.log(LogLevel.DEBUG, "debug", self._build_message_data(message))
+        self.log(LogLevel.DEBUG, "debug", calls.message_data(message))
 
     def info(self, message: str) -> None:
         """Log a message for the user."""
-        self.log(LogLevel.INFO, "message", self._build_message_data(message))
+        self.log(LogLevel.INFO, "message", calls.message_data(message))
 
     def warning(self, message: str) -> None:
         """Log a warning for the user."""
-        self.log(LogLevel.WARNING, "message", self._build_message_data(message))
+        self.log(LogLevel.WARNING, "message", calls.message_data(message))
 
     def error(self, message: str) -> None:
         """Log an error for the user."""
-        self.log(LogLevel.ERROR, "message", self._build_message_data(message))
+        self.log(LogLevel.ERROR, "message", calls.message_data(message))
 
     def critical(self, message: str) -> None:
         """Log a critical error for the user."""
-        self.log(LogLevel.CRITICAL, "message", self._build_message_data(message))
+        self.log(LogLevel.CRITICAL, "message", calls.message_data(message))
 
     def log_message(
         self,
@@ -141,7 +109,7 @@ class BaseLogger(View):
     ) -> None:
         """Log a message for the user; ``context`` is the older spelling of ``level``."""
         meant = one_level(level, context)
-        self.log(LogLevel.INFO if meant is None else meant, "message", self._build_message_data(message))
+        self.log(LogLevel.INFO if meant is None else meant, "message", calls.message_data(message))
 
     def log_event(
         self, event: str, data: Mapping[str, Any] | None = None, file: str | os.PathLike[str] | None = None
@@ -192,10 +160,6 @@ class BaseLogger(View):
             raise ValueError(msg)
         self.log(LogLevel.INFO, "trials", data)
 
-    @staticmethod
-    def _build_message_data(content: str, key: str | None = None) -> MessageLogData:
-        return {"content": content} if key is None else {"content": content, "key": key}
-
     # --- progress and metrics
 
     def set_progress(
@@ -213,38 +177,13 @@ class BaseLogger(View):
             TypeError: ``current`` or ``total`` is no number.
             ValueError: ``total`` or ``current`` is out of range, or the category is empty.
         """
-        if self._is_finished:
-            raise _finished("progress")
         if category is not None:
             step = one_category(category, step)
-        scope = CURRENT.get() or current_span()
-        if step is None:
-            step = self._category_in(scope)
-        scope.progress(current, total, step)
-        try:
-            if not self._follows_progress and current and current != total:
-                track = self._tracks.get(step)
-                if track is not None and track.ended_seconds is None and current >= track.high:
-                    track.current = track.high = current
-                    track.total = total
-                    return
-            self._show_progress(current, total, step)
-        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
-            self._contain(error)
+        calls.set_progress(CURRENT.get() or current_span(), self, current, total, step)
 
     def set_progress_failed(self, step: str | None = None, *, category: str | None = None) -> None:
         """Say that the work of a category has failed."""
-        if self._is_finished:
-            raise _finished("progress")
-        step = one_category(category, step)
-        scope = CURRENT.get() or current_span()
-        if step is None:
-            step = self._category_in(scope)
-        scope.message("Progress failed" if step is None else f"Progress of {step} failed", LogLevel.DANGER, step)
-        try:
-            self._show_failed(step)
-        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
-            self._contain(error)
+        calls.set_progress_failed(CURRENT.get() or current_span(), self, one_category(category, step))
 
     def set_metrics(self, value: Mapping[str, Any], step: str | None = None, *, category: str | None = None) -> None:
         """Record values of a category, each call a sample of its own.
@@ -258,40 +197,21 @@ class BaseLogger(View):
             TypeError: ``value`` is no mapping.
             ValueError: the category is empty, or there is none.
         """
-        if self._is_finished:
-            raise _finished("metrics")
         if category is not None:
             step = one_category(category, step)
-        scope = CURRENT.get() or current_span()
-        if step is None:
-            step = self._category_in(scope) or scope.category
-            if step is None:
-                msg = f"category must be given outside of a step, got None with value={value!r}"
-                raise ValueError(msg)
-        scope.metrics(value, step)
-        try:
-            self._show_metrics(value, step)
-        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
-            self._contain(error)
+        calls.set_metrics(CURRENT.get() or current_span(), self, value, step)
 
     def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
         """Record a value of a category, and others with it: a sample of each, and for views a ``metric`` event."""
-        if self._is_finished:
-            raise _finished("metric")
-        current_span().metrics({key: value, **metrics}, category)
-        shown = {"category": category, "key": key, "value": value, "metrics": metrics}
-        try:
-            self._log_impl("metric", shown, None, category, LogLevel.INFO)
-        except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
-            self._contain(error)
+        calls.log_metric(CURRENT.get() or current_span(), self, category, key, value, metrics)
 
     def finish(self) -> None:
         """End the logger: what it shows is complete, and further calls raise `RuntimeError`."""
-        self._is_finished = True
+        self.is_finished = True
         try:
             self._on_finish()
         except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
-            self._contain(error)
+            self.contain(error)
 
 
 def one_level(level: LogLevel | str | None, context: LogLevel | str | None) -> LogLevel | str | None:
@@ -306,7 +226,3 @@ def one_level(level: LogLevel | str | None, context: LogLevel | str | None) -> L
         return level
     msg = f"level={level!r} and context={context!r} mean the same thing and differ: pass one of them"
     raise TypeError(msg)
-
-
-def _finished(what: object) -> RuntimeError:
-    return RuntimeError(f"this logger is finished and accepts no more calls: {what!r}")

@@ -51,18 +51,21 @@ class ForeignLogger(BaseLogger):
     ) -> None:
         self._logger.log(level, event, data, file, step=step)
 
-    def _show_progress(self, current: float, total: float, step: str | None) -> None:
-        super()._show_progress(current, total, step)
-        if step is None and (self._current_step is not None or isinstance(_step_of(self._logger), str)):
+    def show_progress(self, current: float, total: float, step: str | None) -> None:
+        """Show the progress of a category there, too."""
+        super().show_progress(current, total, step)
+        if step is None and (self.explicit_step is not None or isinstance(_step_of(self._logger), str)):
             return  # it would take the progress of the whole for that of its current step
         self._logger.set_progress(current, total, step)
 
-    def _show_failed(self, step: str | None) -> None:
-        super()._show_failed(step)
+    def show_failed(self, step: str | None) -> None:
+        """Show that the work of a category has failed there, too."""
+        super().show_failed(step)
         self._logger.set_progress_failed(step)
 
-    def _show_metrics(self, value: Mapping[str, Any], step: str) -> None:
-        super()._show_metrics(value, step)
+    def show_metrics(self, value: Mapping[str, Any], step: str) -> None:
+        """Show values of a category there, too."""
+        super().show_metrics(value, step)
         self._logger.set_metrics(dict(value), step)
 
     def _on_finish(self) -> None:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 class NoOpLogger(BaseLogger):
     """Shows nothing."""
 
-    _shows_events: ClassVar[bool] = False
+    shows_events: ClassVar[bool] = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Let a subclass that shows something do so."""
         super().__init_subclass__(**arguments)
-        cls._shows_events = cls._log_impl is not NoOpLogger._log_impl
+        cls.shows_events = cls._log_impl is not NoOpLogger._log_impl
 
     def _log_impl(
         self,

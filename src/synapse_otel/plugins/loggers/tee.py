@@ -39,7 +39,7 @@ class TeeLogger(BaseLogger):
             try:
                 show(logger)
             except Exception as error:  # noqa: BLE001 - contained: the other views go on
-                logger._contain(error)  # noqa: SLF001 - its own kind
+                logger.contain(error)
 
     def _log_impl(
         self,
@@ -51,17 +51,20 @@ class TeeLogger(BaseLogger):
     ) -> None:
         self._each(lambda logger: logger._log_impl(event, dict(data), file, step, level))  # noqa: SLF001
 
-    def _show_progress(self, current: float, total: float, step: str | None) -> None:
-        super()._show_progress(current, total, step)
-        self._each(lambda logger: logger._show_progress(current, total, step))  # noqa: SLF001
+    def show_progress(self, current: float, total: float, step: str | None) -> None:
+        """Show the progress of a category on each of the loggers."""
+        super().show_progress(current, total, step)
+        self._each(lambda logger: logger.show_progress(current, total, step))
 
-    def _show_failed(self, step: str | None) -> None:
-        super()._show_failed(step)
-        self._each(lambda logger: logger._show_failed(step))  # noqa: SLF001
+    def show_failed(self, step: str | None) -> None:
+        """Show that the work of a category has failed on each of the loggers."""
+        super().show_failed(step)
+        self._each(lambda logger: logger.show_failed(step))
 
-    def _show_metrics(self, value: Mapping[str, Any], step: str) -> None:
-        super()._show_metrics(value, step)
-        self._each(lambda logger: logger._show_metrics(value, step))  # noqa: SLF001
+    def show_metrics(self, value: Mapping[str, Any], step: str) -> None:
+        """Show values of a category on each of the loggers."""
+        super().show_metrics(value, step)
+        self._each(lambda logger: logger.show_metrics(value, step))
 
     def _on_step(self, step: str, result: str, error: str | None, *, is_rollback: bool) -> None:
         self._each(lambda logger: logger.show_step(step, result, error, is_rollback=is_rollback))

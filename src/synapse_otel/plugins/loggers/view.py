@@ -1,8 +1,9 @@
-"""`View`: what a logger has shown, and the way from a record to the hooks that show it."""
+"""`View`: the half of a logger that shows. It knows nothing of recording."""
 
 from __future__ import annotations
 
 import logging
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from synapse_otel._guard import contain
 from synapse_otel.notices import warn
 from synapse_otel.plugins.loggers.track import Track
-from synapse_otel.plugins.models.logger import LogLevel, ProgressData
+from synapse_otel.plugins.models.logger import LEVELS, LogLevel, ProgressData, level_named
 
 if TYPE_CHECKING:
     from synapse_otel.mapping.job import WorkSpan
@@ -24,9 +25,8 @@ class View(ABC):
     _has_progress_hook: ClassVar[bool] = False
     _has_metrics_hook: ClassVar[bool] = False
     _is_watching: ClassVar[bool] = False
-    _follows_progress: ClassVar[bool] = True
-    """Is called for every progress, not only for the first and last one of a category."""
-    _shows_events: ClassVar[bool] = True
+    shows_events: ClassVar[bool] = True
+    """Whether `show_event` shows anything."""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Note which hooks there are: serving one that does nothing costs more than the rest of a call."""
@@ -34,15 +34,16 @@ class View(ABC):
         cls._has_progress_hook = cls._on_progress is not View._on_progress
         cls._has_metrics_hook = cls._on_metrics is not View._on_metrics
         cls._is_watching = cls._has_progress_hook or cls._on_track is not View._on_track
-        cls._follows_progress = cls._is_watching or cls._show_progress is not View._show_progress
 
     def __init__(self) -> None:
         self._tracks: dict[str | None, Track] = {}
         self._metrics: dict[str, dict[str, Any]] = {}
-        self._current_step: str | None = None
+        self.explicit_step: str | None = None
+        """The step that `set_step` set last."""
         self._current_step_order: int | None = None
         self._step_scope: WorkSpan | None = None
-        self._is_finished = False
+        self.is_finished = False
+        """Whether the logger has been finished: it takes no more calls."""
         self._hook_failed = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -66,6 +67,12 @@ class View(ABC):
         if step:
             return dict(self._metrics.get(step, {}))
         return {name: dict(values) for name, values in self._metrics.items()}
+
+    def step_set_in(self, span: WorkSpan) -> str | None:
+        """Return the step that `set_step` set while ``span``, or the same whole, was current; None: there is none."""
+        set_in = self._step_scope
+        same_whole = span.name is None and set_in is not None and set_in.name is None
+        return self.explicit_step if span is set_in or same_whole else None
 
     # --- what a view implements
 
@@ -104,30 +111,55 @@ class View(ABC):
         try:
             self._on_step(step, result, error, is_rollback=is_rollback)
         except Exception as failure:  # noqa: BLE001 - contained: a view must not fail the job
-            self._contain(failure)
+            self.contain(failure)
 
-    # --- the way from a record to the hooks: a tee takes it for each of its loggers
+    # --- the way from what was recorded to the hooks: a tee takes it for each of its loggers
 
-    def _show_progress(self, current: float, total: float, step: str | None) -> None:
+    def show_event(
+        self,
+        event: str,
+        data: Mapping[str, Any] | None,
+        file: str | os.PathLike[str] | None,
+        step: str | None,
+        level: LogLevel | str,
+    ) -> None:
+        """Show an event."""
+        self._log_impl(
+            event,
+            data if type(data) is dict else dict(data or {}),
+            file if file is None or type(file) is str else os.fsdecode(file),
+            step,
+            level if type(level) is LogLevel else LEVELS.get(level) or level_named(level),
+        )
+
+    def show_progress(self, current: float, total: float, step: str | None) -> None:
+        """Show the progress of a category."""
         track = self._tracks.get(step)
         if track is None:
             track = self._tracks[step] = Track(current, total)
+        elif (
+            not self._is_watching
+            and 0 != current != total  # the clock neither starts nor stops
+            and track.ended_seconds is None
+            and current >= track.high
+        ):
+            track.current = track.high = current
+            track.total = total
+            return
         track.set(current, total)
         if self._is_watching:
             self._on_track(track, step)
 
-    def _on_track(self, track: Track, step: str | None) -> None:
-        """Show the progress of a category from its state, which a view must not keep a snapshot of."""
-        self._on_progress(track.snapshot(), step)
-
-    def _show_failed(self, step: str | None) -> None:
+    def show_failed(self, step: str | None) -> None:
+        """Show that the work of a category has failed."""
         track = self._tracks.get(step)
         if track is None:
             track = self._tracks[step] = Track(0, 1)
         track.end(failed=True)
         self._on_track(track, step)
 
-    def _show_metrics(self, value: Mapping[str, Any], step: str) -> None:
+    def show_metrics(self, value: Mapping[str, Any], step: str) -> None:
+        """Show values of a category."""
         known = self._metrics.get(step)
         if known is None:
             known = self._metrics[step] = {}
@@ -135,8 +167,8 @@ class View(ABC):
         if self._has_metrics_hook:
             self._on_metrics(step, known)
 
-    def _contain(self, error: Exception) -> None:
-        """Say once that this logger's view fails; what was recorded is not affected."""
+    def contain(self, error: Exception) -> None:
+        """Report once that this logger's view fails; what was recorded is not affected."""
         contain(error)
         if not self._hook_failed:
             self._hook_failed = True
@@ -148,3 +180,7 @@ class View(ABC):
                 error,
                 cause=error,
             )
+
+    def _on_track(self, track: Track, step: str | None) -> None:
+        """Show the progress of a category from its state, which a view must not keep a snapshot of."""
+        self._on_progress(track.snapshot(), step)

@@ -190,7 +190,7 @@ class Orchestrator(Generic[C]):
         By its real type: a mock that has our class as its specification is none of ours.
         """
         ctx = self._context.runtime_ctx
-        own = vars(ctx).get("_recording_logger") if issubclass(type(ctx), RuntimeContext) else None
+        own = vars(ctx).get("_logger") if issubclass(type(ctx), RuntimeContext) else None
         return getattr(ctx, "logger", None) if own is None else own
 
     def _show(self, step: BaseStep[C], result: str, error: str | None = None, *, is_rollback: bool = False) -> None:

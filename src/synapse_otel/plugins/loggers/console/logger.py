@@ -67,7 +67,7 @@ class ConsoleLogger(BaseLogger):
         try:
             self._shown()
         except Exception as error:  # noqa: BLE001 - contained: a view must not fail the job
-            self._contain(error)
+            self.contain(error)
 
     def _log_impl(
         self,
