@@ -37,6 +37,7 @@ from synapse_otel._guard import raise_foreign
 from synapse_otel.journal.files.descriptors import open_file
 from synapse_otel.journal.files.syncing import sync_folder
 from synapse_otel.journal.header import read_header
+from synapse_otel.journal.state_block import BLOCK_SIZE, SlotValue, read_block
 
 RUN_FILE: Final = "run.json"
 ALIVE_LOCK: Final = "alive.lock"
@@ -273,3 +274,12 @@ def folder_size(folder: Path) -> int:
         except FileNotFoundError:
             continue
     return size
+
+
+def read_slots(folder: Path) -> list[SlotValue]:
+    """Return the content of a journal's state block; empty if its folder is being deleted."""
+    try:
+        data = (folder / STATE_FILE).read_bytes()
+    except FileNotFoundError:
+        return []
+    return list(read_block(memoryview(data[:BLOCK_SIZE])))

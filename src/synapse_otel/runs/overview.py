@@ -13,13 +13,13 @@ from typing import Final, Self
 from synapse_otel import semconv
 from synapse_otel.journal.account import Account, account_of, cursors_of
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.folder import Exit, Run, read_exit, read_run
+from synapse_otel.journal.folder import Exit, Run, read_exit, read_run, read_slots
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.summary import JobSummary, Summary, read_summary, summarise
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.runs.entries import CategoryProgress
 from synapse_otel.runs.state import RunState, classify, joined_state, run_state
-from synapse_otel.runs.workers import Told, one_account, slots_of
+from synapse_otel.runs.workers import Told, one_account
 from synapse_otel.semconv.signal import Signal
 
 _KILL: Final = "SIGKILL"
@@ -122,7 +122,7 @@ class Overview:
         states = [_state(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
         state = joined_state(states, runs)
         told = [
-            Told.of(slots_of(folder), summary, run, its)
+            Told.of(read_slots(folder), summary, run, its)
             for folder, summary, run, its in zip(folders, summaries, runs, states, strict=True)
         ]
         progress = one_account(told, state)

@@ -18,7 +18,6 @@ class Glyphs:
     plain: str
     bar: str
     failed_bar: str
-    skipped_bar: str
     rollback_bar: str
     running_end: str
     killed_end: str
@@ -43,7 +42,6 @@ UNICODE: Final = Glyphs(
     plain="·",
     bar="━",
     failed_bar="━",
-    skipped_bar="╌",
     rollback_bar="╍",
     running_end="▸",
     killed_end="✗",
@@ -66,7 +64,6 @@ ASCII: Final = Glyphs(
     plain=".",
     bar="=",
     failed_bar="x",
-    skipped_bar=".",
     rollback_bar="<",
     running_end=">",
     killed_end="x",

@@ -43,8 +43,6 @@ class _Journal(Contents):
         self._numbered: dict[float, tuple[Callable[[int], None], Callable[[float], None]]] = {}
         self.exceptions: list[int] = []
         self.nonfinite: list[int] = []
-        self.spans_seen = 0
-        """Frames of spans: whether the tree must be rebuilt."""
 
     def take(self, frame: Frame) -> None:
         """Add a frame."""
@@ -57,8 +55,6 @@ class _Journal(Contents):
             super().take(frame)
             if kind == Kind.TEMPLATE and isinstance(template := frame.decode(), frames.Template):
                 self._logs.define(template)
-            elif kind in {Kind.SPAN, Kind.SPAN_OPEN}:
-                self.spans_seen += 1
 
     def take_all(self, found: Iterable[Frame]) -> Self:
         """Add frames in their order, and return itself."""

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from synapse_otel import semconv
+from synapse_otel.journal.folder import read_slots
 from synapse_otel.journal.frames import Job, Series
-from synapse_otel.journal.state_block import SlotValue
+from synapse_otel.journal.state_block import SlotValue, at_work
 from synapse_otel.otlp.encode.metrics import Exemplar, gauge_points, metric, sum_point
 from synapse_otel.semconv.readings import COUNTERS, PROGRESS, SlotKind, slot_attributes, unnamed_worker
 from synapse_otel.shipper.pipelines.definitions import JournalDefinitions
-from synapse_otel.shipper.pipelines.open_spans import at_work, is_step
+from synapse_otel.shipper.pipelines.open_spans import is_step
 from synapse_otel.shipper.pipelines.sums import Sums
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_points
@@ -99,7 +100,7 @@ class JobMetrics:
     def kill(self) -> None:
         """Count what the process, which was killed, could not count: the end of its steps and jobs."""
         definitions = self._definitions
-        self._undone = {key for key, _step in at_work(definitions.slots())}
+        self._undone = {key for key, _step in at_work(read_slots(definitions.folder))}
         end = definitions.time_of_death()
         for span in definitions.open_spans.values():
             if is_step(span):
@@ -145,7 +146,7 @@ class JobMetrics:
             usage: what the journal's process uses, where that is sampled.
         """
         found: list[tuple[int, bytes]] = []
-        for slot in self._definitions.slots():
+        for slot in read_slots(self._definitions.folder):
             job = self._jobs.get(slot.job)
             if job is not None and not job.told:
                 undone = slot.job in self._undone

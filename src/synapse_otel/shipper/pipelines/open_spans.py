@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit
 from synapse_otel.journal.frames import Span
-from synapse_otel.journal.state_block import SlotValue
-from synapse_otel.semconv.readings import SlotKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +91,6 @@ def killed(span: Span, end: int, death: Death, *, at_work: bool = False) -> Span
 
 
 _KILL = "SIGKILL"
-
-
-def at_work(slots: Iterable[SlotValue]) -> set[tuple[bytes, str]]:
-    """Return the job's key and the step's name of a worker's task when it last recorded."""
-    return {(slot.job, slot.text) for slot in slots if slot.kind == SlotKind.HELD and slot.value}
 
 
 _UNSET = 0

@@ -102,13 +102,11 @@ def foot(page: Page) -> Lines:
     """Yield what became of the records, and where they are."""
     recording = page.recording
     account = recording.account
-    if account is not None:
-        bad = account.lost > 0
-        text = str(account).replace(" · ", page.glyphs.dot)
-        yield Text.assemble(("Delivery  ", "bold"), (text, "red" if bad else "yellow" if account.pending else "green"))
-        if account.pending and not recording.state.lives:
-            why = f"{printable(account.failure)}; " if account.failure else ""
-            yield Text(f"  {why}`synapse-otel sync` delivers what is pending", style="yellow")
+    style = "red" if account.lost > 0 else "yellow" if account.pending else "green"
+    yield Text.assemble(("Delivery  ", "bold"), (str(account).replace(" · ", page.glyphs.dot), style))
+    if account.pending and not recording.state.lives:
+        why = f"{printable(account.failure)}; " if account.failure else ""
+        yield Text(f"  {why}`synapse-otel sync` delivers what is pending", style="yellow")
     if recording.damage.places:
         yield Text(f"  {recording.damage.bytes:,} bytes of the journal are damaged and skipped", style="red")
     if recording.missing:
