@@ -264,19 +264,13 @@ class ProcessRuntime:
     def _start_thread(self, home: Path) -> Shipper | None:
         from threading import Thread
 
+        from msgspec.structs import replace
+
         from synapse_otel.shipper.service import Shipper
         from synapse_otel.shipper.throttle import InJobThrottle
 
-        configuration = self.configuration(home)
-        shipper = Shipper(
-            [Path(root) for root in configuration.roots],
-            self.destination,
-            self.key,
-            interval_seconds=configuration.interval_seconds,
-            say=say,
-            limits=configuration.limits,
-            throttle=InJobThrottle(),
-        )
+        configuration = replace(self.configuration(home), usage_seconds=0)
+        shipper = Shipper(configuration, say, throttle=InJobThrottle())
         _collect_now()
         thread = Thread(target=_run, args=(shipper,), name="synapse-otel", daemon=True)
         try:

@@ -115,16 +115,7 @@ class Delivery:
     def _deliver(self) -> None:
         from synapse_otel.shipper.service import Shipper
 
-        configuration = self._configuration
-        roots = [Path(root) for root in configuration.roots]
-        shipper = Shipper(
-            roots,
-            self._destination,
-            configuration.key,
-            interval_seconds=configuration.interval_seconds,
-            say=self._say,
-            usage_seconds=configuration.usage_seconds,
-        )
+        shipper = Shipper(self._configuration, self._say)
         running = Thread(target=shipper.run, kwargs={"idle_seconds": None}, name="shipper", daemon=True)
         running.start()
         self._over.wait()

@@ -12,6 +12,7 @@ from synapse_otel.cli.deliver.readiness import Readiness
 from synapse_otel.cli.deliver.shipped import Shipped
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.journal.destination_key import read_salt
+from synapse_otel.journal.files.descriptors import take_standard
 from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import make_root
@@ -20,7 +21,8 @@ from synapse_otel.runtime.shipping import shipper_configuration
 from synapse_otel.settings import load_destination, load_settings
 from synapse_otel.shipper.configuration import lock_path
 from synapse_otel.shipper.launch import is_shipping
-from synapse_otel.shipper.process import Stop, acquire, allow_files, collect_seldom, make_shipper
+from synapse_otel.shipper.process import Stop, acquire, allow_files, collect_seldom
+from synapse_otel.shipper.service import Shipper
 
 _TELL_SECONDS: Final = 10.0
 _ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
@@ -51,9 +53,10 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
     allow_files()
+    take_standard()  # or a socket gets the number of a stream that is closed
     collect_seldom()
     sign = SignOfLife(lock_path(settings.journal_dir, configuration.key), Role.FOREGROUND, configuration.key)
-    shipper = make_shipper(configuration, tell, Role.FOREGROUND, sign)
+    shipper = Shipper(configuration, tell, role=Role.FOREGROUND, sign=sign)
     stop.hear(shipper)
     readiness = Readiness(ready_file)
     shipped = Shipped([Path(root) for root in configuration.roots], configuration.key)

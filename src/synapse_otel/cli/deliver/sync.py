@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from synapse_otel.cli.codes import PENDING
 from synapse_otel.cli.deliver.waiting import Waiting, account
 from synapse_otel.cli.lines import say, tell
@@ -116,15 +118,8 @@ class _Sync:
         """Deliver journals, and return the exit code."""
         for folder in folders:
             self._redirect(folder)
-        configuration = self._configuration
-        shipper = Shipper(
-            [],
-            configuration.destination,
-            configuration.key,
-            interval_seconds=configuration.interval_seconds,
-            say=self._said.append,
-            role=Role.ONCE,
-        )
+        named_only = replace(self._configuration, roots=[], usage_seconds=0)
+        shipper = Shipper(named_only, self._said.append, role=Role.ONCE)
         passes: dict[Path, _Pass] = {}
         try:
             while waiting := [folder for folder in folders if folder not in passes or not passes[folder].delivered]:
