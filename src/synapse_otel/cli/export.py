@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from synapse_otel.cli.ending import end_in_order
+from synapse_otel.cli.codes import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
 from synapse_otel.runs import find_run, run_groups, same_run

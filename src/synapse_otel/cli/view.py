@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import anyio
 
-from synapse_otel.cli.ending import end_in_order
+from synapse_otel.cli.codes import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
 from synapse_otel.export.html import HEAD, is_page_file

@@ -10,7 +10,7 @@ from typing import Final
 from synapse_otel._guard import let_through
 from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
 from synapse_otel.journal.folder import segment_numbers, segment_path
-from synapse_otel.journal.header import read_header
+from synapse_otel.journal.frames import read_header
 from synapse_otel.semconv.signal import Signal
 
 

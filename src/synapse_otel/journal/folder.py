@@ -36,7 +36,7 @@ import msgspec
 from synapse_otel._guard import raise_foreign
 from synapse_otel.journal.files.descriptors import open_file
 from synapse_otel.journal.files.syncing import sync_folder
-from synapse_otel.journal.header import read_header
+from synapse_otel.journal.frames import read_header
 from synapse_otel.journal.state_block import BLOCK_SIZE, SlotValue, read_block
 
 RUN_FILE: Final = "run.json"

@@ -21,10 +21,10 @@ from synapse_otel.journal.frames import (
     MARK_BYTES,
     Brief,
     Template,
+    Templates,
     checksum,
     seed,
 )
-from synapse_otel.journal.templates import Templates
 
 CHUNK: Final = 1 << 18
 _unpack: Final = HEADER.unpack_from

@@ -14,10 +14,9 @@ from opentelemetry.context import Context
 
 from synapse_otel import semconv
 from synapse_otel._fork import Part, at_fork
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.start_job import JobSpec, start_job
-from synapse_otel.notices import say
+from synapse_otel.notices import Check, explained_by, say
 from synapse_otel.runtime.state import STATE
 from synapse_otel.runtime.termination import NotLeft, Terminated, ended_by_sigterm
 

@@ -10,11 +10,11 @@ from threading import Event, Thread
 from typing import Final
 
 from synapse_otel.cli.run.watched import Watched
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.account import Account, account_of
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.liveness import is_alive
+from synapse_otel.notices import Check, explained_by
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.runs import emitted_records
 from synapse_otel.semconv.signal import Signal

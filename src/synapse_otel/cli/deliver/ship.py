@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
 from synapse_otel.cli.codes import SHIPPING_ALREADY
-from synapse_otel.cli.deliver.readiness import Readiness
 from synapse_otel.cli.deliver.shipped import Shipped
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.journal.destination_key import read_salt
@@ -82,3 +83,43 @@ def _tell_now_and_then(shipped: Shipped, over: Event) -> None:
     while not over.wait(_TELL_SECONDS):
         for line in shipped.news():
             tell(line)
+
+
+_SOCKET_VARIABLE: Final = "NOTIFY_SOCKET"
+_ABSTRACT: Final = "@"
+
+
+class Readiness:
+    """Reports that the process is ready, and that it no longer is."""
+
+    def __init__(self, ready_file: Path | None) -> None:
+        self._file = ready_file
+
+    def announce(self) -> None:
+        """Report that it is ready.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if self._file is not None:
+            self._file.write_text(f"{os.getpid()}\n")
+        _notify("READY=1")
+
+    def withdraw(self) -> None:
+        """Report that it is about to end."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+        _notify("STOPPING=1")
+
+
+def _notify(state: str) -> None:
+    address = os.environ.get(_SOCKET_VARIABLE)
+    if not address:
+        return
+    if address.startswith(_ABSTRACT):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as supervisor:
+            supervisor.sendto(state.encode(), address)
+    except OSError as error:
+        tell(f"{_SOCKET_VARIABLE}: {error.strerror or error}")

@@ -13,7 +13,7 @@ from synapse_otel.cli.jobs.details import details
 from synapse_otel.cli.jobs.table import fitted_table, whole_table
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
-from synapse_otel.explained import Check, explained_by
+from synapse_otel.notices import Check, explained_by
 from synapse_otel.runs import Overview, find_runs, run_groups, same_run
 from synapse_otel.settings import load_settings
 from synapse_otel.shipper.end_hung import silent_shippers

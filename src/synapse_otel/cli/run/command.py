@@ -17,8 +17,8 @@ from synapse_otel.cli.roots import journal_roots
 from synapse_otel.cli.run.child import Child, end_like
 from synapse_otel.cli.run.stderr_tap import StderrTap
 from synapse_otel.cli.run.watched import WATCHED_VARIABLE, Watched, new_token
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.account import Account
+from synapse_otel.notices import Check, explained_by
 from synapse_otel.settings import Settings, load_destination, load_settings
 from synapse_otel.ui.formats import duration, path, printable
 

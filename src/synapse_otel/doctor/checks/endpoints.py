@@ -9,7 +9,7 @@ from typing import Final
 
 from synapse_otel.doctor.advice import advice
 from synapse_otel.doctor.finding import Finding, Level
-from synapse_otel.explained import Check
+from synapse_otel.notices import Check
 from synapse_otel.otlp.destination import Destination, Endpoint, shown_url
 from synapse_otel.otlp.outcome import Accepted, Outcome
 from synapse_otel.otlp.probe import probe, server_date

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from synapse_otel.doctor.finding import Finding, Level
-from synapse_otel.explained import Check
 from synapse_otel.journal.account import account_of
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Holder, Role, place
 from synapse_otel.journal.folder import read_run, run_folders, spare_roots
 from synapse_otel.journal.segment import allocate
+from synapse_otel.notices import Check
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.runs import RunState, emitted_records, run_state
 from synapse_otel.settings import Settings

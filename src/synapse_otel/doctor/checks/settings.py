@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from synapse_otel.doctor.finding import Finding, Level
-from synapse_otel.explained import Check
+from synapse_otel.notices import Check
 from synapse_otel.otlp.destination import HIDDEN, Destination, Endpoint, shown_url
 from synapse_otel.settings import PYPROJECT, OtlpSettings, Settings, absolute, variables_of
 

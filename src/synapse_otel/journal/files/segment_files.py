@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from synapse_otel._guard import raise_foreign
 from synapse_otel.journal import frames
-from synapse_otel.journal.files.reserve import ReserveDescriptors
+from synapse_otel.journal.files.descriptors import ReserveDescriptors
 from synapse_otel.journal.files.syncing import NO_DESCRIPTOR, sync_file, sync_folder
 from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, Run, folder_size, segment_numbers, segment_path
 from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, Segment, open_segment
