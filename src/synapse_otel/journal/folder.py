@@ -29,7 +29,7 @@ from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from time import gmtime, strftime, time
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -48,6 +48,9 @@ EXIT_FILE: Final = "exit.json"
 _SEGMENT: Final = re.compile(r"(\d{8})\.segment")
 _FOLDER_NAME: Final = re.compile(r"\d{8}T\d{6}Z-(.+)-[0-9a-f]{8}")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+_T = TypeVar("_T")
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -100,10 +103,7 @@ class Exit(msgspec.Struct, frozen=True):
 
 def read_exit(folder: Path) -> Exit | None:
     """Return how the process that wrote a journal ended; None if no parent reported it, or it cannot be read."""
-    try:
-        return msgspec.json.decode((folder / EXIT_FILE).read_bytes(), type=Exit)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        return None
+    return read_json(folder / EXIT_FILE, Exit)
 
 
 def write_exit(folder: Path, ended: Exit) -> None:
@@ -113,6 +113,14 @@ def write_exit(folder: Path, ended: Exit) -> None:
         OSError: it cannot be written.
     """
     replace_file(folder / EXIT_FILE, msgspec.json.encode(ended))
+
+
+def read_json(path: Path, kind: type[_T]) -> _T | None:
+    """Return what a file of a journal holds; None if it cannot be read as that."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -145,10 +153,7 @@ def segment_numbers(folder: Path) -> list[int]:
 
 def read_run(folder: Path) -> Run | None:
     """Return the run from ``run.json``, or else from the segments; None if neither can be read."""
-    try:
-        return msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        return _run_of_segments(folder)
+    return read_json(folder / RUN_FILE, Run) or _run_of_segments(folder)
 
 
 def redirect(folder: Path, destination: str) -> bool:

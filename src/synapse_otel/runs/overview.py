@@ -8,21 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import time_ns
-from typing import Final, Self
+from typing import Self
 
 from synapse_otel import semconv
-from synapse_otel.journal.account import Account, account_of, cursors_of
+from synapse_otel.journal.account import Account, account_of, account_of_cursors, cursors_of
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import Exit, Run, read_exit, read_run, read_slots
-from synapse_otel.journal.liveness import is_alive
-from synapse_otel.journal.summary import JobSummary, Summary, read_summary, summarise
+from synapse_otel.journal.liveness import cause_of_death, is_alive
+from synapse_otel.journal.summary import JobSummary, Summary, summary_of
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.runs.entries import CategoryProgress
 from synapse_otel.runs.state import RunState, classify, joined_state, run_state
 from synapse_otel.runs.workers import Told, one_account
 from synapse_otel.semconv.signal import Signal
-
-_KILL: Final = "SIGKILL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class Overview:
         folders: Sequence[Path],
         *,
         stall_seconds: float = math.inf,
-        summary_of: Callable[[Path], Summary] | None = None,
+        summary_of: Callable[[Path], Summary] = summary_of,
     ) -> Self:
         """Read the overview of a run: its newest segments, its state block and its cursors.
 
@@ -118,7 +116,7 @@ class Overview:
         runs = [read_run(folder) for folder in folders]
         if runs[0] is None:
             raise LookupError(f"{folders[0]} cannot be read as a run")
-        summaries = [(summary_of or _summary)(folder) for folder in folders]
+        summaries = [summary_of(folder) for folder in folders]
         states = [_state(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
         state = joined_state(states, runs)
         told = [
@@ -132,7 +130,7 @@ class Overview:
         judge = partial(classify, alive=state.lives, silent_seconds=silent_seconds, stall_seconds=stall_seconds)
         cut_off = not state.lives and any(not job.end for one in summaries for job in one.jobs.values())
         oom_killed = cut_off and any(read_usage(folder).oom_kill for folder in folders)
-        death = None if state.lives else _Death.of(found_exit, last, oom_killed=oom_killed)
+        death = None if state.lives else _Death(cause_of_death(found_exit, oom_killed=oom_killed), last)
         jobs = _jobs(summaries, judge, death)
         if any(job.state is RunState.STALLED for job in jobs):
             state = RunState.STALLED
@@ -163,16 +161,6 @@ class _Death:
     error_type: str
     time: int
 
-    @classmethod
-    def of(cls, ended: Exit | None, last: int, *, oom_killed: bool) -> Self:
-        if oom_killed and (ended is None or ended.signal == _KILL):
-            return cls(semconv.ERROR_TYPE_OOM, last)
-        return cls((ended.error_type if ended else "") or semconv.ERROR_TYPE_KILLED, last)
-
-
-def _summary(folder: Path) -> Summary:
-    return read_summary(folder) or summarise(folder)
-
 
 def _state(folder: Path, summary: Summary) -> RunState:
     return RunState.LIVE if is_alive(folder) else run_state(folder, ended=summary.ended)
@@ -198,16 +186,5 @@ def _by_signal(folders: Sequence[Path], emitted: Sequence[Sequence[int]]) -> dic
     of_folders = [cursors_of(folder) for folder in folders]
     for signal in Signal:
         cursors = [one[signal] for one in of_folders]
-        dropped: dict[str, int] = {}
-        for cursor in cursors:
-            for reason, count in cursor.dropped.items():
-                dropped[reason] = dropped.get(reason, 0) + count
-        found[signal.name.lower()] = Account(
-            sum(one[signal] for one in emitted),
-            sum(cursor.delivered for cursor in cursors),
-            dropped,
-            attempts=sum(cursor.attempts for cursor in cursors),
-            failure=next((cursor.failure for cursor in cursors if cursor.failure), ""),
-            complete=all(cursor.complete for cursor in cursors),
-        )
+        found[signal.name.lower()] = account_of_cursors(cursors, sum(one[signal] for one in emitted))
     return found

@@ -14,7 +14,7 @@ from synapse_otel.journal.account import Account, account_of
 from synapse_otel.journal.folder import Run, read_run, read_slots
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.reader import Damage, Frame, JournalReader
-from synapse_otel.journal.summary import read_summary, summarise
+from synapse_otel.journal.summary import summary_of
 from synapse_otel.runs.contents import Contents
 from synapse_otel.runs.entries import CategoryProgress, Count, LogEntry, LogKind, Role, Series, Span
 from synapse_otel.runs.state import RunState, emitted_records, joined_state, run_state, stalled
@@ -85,7 +85,7 @@ class Recording:
             for each, lives, content in zip(folders, alive, contents, strict=True)
         ]
         told = [
-            Told.of(read_slots(each), read_summary(each) or summarise(each), run, state)
+            Told.of(read_slots(each), summary_of(each), run, state)
             for each, run, state in zip(folders, runs, states, strict=True)
         ]
         state = joined_state(states, runs)

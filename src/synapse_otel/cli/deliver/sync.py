@@ -15,7 +15,7 @@ from synapse_otel.cli.codes import PENDING
 from synapse_otel.cli.deliver.waiting import Waiting, account
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import check_owner, foreign_runs, is_own, readable_roots
-from synapse_otel.journal.account import Account
+from synapse_otel.journal.account import Account, added
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Role
 from synapse_otel.journal.folder import read_run, redirect, run_folders
@@ -220,14 +220,9 @@ def _line(one: _Pass, said: list[str]) -> str:
 
 
 def _total(passes: Iterable[_Pass]) -> Account:
-    emitted = delivered = 0
-    dropped: dict[str, int] = {}
-    for one in passes:
-        emitted += one.account.emitted
-        delivered += one.account.delivered
-        for reason, count in one.account.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
-    return Account(emitted, delivered, dropped)
+    accounts = [one.account for one in passes]
+    dropped = added(one.dropped for one in accounts)
+    return Account(sum(one.emitted for one in accounts), sum(one.delivered for one in accounts), dropped)
 
 
 def _runs(count: int) -> str:
