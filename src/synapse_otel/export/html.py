@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from hashlib import sha256
+from html import escape
 from typing import Any, Final
 
 import msgspec
@@ -47,7 +48,7 @@ def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, j
         "means": means,
         "records": [found.logs.told(at) for at in chosen],
     }
-    title = _escaped(f"{told['row']['action']} {told['row']['plugin']}".strip() or told["row"]["id"])
+    title = escape(f"{told['row']['action']} {told['row']['plugin']}".strip() or told["row"]["id"], quote=False)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -99,10 +100,6 @@ def _embedded(value: Any) -> str:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _hash(text: str) -> str:

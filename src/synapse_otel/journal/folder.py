@@ -151,6 +151,17 @@ def segment_numbers(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
+def delete_segment(folder: Path, number: int) -> int:
+    """Delete a segment; return the freed bytes, 0 if another process was quicker."""
+    path = segment_path(folder, number)
+    try:
+        size = path.stat().st_size
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return size
+
+
 def read_run(folder: Path) -> Run | None:
     """Return the run from ``run.json``, or else from the segments; None if neither can be read."""
     return read_json(folder / RUN_FILE, Run) or _run_of_segments(folder)

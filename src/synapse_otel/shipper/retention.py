@@ -22,12 +22,12 @@ from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import (
     SHIP_LOCK,
     Run,
+    delete_segment,
     folder_size,
     is_gone,
     read_run,
     run_folders,
     segment_numbers,
-    segment_path,
 )
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.semconv.signal import Signal
@@ -132,13 +132,7 @@ def _delete_segments(folder: Path, excess: float, *, whole: bool) -> int:
     for number in numbers if whole else numbers[:-1]:
         if freed >= excess:
             break
-        path = segment_path(folder, number)
-        try:
-            size = path.stat().st_size
-            path.unlink()
-        except FileNotFoundError:
-            continue
-        freed += size
+        freed += delete_segment(folder, number)
     return freed
 
 

@@ -164,7 +164,7 @@ class FollowedRun:
     def _read(self, journal: _Journal, until: float) -> bool:
         ended = not is_alive(journal.folder)
         if self._first or len(self._journals) > 1:
-            self._resume(journal)
+            self.logs.templates_of(journal.folder)
         while found := journal.reader.read(ended=ended):
             journal.take_all(found)
             self.version += 1
@@ -173,10 +173,6 @@ class FollowedRun:
         if ended and journal.end_workers():
             self.version += 1
         return True
-
-    def _resume(self, journal: _Journal) -> None:
-        """Let the records that come next be those of another journal than before: their templates have its numbers."""
-        self.logs.templates_of(journal.folder)
 
     def _sort(self) -> None:
         """Sort the records of all journals by time."""

@@ -68,14 +68,8 @@ def _chosen(rows: list[_Row]) -> list[_Row]:
     """Return the rows to show, in order: before others the job's own steps, and what failed or is open."""
     if len(rows) <= ROWS:
         return rows
-    by_rank = sorted(range(len(rows)), key=lambda at: (_rank(rows[at].span), at))
+    by_rank = sorted(range(len(rows)), key=lambda at: (rows[at].span.rank, at))
     return [rows[at] for at in sorted(by_rank[:ROWS])]
-
-
-def _rank(span: Span) -> int:
-    if span.role is not Role.OTHER:
-        return 0
-    return 1 if span.failed or span.is_open else 2
 
 
 def _axis(page: Page, label: int, bar: int) -> Text:
