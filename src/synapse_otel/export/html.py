@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel.runs.entries import most_telling
 from synapse_otel.runs.live.details import details
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.followed_run import FollowedRun
 from synapse_otel.runs.live.index import IndexedRun
 from synapse_otel.runs.live.samples import Points
-from synapse_otel.semconv.severity import Severity
 
 DATA_ID: Final = "synapse-otel-run"
 """Id of the element that holds what is shown."""
@@ -38,7 +38,7 @@ def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, j
         jaeger_url: base address of Jaeger's web page, for links.
     """
     told = details(one, found, jaeger_url=jaeger_url) | {"version": 0, "reading": 1.0}
-    chosen = _chosen(found)
+    chosen = most_telling(found.logs.severities, first=_EDGE, important=RECORDS - 2 * _EDGE, last=_EDGE)
     if len(chosen) < len(found.logs):
         told["notes"].append(f"this file holds {len(chosen):,} of {len(found.logs):,} messages and events")
     curves, means = _curves(found, [series["id"] for series in told["series"]])
@@ -67,14 +67,6 @@ def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, j
 def is_page_file(head: str) -> bool:
     """Return whether the beginning of a file is that of one that `page_file` made."""
     return "synapse-otel</title>" in head and "content-security-policy" in head
-
-
-def _chosen(found: FollowedRun) -> list[int]:
-    whole = len(found.logs)
-    if whole <= RECORDS:
-        return list(range(whole))
-    between = [at for at in range(_EDGE, whole - _EDGE) if found.logs.severities[at] >= Severity.WARN]
-    return [*range(_EDGE), *between[: RECORDS - 2 * _EDGE], *range(whole - _EDGE, whole)]
 
 
 def _curves(found: FollowedRun, numbers: list[int]) -> tuple[Json, Json]:

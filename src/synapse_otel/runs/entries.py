@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from synapse_otel import semconv
 from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.readings import SlotKind
+from synapse_otel.semconv.severity import Severity
 
 _KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
 
@@ -239,3 +241,20 @@ class Count:
     kind: SlotKind
     text: str
     value: int
+
+
+def most_telling(severities: Sequence[int], *, first: int, important: int, last: int) -> list[int]:
+    """Return the places of the log records to show: the first, the last, and of those between warnings and errors."""
+    whole = len(severities)
+    if whole <= first + important + last:
+        return list(range(whole))
+    between = [at for at in range(first, whole - last) if severities[at] >= Severity.WARN]
+    return [*range(first), *between[:important], *range(whole - last, whole)]
+
+
+def iso_time(nanoseconds: int) -> str | None:
+    """Return a Unix time as ISO 8601 in UTC; None for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return None

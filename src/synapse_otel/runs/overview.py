@@ -153,6 +153,22 @@ class Overview:
         """The first job."""
         return self.jobs[0] if self.jobs else None
 
+    @property
+    def start(self) -> int:
+        """Unix time in ns at which the first job began, or else the process."""
+        return self.job.start if self.job else int(self.run.created * 1e9)
+
+    @property
+    def end(self) -> int:
+        """Unix time in ns at which the first job ended, or else of the last thing that is known; 0 while it runs."""
+        return (self.job.end if self.job else 0) or (0 if self.state.lives else self.last)
+
+    @property
+    def overall(self) -> CategoryProgress | None:
+        """The job's last overall progress, or that of the category that changed last."""
+        whole = [one for one in self.progress if not one.category]
+        return max(whole or self.progress, key=lambda one: one.progress.time, default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class _Death:
