@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from typing import Final
 
@@ -34,12 +35,9 @@ def endpoints(destination: Destination) -> Iterator[Finding]:
 
 def _sent(destination: Destination, signal: Signal) -> tuple[Finding, bool]:
     endpoint = destination.endpoint(signal)
-    sender = open_sender(destination, signal)
-    begin = time.monotonic()
-    try:
+    with closing(open_sender(destination, signal)) as sender:
+        begin = time.monotonic()
         outcome = sender.send(probe(signal))
-    finally:
-        sender.close()
     seconds = time.monotonic() - begin
     url = shown_url(endpoint.url)
     facts = {"url": url, "protocol": endpoint.protocol, "seconds": round(seconds, 4), "outcome": _name(outcome)}

@@ -28,11 +28,6 @@ _ELSEWHERE: Final = {
 """Variables of the specification that change nothing here."""
 
 
-def variable_of(field: str) -> str:
-    """Return the variable that names a field of `Settings`."""
-    return variables_of(field)[-1]
-
-
 def set_variables() -> Iterator[Finding]:
     """Yield the variables that are set to no avail."""
     own = {variable for field in Settings.model_fields for variable in variables_of(field)} | _INNER
@@ -57,7 +52,7 @@ def settings_in_force(settings: Settings, destination: Destination) -> Iterator[
         value, source = _shown(field, getattr(settings, field)), _source(field)
         yield Finding(
             check=Check.SETTINGS,
-            about=variable_of(field),
+            about=variables_of(field)[-1],
             level=Level.OK,
             text=f"{value}, from {source}",
             facts={"value": value, "source": source},

@@ -14,11 +14,12 @@ from synapse_otel import semconv
 from synapse_otel.journal.folder import read_slots
 from synapse_otel.journal.frames import Job, Series
 from synapse_otel.journal.state_block import SlotValue, at_work
-from synapse_otel.otlp.encode.metrics import Exemplar, gauge_points, metric, sum_point
+from synapse_otel.otlp.encode.metrics import Exemplar
 from synapse_otel.semconv.readings import COUNTERS, PROGRESS, SlotKind, slot_attributes, unnamed_worker
 from synapse_otel.shipper.pipelines.definitions import JournalDefinitions
 from synapse_otel.shipper.pipelines.open_spans import is_step
 from synapse_otel.shipper.pipelines.sums import Sums
+from synapse_otel.shipper.self_telemetry import Point
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_points
 
@@ -219,8 +220,4 @@ def _slot_points(slot: SlotValue, job: dict[str, Any], times: Times, *, undone: 
 
 
 def _point(what: semconv.Metric, attributes: dict[str, Any], start: int, now: int, value: float) -> bytes:
-    if what.instrument == "gauge":
-        point = gauge_points(attributes, [(now, value)])
-    else:
-        point = sum_point(attributes, min(start, now), now, value)
-    return metric(what.instrument, what.name, what.unit, what.description, [point])
+    return Point(what, attributes, value).encode(min(start, now), now)
