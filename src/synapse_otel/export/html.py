@@ -28,14 +28,9 @@ _EDGE: Final = 1_000
 
 
 def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, jaeger_url: str | None = None) -> str:
-    """Return the file.
+    """Return the file: the run as its folder tells, with all that was read of it, and the page's script and style.
 
-    Args:
-        one: the run as its folder tells.
-        found: all that was read of it.
-        script: of the page.
-        style: of the page.
-        jaeger_url: base address of Jaeger's web page, for links.
+    ``jaeger_url`` is the base address of Jaeger's web page, for links.
     """
     told = details(one, found, jaeger_url=jaeger_url) | {"version": 0, "reading": 1.0}
     chosen = most_telling(found.logs.severities, first=_EDGE, important=RECORDS - 2 * _EDGE, last=_EDGE)

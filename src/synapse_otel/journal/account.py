@@ -93,10 +93,7 @@ def cursors_of(folder: Path) -> Mapping[Signal, Cursor]:
 def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> Account:
     """Return the account of the journals of one run, of which ``emitted`` records are known to have been emitted.
 
-    Args:
-        folders: The folders of the journals.
-        emitted: Number of records, including those that no journal could store.
-        unwritten: Number of records that no journal could store.
+    Those include the ``unwritten`` ones, which no journal could store.
     """
     unreached = ""
     requests = dict.fromkeys(Signal, Requests())

@@ -123,9 +123,7 @@ def _read(folder: Path, number: int) -> Summary:
 class SummaryFollower:
     """Follows a journal that is being written, and keeps its summary up to date.
 
-    Args:
-        folder: the journal's.
-        number: the segment to begin with; the newest but one if not given.
+    It begins with the segment of a number, by default with the newest but one.
     """
 
     def __init__(self, folder: Path, number: int | None = None) -> None:

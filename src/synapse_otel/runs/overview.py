@@ -46,12 +46,9 @@ class JobOverview:
 
     @classmethod
     def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
-        """Return the job of a summary.
+        """Return the job of a summary; ``died``: how its process ended, if that ended the job.
 
-        Args:
-            job: the summary.
-            judge: `classify`, without the argument whether it has ended.
-            died: how its process ended, if that ended the job.
+        ``judge`` is `classify`, without the argument whether it has ended.
         """
         known = {**job.attributes, **job.outcome}
         end, result, error_type = job.end, str(job.outcome.get(semconv.JOB_RESULT, "")), ""

@@ -51,10 +51,7 @@ def classify(*, ended: bool, alive: bool, silent_seconds: float = 0.0, stall_sec
 def stalled(state: RunState, last: int, stall_seconds: float) -> RunState:
     """Return the state of a run whose job is running: one that lives and has been silent for too long has stalled.
 
-    Args:
-        state: the process' own.
-        last: Unix time in ns of the last record or progress.
-        stall_seconds: how long a job may be silent.
+    ``state`` is that of its process, ``last`` the Unix time in ns of the last record or progress.
     """
     if state is not RunState.LIVE:
         return state

@@ -44,9 +44,7 @@ class Told:
 def one_account(found: Iterable[Told], state: RunState) -> list[CategoryProgress]:
     """Return the last progress of each category of each job: the overall progress first, then in order of begin.
 
-    Args:
-        found: the progress in the run's journals, the first one first.
-        state: of the run.
+    ``found`` is that of the run's journals, the first one first; ``state`` is the run's.
     """
     own: dict[tuple[str, str], CategoryProgress] = {}
     parts: dict[tuple[str, str], dict[str, CategoryProgress]] = {}

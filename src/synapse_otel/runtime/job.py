@@ -230,13 +230,7 @@ def running_job(
 
 
 def begin_process(name: str, *, plugin: str, version: str | None = None) -> None:
-    """Set up a process that hands jobs on and runs none itself: what it records has a journal of its own.
-
-    Args:
-        name: of the run.
-        plugin: whose jobs they are.
-        version: of the plugin.
-    """
+    """Set up a process that hands on jobs of a plugin and runs none: what it records has a journal of its own."""
     with STATE.lock:
         runtime = _runtime()
         if not STATE.jobs and not runtime.journal_id:

@@ -82,12 +82,9 @@ class ClaimedJournal:
 
     @classmethod
     def take(cls, folder: Path, *, interval_seconds: float, role: Role = Role.THREAD) -> ClaimedJournal | None:
-        """Claim a journal; None if another shipper has.
+        """Claim a journal for a shipper in a role; None if another one has.
 
-        Args:
-            folder: The journal's.
-            interval_seconds: Between two exports of the progress.
-            role: Where the shipper runs that takes it.
+        ``interval_seconds`` stand between two exports of the progress.
 
         Raises:
             OSError: the journal cannot be read or written, or is of a newer version.

@@ -59,8 +59,7 @@ class Retention:
     def look_after(self, in_hand: Mapping[Path, ClaimedJournal]) -> list[Path]:
         """Delete what retention does not keep; return the folders of the deleted runs.
 
-        Args:
-            in_hand: The journals that this process has claimed, by folder.
+        ``in_hand`` are the journals that this process has claimed, by folder.
         """
         waiting: dict[Path, Run] = {}
         roots = [root for root in self._roots if _can_list(root)]

@@ -28,13 +28,7 @@ _TO_USERS: Final = frozenset({LogKind.MESSAGE, LogKind.EVENT})
 
 
 def details(one: IndexedRun, found: FollowedRun, *, jaeger_url: str | None = None) -> Json:
-    """Return the details for the page of a run.
-
-    Args:
-        one: the overview of the run.
-        found: its records.
-        jaeger_url: base address of Jaeger's web page, for links.
-    """
+    """Return the details for the page of a run; ``jaeger_url`` is the base address of Jaeger's web page, for links."""
     overview = one.overview
     spans = found.spans
     lives = overview is not None and overview.state.lives

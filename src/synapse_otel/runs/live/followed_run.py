@@ -117,11 +117,7 @@ class _Journal(Contents):
 
 
 class FollowedRun:
-    """The content of one run's journals. Methods may be called by any thread.
-
-    Args:
-        folders: of its journals, that of the process that began it first.
-    """
+    """The content of one run's journals, that of the process that began it first. Any thread may call its methods."""
 
     def __init__(self, folders: list[Path]) -> None:
         self.lock = RLock()

@@ -72,9 +72,7 @@ class JournalDefinitions:
     def request(self, records: list[tuple[int, bytes]], ready: list[bytes] | None = None) -> bytes:
         """Return the body of a request with encoded records, each with the number of its scope.
 
-        Args:
-            records: the records.
-            ready: messages that hold their scope and its records, encoded.
+        ``ready`` are messages that hold their scope and its records, encoded.
         """
         groups: dict[int, list[bytes]] = {}
         for scope, record in records:

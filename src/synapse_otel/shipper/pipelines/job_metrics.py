@@ -66,14 +66,9 @@ class JobMetrics:
         return any(not job.ended for job in list(self._jobs.values()))
 
     def take(self, job: Job, *, replayed: bool) -> bool:
-        """Take a job that begins or ends.
+        """Take a job that begins or ends; return whether its end has still to be sent.
 
-        Args:
-            job: the job.
-            replayed: it was delivered before.
-
-        Returns:
-            whether the job's end has still to be sent.
+        That of a ``replayed`` one was delivered before.
         """
         segment = self._definitions.segment
         worker = unnamed_worker(segment.journal) if segment else ""
@@ -141,10 +136,7 @@ class JobMetrics:
     def points(self, times: Times, merged: int, usage: JournalUsage | None) -> list[tuple[int, bytes]]:
         """Return the points of all jobs whose end was not sent, each with the number of its scope.
 
-        Args:
-            times: those of the request.
-            merged: how many samples were merged into newer ones.
-            usage: what the journal's process uses, where that is sampled.
+        ``merged`` samples were merged into newer ones; ``usage`` is what the process uses, where that is sampled.
         """
         found: list[tuple[int, bytes]] = []
         for slot in read_slots(self._definitions.folder):

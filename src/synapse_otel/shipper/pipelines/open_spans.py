@@ -20,12 +20,7 @@ class Death:
 
     @classmethod
     def of(cls, ended: Exit | None, *, oom_killed: bool = False) -> Death:
-        """Return the known cause.
-
-        Args:
-            ended: The parent's report; None if there is none.
-            oom_killed: The kernel counted an out-of-memory kill in the process's cgroup as it died.
-        """
+        """Return the known cause; the arguments are those of `cause_of_death`."""
         cause = cause_of_death(ended, oom_killed=oom_killed)
         if cause == semconv.ERROR_TYPE_OOM:
             return cls(cause, "the process was killed (out of memory)")
