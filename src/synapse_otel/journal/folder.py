@@ -100,6 +100,12 @@ class Exit(msgspec.Struct, frozen=True):
         """The `error.type` for a process that did not end its job: the signal, else the status; or empty."""
         return self.signal or (f"exit_{self.code}" if self.code is not None else "")
 
+    def __str__(self) -> str:
+        """Return how it ended, in few words; empty if unknown."""
+        if self.signal:
+            return f"ended by {self.signal}{' (core dumped)' if self.core else ''}"
+        return f"exit status {self.code}" if self.code is not None else ""
+
 
 def read_exit(folder: Path) -> Exit | None:
     """Return how the process that wrote a journal ended; None if no parent reported it, or it cannot be read."""
@@ -256,6 +262,14 @@ def spare_roots() -> list[Path]:
     with suppress(OSError):  # none of the folders for temporary files can be written
         roots.append(Path(tempfile.gettempdir()))
     return [root / name for root in roots]
+
+
+def is_own(folder: Path) -> bool:
+    """Return whether a folder belongs to the user; one that does not exist may be the user's."""
+    try:
+        return folder.stat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        return True
 
 
 def make_root(root: Path) -> None:

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from synapse_otel.cli.codes import PENDING
 from synapse_otel.cli.deliver.waiting import Waiting, account
 from synapse_otel.cli.lines import say, tell
-from synapse_otel.cli.roots import check_owner, foreign_runs, is_own, readable_roots
+from synapse_otel.cli.roots import check_owner, foreign_runs, readable_roots
 from synapse_otel.journal.account import Account, added
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Role
-from synapse_otel.journal.folder import read_run, redirect, run_folders
+from synapse_otel.journal.folder import is_own, read_run, redirect, run_folders
 from synapse_otel.journal.frames import FORMAT_VERSION
 from synapse_otel.otlp.destination import Destination, shown_url
 from synapse_otel.runs import RunState, find_run, find_runs, is_one_job, run_state, same_run

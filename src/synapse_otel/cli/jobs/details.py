@@ -58,10 +58,8 @@ def _job(job: JobOverview) -> Iterator[str]:
 
 
 def _exit(ended: Exit) -> Iterator[str]:
-    if ended.signal:
-        yield _line("process", f"ended by {ended.signal}{' (core dumped)' if ended.core else ''}")
-    elif ended.code is not None:
-        yield _line("process", f"exit status {ended.code}")
+    if how := str(ended):
+        yield _line("process", how)
     for text in ended.stderr:
         yield _line("stderr", printable(text))
 
