@@ -50,10 +50,8 @@ class _Pass:
 def sync(run: str | None, *, everything: bool = False, timeout: float | None = None) -> int:
     """Deliver every pending journal of the configured destination, or those of one run to it; return the exit code.
 
-    Args:
-        run: the run, as for `find_run`; all runs of a resumed job are delivered.
-        everything: also runs recorded for other destinations.
-        timeout: seconds to keep trying; None: try once, or wait for a running shipper while records arrive.
+    The arguments are those of the command line, as `app` has them. Of a resumed job all runs are delivered; without a
+    timeout it tries once, or waits for a running shipper while records arrive.
 
     Raises:
         RunNotFoundError: there is no such run.

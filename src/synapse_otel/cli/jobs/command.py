@@ -21,11 +21,7 @@ from synapse_otel.ui.glyphs import ASCII, UNICODE
 
 
 def jobs(run: str | None, *, json: bool) -> int:
-    """Print the matching runs, or the details of one, and return the exit code.
-
-    Args:
-        run: a run, as for `find_runs`; several matches are a table; None: a table of all.
-        json: print JSON, for programs.
+    """Print the matching runs, or the details of one, and return the exit code; the arguments are as `app` has them.
 
     Raises:
         RunNotFoundError: there is no such run.

@@ -38,14 +38,7 @@ def run(
 ) -> NoReturn:
     """Run a command, and end as it ends: with its exit status, or by the same signal. It does not return.
 
-    Args:
-        command: the program and its arguments.
-        name: name of the run; by default the program's name.
-        lines: number of its last lines on stderr to keep; 0: do not capture stderr.
-        ship: whether to deliver its records.
-        instrument: whether to record plugins of the real Synapse SDK, unless the environment sets it.
-        endpoint: base URL of the OTLP receiver, instead of the configured one.
-        journal_dir: folder of all journals, instead of the configured one.
+    The arguments are those of the command line, as `app` has them; what is None is as the settings say.
 
     Raises:
         SettingsError: a setting is wrong.
