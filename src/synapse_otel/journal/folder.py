@@ -158,13 +158,13 @@ def segment_numbers(folder: Path) -> list[int]:
 
 
 def delete_segment(folder: Path, number: int) -> int:
-    """Delete a segment; return the freed bytes, 0 if another process was quicker."""
+    """Delete a segment; return the bytes that it had, 0 if another process was quicker."""
     path = segment_path(folder, number)
     try:
         size = path.stat().st_size
-        path.unlink()
     except FileNotFoundError:
         return 0
+    path.unlink(missing_ok=True)
     return size
 
 

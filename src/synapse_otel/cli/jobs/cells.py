@@ -76,7 +76,8 @@ def _started_in_short(one: Overview) -> str:
 
 
 def _duration(one: Overview) -> str:
-    return duration(max((one.end or time_ns()) - one.start, 0) / 1e9)
+    end = one.end or (time_ns() if one.state.lives else 0)
+    return duration(max(end - one.start, 0) / 1e9)
 
 
 def _progress_in_short(one: Overview) -> str:
