@@ -33,7 +33,7 @@ def details(one: Overview) -> Iterator[str]:
         quarantine = folder / QUARANTINE_FILE
         if quarantine.is_file():
             records = quarantine.read_bytes().count(b"\n")
-        yield _line("invalid", f"{path(str(quarantine))} ({records} records)")
+            yield _line("invalid", f"{path(str(quarantine))} ({records} records)")
 
 
 def _line(label: str, text: str) -> str:
