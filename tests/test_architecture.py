@@ -29,7 +29,6 @@ LEAVES = {
     "_otel_private",
     "_text",
     "_version",
-    "explained",
     "notices",
     "redaction",
     "semconv",

@@ -1,12 +1,36 @@
-"""What the user of a job, or of a command, should know of its telemetry: one line on stderr each."""
+"""What the user of a job, or of a command, should know of its telemetry: one line on stderr each.
+
+A line that tells of an error names the check of ``synapse-otel doctor`` that explains it.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+from enum import StrEnum
 from typing import Final
 
 from synapse_otel._guard import let_through
+
+
+class Check(StrEnum):
+    """The checks, in the order in which a record travels."""
+
+    ENVIRONMENT = "environment"
+    """Versions, instrumentations, who sets the providers."""
+    SETTINGS = "settings"
+    """Each that is not the default, where it came from, and what is wrong with it."""
+    JOURNAL = "journal"
+    """The folder: whether it can be written, and the room in it."""
+    RUNS = "runs"
+    """What waits, what was dropped, who delivers it, which runs were killed."""
+    ENDPOINT = "endpoint"
+    """Each of them, by sending a probe."""
+
+
+def explained_by(check: Check) -> str:
+    """Return what an error's line ends with."""
+    return f"`synapse-otel doctor {check}` tells more"
 
 
 def say(line: str) -> None:

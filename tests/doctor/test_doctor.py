@@ -19,7 +19,7 @@ from synapse_otel import semconv
 from synapse_otel.cli.app import app
 from synapse_otel.doctor import Level, examine
 from synapse_otel.doctor.checks import journals as of_journals
-from synapse_otel.explained import Check
+from synapse_otel.notices import Check
 from tests.runs.conftest import killed
 from tests.runs.runs import command, run
 from tests.sink import Answer, Sink, body, partial

@@ -20,7 +20,7 @@ from synapse_otel.otlp.backoff import Backoff
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines import signal_sender
-from synapse_otel.shipper.service import Shipper
+from tests.shipping import shipper_of
 from tests.sink import Sink, body
 
 PATHS = {Signal.LOGS: "/v1/logs", Signal.METRICS: "/v1/metrics", Signal.TRACES: "/v1/traces"}
@@ -71,7 +71,7 @@ def delivering(job: Path, root: Path, destination: Destination) -> Iterator[Deli
     delivery = Delivery(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signal_sender, "Backoff", partial(Backoff, first_seconds=0.1))
-        shipper = Shipper([root], destination, run.destination, interval_seconds=0.5, say=delivery.said.append)
+        shipper = shipper_of([root], destination, run.destination, interval_seconds=0.5, say=delivery.said.append)
     thread = Thread(target=shipper.run, kwargs={"idle_seconds": None})
     thread.start()
     try:

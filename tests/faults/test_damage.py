@@ -19,7 +19,7 @@ from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, read_run, run_fold
 from synapse_otel.journal.frames import FORMAT_VERSION, Kind
 from synapse_otel.journal.reader import JournalReader
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.service import Shipper
+from tests.shipping import shipper_of
 from tests.sink import attributes, body
 
 pytestmark = pytest.mark.once
@@ -60,7 +60,7 @@ def deliver(place, sink, whole, tmp_path):
         damage(folder)
         sink.requests.clear()
         configuration = place.configuration()
-        shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
+        shipper = shipper_of([], configuration.destination, configuration.key)
         try:
             assert shipper.deliver_once(folder)
         finally:

@@ -15,8 +15,8 @@ from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import SHIP_LOCK, read_run, run_folders
 from synapse_otel.sdk.recorder import spare_roots
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.service import Shipper
 from tests.faults.running import Ended
+from tests.shipping import shipper_of
 from tests.sink import attributes, body
 
 pytestmark = pytest.mark.once
@@ -91,7 +91,7 @@ def spared(place):
 def delivered(place, sink, folders):
     """Deliver journals; return the numbers that the messages begin with."""
     configuration = place.configuration()
-    shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
+    shipper = shipper_of([], configuration.destination, configuration.key)
     try:
         for folder in folders:
             assert shipper.deliver_once(folder)
@@ -199,7 +199,7 @@ def test_two_jobs_at_once_have_a_journal_each_and_a_journal_has_one_shipper(sink
     lock = FileLock(folders[0] / SHIP_LOCK)
     assert lock.acquire()
     configuration = place.configuration()
-    shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
+    shipper = shipper_of([], configuration.destination, configuration.key)
     try:
         assert not shipper.deliver_once(folders[0])
         lock.release()

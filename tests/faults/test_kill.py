@@ -15,9 +15,9 @@ import pytest
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.semconv.event_budget import FIRST, LAST
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
 from tests.faults.running import Place, resident_mebibytes
+from tests.shipping import shipper_of
 from tests.sink import Sink, attributes, body
 
 pytestmark = pytest.mark.once
@@ -166,7 +166,7 @@ def test_one_pass_delivers_a_killed_job_without_any_shipper(sink, place):
     configuration = place.configuration()
     [folder] = place.folders()
 
-    shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
+    shipper = shipper_of([], configuration.destination, configuration.key)
     assert shipper.deliver_once(folder)
     shipper.stop()
 

@@ -23,13 +23,13 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.frames import Kind
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper import launch as start
-from synapse_otel.shipper.configuration import log_path
+from synapse_otel.shipper.configuration import Limits, log_path
 from synapse_otel.shipper.launch import ensure_shipper
-from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
 from tests.faults.running import Place, cpu_seconds, resident_mebibytes
 from tests.faults.running import descriptors as descriptors_of
 from tests.faults.test_kill import Told, check_account, start_training
+from tests.shipping import shipper_of
 from tests.sink import ACCEPT, Answer, Sink, attributes, body
 
 pytestmark = pytest.mark.once
@@ -209,7 +209,9 @@ def test_a_job_that_starts_just_as_the_shipper_leaves_is_delivered(sink, place):
 
 def test_hundreds_of_short_jobs_leave_nothing_behind_in_their_one_shipper(sink, place):
     place.variables["SYNAPSE_OTEL_EXIT_TIMEOUT"] = "0"
-    pid = start_shipper(place, kept_runs=1_000)  # or, on a slow machine, the first ones would be deleted meanwhile
+    pid = start_shipper(
+        place, limits=Limits(kept_runs=1_000)
+    )  # or, on a slow machine, the first ones would be deleted meanwhile
     start_job(place, "row", 2).communicate(timeout=20)
     eventually(lambda: is_delivered(place) and not any("journals/2" in path for path in descriptors(pid)))
     before = [path for path in descriptors(pid) if not path.startswith("socket:")]
@@ -238,7 +240,7 @@ def test_a_shipper_stops_at_once_at_whatever_moment_it_is_told(place):
     configuration = place.configuration()
     begin = time.monotonic()
     for _ in range(150):
-        shipper = Shipper([place.root], configuration.destination, configuration.key, interval_seconds=5, say=print)
+        shipper = shipper_of([place.root], configuration.destination, configuration.key)
         shipper.start()
         shipper.stop()
     assert time.monotonic() - begin < 25, "a thread that misses it sleeps for half a minute"

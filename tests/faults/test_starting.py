@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 import urllib3
 
-from synapse_otel.shipper import interpreter
+from synapse_otel.shipper.launch import interpreter
 from tests.eventually import eventually
 from tests.sink import body
 
@@ -73,7 +73,7 @@ def test_what_is_called_like_an_interpreter_is_one(tmp_path, monkeypatch, name):
     path.write_text("")
     path.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(path))
-    assert interpreter.interpreter() == str(path)
+    assert interpreter() == str(path)
 
 
 @pytest.mark.parametrize("name", ["uwsgi", "app", "blender", "python-app", "mypython", "qgis", "soffice.bin"])
@@ -82,7 +82,7 @@ def test_what_is_called_otherwise_may_be_anything(tmp_path, monkeypatch, name):
     path.write_text("")
     path.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(path))
-    assert interpreter.interpreter() is None
+    assert interpreter() is None
 
 
 def test_in_uwsgi_without_threads_it_is_said_that_nothing_delivers(place, tmp_path):

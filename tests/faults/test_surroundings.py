@@ -17,8 +17,8 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import read_run, run_folders
 from synapse_otel.sdk.recorder import spare_roots
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
+from tests.shipping import shipper_of
 from tests.sink import attributes, body
 
 NOBODY = 65534
@@ -119,7 +119,7 @@ def test_a_disk_that_fills_up_leaves_the_job_unharmed_and_the_rest_goes_to_memor
     mine = [*place.folders(), *spared()]
     assert len(mine) == 2
     configuration = place.configuration()
-    shipper = Shipper([], configuration.destination, configuration.key, interval_seconds=5, say=print)
+    shipper = shipper_of([], configuration.destination, configuration.key)
     try:
         for folder in mine:
             assert shipper.deliver_once(folder)

@@ -11,7 +11,6 @@ import pytest
 
 from synapse_otel.journal.files.locks import FileLock, is_locked
 from synapse_otel.journal.folder import segment_path
-from synapse_otel.journal.reader import JournalReader
 from synapse_otel.runs import (
     LogKind,
     Recording,
@@ -197,20 +196,6 @@ def test_a_journal_with_next_to_nothing_in_it_can_be_read(success, tmp_path, siz
     recording = Recording.read(folder)
     assert (recording.spans, recording.logs) == ([], [])
     assert recording.progress_of("train").ratio == 1
-
-
-def test_frames_in_memory_make_the_same_recording(success):
-    reader = JournalReader(success)
-    frames = reader.read(ended=True)
-    reader.close()
-    recording = Recording.from_frames(frames)
-    assert tree(recording) == tree(Recording.read(success))
-    assert recording.account is None
-
-
-def test_no_frames_make_an_empty_recording():
-    recording = Recording.from_frames([])
-    assert (recording.jobs, recording.curves, recording.state) == ([], {}, RunState.DONE)
 
 
 # --- finding -------------------------------------------------------------------------------------------

@@ -18,15 +18,15 @@ from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper import claims as journals
 from synapse_otel.shipper import writer_process
 from synapse_otel.shipper.claimed_journal import ClaimedJournal
-from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
+from tests.shipping import shipper_of
 from tests.sink import body
 
 
 @pytest.fixture
 def shipper(sink, tmp_path):
     urls = {name: Endpoint(url=f"{sink.url}/v1/{name}") for name in ("logs", "metrics", "traces")}
-    made = Shipper([tmp_path], Destination(**urls), "key", interval_seconds=0.5, say=print)
+    made = shipper_of([tmp_path], Destination(**urls), "key", interval_seconds=0.5, say=print)
     yield made
     made.stop()
 

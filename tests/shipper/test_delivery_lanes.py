@@ -20,8 +20,8 @@ from synapse_otel.shipper import delivery_thread
 from synapse_otel.shipper.pipelines import base as pipeline
 from synapse_otel.shipper.pipelines import delivery, signal_sender
 from synapse_otel.shipper.pipelines import poison_records as suspects
-from synapse_otel.shipper.service import Shipper
 from tests.eventually import eventually
+from tests.shipping import shipper_of
 from tests.sink import ACCEPT, Answer, body
 
 pytestmark = pytest.mark.once
@@ -55,7 +55,7 @@ def run(tmp_path, destination):
 
     def start():
         stop()
-        started = Shipper([tmp_path], destination, "key", interval_seconds=0.2, say=print)
+        started = shipper_of([tmp_path], destination, "key", interval_seconds=0.2, say=print)
         thread = Thread(target=started.run, kwargs={"idle_seconds": None})
         thread.start()
         running.append((started, thread))

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from synapse_otel.journal.frames import Brief, Template
-from synapse_otel.journal.templates import Templates
+from synapse_otel.journal.frames import Brief, Template, Templates
 from synapse_otel.otlp.encode.brief_logs import BriefEncoder
 from synapse_otel.otlp.encode.logs import log_record
 from synapse_otel.shipper.pipelines.logs import redacted

@@ -18,7 +18,7 @@ from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.retention import delete_leftovers
-from synapse_otel.shipper.service import Shipper
+from tests.shipping import shipper_of
 
 pytestmark = pytest.mark.once
 
@@ -61,7 +61,7 @@ class Journal:
 
     def deliver(self):
         """Deliver by a shipper that begins anew, as after a kill."""
-        shipper = Shipper([], self.destination, "key", interval_seconds=5, say=print)
+        shipper = shipper_of([], self.destination, "key")
         try:
             assert shipper.deliver_once(self.writer.folder)
         finally:
@@ -214,7 +214,7 @@ def test_the_newest_delivered_runs_are_kept_and_older_ones_deleted(tmp_path, sin
         kept.append(journal.writer.folder)
     waiting = Journal(root, sink)
     waiting.writer.close()
-    shipper = Shipper([root], alive.destination, "key", interval_seconds=5, say=print, limits=Limits(kept_runs=2))
+    shipper = shipper_of([root], alive.destination, "key", limits=Limits(kept_runs=2))
     shipper._scan()
     shipper._retain()
     shipper.stop()

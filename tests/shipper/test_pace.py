@@ -15,10 +15,10 @@ from synapse_otel.journal.frames import Kind
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.configuration import ShipperConfiguration
-from synapse_otel.shipper.process import make_shipper
 from synapse_otel.shipper.service import Shipper
 from synapse_otel.shipper.throttle import AT_ONCE, LOW_MEMORY, InJobThrottle, Throttle
 from tests.eventually import eventually
+from tests.shipping import shipper_of
 from tests.sink import ACCEPT, HANG
 
 RECORDS = 20_000
@@ -29,7 +29,7 @@ def shipper(sink, tmp_path):
     destination = Destination(
         **{name: Endpoint(url=f"{sink.url}/v1/{name}", timeout_seconds=4.0) for name in ("logs", "metrics", "traces")}
     )
-    made = Shipper([tmp_path], destination, "key", interval_seconds=0.2, say=print, throttle=InJobThrottle())
+    made = shipper_of([tmp_path], destination, "key", interval_seconds=0.2, say=print, throttle=InJobThrottle())
     thread = Thread(target=made.run, kwargs={"idle_seconds": None})
     thread.start()
     yield made
@@ -140,7 +140,9 @@ def test_a_process_that_has_grpc_in_its_memory_holds_less_at_a_time(tmp_path, pr
     endpoint = Endpoint(url="http://127.0.0.1:9", protocol=protocol)
     destination = Destination(logs=endpoint, metrics=endpoint, traces=endpoint)
     sign = SignOfLife(tmp_path / "lock", Role.PROCESS, "key")
-    shipper = make_shipper(ShipperConfiguration([str(tmp_path)], destination, "key", 1.0), print, Role.PROCESS, sign)
+    shipper = Shipper(
+        ShipperConfiguration([str(tmp_path)], destination, "key", 1.0), print, role=Role.PROCESS, sign=sign
+    )
     try:
         assert shipper.throttle is throttle
     finally:
@@ -165,7 +167,9 @@ def test_what_an_ended_process_left_is_sent_without_a_pause_after_each_request(s
         journal.append(Kind.LOG, Signal.LOGS, record)
     journal.close()
     endpoints = {name: Endpoint(url=f"{sink.url}/v1/{name}") for name in ("logs", "metrics", "traces")}
-    running = Shipper([tmp_path], Destination(**endpoints), "key", interval_seconds=0.2, say=print, throttle=Counting())
+    running = shipper_of(
+        [tmp_path], Destination(**endpoints), "key", interval_seconds=0.2, say=print, throttle=Counting()
+    )
     thread = Thread(target=running.run, kwargs={"idle_seconds": None})
     thread.start()
     try:

@@ -21,7 +21,7 @@ from synapse_otel.runs import emitted_records
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.retention import Retention
-from synapse_otel.shipper.service import Shipper
+from tests.shipping import shipper_of
 from tests.sink import Answer, Sink, body
 
 pytestmark = pytest.mark.once
@@ -50,7 +50,7 @@ def written(root: Path, name: str, records: int, **options) -> Path:
 
 
 def deliver(sink: Sink, *folders: Path) -> None:
-    shipper = Shipper([], destination(sink), "key", interval_seconds=5, say=print)
+    shipper = shipper_of([], destination(sink), "key")
     for folder in folders:
         assert shipper.deliver_once(folder)
     shipper.stop()
@@ -167,7 +167,7 @@ def test_a_running_shipper_gives_up_a_journal_that_it_has_in_hand_and_cannot_del
     sink.answer = lambda _request: Answer(503)
     folder = written(tmp_path, "run", 3_000)
     said: list[str] = []
-    shipper = Shipper(
+    shipper = shipper_of(
         [tmp_path], destination(sink), "key", interval_seconds=5, say=said.append, limits=Limits(total_bytes=0)
     )
     shipper._scan()

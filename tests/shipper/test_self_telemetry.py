@@ -20,7 +20,7 @@ from synapse_otel.journal.frames import Kind
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.self_telemetry import QueueAge
-from synapse_otel.shipper.service import Shipper
+from tests.shipping import shipper_of
 from tests.sink import ACCEPT, Answer, partial
 
 NAMES = {metric.name for metric in semconv.SELF_METRICS}
@@ -46,7 +46,7 @@ class Run:
 
     def deliver(self):
         names = {signal.name.lower(): Endpoint(url=f"{self.sink.url}/v1/{signal.name.lower()}") for signal in Signal}
-        shipper = Shipper([], Destination(**names), "key", interval_seconds=5, say=print)
+        shipper = shipper_of([], Destination(**names), "key")
         try:
             assert shipper.deliver_once(self.writer.folder)
         finally:

@@ -108,7 +108,7 @@ def speaking(talk):
 
 def sender(port, *, scheme="http", host="127.0.0.1", **settings):
     endpoint = Endpoint(url=f"{scheme}://{host}:{port}/v1/logs", **{"timeout_seconds": 5.0, **settings})
-    return HttpSender(Destination(logs=endpoint, metrics=endpoint, traces=endpoint), Signal.LOGS)
+    return contextlib.closing(HttpSender(Destination(logs=endpoint, metrics=endpoint, traces=endpoint), Signal.LOGS))
 
 
 def answering(content):
@@ -158,7 +158,9 @@ def test_a_header_of_the_users_stands_instead_of_ours():
 def test_an_address_is_taken_as_it_is_and_without_a_path_it_is_the_root(path, asked):
     with Server() as server:
         endpoint = Endpoint(url=f"http://127.0.0.1:{server.server_port}{path}")
-        with HttpSender(Destination(logs=endpoint, metrics=endpoint, traces=endpoint), Signal.LOGS) as to:
+        with contextlib.closing(
+            HttpSender(Destination(logs=endpoint, metrics=endpoint, traces=endpoint), Signal.LOGS)
+        ) as to:
             assert to.send(BODY) == Accepted()
     assert server.requests[0][0] == asked
 

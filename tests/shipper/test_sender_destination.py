@@ -6,6 +6,7 @@ import pytest
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.otlp.endpoint import place
 from synapse_otel.semconv.signal import Signal
+from synapse_otel.shipper.configuration import ShipperConfiguration
 
 SECRET = "hunter2"
 LOGS = Endpoint(
@@ -22,13 +23,23 @@ OTHER = Endpoint(url="http://[::1]:4318/v1/metrics")
 DESTINATION = Destination(logs=LOGS, metrics=OTHER, traces=OTHER)
 
 
+def configuration(destination):
+    return ShipperConfiguration(roots=["/r"], destination=destination, key="k", interval_seconds=5)
+
+
+def received(destination):
+    """Return a destination as the shipper's process reads it."""
+    return ShipperConfiguration.from_text(configuration(destination).to_text()).destination
+
+
 def test_it_survives_the_way_to_another_process():
-    assert Destination.from_json(DESTINATION.to_json()) == DESTINATION
+    assert received(DESTINATION) == DESTINATION
 
 
-def test_json_that_is_no_destination_is_refused():
+def test_text_that_holds_no_destination_is_refused():
+    text = configuration(DESTINATION).to_text().replace("https://user", "ftp://user")
     with pytest.raises(msgspec.ValidationError, match="url"):
-        Destination.from_json(b'{"logs":{"url":"ftp://x"},"metrics":{"url":"http://x"},"traces":{"url":"http://x"}}')
+        ShipperConfiguration.from_text(text)
 
 
 def test_every_signal_has_its_endpoint():
@@ -48,7 +59,7 @@ def test_it_shows_no_secret():
 
 def test_its_key_tells_it_apart_and_nothing_else():
     key = DESTINATION.key(b"salt")
-    assert key == Destination.from_json(DESTINATION.to_json()).key(b"salt")
+    assert key == received(DESTINATION).key(b"salt")
     assert len(key) == 32
     assert key != DESTINATION.key(b"other salt")
     for change in (

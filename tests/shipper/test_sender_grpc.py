@@ -33,7 +33,7 @@ BODY = request()
 
 def sender(url, signal=Signal.LOGS, **settings):
     endpoint = Endpoint(url=url, protocol="grpc", **{"timeout_seconds": 5.0, **settings})
-    return GrpcSender(Destination(logs=endpoint, metrics=endpoint, traces=endpoint), signal)
+    return contextlib.closing(GrpcSender(Destination(logs=endpoint, metrics=endpoint, traces=endpoint), signal))
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from synapse_otel.shipper.service import Shipper
 from synapse_otel.shipper.usage.sampler import Sampler
 from tests.faults.running import Place
+from tests.shipping import shipper_of
 from tests.sink import Sink
 
 JOBS = Path(__file__).with_name("jobs.py")
@@ -24,7 +24,7 @@ class Shipping:
     def __init__(self, place: Place, **options: Any) -> None:
         configuration = place.configuration()
         self.said: list[str] = []
-        self.shipper = Shipper(
+        self.shipper = shipper_of(
             [place.root],
             configuration.destination,
             configuration.key,

@@ -12,7 +12,7 @@ import typer
 from synapse_otel._version import __version__
 from synapse_otel.cli.codes import USAGE_ERROR
 from synapse_otel.cli.lines import tell
-from synapse_otel.explained import Check
+from synapse_otel.notices import Check
 
 _RUN: Final = "A run: its folder, its name or part of it, or the first characters of its job id or trace id."
 _NEWEST: Final = f"{_RUN} The newest match is used."

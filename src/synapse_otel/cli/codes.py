@@ -1,8 +1,10 @@
-"""The exit codes of the commands; docs/commands.md has them as a table."""
+"""The exit codes of the commands, which docs/commands.md has as a table, and a clean exit on a signal."""
 
 from __future__ import annotations
 
-from typing import Final
+import signal
+import sys
+from typing import Any, Final
 
 PENDING: Final = 1
 """Not everything is delivered."""
@@ -18,3 +20,14 @@ NOT_FOUND: Final = 127
 """The command of ``run`` is not there."""
 SIGNALLED: Final = 128
 """Plus the number of the signal: a shell's words for a command that a signal has ended."""
+
+
+def end_in_order() -> None:
+    """Let SIGTERM, and SIGHUP of a terminal that is closed, end the process as an exit does: with clean-up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup, it goes on
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: Any) -> None:
+    sys.exit(SIGNALLED + number)

@@ -11,8 +11,8 @@ from rich.text import Text
 from synapse_otel.cli.codes import UNHEALTHY
 from synapse_otel.cli.lines import say
 from synapse_otel.doctor import Finding, Level, examine
-from synapse_otel.explained import Check
 from synapse_otel.journal.frames import clean
+from synapse_otel.notices import Check
 from synapse_otel.ui.formats import printable
 
 _SIGNS = {

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from synapse_otel.cli.ending import end_in_order
+from synapse_otel.cli.codes import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
 from synapse_otel.runs import find_run, run_groups, same_run
@@ -19,12 +19,9 @@ _ENDINGS: Final = {"html": ".html", "otlp-json": ".otlp.json", "csv": "", "parqu
 
 
 def export(run: str | None, *, kind: str, output: Path | None) -> int:
-    """Write a run to a file or folder, and return the exit code.
+    """Write a run to a file or folder, and return the exit code; the arguments are as `app` has them.
 
-    Args:
-        run: the run, as for `find_run`; or a file written as ``otlp-json``; None: the last run.
-        kind: ``html``, ``otlp-json``, ``csv`` or ``parquet``.
-        output: the target; None: a file in this folder with the run's name.
+    Without an output, it is written into this folder under the run's name.
 
     Raises:
         OSError: it cannot be read or written.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from synapse_otel.cli.lines import tell
-from synapse_otel.journal.folder import look_into, spare_roots
+from synapse_otel.journal.folder import is_own, look_into, spare_roots
 from synapse_otel.settings import Settings
 
 
@@ -43,16 +42,8 @@ def check_owner(settings: Settings) -> None:
         PermissionError: it belongs to another user.
     """
     root = settings.journal_dir
-    if root.exists() and not is_own(root):
+    if not is_own(root):
         raise PermissionError(f"{root} belongs to another user and is not delivered")
-
-
-def is_own(folder: Path) -> bool:
-    """Return whether a folder belongs to the user."""
-    try:
-        return folder.stat().st_uid == os.geteuid()
-    except FileNotFoundError:
-        return True
 
 
 def foreign_runs(roots: Iterable[Path]) -> list[Path]:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import anyio
 
-from synapse_otel.cli.ending import end_in_order
+from synapse_otel.cli.codes import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
 from synapse_otel.export.html import HEAD, is_page_file
@@ -39,14 +39,7 @@ _BACKLOG: Final = 128
 
 
 def view(target: str | None, *, port: int | None, browser: bool, terminal: bool, idle_seconds: float | None) -> int:
-    """Show runs until interrupted, and return the exit code.
-
-    Args:
-        target: a run, as for `find_run`; a folder of a run or of runs; a file written by ``export``; None: all runs.
-        port: port to listen on; None: the first free one from `FIRST_PORT` on.
-        browser: whether to open a browser.
-        terminal: show them in the terminal, without a server.
-        idle_seconds: end after so long with no page open; None: when interrupted.
+    """Show runs until interrupted, and return the exit code; the arguments are as `app` has them.
 
     Raises:
         OSError: the port is in use, or may not be used; a file cannot be read.

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from synapse_otel.doctor.finding import Finding, Level
-from synapse_otel.explained import Check
+from synapse_otel.notices import Check
 from synapse_otel.settings import SettingsError, check_standard_variables, load_destination, load_settings
 
 
 def examine(checks: Collection[Check] = tuple(Check), *, probe: bool = True) -> Iterator[Finding]:
-    """Yield what is found, in the order in which a record travels.
+    """Yield what is found, in the order in which a record travels; a setting that is wrong is told whatever is checked.
 
-    Args:
-        checks: the checks to make; a setting that is wrong is told whichever they are.
-        probe: send a log record, a metric point and a span to where they go, marked as a probe.
+    With ``probe``, a log record, a metric point and a span are sent to where they go, marked as a probe.
     """
     from synapse_otel.doctor.checks.environment import environment
     from synapse_otel.doctor.checks.journals import journal, runs

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from synapse_otel.explained import Check
+from synapse_otel.notices import Check
 
 
 class Level(StrEnum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -12,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from synapse_otel.runs import Role
+from synapse_otel.runs.entries import iso_time
 from synapse_otel.runs.live.followed_run import FollowedRun
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -70,10 +70,7 @@ def _safe(value: Any) -> Any:
 
 def _iso(nanoseconds: int | None) -> str:
     """Return a Unix time as ISO 8601 in UTC; nothing for none, and for one that no calendar has."""
-    try:
-        return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat() if nanoseconds is not None else ""
-    except (OverflowError, ValueError, OSError):
-        return ""
+    return "" if nanoseconds is None else iso_time(nanoseconds) or ""
 
 
 # --- what the tables hold -------------------------------------------------------------------------------

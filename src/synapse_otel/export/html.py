@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from base64 import b64encode
 from hashlib import sha256
+from html import escape
 from typing import Any, Final
 
 import msgspec
 
+from synapse_otel.runs.entries import most_telling
 from synapse_otel.runs.live.details import details
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.followed_run import FollowedRun
 from synapse_otel.runs.live.index import IndexedRun
 from synapse_otel.runs.live.samples import Points
-from synapse_otel.semconv.severity import Severity
 
 DATA_ID: Final = "synapse-otel-run"
 """Id of the element that holds what is shown."""
@@ -27,17 +28,12 @@ _EDGE: Final = 1_000
 
 
 def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, jaeger_url: str | None = None) -> str:
-    """Return the file.
+    """Return the file: the run as its folder tells, with all that was read of it, and the page's script and style.
 
-    Args:
-        one: the run as its folder tells.
-        found: all that was read of it.
-        script: of the page.
-        style: of the page.
-        jaeger_url: base address of Jaeger's web page, for links.
+    ``jaeger_url`` is the base address of Jaeger's web page, for links.
     """
     told = details(one, found, jaeger_url=jaeger_url) | {"version": 0, "reading": 1.0}
-    chosen = _chosen(found)
+    chosen = most_telling(found.logs.severities, first=_EDGE, important=RECORDS - 2 * _EDGE, last=_EDGE)
     if len(chosen) < len(found.logs):
         told["notes"].append(f"this file holds {len(chosen):,} of {len(found.logs):,} messages and events")
     curves, means = _curves(found, [series["id"] for series in told["series"]])
@@ -47,7 +43,7 @@ def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, j
         "means": means,
         "records": [found.logs.told(at) for at in chosen],
     }
-    title = _escaped(f"{told['row']['action']} {told['row']['plugin']}".strip() or told["row"]["id"])
+    title = escape(f"{told['row']['action']} {told['row']['plugin']}".strip() or told["row"]["id"], quote=False)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -66,14 +62,6 @@ def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, j
 def is_page_file(head: str) -> bool:
     """Return whether the beginning of a file is that of one that `page_file` made."""
     return "synapse-otel</title>" in head and "content-security-policy" in head
-
-
-def _chosen(found: FollowedRun) -> list[int]:
-    whole = len(found.logs)
-    if whole <= RECORDS:
-        return list(range(whole))
-    between = [at for at in range(_EDGE, whole - _EDGE) if found.logs.severities[at] >= Severity.WARN]
-    return [*range(_EDGE), *between[: RECORDS - 2 * _EDGE], *range(whole - _EDGE, whole)]
 
 
 def _curves(found: FollowedRun, numbers: list[int]) -> tuple[Json, Json]:
@@ -99,10 +87,6 @@ def _embedded(value: Any) -> str:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _hash(text: str) -> str:

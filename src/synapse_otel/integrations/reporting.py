@@ -9,8 +9,8 @@ from typing import Any, Protocol, Self
 
 from synapse_otel._guard import contain
 from synapse_otel._text import described
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.mapping.arguments import check_name
+from synapse_otel.notices import Check, explained_by
 
 
 class Context(Protocol):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from synapse_otel._guard import let_through
 from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
 from synapse_otel.journal.folder import segment_numbers, segment_path
-from synapse_otel.journal.header import read_header
+from synapse_otel.journal.frames import read_header
 from synapse_otel.semconv.signal import Signal
 
 
@@ -92,30 +93,44 @@ def cursors_of(folder: Path) -> Mapping[Signal, Cursor]:
 def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> Account:
     """Return the account of the journals of one run, of which ``emitted`` records are known to have been emitted.
 
-    Args:
-        folders: The folders of the journals.
-        emitted: Number of records, including those that no journal could store.
-        unwritten: Number of records that no journal could store.
+    Those include the ``unwritten`` ones, which no journal could store.
     """
-    delivered = attempts = 0
-    dropped: dict[str, int] = {UNWRITTEN: unwritten} if unwritten else {}
-    failure = ""
+    unreached = ""
     requests = dict.fromkeys(Signal, Requests())
     found: list[tuple[Signal, Cursor]] = []
-    reached = True
     for folder in folders:
         try:
             found += cursors_of(folder).items()
         except OSError as error:  # nothing is known of it, so all of it waits
             let_through(error)
-            reached = False
-            failure = f"{folder.name} cannot be looked into: {error.strerror or error}"
+            unreached = f"{folder.name} cannot be looked into: {error.strerror or error}"
     for signal, cursor in found:
-        delivered += cursor.delivered
-        attempts += cursor.attempts
-        failure = cursor.failure or failure
         requests[signal] += Requests(cursor.attempts, cursor.retries, cursor.size)
-        for reason, count in cursor.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
-    complete = reached and bool(found) and all(cursor.complete for _, cursor in found)
-    return Account(emitted, delivered, dropped, attempts, failure, complete, requests)
+    account = account_of_cursors([cursor for _, cursor in found], emitted)
+    return replace(
+        account,
+        dropped={UNWRITTEN: unwritten, **account.dropped} if unwritten else account.dropped,
+        failure=account.failure or unreached,
+        complete=account.complete and not unreached,
+        requests=requests,
+    )
+
+
+def account_of_cursors(cursors: Sequence[Cursor], emitted: int) -> Account:
+    """Return the account of some signals, by their cursors; of its failures the last one."""
+    return Account(
+        emitted,
+        sum(cursor.delivered for cursor in cursors),
+        added(cursor.dropped for cursor in cursors),
+        attempts=sum(cursor.attempts for cursor in cursors),
+        failure=next((cursor.failure for cursor in reversed(cursors) if cursor.failure), ""),
+        complete=bool(cursors) and all(cursor.complete for cursor in cursors),
+    )
+
+
+def added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sums of several counts by reason."""
+    whole: Counter[str] = Counter()
+    for each in counts:
+        whole.update(each)
+    return dict(whole)

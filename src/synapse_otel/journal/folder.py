@@ -29,14 +29,15 @@ from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from time import gmtime, strftime, time
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from synapse_otel._guard import raise_foreign
 from synapse_otel.journal.files.descriptors import open_file
 from synapse_otel.journal.files.syncing import sync_folder
-from synapse_otel.journal.header import read_header
+from synapse_otel.journal.frames import read_header
+from synapse_otel.journal.state_block import BLOCK_SIZE, SlotValue, read_block
 
 RUN_FILE: Final = "run.json"
 ALIVE_LOCK: Final = "alive.lock"
@@ -47,6 +48,9 @@ EXIT_FILE: Final = "exit.json"
 _SEGMENT: Final = re.compile(r"(\d{8})\.segment")
 _FOLDER_NAME: Final = re.compile(r"\d{8}T\d{6}Z-(.+)-[0-9a-f]{8}")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+_T = TypeVar("_T")
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -96,13 +100,16 @@ class Exit(msgspec.Struct, frozen=True):
         """The `error.type` for a process that did not end its job: the signal, else the status; or empty."""
         return self.signal or (f"exit_{self.code}" if self.code is not None else "")
 
+    def __str__(self) -> str:
+        """Return how it ended, in few words; empty if unknown."""
+        if self.signal:
+            return f"ended by {self.signal}{' (core dumped)' if self.core else ''}"
+        return f"exit status {self.code}" if self.code is not None else ""
+
 
 def read_exit(folder: Path) -> Exit | None:
     """Return how the process that wrote a journal ended; None if no parent reported it, or it cannot be read."""
-    try:
-        return msgspec.json.decode((folder / EXIT_FILE).read_bytes(), type=Exit)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        return None
+    return read_json(folder / EXIT_FILE, Exit)
 
 
 def write_exit(folder: Path, ended: Exit) -> None:
@@ -112,6 +119,14 @@ def write_exit(folder: Path, ended: Exit) -> None:
         OSError: it cannot be written.
     """
     replace_file(folder / EXIT_FILE, msgspec.json.encode(ended))
+
+
+def read_json(path: Path, kind: type[_T]) -> _T | None:
+    """Return what a file of a journal holds; None if it cannot be read as that."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -142,12 +157,20 @@ def segment_numbers(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
+def delete_segment(folder: Path, number: int) -> int:
+    """Delete a segment; return the bytes that it had, 0 if another process was quicker."""
+    path = segment_path(folder, number)
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return 0
+    path.unlink(missing_ok=True)
+    return size
+
+
 def read_run(folder: Path) -> Run | None:
     """Return the run from ``run.json``, or else from the segments; None if neither can be read."""
-    try:
-        return msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=Run)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        return _run_of_segments(folder)
+    return read_json(folder / RUN_FILE, Run) or _run_of_segments(folder)
 
 
 def redirect(folder: Path, destination: str) -> bool:
@@ -241,6 +264,14 @@ def spare_roots() -> list[Path]:
     return [root / name for root in roots]
 
 
+def is_own(folder: Path) -> bool:
+    """Return whether a folder belongs to the user; one that does not exist may be the user's."""
+    try:
+        return folder.stat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        return True
+
+
 def make_root(root: Path) -> None:
     """Create the folder of all runs, or check that it belongs to this user.
 
@@ -273,3 +304,12 @@ def folder_size(folder: Path) -> int:
         except FileNotFoundError:
             continue
     return size
+
+
+def read_slots(folder: Path) -> list[SlotValue]:
+    """Return the content of a journal's state block; empty if its folder is being deleted."""
+    try:
+        data = (folder / STATE_FILE).read_bytes()
+    except FileNotFoundError:
+        return []
+    return list(read_block(memoryview(data[:BLOCK_SIZE])))

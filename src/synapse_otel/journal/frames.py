@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
+from pathlib import Path
 from struct import Struct as Packing
 from typing import Any, Final
 
@@ -320,3 +321,51 @@ def shown(value: object, by: Callable[[object], str]) -> str:
 _ENCODER: Final = msgspec.msgpack.Encoder()
 encode: Final = _ENCODER.encode
 """Encode a structure, or a tuple of the same shape, which is faster to create."""
+
+
+def read_header(path: Path) -> Segment | None:
+    """Return the first frame of a segment; None if it cannot be read, or another frame comes first."""
+    try:
+        with path.open("rb") as file:
+            mark, kind, count, length, check, sequence = HEADER.unpack(file.read(HEADER_SIZE).ljust(HEADER_SIZE, b"\0"))
+            if mark != MARK or kind != Kind.SEGMENT or length > LARGEST_PAYLOAD:
+                return None
+            payload = file.read(length)
+        if checksum(payload, seed(kind, count, sequence)) != check:
+            return None
+        structure: Segment = DECODERS[Kind.SEGMENT].decode(payload)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return structure
+
+
+class Templates:
+    """The templates that a reader has seen."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Template] = {}
+
+    def take(self, template: Template) -> None:
+        """Add a template."""
+        self._known[template.id] = template
+
+    def whole(self, brief: Brief) -> Log | None:
+        """Return the complete record of a brief one; None if its template is damaged."""
+        template = self._known.get(brief.template)
+        if template is None:
+            return None
+        attributes = template.attributes.copy()
+        if brief.data:
+            prefix = template.prefix
+            for key, value in brief.data.items():
+                attributes[prefix + key] = value
+        return Log(
+            brief.time,
+            template.severity,
+            template.severity_text,
+            template.event_name,
+            brief.body,
+            attributes,
+            template.span,
+            template.scope,
+        )

@@ -11,14 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from synapse_otel import semconv
 from synapse_otel._guard import let_through
 from synapse_otel.journal.files.locks import is_locked
-from synapse_otel.journal.folder import ALIVE_LOCK, Run, read_run, segment_numbers, segment_path
+from synapse_otel.journal.folder import ALIVE_LOCK, Exit, Run, read_run, segment_numbers, segment_path
 from synapse_otel.journal.frames import HEADER, HEADER_SIZE, MARK, MARK_BYTES, Kind, checksum, seed
 from synapse_otel.journal.segment import RESERVE
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
-_STATE, _START, _STACK = 0, 19, 25
+_STATE, START, _STACK = 0, 19, 25
 """Fields of ``/proc/PID/stat`` after the name: the state, the start time, and the start of the stack, which
 distinguishes the programs that one process becomes by ``exec``."""
 _DEAD: Final = frozenset("ZXx")
@@ -27,10 +28,8 @@ _DEAD: Final = frozenset("ZXx")
 def birth(process: int | str = "self") -> str:
     """Return a text that distinguishes a process from all others with the same id; empty if there is none."""
     try:
-        boot = _boot()
-        namespace = os.readlink("/proc/self/ns/pid")
-        fields = _fields(process)
-        return f"{boot} {namespace} {fields[_START]} {fields[_STACK]}"
+        fields = stat_fields(process)
+        return f"{boot_and_namespace()} {fields[START]} {fields[_STACK]}"
     except (OSError, ValueError, IndexError) as error:
         let_through(error)
         return ""
@@ -41,11 +40,11 @@ def lives(run: Run | None) -> bool | None:
     if run is None or not run.birth:
         return None
     try:
-        here = f"{_boot()} {os.readlink('/proc/self/ns/pid')} "
+        here = f"{boot_and_namespace()} "
         if not run.birth.startswith(here):
             return None
-        fields = _fields(run.process)
-        return f"{here}{fields[_START]} {fields[_STACK]}" == run.birth and fields[_STATE] not in _DEAD
+        fields = stat_fields(run.process)
+        return f"{here}{fields[START]} {fields[_STACK]}" == run.birth and fields[_STATE] not in _DEAD
     except FileNotFoundError:
         return None if _exists(run.process) else False
     except (OSError, ValueError, IndexError):
@@ -91,12 +90,14 @@ def _is_end(data: bytes) -> bool:
     return bool(mark == MARK and kind == Kind.END and checksum(payload, seed(kind, count, sequence)) == check)
 
 
-def _boot() -> str:
+def boot_and_namespace() -> str:
+    """Return what says where a process's id and start hold: the boot of the machine, and the namespace of ids."""
     # Bytes, here and below: for text, Python looks for a module of its own, which a job that has changed may not find.
-    return _BOOT.read_bytes().decode().strip()
+    return f"{_BOOT.read_bytes().decode().strip()} {os.readlink('/proc/self/ns/pid')}"
 
 
-def _fields(process: int | str) -> list[str]:
+def stat_fields(process: int | str) -> list[str]:
+    """Return the fields of ``/proc/PID/stat`` after the name."""
     return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].decode().split()
 
 
@@ -109,3 +110,15 @@ def _exists(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def cause_of_death(ended: Exit | None, *, oom_killed: bool) -> str:
+    """Return the `error.type` of a process that did not close its journal.
+
+    Args:
+        ended: its parent's report; None if there is none.
+        oom_killed: the kernel counted an out-of-memory kill in the process's cgroup as it died.
+    """
+    if oom_killed and (ended is None or ended.signal == "SIGKILL"):
+        return semconv.ERROR_TYPE_OOM
+    return (ended.error_type if ended else "") or semconv.ERROR_TYPE_KILLED

@@ -19,12 +19,15 @@ from synapse_otel.journal.frames import (
     LARGEST_PAYLOAD,
     MARK,
     MARK_BYTES,
+    SIGNAL_OF,
     Brief,
+    Kind,
     Template,
+    Templates,
     checksum,
     seed,
 )
-from synapse_otel.journal.templates import Templates
+from synapse_otel.semconv.signal import Signal
 
 CHUNK: Final = 1 << 18
 _unpack: Final = HEADER.unpack_from
@@ -287,3 +290,23 @@ def read_all(folder: Path) -> Iterator[tuple[Frame, Any]]:
                 yield frame, templates.whole(structure) if isinstance(structure, Brief) else structure
     finally:
         reader.close()
+
+
+def last_sequences(folder: Path) -> tuple[list[int], bool]:
+    """Return, by signal, the number that a journal's next record would have had, and whether it was ended well."""
+    sequences, ended = [0] * len(Signal), False
+    numbers = segment_numbers(folder)
+    reader = JournalReader(folder, Position(numbers[-1] if numbers else 0))
+    try:
+        while found := reader.read(ended=True):
+            for frame in found:
+                signal = SIGNAL_OF.get(frame.kind)
+                if signal is not None:
+                    sequences[signal] = max(sequences[signal], frame.sequence + frame.count)
+                elif frame.kind in {Kind.SEGMENT, Kind.END} and (structure := frame.decode()):
+                    known = [*structure.sequences, *sequences[len(structure.sequences) :]]
+                    sequences = [max(pair) for pair in zip(sequences, known, strict=False)]
+                    ended = ended or frame.kind == Kind.END
+    finally:
+        reader.close()
+    return sequences, ended

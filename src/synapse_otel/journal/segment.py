@@ -61,16 +61,40 @@ class Segment(Protocol):
         """Return a duplicate descriptor, to sync the segment while others write; None if there is no file."""
 
 
-class MappedSegment:
-    """A segment in memory that the kernel writes to the disk: a call copies bytes and is done."""
+class _FileSegment:
+    """What both kinds of segments do with their file."""
 
-    __slots__ = ("at", "file", "memory", "room")
+    __slots__ = ("at", "file", "room")
 
     def __init__(self, file: HeldFile, size: int) -> None:
         self.file = file
-        self.memory = MappedFile(file.number, size)
         self.room = size
         self.at = 0
+
+    def duplicate(self) -> int:
+        """Return a duplicate descriptor."""
+        return above_standard(os.dup(self.file.number))
+
+    def close(self) -> None:
+        """Truncate to the used size, and close; an interrupted writer (by a signal handler) gets an `OSError`."""
+        try:
+            os.ftruncate(self.file.number, self.at)
+        finally:
+            self.file.close()
+
+    def abandon(self) -> None:
+        """Release it without touching the file."""
+        self.file.close()
+
+
+class MappedSegment(_FileSegment):
+    """A segment in memory that the kernel writes to the disk: a call copies bytes and is done."""
+
+    __slots__ = ("memory",)
+
+    def __init__(self, file: HeldFile, size: int) -> None:
+        super().__init__(file, size)
+        self.memory = MappedFile(file.number, size)
 
     def write(self, data: bytes) -> None:
         """Append: space is reserved and filled without a call in between, so no signal handler can interrupt."""
@@ -82,37 +106,26 @@ class MappedSegment:
 
     write_end = write
 
-    def duplicate(self) -> int:
-        """Return a duplicate descriptor."""
-        return above_standard(os.dup(self.file.number))
-
     def close(self) -> None:
         """Truncate to the used size, and close."""
         self.memory.close()
-        try:
-            os.ftruncate(self.file.number, self.at)
-        finally:
-            self.file.close()
+        super().close()
 
     def abandon(self) -> None:
         """Release it without touching the file."""
         self.memory.close()
-        self.file.close()
+        super().abandon()
 
 
-class AppendedSegment:
+class AppendedSegment(_FileSegment):
     """A segment that is written with system calls, if space cannot be allocated in advance.
 
     Zeros always follow the last frame: they reserve space for the end, even if the disk becomes full.
     """
 
-    __slots__ = ("at", "file", "memory", "room")
+    __slots__ = ()
 
-    def __init__(self, file: HeldFile, size: int) -> None:
-        self.file = file
-        self.memory = None
-        self.room = size
-        self.at = 0
+    memory = None
 
     def write(self, data: bytes) -> None:
         """Append.
@@ -152,21 +165,6 @@ class AppendedSegment:
         at = self.at
         self.at = at + len(data)
         os.pwrite(descriptor, data, at)
-
-    def duplicate(self) -> int:
-        """Return a duplicate descriptor."""
-        return above_standard(os.dup(self.file.number))
-
-    def close(self) -> None:
-        """Truncate to the used size, and close; an interrupted writer (by a signal handler) gets an `OSError`."""
-        try:
-            os.ftruncate(self.file.number, self.at)
-        finally:
-            self.file.close()
-
-    def abandon(self) -> None:
-        """Release it without touching the file."""
-        self.file.close()
 
 
 class NoRoom:

@@ -15,7 +15,7 @@ on the last values survive the process. Layout of a slot of 256 bytes, little en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from struct import Struct
 from threading import RLock
@@ -182,8 +182,6 @@ class StateBlock:
         """The jobs that run, by key."""
         self.on_job: Callable[[JobEntry, int], None] = _nothing
         """Called for every job that begins, with 0, and that ends, with the Unix time in ns."""
-        self.overflowed = 0
-        """Number of slots requested when none was free; those count in memory only."""
 
     def progress(self, job: bytes, category: str) -> ProgressSlot:
         """Return the slot of a category of a job."""
@@ -205,8 +203,7 @@ class StateBlock:
                     self._release(ended)
                 self._ended.clear()
             if not self._free:
-                self.overflowed += 1
-                return slot_type(memoryview(bytearray(SLOT_SIZE)), 0)
+                return slot_type(memoryview(bytearray(SLOT_SIZE)), 0)  # it counts in memory only
             slot = slot_type(self._buffer, self._free.pop())
             self._slots[(kind, job, text)] = slot
             _write_key(self._buffer, slot.offset, kind, job, text)
@@ -321,3 +318,8 @@ def read_block(buffer: memoryview) -> Iterator[SlotValue]:
 
 
 _KINDS: Final = frozenset(SlotKind)
+
+
+def at_work(slots: Iterable[SlotValue]) -> set[tuple[bytes, str]]:
+    """Return the job's key and the step's name of each task at which a worker was when it last recorded."""
+    return {(slot.job, slot.text) for slot in slots if slot.kind == SlotKind.HELD and slot.value}

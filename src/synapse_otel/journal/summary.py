@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from synapse_otel.journal.folder import replace_file, segment_numbers
+from synapse_otel.journal.folder import read_json, replace_file, segment_numbers
 from synapse_otel.journal.frames import SIGNAL_OF, Brief, Job, Kind, Log, Samples, Span
 from synapse_otel.journal.reader import Frame, JournalReader, Position
 from synapse_otel.semconv.signal import Signal
@@ -95,10 +95,12 @@ def summarise(folder: Path) -> Summary:
 
 def read_summary(folder: Path) -> Summary | None:
     """Return the stored summary of a journal; None if there is none, or it cannot be read."""
-    try:
-        return msgspec.json.decode((folder / SUMMARY_FILE).read_bytes(), type=Summary)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        return None
+    return read_json(folder / SUMMARY_FILE, Summary)
+
+
+def summary_of(folder: Path) -> Summary:
+    """Return the stored summary of a journal, or else what `summarise` makes."""
+    return read_summary(folder) or summarise(folder)
 
 
 def write_summary(folder: Path, summary: Summary) -> None:
@@ -121,9 +123,7 @@ def _read(folder: Path, number: int) -> Summary:
 class SummaryFollower:
     """Follows a journal that is being written, and keeps its summary up to date.
 
-    Args:
-        folder: the journal's.
-        number: the segment to begin with; the newest but one if not given.
+    It begins with the segment of a number, by default with the newest but one.
     """
 
     def __init__(self, folder: Path, number: int | None = None) -> None:

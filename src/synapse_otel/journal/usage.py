@@ -167,12 +167,7 @@ class UsageWriter:
     """Appends to the file of a journal, and thins it out."""
 
     def __init__(self, folder: Path, most: int = MOST_SAMPLES) -> None:
-        """Continue the existing file.
-
-        Args:
-            folder: the folder of the journal.
-            most: the number of samples above which they are thinned out to half.
-        """
+        """Continue the existing file; above ``most`` samples they are thinned out to half."""
         self._path = folder / USAGE_FILE
         self._folder = folder
         self._most = most

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from synapse_otel import semconv
-from synapse_otel.mapping.propagation.ray_errors import worker_of
+from synapse_otel.mapping.propagation.worker_identity import worker_of
 from synapse_otel.semconv.exceptions import exception_attributes as plain_attributes
 
 

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from synapse_otel import semconv
 from synapse_otel._text import cut
 from synapse_otel.journal.state_block import TEXT_LIMIT, CounterSlot, ProgressSlot
-from synapse_otel.mapping.counters import Counters
 from synapse_otel.mapping.data import EventData
 from synapse_otel.mapping.instruments import BLOCK, Instruments, instruments
 from synapse_otel.mapping.levels import LEVELS
 from synapse_otel.mapping.metric_series import SERIES_LIMIT, MetricSeries
 from synapse_otel.mapping.names import Names, shown_name
 from synapse_otel.semconv.readings import SlotKind
+
+
+class _HasKey(Protocol):
+    key: bytes
+
+
+class Counters(dict[str, CounterSlot]):
+    """Counter slots by name, bounded: names beyond the limit share one slot."""
+
+    def __init__(self, job: _HasKey, kind: SlotKind, limit: int) -> None:
+        super().__init__()
+        self._job = job
+        self._kind = kind
+        self._limit = limit
+
+    def __missing__(self, name: str) -> CounterSlot:
+        label = name if len(self) < self._limit else semconv.OTHER
+        slot = BLOCK.counter(self._kind, self._job.key, label)
+        if label == name:
+            self[name] = slot
+        return slot
+
 
 CATEGORY_LIMIT: Final = 128
 """Maximum number of separate categories of progress and metrics; later ones share `semconv.OTHER`."""

@@ -142,15 +142,6 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
             told = repr(msgspec.to_builtins(self, order="sorted")).encode("utf-8", "backslashreplace")
         return hmac.digest(salt, told, "sha256").hex()[:_KEY_DIGITS]
 
-    def to_json(self) -> bytes:
-        """Return the destination as JSON, secrets included."""
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def from_json(cls, text: bytes) -> Destination:
-        """Return the destination that `to_json` wrote; anything else raises `msgspec.ValidationError`."""
-        return msgspec.json.decode(text, type=cls)
-
 
 def shown_url(url: str) -> str:
     """Return a URL as it may be shown: without user name, password, query and fragment."""

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.otlp.endpoint import login, place
@@ -78,14 +78,6 @@ class GrpcSender:
         channel, self._channel, self._call = self._channel, None, None
         if channel is not None and self._is_usable():
             channel.close()
-
-    def __enter__(self) -> Self:
-        """Return itself, to be closed at the end of the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the channel."""
-        self.close()
 
     def _is_usable(self) -> bool:
         return GrpcSender._used_by in {None, os.getpid()}

@@ -1,4 +1,8 @@
-"""The connection to an endpoint: TLS, the proxy, and who logs in."""
+"""The connection to an endpoint: TLS, the proxy, and who logs in; and what reads an answer that came early.
+
+A server that takes no more than so many bytes answers 413 and closes. What is sent to it then fails, but the answer is
+there. urllib3 reads it over plain TCP; over TLS, and when the sending has stalled, it gives up.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,46 @@ import os
 import ssl
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Final
 
 import urllib3
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
+from urllib3.response import HTTPResponse
 
 from synapse_otel.otlp.destination import Endpoint
 from synapse_otel.otlp.endpoint import login
-from synapse_otel.otlp.http_connection import POOLS
+
+_CLOSED: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+
+class _TlsConnection(HTTPSConnection):
+    """Tells a connection that the server has closed from one that TLS has failed on."""
+
+    def send(self, data: Any) -> None:
+        """Send a part of the request; raise `BrokenPipeError`, on which urllib3 reads the answer, if it was closed."""
+        connected = self.sock is not None
+        try:
+            super().send(data)
+        except _CLOSED as error:
+            if not connected:
+                raise
+            raise BrokenPipeError(str(error)) from error
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3's own
+        """Read the answer; raise `ConnectionResetError` if the connection was closed instead."""
+        try:
+            return super().getresponse()
+        except _CLOSED as error:
+            raise ConnectionResetError("the connection was closed without an answer") from error
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+POOLS: Final = {"http": HTTPConnectionPool, "https": _TlsPool}
+"""What a `urllib3.PoolManager` makes connections with, by scheme."""
 
 
 def open_pool(endpoint: Endpoint) -> urllib3.PoolManager:

@@ -7,7 +7,7 @@ import os
 import ssl
 import time
 from http.client import HTTPException
-from typing import Final, Self
+from typing import Final
 
 import urllib3
 from urllib3.exceptions import (
@@ -67,14 +67,6 @@ class HttpSender:
         if self._pool is not None:
             self._pool.clear()
             self._pool = None
-
-    def __enter__(self) -> Self:
-        """Return itself, to be closed at the end of the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the connection."""
-        self.close()
 
     def _exchange(self, body: bytes, deadline: float) -> Answer:
         if self._pool is None:

@@ -7,9 +7,8 @@ from typing import Any, Final, Self
 
 from synapse_otel import semconv
 from synapse_otel.journal import frames
-from synapse_otel.journal.frames import SIGNAL_OF, Kind
+from synapse_otel.journal.frames import SIGNAL_OF, Kind, Templates
 from synapse_otel.journal.reader import Frame
-from synapse_otel.journal.templates import Templates
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.runs.entries import Link, LogEntry, LogKind, Role, Series, Span, SpanEvent
 from synapse_otel.semconv.signal import Signal

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from synapse_otel import semconv
 from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.readings import SlotKind
+from synapse_otel.semconv.severity import Severity
+
+_KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
 
 
 class Role(StrEnum):
@@ -106,6 +110,30 @@ class Span:
         if text.startswith(kind):  # a span's status says the class by itself
             return text
         return ": ".join(part for part in (kind, text) if part)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of a job or step."""
+        return self._under(semconv.PARAMS_PREFIX)
+
+    @property
+    def products(self) -> dict[str, Any]:
+        """The outputs of a job or step: our attributes without a defined meaning."""
+        return {
+            name: value
+            for name, value in self._under(semconv.PRODUCT_PREFIX).items()
+            if (key := semconv.PRODUCT_PREFIX + name) not in _KNOWN and not key.startswith(semconv.PARAMS_PREFIX)
+        }
+
+    def _under(self, prefix: str) -> dict[str, Any]:
+        return {key.removeprefix(prefix): value for key, value in self.attributes.items() if key.startswith(prefix)}
+
+    @property
+    def rank(self) -> int:
+        """Which spans come first where not all are shown: the job's own steps, then what failed or is open."""
+        if self.role is not Role.OTHER:
+            return 0
+        return 1 if self.failed or self.is_open else 2
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, Span]]:
         """Yield depth and span of itself and all below it, each before its children."""
@@ -213,3 +241,20 @@ class Count:
     kind: SlotKind
     text: str
     value: int
+
+
+def most_telling(severities: Sequence[int], *, first: int, important: int, last: int) -> list[int]:
+    """Return the places of the log records to show: the first, the last, and of those between warnings and errors."""
+    whole = len(severities)
+    if whole <= first + important + last:
+        return list(range(whole))
+    between = [at for at in range(first, whole - last) if severities[at] >= Severity.WARN]
+    return [*range(first), *between[:important], *range(whole - last, whole)]
+
+
+def iso_time(nanoseconds: int) -> str | None:
+    """Return a Unix time as ISO 8601 in UTC; None for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return None

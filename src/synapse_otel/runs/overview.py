@@ -8,21 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import time_ns
-from typing import Final, Self
+from typing import Self
 
 from synapse_otel import semconv
-from synapse_otel.journal.account import Account, account_of, cursors_of
+from synapse_otel.journal.account import Account, account_of, account_of_cursors, cursors_of
 from synapse_otel.journal.cursor import read_cursor
-from synapse_otel.journal.folder import Exit, Run, read_exit, read_run
-from synapse_otel.journal.liveness import is_alive
-from synapse_otel.journal.summary import JobSummary, Summary, read_summary, summarise
+from synapse_otel.journal.folder import Exit, Run, read_exit, read_run, read_slots
+from synapse_otel.journal.liveness import cause_of_death, is_alive
+from synapse_otel.journal.summary import JobSummary, Summary, summary_of
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.runs.entries import CategoryProgress
 from synapse_otel.runs.state import RunState, classify, joined_state, run_state
-from synapse_otel.runs.workers import Told, one_account, slots_of
+from synapse_otel.runs.workers import Told, one_account
 from synapse_otel.semconv.signal import Signal
-
-_KILL: Final = "SIGKILL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +46,9 @@ class JobOverview:
 
     @classmethod
     def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
-        """Return the job of a summary.
+        """Return the job of a summary; ``died``: how its process ended, if that ended the job.
 
-        Args:
-            job: the summary.
-            judge: `classify`, without the argument whether it has ended.
-            died: how its process ended, if that ended the job.
+        ``judge`` is `classify`, without the argument whether it has ended.
         """
         known = {**job.attributes, **job.outcome}
         end, result, error_type = job.end, str(job.outcome.get(semconv.JOB_RESULT, "")), ""
@@ -102,7 +97,7 @@ class Overview:
         folders: Sequence[Path],
         *,
         stall_seconds: float = math.inf,
-        summary_of: Callable[[Path], Summary] | None = None,
+        summary_of: Callable[[Path], Summary] = summary_of,
     ) -> Self:
         """Read the overview of a run: its newest segments, its state block and its cursors.
 
@@ -118,11 +113,11 @@ class Overview:
         runs = [read_run(folder) for folder in folders]
         if runs[0] is None:
             raise LookupError(f"{folders[0]} cannot be read as a run")
-        summaries = [(summary_of or _summary)(folder) for folder in folders]
+        summaries = [summary_of(folder) for folder in folders]
         states = [_state(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
         state = joined_state(states, runs)
         told = [
-            Told.of(slots_of(folder), summary, run, its)
+            Told.of(read_slots(folder), summary, run, its)
             for folder, summary, run, its in zip(folders, summaries, runs, states, strict=True)
         ]
         progress = one_account(told, state)
@@ -132,7 +127,7 @@ class Overview:
         judge = partial(classify, alive=state.lives, silent_seconds=silent_seconds, stall_seconds=stall_seconds)
         cut_off = not state.lives and any(not job.end for one in summaries for job in one.jobs.values())
         oom_killed = cut_off and any(read_usage(folder).oom_kill for folder in folders)
-        death = None if state.lives else _Death.of(found_exit, last, oom_killed=oom_killed)
+        death = None if state.lives else _Death(cause_of_death(found_exit, oom_killed=oom_killed), last)
         jobs = _jobs(summaries, judge, death)
         if any(job.state is RunState.STALLED for job in jobs):
             state = RunState.STALLED
@@ -155,6 +150,22 @@ class Overview:
         """The first job."""
         return self.jobs[0] if self.jobs else None
 
+    @property
+    def start(self) -> int:
+        """Unix time in ns at which the first job began, or else the process."""
+        return self.job.start if self.job else int(self.run.created * 1e9)
+
+    @property
+    def end(self) -> int:
+        """Unix time in ns at which the first job ended, or else of the last thing that is known; 0 while it runs."""
+        return (self.job.end if self.job else 0) or (0 if self.state.lives else self.last)
+
+    @property
+    def overall(self) -> CategoryProgress | None:
+        """The job's last overall progress, or that of the category that changed last."""
+        whole = [one for one in self.progress if not one.category]
+        return max(whole or self.progress, key=lambda one: one.progress.time, default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class _Death:
@@ -162,16 +173,6 @@ class _Death:
 
     error_type: str
     time: int
-
-    @classmethod
-    def of(cls, ended: Exit | None, last: int, *, oom_killed: bool) -> Self:
-        if oom_killed and (ended is None or ended.signal == _KILL):
-            return cls(semconv.ERROR_TYPE_OOM, last)
-        return cls((ended.error_type if ended else "") or semconv.ERROR_TYPE_KILLED, last)
-
-
-def _summary(folder: Path) -> Summary:
-    return read_summary(folder) or summarise(folder)
 
 
 def _state(folder: Path, summary: Summary) -> RunState:
@@ -198,16 +199,5 @@ def _by_signal(folders: Sequence[Path], emitted: Sequence[Sequence[int]]) -> dic
     of_folders = [cursors_of(folder) for folder in folders]
     for signal in Signal:
         cursors = [one[signal] for one in of_folders]
-        dropped: dict[str, int] = {}
-        for cursor in cursors:
-            for reason, count in cursor.dropped.items():
-                dropped[reason] = dropped.get(reason, 0) + count
-        found[signal.name.lower()] = Account(
-            sum(one[signal] for one in emitted),
-            sum(cursor.delivered for cursor in cursors),
-            dropped,
-            attempts=sum(cursor.attempts for cursor in cursors),
-            failure=next((cursor.failure for cursor in cursors if cursor.failure), ""),
-            complete=all(cursor.complete for cursor in cursors),
-        )
+        found[signal.name.lower()] = account_of_cursors(cursors, sum(one[signal] for one in emitted))
     return found

@@ -4,57 +4,55 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
 from typing import Any, Self
 
 from synapse_otel import semconv
 from synapse_otel.journal.account import Account, account_of
-from synapse_otel.journal.folder import Run, read_run
+from synapse_otel.journal.folder import Run, read_run, read_slots
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.reader import Damage, Frame, JournalReader
-from synapse_otel.journal.state_block import SlotValue
-from synapse_otel.journal.summary import read_summary, summarise
+from synapse_otel.journal.summary import summary_of
 from synapse_otel.runs.contents import Contents
 from synapse_otel.runs.entries import CategoryProgress, Count, LogEntry, LogKind, Role, Series, Span
 from synapse_otel.runs.state import RunState, emitted_records, joined_state, run_state, stalled
 from synapse_otel.runs.usage import RunUsage, run_usage
-from synapse_otel.runs.workers import Told, one_account, slots_of
+from synapse_otel.runs.workers import Told, one_account
 from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.readings import SlotKind
 
 
 @dataclass(kw_only=True)
 class Recording:
-    """All that was recorded of a run, read back from its journals or gathered in memory."""
+    """All that was recorded of a run, read back from its journals."""
 
     state: RunState
     read_at: int
     """Unix time in ns at which it was read."""
     last_time: int
     """Unix time in ns of the last thing that is known."""
-    run: Run | None = None
-    """The content of ``run.json``; None in memory, or if it cannot be read."""
-    folders: list[Path] = field(default_factory=list)
-    resource: dict[str, Any] = field(default_factory=dict)
-    spans: list[Span] = field(default_factory=list)
+    run: Run | None
+    """The content of ``run.json``; None if it cannot be read."""
+    folders: list[Path]
+    resource: dict[str, Any]
+    spans: list[Span]
     """The spans without a parent here; each has its children. Markers are not included."""
-    markers: list[Span] = field(default_factory=list)
+    markers: list[Span]
     """The zero-length spans that show a job or step as begun."""
-    logs: list[LogEntry] = field(default_factory=list)
+    logs: list[LogEntry]
     """In the order in which they were recorded."""
-    series: list[Series] = field(default_factory=list)
+    series: list[Series]
     """Everything that was measured: the plugin's metrics, and the durations and activity of jobs and steps."""
-    progress: list[CategoryProgress] = field(default_factory=list)
+    progress: list[CategoryProgress]
     """The last progress of each category, in the order in which they began, the job's overall progress first."""
-    counts: list[Count] = field(default_factory=list)
-    account: Account | None = None
-    """The delivery account; None in memory."""
-    damage: Damage = field(default_factory=Damage)
-    missing: int = 0
+    counts: list[Count]
+    account: Account
+    damage: Damage
+    missing: int
     """Records whose frames are gone: evicted for the disk budget, deleted after delivery, or damaged."""
-    foreign_metrics: int = 0
+    foreign_metrics: int
     """Collections of other instrumentations' metrics."""
 
     # --- making ---------------------------------------------------------------------------------------
@@ -87,42 +85,21 @@ class Recording:
             for each, lives, content in zip(folders, alive, contents, strict=True)
         ]
         told = [
-            Told.of(slots_of(each), read_summary(each) or summarise(each), run, state)
+            Told.of(read_slots(each), summary_of(each), run, state)
             for each, run, state in zip(folders, runs, states, strict=True)
         ]
-        made = cls._of(contents, told, joined_state(states, runs))
-        if any(job.is_open for job in made.jobs):
-            made.state = stalled(made.state, made.last_time, stall_seconds)
-        made.run = runs[0]
-        made.folders = folders
-        made.damage = damage
-        made.account = account_of(folders, sum(emitted_records(each) for each in folders))
-        return made
-
-    @classmethod
-    def from_frames(
-        cls, found: Iterable[Frame], slots: Iterable[SlotValue] = (), state: RunState = RunState.DONE
-    ) -> Self:
-        """Create a recording from frames in memory.
-
-        Args:
-            found: the frames, in order.
-            slots: the slots of the state block, as `journal.state.read_block` yields them.
-            state: the state of their process.
-        """
-        return cls._of([Contents().take_all(found)], [Told(list(slots), {}, gone=False)], state)
-
-    @classmethod
-    def _of(cls, contents: list[Contents], told: list[Told], state: RunState) -> Self:
+        state = joined_state(states, runs)
         spans: dict[str, Span] = {}
         for each in contents:
             # A span that a journal left open may have ended in the next one.
             spans |= {key: span for key, span in each.spans.items() if key not in spans or not span.is_open}
         progress = one_account(told, state)
-        return cls(
+        made = cls(
             state=state,
             read_at=time_ns(),
             last_time=max([each.last_time for each in contents] + [one.last_time for one in progress]),
+            run=runs[0],
+            folders=folders,
             resource=contents[0].resource,
             spans=_tree([span for span in spans.values() if span.role is not Role.MARKER]),
             markers=[span for span in spans.values() if span.role is Role.MARKER],
@@ -130,9 +107,14 @@ class Recording:
             series=_merged(contents),
             progress=progress,
             counts=_counts(told),
+            account=account_of(folders, sum(emitted_records(each) for each in folders)),
+            damage=damage,
             missing=sum(count for each in contents for count in each.missing),
             foreign_metrics=sum(each.foreign_metrics for each in contents),
         )
+        if any(job.is_open for job in made.jobs):
+            made.state = stalled(made.state, made.last_time, stall_seconds)
+        return made
 
     # --- asking ---------------------------------------------------------------------------------------
 

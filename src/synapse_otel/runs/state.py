@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
-from itertools import zip_longest
 from pathlib import Path
 from time import time_ns
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import Run, segment_numbers
-from synapse_otel.journal.frames import SIGNAL_OF, Kind
 from synapse_otel.journal.liveness import is_alive
-from synapse_otel.journal.reader import Frame, JournalReader, Position
+from synapse_otel.journal.reader import last_sequences
 from synapse_otel.semconv.signal import Signal
 
 
@@ -53,10 +51,7 @@ def classify(*, ended: bool, alive: bool, silent_seconds: float = 0.0, stall_sec
 def stalled(state: RunState, last: int, stall_seconds: float) -> RunState:
     """Return the state of a run whose job is running: one that lives and has been silent for too long has stalled.
 
-    Args:
-        state: the process' own.
-        last: Unix time in ns of the last record or progress.
-        stall_seconds: how long a job may be silent.
+    ``state`` is that of its process, ``last`` the Unix time in ns of the last record or progress.
     """
     if state is not RunState.LIVE:
         return state
@@ -92,41 +87,15 @@ def run_state(folder: Path, *, ended: bool | None = None) -> RunState:
     if is_alive(folder):
         return classify(ended=False, alive=True)
     if ended is None:
-        ended = _is_ended(folder)
-    if not ended and not segment_numbers(folder) and _is_complete(folder):
+        ended = last_sequences(folder)[1]
+    if not ended and not segment_numbers(folder):
         # Delivered and deleted: the cursors remember what its end was like.
-        ended = not any(read_cursor(folder, signal).killed for signal in Signal)
+        cursors = [read_cursor(folder, signal) for signal in Signal]
+        ended = all(cursor.complete and not cursor.killed for cursor in cursors)
     return classify(ended=ended, alive=False)
 
 
 def emitted_records(folder: Path) -> int:
     """Return how many records a journal was given, evicted and damaged ones included."""
-    found = [read_cursor(folder, signal).sequence for signal in Signal]
-    for frame in _last_frames(folder):
-        signal = SIGNAL_OF.get(frame.kind)
-        if signal is not None:
-            found[signal] = max(found[signal], frame.sequence + frame.count)
-        elif frame.kind in {Kind.SEGMENT, Kind.END} and (structure := frame.decode()):
-            found = [max(pair) for pair in zip_longest(found, structure.sequences, fillvalue=0)]
-    return sum(found)
-
-
-def _is_ended(folder: Path) -> bool:
-    return any(frame.kind == Kind.END for frame in _last_frames(folder))
-
-
-def _is_complete(folder: Path) -> bool:
-    return all(read_cursor(folder, signal).complete for signal in Signal)
-
-
-def _last_frames(folder: Path) -> Iterator[Frame]:
-    """Yield the frames of the newest segment: it can be read alone."""
-    numbers = segment_numbers(folder)
-    if not numbers:
-        return
-    reader = JournalReader(folder, Position(numbers[-1]))
-    try:
-        while read := reader.read(ended=True):
-            yield from read
-    finally:
-        reader.close()
+    known = [read_cursor(folder, signal).sequence for signal in Signal]
+    return sum(map(max, known, last_sequences(folder)[0]))

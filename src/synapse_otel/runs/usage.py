@@ -59,12 +59,7 @@ class RunUsage:
 
 
 def run_usage(folders: Iterable[Path], points: int = POINTS) -> RunUsage:
-    """Return the resource usage of a run.
-
-    Args:
-        folders: of its journals, that of the process that began it first.
-        points: maximum number of points of each curve.
-    """
+    """Return the resource usage of a run's journals, the first one first; each curve has at most so many points."""
     known = [usage for folder in folders if (usage := read_usage(folder)).samples]
     charts: dict[str, UsageChart] = {}
     for number, usage in enumerate(known):

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from synapse_otel import semconv
-from synapse_otel.journal.folder import STATE_FILE, Run
-from synapse_otel.journal.state_block import BLOCK_SIZE, SlotValue, read_block
+from synapse_otel.journal.folder import Run
+from synapse_otel.journal.state_block import SlotValue, at_work
 from synapse_otel.journal.summary import Summary
 from synapse_otel.runs.entries import CategoryProgress
 from synapse_otel.runs.state import RunState
 from synapse_otel.semconv.progress import Progress
-from synapse_otel.semconv.readings import SlotKind, unnamed_worker
+from synapse_otel.semconv.readings import unnamed_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +41,17 @@ class Told:
         return cls(slots, workers, state is RunState.CRASHED)
 
 
-def slots_of(folder: Path) -> list[SlotValue]:
-    """Return the content of a journal's state block."""
-    try:
-        data = (folder / STATE_FILE).read_bytes()
-    except FileNotFoundError:
-        return []
-    return list(read_block(memoryview(data[:BLOCK_SIZE])))
-
-
 def one_account(found: Iterable[Told], state: RunState) -> list[CategoryProgress]:
     """Return the last progress of each category of each job: the overall progress first, then in order of begin.
 
-    Args:
-        found: the progress in the run's journals, the first one first.
-        state: of the run.
+    ``found`` is that of the run's journals, the first one first; ``state`` is the run's.
     """
     own: dict[tuple[str, str], CategoryProgress] = {}
     parts: dict[tuple[str, str], dict[str, CategoryProgress]] = {}
     for told in found:
-        lost = _at_work(told) if told.gone and state is not RunState.CRASHED else set()
+        lost = set()
+        if told.gone and state is not RunState.CRASHED:
+            lost = {job for job, _step in at_work(told.slots)}
         for slot in told.slots:
             if not isinstance(slot.value, Progress):
                 continue
@@ -74,10 +64,6 @@ def one_account(found: Iterable[Told], state: RunState) -> list[CategoryProgress
                 of_key[one.worker] = _newer(of_key.get(one.worker), one)
     joined = [_joined(own.get(key), parts.get(key, {})) for key in {**own, **parts}]
     return sorted(joined, key=lambda one: (bool(one.category), one.progress.start_time))
-
-
-def _at_work(told: Told) -> set[bytes]:
-    return {slot.job for slot in told.slots if slot.kind == SlotKind.HELD and slot.value}
 
 
 def _newer(known: CategoryProgress | None, one: CategoryProgress) -> CategoryProgress:

@@ -14,10 +14,9 @@ from opentelemetry.context import Context
 
 from synapse_otel import semconv
 from synapse_otel._fork import Part, at_fork
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.start_job import JobSpec, start_job
-from synapse_otel.notices import say
+from synapse_otel.notices import Check, explained_by, say
 from synapse_otel.runtime.state import STATE
 from synapse_otel.runtime.termination import NotLeft, Terminated, ended_by_sigterm
 
@@ -231,13 +230,7 @@ def running_job(
 
 
 def begin_process(name: str, *, plugin: str, version: str | None = None) -> None:
-    """Set up a process that hands jobs on and runs none itself: what it records has a journal of its own.
-
-    Args:
-        name: of the run.
-        plugin: whose jobs they are.
-        version: of the plugin.
-    """
+    """Set up a process that hands on jobs of a plugin and runs none: what it records has a journal of its own."""
     with STATE.lock:
         runtime = _runtime()
         if not STATE.jobs and not runtime.journal_id:

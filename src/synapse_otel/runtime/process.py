@@ -18,14 +18,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from synapse_otel import semconv
 from synapse_otel._guard import let_through
 from synapse_otel._otel_private import unset_providers
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.account import Account
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.descriptors import take_standard
 from synapse_otel.journal.folder import read_run
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.mapping.instruments import BLOCK, record_with
-from synapse_otel.notices import say
+from synapse_otel.notices import Check, explained_by, say
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.runtime.shipping import ensure_shipping, shipper_configuration
 from synapse_otel.runtime.wait_for_delivery import Cursors, cursors_of, wait_for_delivery
@@ -36,8 +35,7 @@ from synapse_otel.sdk.resource import make_resource
 from synapse_otel.settings import Settings, load_destination
 from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.end_hung import silent_shipper
-from synapse_otel.shipper.interpreter import interpreter, runs_threads
-from synapse_otel.shipper.launch import is_shipping, why_it_ended
+from synapse_otel.shipper.launch import interpreter, is_shipping, runs_threads, why_it_ended
 
 if TYPE_CHECKING:
     from synapse_otel.shipper.service import Shipper
@@ -264,19 +262,13 @@ class ProcessRuntime:
     def _start_thread(self, home: Path) -> Shipper | None:
         from threading import Thread
 
+        from msgspec.structs import replace
+
         from synapse_otel.shipper.service import Shipper
         from synapse_otel.shipper.throttle import InJobThrottle
 
-        configuration = self.configuration(home)
-        shipper = Shipper(
-            [Path(root) for root in configuration.roots],
-            self.destination,
-            self.key,
-            interval_seconds=configuration.interval_seconds,
-            say=say,
-            limits=configuration.limits,
-            throttle=InJobThrottle(),
-        )
+        configuration = replace(self.configuration(home), usage_seconds=0)
+        shipper = Shipper(configuration, say, throttle=InJobThrottle())
         _collect_now()
         thread = Thread(target=_run, args=(shipper,), name="synapse-otel", daemon=True)
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from synapse_otel.journal.folder import spare_roots
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.settings import Settings
-from synapse_otel.shipper.configuration import ShipperConfiguration, lock_path
+from synapse_otel.shipper.configuration import Limits, ShipperConfiguration, lock_path
 from synapse_otel.shipper.end_hung import end_silent
 from synapse_otel.shipper.launch import ensure_shipper, is_shipping
 
@@ -29,9 +29,11 @@ def shipper_configuration(
         destination=destination,
         key=key,
         interval_seconds=settings.metric_export_interval / 1000,
-        kept_runs=settings.journal_retention_runs,
-        kept_seconds=settings.journal_retention_age,
-        total_bytes=int(settings.journal_total_budget),  # no subclass: it is encoded
+        limits=Limits(
+            kept_runs=settings.journal_retention_runs,
+            kept_seconds=settings.journal_retention_age,
+            total_bytes=int(settings.journal_total_budget),  # no subclass: it is encoded
+        ),
         usage_seconds=settings.usage_interval,
     )
 

@@ -28,9 +28,7 @@ class NotLeft(Terminated):
 def ended_by_sigterm(end: Callable[[Terminated], None], within_seconds: float) -> Iterator[None]:
     """End a job on SIGTERM, and then do what would have been done without us: the handler before, or to die of it.
 
-    Args:
-        end: ends the job.
-        within_seconds: how long that may take.
+    ``end`` ends the job, and may take so many seconds.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -53,8 +53,7 @@ class TracerInFront:
 class LoggersInFront:
     """Gives out the context API's logger, which writes to the journal first, and the host's for all others.
 
-    Args:
-        copied: whether a processor copies what goes through the host's loggers.
+    These are ``copied`` if a processor copies what goes through them; else they write to the journal first, too.
     """
 
     def __init__(self, host: Any, journal: JournalLoggerProvider, own_scope: str, *, copied: bool) -> None:

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import get_current_span
 
 from synapse_otel._otel_private import get_logger_provider
-from synapse_otel.explained import Check, explained_by
+from synapse_otel.notices import Check, explained_by
 from synapse_otel.sdk.before_host import JournalLogRecordProcessor, LoggersInFront, MetersInFront, TracersInFront
 from synapse_otel.sdk.logger import JournalLoggerProvider
 from synapse_otel.sdk.meter import JournalMeterProvider

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from synapse_otel._text import TEXT_LIMIT
+from synapse_otel._text import cut as cut_text
 from synapse_otel.journal import frames
 
 RECORD_LIMIT: Final = 1 << 20
 """Bytes of an encoded record; of a larger one every text and collection is cut, with a mark that says so."""
 LARGEST_SPAN: Final = 4 << 20
 """Bytes of an encoded span with all its events."""
-TEXT_LIMIT: Final = 16_384
 ITEM_LIMIT: Final = 256
 _DEEPEST: Final = 4
 
@@ -27,7 +28,7 @@ def encode_cut(fields: list[Any]) -> bytes:
 def cut(value: Any, depth: int = _DEEPEST) -> Any:
     """Return a value with its texts and collections cut, and a mark where they were."""
     if isinstance(value, str):
-        return value if len(value) <= TEXT_LIMIT else f"{value[:TEXT_LIMIT]}... [cut: {len(value)} characters]"
+        return cut_text(value)
     if isinstance(value, bytes):
         return value[:TEXT_LIMIT]
     if isinstance(value, dict | list | tuple):

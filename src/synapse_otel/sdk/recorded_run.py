@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from synapse_otel._guard import let_through
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.files.syncing import NO_DESCRIPTOR
 from synapse_otel.journal.folder import is_gone
 from synapse_otel.journal.writer import JournalWriter
+from synapse_otel.notices import Check, explained_by
 from synapse_otel.semconv.signal import Signal
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from synapse_otel.explained import Check, explained_by
+from synapse_otel.notices import Check, explained_by
 
 
 class SettingsError(ValueError):

@@ -22,9 +22,9 @@ from synapse_otel.journal.folder import (
     segment_numbers,
     segment_path,
 )
-from synapse_otel.journal.frames import FORMAT_VERSION, SIGNAL_OF, Kind
+from synapse_otel.journal.frames import FORMAT_VERSION
 from synapse_otel.journal.liveness import lives
-from synapse_otel.journal.reader import JournalReader, Position
+from synapse_otel.journal.reader import JournalReader, last_sequences
 from synapse_otel.journal.summary import summarise, write_summary
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
@@ -82,12 +82,9 @@ class ClaimedJournal:
 
     @classmethod
     def take(cls, folder: Path, *, interval_seconds: float, role: Role = Role.THREAD) -> ClaimedJournal | None:
-        """Claim a journal; None if another shipper has.
+        """Claim a journal for a shipper in a role; None if another one has.
 
-        Args:
-            folder: The journal's.
-            interval_seconds: Between two exports of the progress.
-            role: Where the shipper runs that takes it.
+        ``interval_seconds`` stand between two exports of the progress.
 
         Raises:
             OSError: the journal cannot be read or written, or is of a newer version.
@@ -300,23 +297,3 @@ def _changed(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return status.st_ino, status.st_mtime_ns
-
-
-def last_sequences(folder: Path) -> tuple[list[int], bool]:
-    """Return, by signal, the number that a journal's next record would have had, and whether it was ended well."""
-    sequences, ended = [0] * len(Signal), False
-    numbers = segment_numbers(folder)
-    reader = JournalReader(folder, Position(numbers[-1] if numbers else 0))
-    try:
-        while found := reader.read(ended=True):
-            for frame in found:
-                signal = SIGNAL_OF.get(frame.kind)
-                if signal is not None:
-                    sequences[signal] = max(sequences[signal], frame.sequence + frame.count)
-                elif frame.kind in {Kind.SEGMENT, Kind.END} and (structure := frame.decode()):
-                    known = [*structure.sequences, *sequences[len(structure.sequences) :]]
-                    sequences = [max(pair) for pair in zip(sequences, known, strict=False)]
-                    ended = ended or frame.kind == Kind.END
-    finally:
-        reader.close()
-    return sequences, ended

@@ -14,20 +14,16 @@ ORDERS_VARIABLE: Final = "SYNAPSE_OTEL_SHIPPER_ORDERS"
 IDLE_SECONDS: Final = 30.0
 FAILING_SECONDS: Final = 86_400.0
 """A shipper exits after this time without a live job and with only failed requests; the next job continues."""
-KEPT_RUNS: Final = 100
-KEPT_SECONDS: Final = 30 * 86_400.0
-TOTAL_BYTES: Final = 8 << 30
-USAGE_SECONDS: Final = 5.0
 
 
 class Limits(NamedTuple):
     """Limits of retention."""
 
-    kept_runs: int = KEPT_RUNS
+    kept_runs: int = 100
     """Number of newest delivered runs; their segments are deleted at once."""
-    kept_seconds: float = KEPT_SECONDS
+    kept_seconds: float = 30 * 86_400.0
     """Maximum time that a delivered run is kept."""
-    total_bytes: int = TOTAL_BYTES
+    total_bytes: int = 8 << 30
     """Maximum disk space of the segments of all journals."""
 
 
@@ -35,20 +31,19 @@ class ShipperConfiguration(msgspec.Struct, frozen=True):
     """The configuration of the process, passed in its environment, which only its user can read."""
 
     roots: list[str]
+    """The folders in which journals may stand."""
     destination: Destination
     key: str
+    """What names the destination in the journals."""
     interval_seconds: float
+    """Time between two exports of the progress."""
     idle_seconds: float = IDLE_SECONDS
     """It exits after this time without a live job and without pending records..."""
     failing_seconds: float = FAILING_SECONDS
     """... and after this time without a live job in which every request failed."""
-    kept_runs: int = KEPT_RUNS
-    """Number of newest delivered runs to keep."""
-    kept_seconds: float = KEPT_SECONDS
-    """Maximum time that a delivered run is kept."""
-    total_bytes: int = TOTAL_BYTES
-    """Maximum disk space of the segments of all journals."""
-    usage_seconds: float = USAGE_SECONDS
+    limits: Limits = Limits()
+    """Which journals are kept."""
+    usage_seconds: float = 5.0
     """Time between two samples of resource usage; 0: no sampling."""
 
     def to_text(self) -> str:
@@ -59,11 +54,6 @@ class ShipperConfiguration(msgspec.Struct, frozen=True):
     def from_text(cls, text: str) -> ShipperConfiguration:
         """Return the configuration that `to_text` wrote; anything else raises `ValueError`."""
         return msgspec.convert(json.loads(text), type=cls)
-
-    @property
-    def limits(self) -> Limits:
-        """Which journals are kept."""
-        return Limits(self.kept_runs, self.kept_seconds, self.total_bytes)
 
 
 def lock_path(root: Path, key: str) -> Path:

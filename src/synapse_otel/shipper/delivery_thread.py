@@ -42,16 +42,9 @@ class DeliveryThread:
         report: Callable[[Path, Exception], None],
         stop: Event,
     ) -> None:
-        """Prepare the thread.
+        """Prepare the thread; ``interval_seconds`` stand between two exports of the progress.
 
-        Args:
-            signal: the signal.
-            sender: sends it.
-            journals: the claimed ones.
-            interval_seconds: between two exports of the progress.
-            throttle: how it shares its process with a job.
-            report: takes what went wrong with a journal.
-            stop: set when it is to end; `wake` has it look.
+        ``report`` takes what went wrong with a journal; ``stop`` is set when it is to end, and `wake` has it look.
         """
         self.sender = sender
         self._signal = signal

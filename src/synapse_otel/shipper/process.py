@@ -18,9 +18,7 @@ from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import make_root
 from synapse_otel.shipper.configuration import ORDERS_VARIABLE, ShipperConfiguration, lock_path, log_path
-from synapse_otel.shipper.pipelines.signal_sender import Say
 from synapse_otel.shipper.service import Shipper
-from synapse_otel.shipper.throttle import AT_ONCE, LOW_MEMORY
 
 _LOG_LIMIT: Final = 1 << 20
 CANNOT_RUN: Final = os.EX_SOFTWARE
@@ -39,12 +37,13 @@ def main() -> None:
     configuration = ShipperConfiguration.from_text(os.environ.pop(ORDERS_VARIABLE))
     root = Path(configuration.roots[0])
     make_root(root)
+    take_standard()  # or a socket gets the number of a stream that is closed
     lock = FileLock(lock_path(root, configuration.key))
     say = _Log(log_path(root, configuration.key))
     while not stop.wanted and acquire(lock):
         sign = SignOfLife(lock_path(root, configuration.key), Role.PROCESS, configuration.key)
         try:
-            shipper = make_shipper(configuration, say, Role.PROCESS, sign)
+            shipper = Shipper(configuration, say, role=Role.PROCESS, sign=sign)
             stop.hear(shipper)
             shipper.run(idle_seconds=configuration.idle_seconds, failing_seconds=configuration.failing_seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, it stands in the log, and another one is started
@@ -56,32 +55,6 @@ def main() -> None:
         # A job that came while the lock was still held has started nobody: look once more.
         if not shipper.finds_work():
             break
-
-
-def make_shipper(
-    configuration: ShipperConfiguration, say: Say, role: Role = Role.THREAD, sign: SignOfLife | None = None
-) -> Shipper:
-    """Return a shipper with a configuration.
-
-    Args:
-        configuration: its configuration.
-        say: called with its log lines.
-        role: where it runs.
-        sign: how it gives signs of life.
-    """
-    take_standard()  # or a socket gets the number of a stream that is closed
-    return Shipper(
-        [Path(found) for found in configuration.roots],
-        configuration.destination,
-        configuration.key,
-        interval_seconds=configuration.interval_seconds,
-        say=say,
-        limits=configuration.limits,
-        throttle=LOW_MEMORY if configuration.destination.speaks_grpc else AT_ONCE,
-        usage_seconds=configuration.usage_seconds,
-        role=role,
-        sign=sign,
-    )
 
 
 class Stop:

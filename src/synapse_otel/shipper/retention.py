@@ -22,12 +22,12 @@ from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import (
     SHIP_LOCK,
     Run,
+    delete_segment,
     folder_size,
     is_gone,
     read_run,
     run_folders,
     segment_numbers,
-    segment_path,
 )
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.semconv.signal import Signal
@@ -59,8 +59,7 @@ class Retention:
     def look_after(self, in_hand: Mapping[Path, ClaimedJournal]) -> list[Path]:
         """Delete what retention does not keep; return the folders of the deleted runs.
 
-        Args:
-            in_hand: The journals that this process has claimed, by folder.
+        ``in_hand`` are the journals that this process has claimed, by folder.
         """
         waiting: dict[Path, Run] = {}
         roots = [root for root in self._roots if _can_list(root)]
@@ -132,13 +131,7 @@ def _delete_segments(folder: Path, excess: float, *, whole: bool) -> int:
     for number in numbers if whole else numbers[:-1]:
         if freed >= excess:
             break
-        path = segment_path(folder, number)
-        try:
-            size = path.stat().st_size
-            path.unlink()
-        except FileNotFoundError:
-            continue
-        freed += size
+        freed += delete_segment(folder, number)
     return freed
 
 

@@ -99,11 +99,7 @@ class OwnAccount:
     def points(self, own: Cursor, delivered: int, dropped: Mapping[str, int]) -> list[Point]:
         """Return the metrics to report; for the metrics signal itself, newer numbers than its cursor has.
 
-        Args:
-            own: The cursor of the metrics.
-            delivered: How many metric samples are delivered.
-            dropped: How many will never be, by reason.
-
+        Those are how many samples are delivered, and how many will never be, by reason.
         """
         states = {Signal.METRICS: State(self._emitted[Signal.METRICS], delivered, dropped, own)}
         for signal in _OTHERS:
@@ -150,13 +146,9 @@ class Point(NamedTuple):
 
 
 def points(states: Mapping[Signal, State], ages: Mapping[Signal, float], exporter: str) -> list[Point]:
-    """Return the metrics about a journal.
+    """Return the metrics about a journal: by signal, its counts, and for how many seconds its oldest record has waited.
 
-    Args:
-        states: By signal, its counts.
-        ages: By signal, for how many seconds its oldest record has waited.
-        exporter: OpenTelemetry's name of the kind of exporter: one of `EXPORTERS`.
-
+    ``exporter`` is one of `EXPORTERS`.
     """
     found = [Point(semconv.SDK_LOG_CREATED, {}, states[Signal.LOGS].emitted)]
     for signal, state in states.items():

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Final
 
 from synapse_otel.journal.files.lock_holder import Role, SignOfLife
 from synapse_otel.journal.folder import is_gone
-from synapse_otel.otlp.destination import Destination
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import ClaimedJournal
 from synapse_otel.shipper.claims import Claims
-from synapse_otel.shipper.configuration import Limits
+from synapse_otel.shipper.configuration import ShipperConfiguration
 from synapse_otel.shipper.delivery_thread import POLL_SECONDS, DeliveryThread
 from synapse_otel.shipper.pipelines.signal_sender import Say, SignalSender
 from synapse_otel.shipper.process_watch import ProcessWatch, can_watch
 from synapse_otel.shipper.retention import Retention
-from synapse_otel.shipper.throttle import AT_ONCE, Throttle
+from synapse_otel.shipper.throttle import AT_ONCE, LOW_MEMORY, Throttle
 from synapse_otel.shipper.usage.sampler import Sampler
 
 QUIET_POLL_SECONDS: Final = 0.2
@@ -41,33 +40,26 @@ class Shipper:
 
     def __init__(
         self,
-        roots: Iterable[Path],
-        destination: Destination,
-        key: str,
-        *,
-        interval_seconds: float,
+        configuration: ShipperConfiguration,
         say: Say,
-        limits: Limits = Limits(),  # noqa: B008 - immutable
-        throttle: Throttle = AT_ONCE,
-        usage_seconds: float = 0,
+        *,
+        throttle: Throttle | None = None,
         role: Role = Role.THREAD,
         sign: SignOfLife | None = None,
     ) -> None:
         """Begin.
 
         Args:
-            roots: the folders.
-            destination: where to.
-            key: what names it in the journals.
-            interval_seconds: between two exports of the progress.
+            configuration: what it delivers, and where to.
             say: takes a line.
-            limits: how much is kept.
-            throttle: how it shares its process with a job.
-            usage_seconds: between two samples of what jobs use; 0: none are taken.
+            throttle: how it shares its process with a job; None: it has the process for itself.
             role: where it runs.
             sign: what it gives its signs of life by, besides those at its journals.
         """
-        self._sampler = Sampler(usage_seconds, say) if usage_seconds else None
+        destination, interval_seconds = configuration.destination, configuration.interval_seconds
+        if throttle is None:
+            throttle = LOW_MEMORY if destination.speaks_grpc else AT_ONCE
+        self._sampler = Sampler(configuration.usage_seconds, say) if configuration.usage_seconds else None
         self._deaths: ProcessWatch | None = None
         self._interval = interval_seconds
         self._role = role
@@ -76,15 +68,15 @@ class Shipper:
         self.throttle = throttle
         taken = self._sampler.attach if self._sampler is not None else None
         self._journals = Claims(
-            roots,
-            key,
+            map(Path, configuration.roots),
+            configuration.key,
             interval_seconds=interval_seconds,
             report=self._report,
             throttle=throttle,
             role=role,
             taken=taken,
         )
-        self._retention = Retention(self._journals.roots, key, limits, say)
+        self._retention = Retention(self._journals.roots, configuration.key, configuration.limits, say)
         self._stop = Event()
         self._threads = {
             signal: DeliveryThread(

@@ -34,13 +34,10 @@ class WriterProcess:
         return self._gone is not None
 
     def look(self, pipelines: Collection[SignalPipeline]) -> bool:
-        """Look, unless somebody has just looked; note it if the kernel killed the process: out of memory.
+        """Look, unless somebody has just looked, and return whether the process is seen to have ended.
 
-        Args:
-            pipelines: those of the journal; of one that was closed nothing has to be known: it is complete without it.
-
-        Returns:
-            whether the process is seen to have ended.
+        It is noted if the kernel killed it: out of memory. If one of the ``pipelines`` has read that the journal was
+        closed, no more has to be known.
         """
         now = monotonic()
         if now - self._looked < LOOK_SECONDS:

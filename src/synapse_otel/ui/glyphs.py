@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from rich.text import Text
+
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
@@ -18,7 +20,6 @@ class Glyphs:
     plain: str
     bar: str
     failed_bar: str
-    skipped_bar: str
     rollback_bar: str
     running_end: str
     killed_end: str
@@ -43,7 +44,6 @@ UNICODE: Final = Glyphs(
     plain="·",
     bar="━",
     failed_bar="━",
-    skipped_bar="╌",
     rollback_bar="╍",
     running_end="▸",
     killed_end="✗",
@@ -66,7 +66,6 @@ ASCII: Final = Glyphs(
     plain=".",
     bar="=",
     failed_bar="x",
-    skipped_bar=".",
     rollback_bar="<",
     running_end=">",
     killed_end="x",
@@ -80,3 +79,19 @@ ASCII: Final = Glyphs(
     dot=" | ",
     times="x",
 )
+
+STYLES: Final = {"live": "cyan", "warn": "yellow", "bad": "red", "good": "green", "muted": "dim"}
+"""By tone."""
+
+
+def bar(ratio: float | None, width: int, tone: str, glyphs: Glyphs) -> Text:
+    """Return a bar of a share."""
+    done = min(max(int((ratio or 0) * width), 0), width)
+    drawn = Text().append(glyphs.bar * done, STYLES.get(tone, ""))
+    return drawn.append(glyphs.track * (width - done), "dim")
+
+
+def stretch(begin: float, end: float, width: int) -> tuple[int, int]:
+    """Return between which of so many cells lies what begins and ends at these shares of them: one cell at least."""
+    start = min(max(int(begin * width), 0), width - 1)
+    return start, min(max(round(end * width), start + 1), width)

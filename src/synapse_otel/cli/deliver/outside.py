@@ -10,11 +10,11 @@ from threading import Event, Thread
 from typing import Final
 
 from synapse_otel.cli.run.watched import Watched
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.account import Account, account_of
 from synapse_otel.journal.cursor import Cursor, read_cursor
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.liveness import is_alive
+from synapse_otel.notices import Check, explained_by
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.runs import emitted_records
 from synapse_otel.semconv.signal import Signal
@@ -115,16 +115,7 @@ class Delivery:
     def _deliver(self) -> None:
         from synapse_otel.shipper.service import Shipper
 
-        configuration = self._configuration
-        roots = [Path(root) for root in configuration.roots]
-        shipper = Shipper(
-            roots,
-            self._destination,
-            configuration.key,
-            interval_seconds=configuration.interval_seconds,
-            say=self._say,
-            usage_seconds=configuration.usage_seconds,
-        )
+        shipper = Shipper(self._configuration, self._say)
         running = Thread(target=shipper.run, kwargs={"idle_seconds": None}, name="shipper", daemon=True)
         running.start()
         self._over.wait()

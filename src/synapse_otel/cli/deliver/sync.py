@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from synapse_otel.cli.codes import PENDING
 from synapse_otel.cli.deliver.waiting import Waiting, account
 from synapse_otel.cli.lines import say, tell
-from synapse_otel.cli.roots import check_owner, foreign_runs, is_own, readable_roots
-from synapse_otel.journal.account import Account
+from synapse_otel.cli.roots import check_owner, foreign_runs, readable_roots
+from synapse_otel.journal.account import Account, added
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Role
-from synapse_otel.journal.folder import read_run, redirect, run_folders
+from synapse_otel.journal.folder import is_own, read_run, redirect, run_folders
 from synapse_otel.journal.frames import FORMAT_VERSION
 from synapse_otel.otlp.destination import Destination, shown_url
 from synapse_otel.runs import RunState, find_run, find_runs, is_one_job, run_state, same_run
@@ -48,10 +50,8 @@ class _Pass:
 def sync(run: str | None, *, everything: bool = False, timeout: float | None = None) -> int:
     """Deliver every pending journal of the configured destination, or those of one run to it; return the exit code.
 
-    Args:
-        run: the run, as for `find_run`; all runs of a resumed job are delivered.
-        everything: also runs recorded for other destinations.
-        timeout: seconds to keep trying; None: try once, or wait for a running shipper while records arrive.
+    The arguments are those of the command line, as `app` has them. Of a resumed job all runs are delivered; without a
+    timeout it tries once, or waits for a running shipper while records arrive.
 
     Raises:
         RunNotFoundError: there is no such run.
@@ -116,15 +116,8 @@ class _Sync:
         """Deliver journals, and return the exit code."""
         for folder in folders:
             self._redirect(folder)
-        configuration = self._configuration
-        shipper = Shipper(
-            [],
-            configuration.destination,
-            configuration.key,
-            interval_seconds=configuration.interval_seconds,
-            say=self._said.append,
-            role=Role.ONCE,
-        )
+        named_only = replace(self._configuration, roots=[], usage_seconds=0)
+        shipper = Shipper(named_only, self._said.append, role=Role.ONCE)
         passes: dict[Path, _Pass] = {}
         try:
             while waiting := [folder for folder in folders if folder not in passes or not passes[folder].delivered]:
@@ -225,14 +218,9 @@ def _line(one: _Pass, said: list[str]) -> str:
 
 
 def _total(passes: Iterable[_Pass]) -> Account:
-    emitted = delivered = 0
-    dropped: dict[str, int] = {}
-    for one in passes:
-        emitted += one.account.emitted
-        delivered += one.account.delivered
-        for reason, count in one.account.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
-    return Account(emitted, delivered, dropped)
+    accounts = [one.account for one in passes]
+    dropped = added(one.dropped for one in accounts)
+    return Account(sum(one.emitted for one in accounts), sum(one.delivered for one in accounts), dropped)
 
 
 def _runs(count: int) -> str:

@@ -26,12 +26,9 @@ class Waiting:
     """Waits for one journal, and reports the reason."""
 
     def __init__(self, folder: Path, key: str, deadline: float | None) -> None:
-        """Begin to wait.
+        """Begin to wait, until ``deadline``, a monotonic time; None: as long as records arrive.
 
-        Args:
-            folder: the journal's.
-            key: the key of its destination. A shipper of another destination is asked to release it.
-            deadline: monotonic time; None: as long as records arrive.
+        A shipper of another destination than that of ``key`` is asked to release the journal.
         """
         self._folder = folder
         self._lock = folder / SHIP_LOCK

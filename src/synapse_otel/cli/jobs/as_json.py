@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from synapse_otel.journal.account import Account
 from synapse_otel.journal.frames import clean
 from synapse_otel.runs import CategoryProgress, JobOverview, Overview, run_name
+from synapse_otel.runs.entries import iso_time
 
 
 def as_json(found: Overview | Sequence[Overview]) -> str:
@@ -24,8 +24,8 @@ def _run(one: Overview) -> dict[str, Any]:
         "run": one.folders[0].name,
         "name": run_name(one.run) or one.run.name,
         "state": str(one.state),
-        "created": _time(int(one.run.created * 1e9)),
-        "last": _time(one.last) if one.last else None,
+        "created": iso_time(int(one.run.created * 1e9)),
+        "last": iso_time(one.last) if one.last else None,
         "process": one.run.process,
         "jobs": [_job(job) for job in one.jobs],
         "progress": [_progress(each) for each in one.progress],
@@ -38,7 +38,7 @@ def _run(one: Overview) -> dict[str, Any]:
             "signal": one.exit.signal or None,
             "core": one.exit.core,
             "stderr": one.exit.stderr,
-            "time": _time(int(one.exit.time * 1e9)),
+            "time": iso_time(int(one.exit.time * 1e9)),
         },
         "folders": [str(folder) for folder in one.folders],
     }
@@ -53,8 +53,8 @@ def _job(job: JobOverview) -> dict[str, Any]:
         "category": job.category,
         "trace_id": job.trace_id or None,
         "state": str(job.state),
-        "started": _time(job.start),
-        "ended": _time(job.end) if job.end else None,
+        "started": iso_time(job.start),
+        "ended": iso_time(job.end) if job.end else None,
         "duration_seconds": max(job.end - job.start, 0) / 1e9 if job.end else None,
         "result": job.result or None,
         "error_type": job.error_type or None,
@@ -66,7 +66,7 @@ def _progress(one: CategoryProgress) -> dict[str, Any]:
         "category": one.category or None,
         "current": one.progress.current,
         "limit": one.progress.limit,
-        "time": _time(one.progress.time),
+        "time": iso_time(one.progress.time),
         "eta_seconds": one.progress.eta_seconds,
         "workers": [
             {"worker": each.worker, "current": each.progress.current, "limit": each.progress.limit}
@@ -84,11 +84,3 @@ def _account(account: Account) -> dict[str, Any]:
         "dropped_by_reason": account.dropped,
         "failure": account.failure or None,
     }
-
-
-def _time(nanoseconds: int) -> str | None:
-    """Return a Unix time as ISO 8601 in UTC; None if it is out of range."""
-    try:
-        return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat()
-    except (OverflowError, ValueError, OSError):
-        return None

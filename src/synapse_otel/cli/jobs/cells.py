@@ -9,7 +9,7 @@ from time import time_ns
 from typing import Final
 
 from synapse_otel.journal.frames import FORMAT_VERSION
-from synapse_otel.runs import CategoryProgress, Overview
+from synapse_otel.runs import Overview
 from synapse_otel.ui.formats import clock, duration, number, printable
 
 ACCOUNT: Final = 7
@@ -69,34 +69,24 @@ def _id(one: Overview) -> str:
     return printable(one.job.id if one.job else "") + more
 
 
-def _start(one: Overview) -> int:
-    return one.job.start if one.job else int(one.run.created * 1e9)
-
-
 def _started_in_short(one: Overview) -> str:
     """Return the time of a run of today, else its day."""
-    date, _, daytime = clock(_start(one)).partition(" ")
+    date, _, daytime = clock(one.start).partition(" ")
     return daytime if date == time.strftime("%Y-%m-%d") else date
 
 
 def _duration(one: Overview) -> str:
-    end = (one.job.end if one.job else 0) or (time_ns() if one.state.lives else one.last)
-    return duration(max(end - _start(one), 0) / 1e9)
-
-
-def _last(one: Overview) -> CategoryProgress | None:
-    """Return the job's last overall progress, or that of the category that changed last."""
-    whole = [each for each in one.progress if not each.category]
-    return max(whole or one.progress, key=lambda each: each.progress.time, default=None)
+    end = one.end or (time_ns() if one.state.lives else 0)
+    return duration(max(end - one.start, 0) / 1e9)
 
 
 def _progress_in_short(one: Overview) -> str:
-    last = _last(one)
+    last = one.overall
     return "-" if last is None else f"{last.progress.ratio:.0%} {printable(last.category)}".rstrip()
 
 
 def _progress(one: Overview) -> str:
-    last = _last(one)
+    last = one.overall
     if last is None:
         return "-"
     counted = f"{number(last.progress.current)}/{number(last.progress.limit)}"
@@ -121,7 +111,7 @@ WHOLE: Final = {
     "ACTION": Column(lambda one: printable(one.job.action) if one.job else ""),
     "PLUGIN": Column(_plugin),
     "JOB": Column(_id),
-    "STARTED": Column(lambda one: clock(_start(one))),
+    "STARTED": Column(lambda one: clock(one.start)),
     "DURATION": Column(_duration, is_number=True),
     "PROGRESS": Column(_progress),
     "DELIVERED": Column(_delivered, is_number=True),

@@ -13,7 +13,7 @@ from synapse_otel.cli.jobs.details import details
 from synapse_otel.cli.jobs.table import fitted_table, whole_table
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
-from synapse_otel.explained import Check, explained_by
+from synapse_otel.notices import Check, explained_by
 from synapse_otel.runs import Overview, find_runs, run_groups, same_run
 from synapse_otel.settings import load_settings
 from synapse_otel.shipper.end_hung import silent_shippers
@@ -21,11 +21,7 @@ from synapse_otel.ui.glyphs import ASCII, UNICODE
 
 
 def jobs(run: str | None, *, json: bool) -> int:
-    """Print the matching runs, or the details of one, and return the exit code.
-
-    Args:
-        run: a run, as for `find_runs`; several matches are a table; None: a table of all.
-        json: print JSON, for programs.
+    """Print the matching runs, or the details of one, and return the exit code; the arguments are as `app` has them.
 
     Raises:
         RunNotFoundError: there is no such run.

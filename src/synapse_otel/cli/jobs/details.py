@@ -32,7 +32,8 @@ def details(one: Overview) -> Iterator[str]:
         yield _line("files", path(str(folder)))
         quarantine = folder / QUARANTINE_FILE
         if quarantine.is_file():
-            yield _line("invalid", f"{path(str(quarantine))} ({_lines_of(quarantine.read_bytes())} records)")
+            records = quarantine.read_bytes().count(b"\n")
+            yield _line("invalid", f"{path(str(quarantine))} ({records} records)")
 
 
 def _line(label: str, text: str) -> str:
@@ -57,10 +58,8 @@ def _job(job: JobOverview) -> Iterator[str]:
 
 
 def _exit(ended: Exit) -> Iterator[str]:
-    if ended.signal:
-        yield _line("process", f"ended by {ended.signal}{' (core dumped)' if ended.core else ''}")
-    elif ended.code is not None:
-        yield _line("process", f"exit status {ended.code}")
+    if how := str(ended):
+        yield _line("process", how)
     for text in ended.stderr:
         yield _line("stderr", printable(text))
 
@@ -89,7 +88,3 @@ def _progress(one: CategoryProgress) -> str:
     words = f"{progress.ratio:.0%}  {number(progress.current)}/{number(progress.limit)}"
     category = f"  {printable(one.category)}" if one.category else ""
     return f"{words}{category}  at {clock(progress.time)}"
-
-
-def _lines_of(data: bytes) -> int:
-    return data.count(b"\n")

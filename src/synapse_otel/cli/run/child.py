@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 from synapse_otel.cli.codes import NOT_FOUND, NOT_RUNNABLE, SIGNALLED
 from synapse_otel.cli.run.stderr_tap import StderrTap
+from synapse_otel.journal.folder import Exit
 
 FORWARDED: Final = (
     signal.SIGHUP,
@@ -60,9 +61,7 @@ class Status:
 
     def __str__(self) -> str:
         """Return how it ended, in few words."""
-        if self.signal:
-            return f"ended by {self.signal_name}{' (core dumped)' if self.core else ''}"
-        return f"exit status {self.code}"
+        return str(Exit(self.code, self.signal_name, self.core))
 
 
 class Child:

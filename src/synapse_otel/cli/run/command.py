@@ -17,8 +17,8 @@ from synapse_otel.cli.roots import journal_roots
 from synapse_otel.cli.run.child import Child, end_like
 from synapse_otel.cli.run.stderr_tap import StderrTap
 from synapse_otel.cli.run.watched import WATCHED_VARIABLE, Watched, new_token
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.account import Account
+from synapse_otel.notices import Check, explained_by
 from synapse_otel.settings import Settings, load_destination, load_settings
 from synapse_otel.ui.formats import duration, path, printable
 
@@ -38,14 +38,7 @@ def run(
 ) -> NoReturn:
     """Run a command, and end as it ends: with its exit status, or by the same signal. It does not return.
 
-    Args:
-        command: the program and its arguments.
-        name: name of the run; by default the program's name.
-        lines: number of its last lines on stderr to keep; 0: do not capture stderr.
-        ship: whether to deliver its records.
-        instrument: whether to record plugins of the real Synapse SDK, unless the environment sets it.
-        endpoint: base URL of the OTLP receiver, instead of the configured one.
-        journal_dir: folder of all journals, instead of the configured one.
+    The arguments are those of the command line, as `app` has them; what is None is as the settings say.
 
     Raises:
         SettingsError: a setting is wrong.

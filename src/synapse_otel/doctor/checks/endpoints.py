@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from typing import Final
 
 from synapse_otel.doctor.advice import advice
 from synapse_otel.doctor.finding import Finding, Level
-from synapse_otel.explained import Check
+from synapse_otel.notices import Check
 from synapse_otel.otlp.destination import Destination, Endpoint, shown_url
 from synapse_otel.otlp.outcome import Accepted, Outcome
 from synapse_otel.otlp.probe import probe, server_date
@@ -34,12 +35,9 @@ def endpoints(destination: Destination) -> Iterator[Finding]:
 
 def _sent(destination: Destination, signal: Signal) -> tuple[Finding, bool]:
     endpoint = destination.endpoint(signal)
-    sender = open_sender(destination, signal)
-    begin = time.monotonic()
-    try:
+    with closing(open_sender(destination, signal)) as sender:
+        begin = time.monotonic()
         outcome = sender.send(probe(signal))
-    finally:
-        sender.close()
     seconds = time.monotonic() - begin
     url = shown_url(endpoint.url)
     facts = {"url": url, "protocol": endpoint.protocol, "seconds": round(seconds, 4), "outcome": _name(outcome)}

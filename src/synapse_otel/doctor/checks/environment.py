@@ -10,7 +10,7 @@ from typing import Final
 
 from synapse_otel._version import __version__
 from synapse_otel.doctor.finding import Finding, Level
-from synapse_otel.explained import Check
+from synapse_otel.notices import Check
 
 _PACKAGES: Final = (
     "opentelemetry-api",

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from synapse_otel.doctor.finding import Finding, Level
-from synapse_otel.explained import Check
 from synapse_otel.journal.account import account_of
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Holder, Role, place
-from synapse_otel.journal.folder import read_run, run_folders, spare_roots
+from synapse_otel.journal.folder import is_own, read_run, run_folders, spare_roots
 from synapse_otel.journal.segment import allocate
+from synapse_otel.notices import Check
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.runs import RunState, emitted_records, run_state
 from synapse_otel.settings import Settings
@@ -36,7 +36,7 @@ def journal(settings: Settings) -> Iterator[Finding]:
 def runs(settings: Settings, destination: Destination) -> Iterator[Finding]:
     """Yield what waits in the folder of the journals, and in those that are used where it cannot be written."""
     root = settings.journal_dir
-    if root.exists() and root.stat().st_uid != os.geteuid():
+    if not is_own(root):
         return
     roots = [root, *(spare for spare in spare_roots() if spare.exists())]
     folders = [folder for one in roots for folder in run_folders(one)]
@@ -47,7 +47,7 @@ def _folder(root: Path, budget: int) -> Iterator[Finding]:
     """Return whether a job could write there: by writing."""
     existing = next(folder for folder in (root, *root.parents) if folder.exists())
     found = partial(Finding, check=Check.JOURNAL, about=str(root))
-    if root.exists() and root.stat().st_uid != os.geteuid():
+    if not is_own(root):
         text = "belongs to another user: jobs write elsewhere, or nowhere"
         advice = "set SYNAPSE_OTEL_JOURNAL_DIR to a folder of your own"
         yield found(level=Level.FAILURE, text=text, advice=advice)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from synapse_otel.doctor.finding import Finding, Level
-from synapse_otel.explained import Check
+from synapse_otel.notices import Check
 from synapse_otel.otlp.destination import HIDDEN, Destination, Endpoint, shown_url
 from synapse_otel.settings import PYPROJECT, OtlpSettings, Settings, absolute, variables_of
 
@@ -26,11 +26,6 @@ _ELSEWHERE: Final = {
     "OTEL_BLRP_SCHEDULE_DELAY": "there is no batch processor: the journal is shipped as it is written",
 }
 """Variables of the specification that change nothing here."""
-
-
-def variable_of(field: str) -> str:
-    """Return the variable that names a field of `Settings`."""
-    return variables_of(field)[-1]
 
 
 def set_variables() -> Iterator[Finding]:
@@ -57,7 +52,7 @@ def settings_in_force(settings: Settings, destination: Destination) -> Iterator[
         value, source = _shown(field, getattr(settings, field)), _source(field)
         yield Finding(
             check=Check.SETTINGS,
-            about=variable_of(field),
+            about=variables_of(field)[-1],
             level=Level.OK,
             text=f"{value}, from {source}",
             facts={"value": value, "source": source},

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Final, ParamSpec
+from typing import Any, ParamSpec
 
 from synapse_otel._guard import contain
-from synapse_otel.explained import Check, explained_by
+from synapse_otel.notices import Check, explained_by, say_once
 
 P = ParamSpec("P")
-_SAID: Final[set[str]] = set()
-
-
-def tell_once(line: str) -> None:
-    """Say something on stderr, the first time only."""
-    if line not in _SAID:
-        _SAID.add(line)
-        from synapse_otel.notices import say
-
-        say(line)
 
 
 def report(error: Exception) -> None:
@@ -29,7 +19,7 @@ def report(error: Exception) -> None:
         Exception: `error`, where a test asks for it, or a signal's handler has raised it.
     """
     contain(error)
-    tell_once(
+    say_once(
         f"the Synapse SDK's calls are not recorded: {type(error).__name__}: {error}; {explained_by(Check.ENVIRONMENT)}"
     )
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # not in __all__
 
-from synapse_otel.integrations.synapse_sdk.containing import report, tell_once
+from synapse_otel.integrations.synapse_sdk.containing import report
 from synapse_otel.integrations.synapse_sdk.patches import Patches
+from synapse_otel.notices import say_once
 
 _SDK: Final = "synapse_sdk"
 _OURS: Final = "synapse_otel.integrations.synapse_sdk"
@@ -110,4 +111,4 @@ def _stands(root: Path, module: str) -> bool:
 
 
 def _tell_missing(names: Collection[str]) -> None:
-    tell_once(f"this version of the Synapse SDK has no {', '.join(names)}: calls to it are not recorded")
+    say_once(f"this version of the Synapse SDK has no {', '.join(names)}: calls to it are not recorded")

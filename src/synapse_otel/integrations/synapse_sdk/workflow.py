@@ -15,7 +15,7 @@ from synapse_otel.integrations.synapse_sdk.patches import Patches
 from synapse_otel.mapping.current import current_span
 from synapse_otel.mapping.exceptions import result_of
 from synapse_otel.mapping.job import WorkSpan
-from synapse_otel.plugins.steps.products import products_of
+from synapse_otel.plugins.steps.context import products_of
 from synapse_otel.plugins.steps.progress import PERCENT, WorkflowProgress
 
 ADVANCE: Final[dict[WorkSpan, Callable[[float], None]]] = {}

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import let_through, raise_foreign
 
 _OWN: Final = 3
 """The first free number: 0, 1 and 2 are the standard streams, open or not."""
@@ -168,3 +168,43 @@ def _other_descriptor(descriptor: int, identity: Identity | None) -> int | None:
     """Return another descriptor of a file that has two."""
     numbers = (number for number in range(_OWN, _MOST_LOOKED_AT) if number != descriptor)
     return next((number for number in numbers if identity_of(number) == identity), None)
+
+
+_NEEDED: Final = 2
+"""A mapped file takes two."""
+
+
+class ReserveDescriptors:
+    """Reserve descriptors, which are released when others are needed; none at first."""
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+        self._identity: Identity | None = None
+        """Of the pipe that they are the ends of: no other file is taken for it."""
+
+    def take(self) -> None:
+        """Take the missing ones, if the process's limit allows."""
+        if len(self._descriptors) == _NEEDED:
+            return
+        self.release()
+        try:
+            self._descriptors.extend(os.pipe())
+            self._identity = identity_of(self._descriptors[0])
+            self._descriptors[:] = map(above_standard, self._descriptors)
+        except OSError as error:
+            raise_foreign(error)  # none is left now: the next call tries again
+
+    def release(self) -> None:
+        """Release them for good, or until the next `take`; not those that the host closed and another file got."""
+        while self._descriptors:
+            descriptor = self._descriptors.pop()
+            if identity_of(descriptor) == self._identity:
+                os.close(descriptor)
+
+    def __enter__(self) -> None:
+        """Release them for files that are opened in this context."""
+        self.release()
+
+    def __exit__(self, *_error: object) -> None:
+        """Take others."""
+        self.take()

@@ -17,7 +17,8 @@ from typing import Final
 import msgspec
 
 from synapse_otel.journal.files.locks import is_locked
-from synapse_otel.journal.folder import replace_file
+from synapse_otel.journal.folder import read_json, replace_file
+from synapse_otel.journal.liveness import START, boot_and_namespace, stat_fields
 
 
 def holder_path(lock: Path) -> Path:
@@ -106,10 +107,8 @@ class SignOfLife:
 def read_holder(lock: Path) -> Holder | None:
     """Return the holder of a lock; None if there is none, or it is unknown."""
     try:
-        if not is_locked(lock):
-            return None
-        return msgspec.json.decode(holder_path(lock).read_bytes(), type=Holder)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return read_json(holder_path(lock), Holder) if is_locked(lock) else None
+    except OSError:
         return None
 
 
@@ -130,7 +129,7 @@ def silent_seconds(lock: Path) -> float:
 def started(process: int) -> int:
     """Return when a process began, in ticks since boot; 0: not visible."""
     try:
-        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[_STARTED])
+        return int(stat_fields(process)[START])
     except (OSError, ValueError, IndexError):
         return 0
 
@@ -141,10 +140,6 @@ def place() -> str:
     try:
         if os.readlink("/proc/self") != str(os.getpid()):
             return ""  # the processes of another container
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + " " + os.readlink("/proc/self/ns/pid")
+        return boot_and_namespace()
     except OSError:
         return ""
-
-
-_STARTED: Final = 19
-"""Field 22 of ``/proc/PID/stat``, counted from the one after the name."""

@@ -14,9 +14,17 @@ from typing import Any, NamedTuple
 
 from synapse_otel._guard import raise_foreign
 from synapse_otel.journal import frames
-from synapse_otel.journal.files.reserve import ReserveDescriptors
+from synapse_otel.journal.files.descriptors import ReserveDescriptors
 from synapse_otel.journal.files.syncing import NO_DESCRIPTOR, sync_file, sync_folder
-from synapse_otel.journal.folder import RUN_FILE, STATE_FILE, Run, folder_size, segment_numbers, segment_path
+from synapse_otel.journal.folder import (
+    RUN_FILE,
+    STATE_FILE,
+    Run,
+    delete_segment,
+    folder_size,
+    segment_numbers,
+    segment_path,
+)
 from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, Segment, open_segment
 
 
@@ -96,12 +104,7 @@ class SegmentFiles:
         for number in older:
             if excess <= 0:
                 return
-            path = segment_path(self._folder, number)
-            try:
-                excess -= path.stat().st_size
-                path.unlink()
-            except FileNotFoundError:
-                continue  # the shipper has just delivered and deleted it
+            excess -= delete_segment(self._folder, number)
 
     def unsynced(self, segment: Segment) -> Unsynced | None:
         """Return what is to be brought to the disk now, with the current segment; None where that is no file."""

@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 def begin_worker(job: Job, step: str | None, remote: SpanContext) -> WorkSpan:
     """Return the worker span of a process for a job, or for one of its steps; without a real span if it is sampled out.
 
-    Args:
-        job: the job in this process.
-        step: name of the step; None outside of steps.
-        remote: context of the step span, or the job span, in the process that runs it.
+    ``remote`` is the context of the step span, or the job span, in the process that runs it.
     """
     start = time_ns()
     above = NonRecordingSpan(remote)

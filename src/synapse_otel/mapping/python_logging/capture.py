@@ -21,11 +21,7 @@ _DEPTH: Final = 8
 
 
 class Capture:
-    """Records, in the span of their caller, the records that a handler of the root logger would get.
-
-    Args:
-        level: the minimum level to record.
-    """
+    """Records, in the span of their caller, the records from a level on that a handler of the root logger would get."""
 
     def __init__(self, level: int) -> None:
         self._level = level

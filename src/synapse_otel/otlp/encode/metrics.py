@@ -104,13 +104,7 @@ def points_of(
 ) -> Callable[[int, int, float], bytes]:
     """Return what makes the body of a ``Metric`` with one point of one series: the rest of it is encoded only once.
 
-    Args:
-        instrument: ``gauge``, ``counter`` or ``updowncounter``.
-        name: Of the instrument.
-        unit: In UCUM's words.
-        description: For readers.
-        values: Attributes of the series.
-
+    The arguments are those of `metric`, and the attributes of the series; an instrument is no histogram.
     """
     field, properties = _INSTRUMENTS[instrument]
     head = text(_NAME, name) + text(_DESCRIPTION, description) + text(_UNIT, unit)

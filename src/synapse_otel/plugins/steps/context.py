@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sized
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from synapse_otel.mapping.current import current_or_none
@@ -23,7 +23,6 @@ from synapse_otel.plugins.steps.calls import (
     log_dev_event_as_sdk,
     log_message_as_sdk,
 )
-from synapse_otel.plugins.steps.products import products_of
 from synapse_otel.plugins.steps.progress import share_of
 
 if TYPE_CHECKING:
@@ -229,3 +228,31 @@ class BaseStepContext:
 
 
 _HERE: AbstractContextManager[None] = nullcontext()
+
+
+def products_of(context: object, names: Collection[str]) -> dict[str, Any]:
+    """Return the fields of a context that differ from their defaults; of a list, its length.
+
+    Args:
+        context: a dataclass' instance; anything else has produced nothing.
+        names: of the fields that tell of what was produced.
+    """
+    if not is_dataclass(context):
+        return {}
+    produced: dict[str, Any] = {}
+    for each in fields(context):
+        if each.name in names:
+            value = getattr(context, each.name)
+            if value is not None and value != _default(each):
+                produced[each.name] = _measure(value)
+    return produced
+
+
+def _default(each: Any) -> Any:
+    return each.default if each.default_factory is MISSING else each.default_factory()
+
+
+def _measure(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return len(value) if isinstance(value, Sized) and not isinstance(value, str | bytes | Mapping) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from time import time_ns
-from typing import Any, Final
+from typing import Final
 
 from synapse_otel import semconv
 from synapse_otel.journal.folder import QUARANTINE_FILE
@@ -25,17 +25,10 @@ _LAST_WORDS: Final = 4
 _LOOKED_AT: Final = 200
 _KINDS: Final = list(LogKind)
 _TO_USERS: Final = frozenset({LogKind.MESSAGE, LogKind.EVENT})
-_KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
 
 
 def details(one: IndexedRun, found: FollowedRun, *, jaeger_url: str | None = None) -> Json:
-    """Return the details for the page of a run.
-
-    Args:
-        one: the overview of the run.
-        found: its records.
-        jaeger_url: base address of Jaeger's web page, for links.
-    """
+    """Return the details for the page of a run; ``jaeger_url`` is the base address of Jaeger's web page, for links."""
     overview = one.overview
     spans = found.spans
     lives = overview is not None and overview.state.lives
@@ -56,7 +49,7 @@ def details(one: IndexedRun, found: FollowedRun, *, jaeger_url: str | None = Non
         "exceptions": [_exception(found, at) for at in found.exceptions],
         "last_words": _last_words(found) if overview is not None and overview.state is RunState.CRASHED else [],
         "nonfinite": [mark for at in found.nonfinite[:_NONFINITE] for mark in _marks(found, at)],
-        "resource": {key: plain(value) for key, value in found.resource.items()},
+        "resource": plain(found.resource),
         **_overviewed(overview, jaeger_url),
         "notes": [*(one.row or {}).get("notes", []), *_notes(found, overview)],
     }
@@ -110,7 +103,7 @@ def _shown(found: Iterable[Span]) -> tuple[list[Json], int]:
     spans = sorted((span for span in found if span.role is not Role.MARKER), key=lambda span: span.start)
     whole = len(spans)
     if whole > SPANS:
-        spans = sorted(sorted(spans, key=_rank)[:SPANS], key=lambda span: span.start)
+        spans = sorted(sorted(spans, key=lambda span: span.rank)[:SPANS], key=lambda span: span.start)
     known = {span.span_id for span in spans}
     below: dict[str, list[Span]] = {}
     for span in spans:
@@ -128,12 +121,6 @@ def _shown(found: Iterable[Span]) -> tuple[list[Json], int]:
     return drawn, whole - len(drawn)
 
 
-def _rank(span: Span) -> int:
-    if span.role is not Role.OTHER:
-        return 0
-    return 1 if span.failed or span.is_open else 2
-
-
 def _span(span: Span, depth: int) -> Json:
     return {
         "id": span.span_id,
@@ -148,25 +135,11 @@ def _span(span: Span, depth: int) -> Json:
         "skipped": span.skipped,
         "result": span.result,
         "error": span.error,
-        "attributes": {key: plain(value) for key, value in span.attributes.items()},
-        "params": _under(span, semconv.PARAMS_PREFIX),
-        "products": {} if span.role is Role.OTHER else _products(span),
+        "attributes": plain(span.attributes),
+        "params": plain(span.params),
+        "products": {} if span.role is Role.OTHER else plain(span.products),
         "links": [link.span_id for link in span.links],
         "events": len(span.events),
-    }
-
-
-def _under(span: Span, prefix: str) -> dict[str, Any]:
-    return {key.removeprefix(prefix): plain(value) for key, value in span.attributes.items() if key.startswith(prefix)}
-
-
-def _products(span: Span) -> dict[str, Any]:
-    """Return the outputs of a job or step: our attributes without a defined meaning."""
-    prefix = semconv.PRODUCT_PREFIX
-    return {
-        key.removeprefix(prefix): plain(value)
-        for key, value in span.attributes.items()
-        if key.startswith(prefix) and key not in _KNOWN and not key.startswith(semconv.PARAMS_PREFIX)
     }
 
 

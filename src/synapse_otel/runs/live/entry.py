@@ -41,8 +41,6 @@ def plain_path(path: object) -> str:
 def row_of(one: Overview) -> Json:
     """Return the line of a run."""
     job = one.job
-    start = job.start if job else int(one.run.created * 1e9)
-    end = (job.end if job else 0) or (0 if one.state.lives else one.last)
     notes = []
     if one.version > FORMAT_VERSION:
         notes.append(f"written by a newer synapse-otel (format {one.version}, this version reads {FORMAT_VERSION})")
@@ -65,10 +63,10 @@ def row_of(one: Overview) -> Json:
         "version": job.version if job else "",
         "job": job.id if job else "",
         "jobs": len(one.jobs),
-        "start": milliseconds(start),
-        "end": milliseconds(end) if end else None,
+        "start": milliseconds(one.start),
+        "end": milliseconds(one.end) if one.end else None,
         "last": milliseconds(one.last),
-        "progress": _overall(one.progress),
+        "progress": progress_of(one.overall) if one.overall else None,
         "emitted": one.account.emitted,
         "delivered": one.account.delivered,
         "pending": one.account.pending,
@@ -146,13 +144,6 @@ def milliseconds(nanoseconds: int) -> float:
 def finite(number: float | None) -> float | None:
     """Return a number that is valid in JSON."""
     return number if number is not None and math.isfinite(number) else None
-
-
-def _overall(found: list[CategoryProgress]) -> Json | None:
-    """Return the job's overall progress, or that of the category that changed last."""
-    whole = [one for one in found if not one.category]
-    last = max(whole or found, key=lambda one: one.progress.time, default=None)
-    return progress_of(last) if last else None
 
 
 def _made(folder: Path) -> float:

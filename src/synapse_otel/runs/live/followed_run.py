@@ -43,8 +43,6 @@ class _Journal(Contents):
         self._numbered: dict[float, tuple[Callable[[int], None], Callable[[float], None]]] = {}
         self.exceptions: list[int] = []
         self.nonfinite: list[int] = []
-        self.spans_seen = 0
-        """Frames of spans: whether the tree must be rebuilt."""
 
     def take(self, frame: Frame) -> None:
         """Add a frame."""
@@ -57,8 +55,6 @@ class _Journal(Contents):
             super().take(frame)
             if kind == Kind.TEMPLATE and isinstance(template := frame.decode(), frames.Template):
                 self._logs.define(template)
-            elif kind in {Kind.SPAN, Kind.SPAN_OPEN}:
-                self.spans_seen += 1
 
     def take_all(self, found: Iterable[Frame]) -> Self:
         """Add frames in their order, and return itself."""
@@ -121,11 +117,7 @@ class _Journal(Contents):
 
 
 class FollowedRun:
-    """The content of one run's journals. Methods may be called by any thread.
-
-    Args:
-        folders: of its journals, that of the process that began it first.
-    """
+    """The content of one run's journals, that of the process that began it first. Any thread may call its methods."""
 
     def __init__(self, folders: list[Path]) -> None:
         self.lock = RLock()
@@ -168,7 +160,7 @@ class FollowedRun:
     def _read(self, journal: _Journal, until: float) -> bool:
         ended = not is_alive(journal.folder)
         if self._first or len(self._journals) > 1:
-            self._resume(journal)
+            self.logs.templates_of(journal.folder)
         while found := journal.reader.read(ended=ended):
             journal.take_all(found)
             self.version += 1
@@ -177,10 +169,6 @@ class FollowedRun:
         if ended and journal.end_workers():
             self.version += 1
         return True
-
-    def _resume(self, journal: _Journal) -> None:
-        """Let the records that come next be those of another journal than before: their templates have its numbers."""
-        self.logs.templates_of(journal.folder)
 
     def _sort(self) -> None:
         """Sort the records of all journals by time."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from synapse_otel.journal.folder import is_run, read_run, run_folders
 from synapse_otel.journal.liveness import is_alive
-from synapse_otel.journal.summary import Summary, SummaryFollower, read_summary, summarise
+from synapse_otel.journal.summary import Summary, SummaryFollower, summary_of
 from synapse_otel.runs import KnownRun, Overview, RunState, grouped
 from synapse_otel.runs.live.entry import UNREADABLE, Json, plain_path, row_of, run_id, unreadable_row
 
@@ -154,7 +154,7 @@ def _summary(one: IndexedRun, folder: Path) -> Summary:
     follower = one.followers.get(folder)
     if follower is None:
         if not is_alive(folder):
-            return read_summary(folder) or summarise(folder)
+            return summary_of(folder)
         follower = one.followers[folder] = SummaryFollower(folder)
     return follower.read(ended=not is_alive(folder))
 

@@ -185,15 +185,15 @@ class LogRecords:
             "category": self.names[self.categories[at]],
             "event": event,
             "text": "" if body is None else str(body)[:LONGEST_TEXT],
-            "data": {key: _plain(value) for key, value in data.items()},
+            "data": plain(data),
             "file": str(attributes.get(semconv.FILE_PATH, "")),
-            "more": {key: _plain(value) for key, value in more.items()},
+            "more": plain(more),
             "scope": self._scopes[at],
             "span": span[16:24].hex(),
         }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return an attribute's value as it is shown: numbers that JavaScript would round, as texts."""
     if isinstance(value, bool) or value is None:
         return value
@@ -202,10 +202,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int):
         return value if abs(value) < 1 << 53 else str(value)
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     return str(value)[:LONGEST_TEXT]
-
-
-plain: Final = _plain

@@ -228,9 +228,7 @@ class Rebuilt:
 def finish(found: list[Rebuilt], *, left_out: int) -> None:
     """Create the journals' folders; a process without its own job belongs to the job of its trace.
 
-    Args:
-        found: the journals.
-        left_out: number of lines that were damaged or not requests.
+    ``left_out`` lines of the file were damaged or not requests.
     """
     first = {trace: one.journal for one in found if one.jobs for trace in {job.trace_id for job in one.jobs}}
     for one in found:

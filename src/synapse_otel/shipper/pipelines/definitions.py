@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from synapse_otel.journal.folder import STATE_FILE, read_exit
+from synapse_otel.journal.folder import read_exit, read_slots
 from synapse_otel.journal.frames import Brief, End, Job, Kind, Log, Samples, Scope, Segment, Span
 from synapse_otel.journal.reader import Frame
-from synapse_otel.journal.state_block import BLOCK_SIZE, SlotValue, read_block
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.otlp.encode import values as encode_values
 from synapse_otel.otlp.encode.request import Group, request
@@ -20,7 +19,7 @@ class JournalDefinitions:
     """A journal's resource, scopes, open jobs and open spans, and when its process was last at work."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.segment: Segment | None = None
         self.scopes: dict[int, Scope] = {}
         self.open_spans: dict[bytes, Span] = {}
@@ -73,9 +72,7 @@ class JournalDefinitions:
     def request(self, records: list[tuple[int, bytes]], ready: list[bytes] | None = None) -> bytes:
         """Return the body of a request with encoded records, each with the number of its scope.
 
-        Args:
-            records: the records.
-            ready: messages that hold their scope and its records, encoded.
+        ``ready`` are messages that hold their scope and its records, encoded.
         """
         groups: dict[int, list[bytes]] = {}
         for scope, record in records:
@@ -98,19 +95,11 @@ class JournalDefinitions:
             structure = frame.decode() if frame is not None else None
             if isinstance(structure, Log | Brief | Samples):
                 self.last_time = max(self.last_time, structure.time)
-        for slot in self.slots():
+        for slot in read_slots(self.folder):
             if isinstance(slot.value, Progress):
                 self.last_time = max(self.last_time, slot.value.time)
         return self.last_time
 
     def death(self) -> Death:
         """Return how the process of a journal that nobody closed came to its end, as far as it is known."""
-        return Death.of(read_exit(self._folder), oom_killed=read_usage(self._folder).oom_kill is not None)
-
-    def slots(self) -> list[SlotValue]:
-        """Return what the state block of the journal holds."""
-        try:
-            data = (self._folder / STATE_FILE).read_bytes()
-        except FileNotFoundError:
-            return []  # the folder is being deleted
-        return list(read_block(memoryview(data[:BLOCK_SIZE])))
+        return Death.of(read_exit(self.folder), oom_killed=read_usage(self.folder).oom_kill is not None)

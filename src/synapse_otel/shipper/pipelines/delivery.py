@@ -135,13 +135,7 @@ class Outbox:
     """Items to be delivered: those to send, in parts, and possible poison records."""
 
     def __init__(self, encode: Callable[[list[Any]], bytes], clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin empty.
-
-        Args:
-            encode: Encodes items, which have a ``count`` of records, into the body of a request.
-            clock: Returns monotonic seconds.
-
-        """
+        """Begin empty; ``encode`` makes items, which have a ``count`` of records, the body of a request."""
         self._encode = encode
         self._clock = clock
         self._parts: list[_Part] = []

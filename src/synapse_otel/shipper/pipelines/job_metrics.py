@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from synapse_otel import semconv
+from synapse_otel.journal.folder import read_slots
 from synapse_otel.journal.frames import Job, Series
-from synapse_otel.journal.state_block import SlotValue
-from synapse_otel.otlp.encode.metrics import Exemplar, gauge_points, metric, sum_point
+from synapse_otel.journal.state_block import SlotValue, at_work
+from synapse_otel.otlp.encode.metrics import Exemplar
 from synapse_otel.semconv.readings import COUNTERS, PROGRESS, SlotKind, slot_attributes, unnamed_worker
 from synapse_otel.shipper.pipelines.definitions import JournalDefinitions
-from synapse_otel.shipper.pipelines.open_spans import at_work, is_step
+from synapse_otel.shipper.pipelines.open_spans import is_step
 from synapse_otel.shipper.pipelines.sums import Sums
+from synapse_otel.shipper.self_telemetry import Point
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_points
 
@@ -64,14 +66,9 @@ class JobMetrics:
         return any(not job.ended for job in list(self._jobs.values()))
 
     def take(self, job: Job, *, replayed: bool) -> bool:
-        """Take a job that begins or ends.
+        """Take a job that begins or ends; return whether its end has still to be sent.
 
-        Args:
-            job: the job.
-            replayed: it was delivered before.
-
-        Returns:
-            whether the job's end has still to be sent.
+        That of a ``replayed`` one was delivered before.
         """
         segment = self._definitions.segment
         worker = unnamed_worker(segment.journal) if segment else ""
@@ -99,7 +96,7 @@ class JobMetrics:
     def kill(self) -> None:
         """Count what the process, which was killed, could not count: the end of its steps and jobs."""
         definitions = self._definitions
-        self._undone = {key for key, _step in at_work(definitions.slots())}
+        self._undone = {key for key, _step in at_work(read_slots(definitions.folder))}
         end = definitions.time_of_death()
         for span in definitions.open_spans.values():
             if is_step(span):
@@ -139,13 +136,10 @@ class JobMetrics:
     def points(self, times: Times, merged: int, usage: JournalUsage | None) -> list[tuple[int, bytes]]:
         """Return the points of all jobs whose end was not sent, each with the number of its scope.
 
-        Args:
-            times: those of the request.
-            merged: how many samples were merged into newer ones.
-            usage: what the journal's process uses, where that is sampled.
+        ``merged`` samples were merged into newer ones; ``usage`` is what the process uses, where that is sampled.
         """
         found: list[tuple[int, bytes]] = []
-        for slot in self._definitions.slots():
+        for slot in read_slots(self._definitions.folder):
             job = self._jobs.get(slot.job)
             if job is not None and not job.told:
                 undone = slot.job in self._undone
@@ -218,8 +212,4 @@ def _slot_points(slot: SlotValue, job: dict[str, Any], times: Times, *, undone: 
 
 
 def _point(what: semconv.Metric, attributes: dict[str, Any], start: int, now: int, value: float) -> bytes:
-    if what.instrument == "gauge":
-        point = gauge_points(attributes, [(now, value)])
-    else:
-        point = sum_point(attributes, min(start, now), now, value)
-    return metric(what.instrument, what.name, what.unit, what.description, [point])
+    return Point(what, attributes, value).encode(min(start, now), now)

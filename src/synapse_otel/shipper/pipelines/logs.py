@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from synapse_otel import semconv
-from synapse_otel.journal.frames import DECODERS, Brief, Job, Kind, Log, Segment, Template
+from synapse_otel.journal.frames import DECODERS, Brief, Job, Kind, Log, Segment, Template, Templates
 from synapse_otel.journal.reader import Frame
-from synapse_otel.journal.templates import Templates
 from synapse_otel.otlp.encode.brief_logs import BriefEncoder
 from synapse_otel.otlp.encode.logs import log_record
 from synapse_otel.redaction import redact_text, redact_values

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit
 from synapse_otel.journal.frames import Span
-from synapse_otel.journal.state_block import SlotValue
-from synapse_otel.semconv.readings import SlotKind
+from synapse_otel.journal.liveness import cause_of_death
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,29 +20,20 @@ class Death:
 
     @classmethod
     def of(cls, ended: Exit | None, *, oom_killed: bool = False) -> Death:
-        """Return the known cause.
-
-        Args:
-            ended: The parent's report; None if there is none.
-            oom_killed: The kernel counted an out-of-memory kill in the process's cgroup as it died.
-        """
-        if oom_killed and killed_by_kernel(ended):
-            return cls(semconv.ERROR_TYPE_OOM, "the process was killed (out of memory)")
+        """Return the known cause; the arguments are those of `cause_of_death`."""
+        cause = cause_of_death(ended, oom_killed=oom_killed)
+        if cause == semconv.ERROR_TYPE_OOM:
+            return cls(cause, "the process was killed (out of memory)")
         if ended is None or not ended.error_type:
-            return cls(semconv.ERROR_TYPE_KILLED, "the process was killed")
+            return cls(cause, "the process was killed")
         if ended.signal:
             core = ", core dumped" if ended.core else ""
-            return cls(ended.error_type, f"the process was killed by {ended.signal}{core}")
-        return cls(ended.error_type, f"the process exited with status {ended.code} without ending its job")
+            return cls(cause, f"the process was killed by {ended.signal}{core}")
+        return cls(cause, f"the process exited with status {ended.code} without ending its job")
 
     def told(self, start: int, end: int) -> str:
         """Return the message about the end of such a job; ``start`` and ``end`` are Unix times in ns."""
         return f"job ended: {self.words}, last seen after {(end - start) / 1e9:.3f} s"
-
-
-def killed_by_kernel(ended: Exit | None) -> bool:
-    """Return whether the kernel may have killed a process; ``ended``: its parent's report, if there is one."""
-    return ended is None or ended.signal == _KILL
 
 
 def is_job(span: Span) -> bool:
@@ -91,14 +80,6 @@ def killed(span: Span, end: int, death: Death, *, at_work: bool = False) -> Span
         status_message=death.words if ended else "",
         links=span.links,
     )
-
-
-_KILL = "SIGKILL"
-
-
-def at_work(slots: Iterable[SlotValue]) -> set[tuple[bytes, str]]:
-    """Return the job's key and the step's name of a worker's task when it last recorded."""
-    return {(slot.job, slot.text) for slot in slots if slot.kind == SlotKind.HELD and slot.value}
 
 
 _UNSET = 0

@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from synapse_otel.explained import Check, explained_by
 from synapse_otel.journal.files.descriptors import open_file
 from synapse_otel.journal.folder import QUARANTINE_FILE
+from synapse_otel.notices import Check, explained_by
 from synapse_otel.otlp.backoff import Backoff
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Refused, Retry

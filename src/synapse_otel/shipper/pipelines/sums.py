@@ -56,7 +56,6 @@ class Sums:
 
     def __init__(self, kept: list[Any] | None = None) -> None:
         self._sums = {_key(found.name, found.attributes): found for found in msgspec.convert(kept or [], list[Sum])}
-        self._changed: set[str] = set()
 
     def add(self, series: Series, value: float, exemplar: Exemplar | None = None) -> None:
         """Add a measurement of a series."""
@@ -72,18 +71,11 @@ class Sums:
                 series.bounds,
             )
         found.add(value, exemplar)
-        self._changed.add(key)
 
     def total(self, name: str, attributes: dict[str, Any]) -> float:
         """Return the sum of a series' measurements; 0 if there are none."""
         found = self._sums.get(_key(name, attributes))
         return found.total if found else 0.0
-
-    def changed(self) -> list[Sum]:
-        """Return the sums that changed since the last call."""
-        found = [self._sums[key] for key in sorted(self._changed)]
-        self._changed.clear()
-        return found
 
     def all(self) -> list[Sum]:
         """Return every sum."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from synapse_otel import semconv
+from synapse_otel.journal.folder import read_slots
 from synapse_otel.journal.frames import Log, Span, SpanEvent
 from synapse_otel.journal.reader import Frame, read_all
+from synapse_otel.journal.state_block import at_work
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.otlp.encode.spans import span as encode_span
 from synapse_otel.redaction import redact_text, redact_values
@@ -14,7 +16,7 @@ from synapse_otel.semconv.event_budget import EventBudget
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
-from synapse_otel.shipper.pipelines.open_spans import Death, at_work, is_job, is_worker, killed
+from synapse_otel.shipper.pipelines.open_spans import Death, is_job, is_worker, killed
 from synapse_otel.shipper.pipelines.queue import Batch, Item
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_attributes
@@ -55,7 +57,7 @@ class TracesPipeline(SignalPipeline):
     def _closed(self) -> list[Span]:
         end = self.definitions.time_of_death()
         death = self.definitions.death()
-        busy = at_work(self.definitions.slots())
+        busy = at_work(read_slots(self.folder))
         closed = {}
         for span in reversed(self.definitions.open_spans.values()):
             job = self.definitions.job_of(span)

@@ -25,13 +25,7 @@ class Cgroup:
     """Of one process."""
 
     def __init__(self, pid: int, root: Path = CGROUPS, proc: Path = PROC) -> None:
-        """Find it.
-
-        Args:
-            pid: id of the process.
-            root: mount point of the cgroups' file systems.
-            proc: mount point of the proc file system.
-        """
+        """Find it; ``root`` and ``proc`` are the mount points of the file systems of cgroups and processes."""
         self._root = root
         try:
             lines = read_file(f"{proc}/{pid}/cgroup").decode("utf-8", "replace").splitlines()
@@ -90,12 +84,7 @@ class Confines(NamedTuple):
 
     @classmethod
     def of(cls, pid: int, root: Path = CGROUPS) -> Self:
-        """Return those of a process.
-
-        Args:
-            pid: id of the process.
-            root: mount point of the cgroups' file systems.
-        """
+        """Return those of a process; ``root`` as of `Cgroup`."""
         found = Cgroup(pid, root)
         files = (f"{found.memory}/{name}" for name in _KILLS)
         kills = next((path for path in files if _counted(path) is not None), "")
@@ -107,10 +96,9 @@ class Confines(NamedTuple):
 
 
 def oom_kills(memory: Path | str | None) -> int | None:
-    """Return the number of out-of-memory kills in a cgroup; None if the kernel does not count them.
+    """Return the number of out-of-memory kills in a cgroup, the folder of which is given as `Cgroup.memory` has it.
 
-    Args:
-        memory: its folder, as `Cgroup.memory`.
+    None if the kernel does not count them.
     """
     return next((count for name in _KILLS if (count := _counted(f"{memory}/{name}")) is not None), None)
 

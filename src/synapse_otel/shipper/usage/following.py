@@ -40,13 +40,7 @@ class JournalUsage:
     """The process of a journal, and all that it has begun."""
 
     def __init__(self, folder: Path, run: Run | None, *, cgroups: Path = CGROUPS) -> None:
-        """Begin; nothing is read yet.
-
-        Args:
-            folder: the journal's.
-            run: the journal's run; None if it cannot be read.
-            cgroups: mount point of the cgroups' file systems.
-        """
+        """Begin; nothing is read yet. ``run`` is None if it cannot be read; ``cgroups`` is the mount point of these."""
         self.folder = folder
         self._run = run
         self.journal = run.journal if run else ""

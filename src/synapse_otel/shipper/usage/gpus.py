@@ -40,12 +40,7 @@ class Gpus:
     """The GPUs of this machine."""
 
     def __init__(self, say: Callable[[str], None], driver: Iterable[Path] = DRIVER) -> None:
-        """Load the library, if there is a driver.
-
-        Args:
-            say: called with a line, once, if something fails.
-            driver: files, one of which exists if there is a driver.
-        """
+        """Load the library, if one of a driver's files exists; ``say`` is called with a line if something fails."""
         self._say = say
         self._library: Any = None
         self._handles: list[tuple[Any, Gpu]] = []

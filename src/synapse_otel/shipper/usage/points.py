@@ -15,13 +15,7 @@ _Value = tuple[semconv.Metric, dict[str, Any], float | None]
 
 
 def usage_points(source: UsageSource, sample: UsageSample, job: dict[str, Any]) -> list[bytes]:
-    """Return the ``Metric`` messages of a sample.
-
-    Args:
-        source: where it was measured.
-        sample: the sample.
-        job: attributes of the job's metrics.
-    """
+    """Return the ``Metric`` messages of a sample, with the attributes of the job's metrics."""
     known = _encoders(tuple(job.items()))
     start, now = min(source.started, sample.time), sample.time
     found = []

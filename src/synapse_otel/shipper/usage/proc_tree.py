@@ -16,7 +16,6 @@ PROC: Final = Path("/proc")
 MOST_THREADS: Final = 32
 """Children of so many threads of a process are read at a time; with more threads, in turn."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _LARGE: Final = 1 << 16
 _KIBIBYTE: Final = 1024
 

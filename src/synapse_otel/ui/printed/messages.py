@@ -9,6 +9,7 @@ from rich.text import Text
 
 from synapse_otel import semconv
 from synapse_otel.runs import LogEntry, LogKind
+from synapse_otel.runs.entries import most_telling
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.ui.formats import fitted, pairs, path, printable, size
 from synapse_otel.ui.printed.page import Lines, Page, hanging, heading
@@ -47,11 +48,7 @@ def messages(page: Page) -> Lines:
 
 def _chosen(entries: list[LogEntry]) -> list[int]:
     """Return the places of the entries to show: the first, the last, and of those between what matters most."""
-    if len(entries) <= FIRST + LAST + IMPORTANT:
-        return list(range(len(entries)))
-    last = len(entries) - LAST
-    between = [at for at in range(FIRST, last) if entries[at].severity >= Severity.WARN]
-    return [*range(FIRST), *between[:IMPORTANT], *range(last, len(entries))]
+    return most_telling([entry.severity for entry in entries], first=FIRST, important=IMPORTANT, last=LAST)
 
 
 def _lines(page: Page, entry: LogEntry, category: int) -> Lines:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from synapse_otel.runs import CategoryProgress, shown_workers
 from synapse_otel.ui.formats import duration, fitted, number, printable, shortened
+from synapse_otel.ui.glyphs import bar
 from synapse_otel.ui.printed.page import Lines, Page, heading
 
 ROWS: Final = 24
@@ -27,13 +28,14 @@ def progress(page: Page) -> Lines:
     amounts = [f"{number(one.progress.current)}/{number(one.progress.limit)}" for one in rows]
     amount = max(len(text) for text in amounts)
     tail = 0 if page.narrow else 24
-    bar = min(max(page.width - label - amount - tail - 12, _LEAST_BAR), _MOST_BAR)
+    room = min(max(page.width - label - amount - tail - 12, _LEAST_BAR), _MOST_BAR)
     yield heading("Progress")
     for one, name, text in zip(rows, names, amounts, strict=True):
         line = Text("  ")
         line.append(fitted(name, label, page.glyphs), "dim" if one.worker else "cyan" if one.category else "bold")
         line.append(f"  {int(one.progress.ratio * 100):>3}% ")
-        line.append_text(_bar(page, one, bar))
+        tone = "good" if one.progress.ratio >= 1 else "live" if page.recording.state.lives else "warn"
+        line.append_text(bar(one.progress.ratio, room, tone, page.glyphs))
         line.append(f" {text:>{amount}}")
         if tail:
             line.append(f"  {_pace(page, one)}", "dim")
@@ -51,14 +53,6 @@ def _name(page: Page, one: CategoryProgress) -> str:
         job = next((job.name for job in jobs if job.span_id == one.job), "")
         return f"{printable(job)}: {name}" if job else name
     return name
-
-
-def _bar(page: Page, one: CategoryProgress, width: int) -> Text:
-    done = min(int(one.progress.ratio * width), width)
-    style = "green" if one.progress.ratio >= 1 else "cyan" if page.recording.state.lives else "yellow"
-    bar = Text(page.glyphs.bar * done, style)
-    bar.append(page.glyphs.track * (width - done), "dim")
-    return bar
 
 
 def _pace(page: Page, one: CategoryProgress) -> str:

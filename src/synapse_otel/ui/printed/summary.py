@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from rich.text import Text
 
@@ -11,7 +11,6 @@ from synapse_otel.runs import RunState, Span
 from synapse_otel.ui.formats import clock, duration, pairs, path, printable
 from synapse_otel.ui.printed.page import Lines, Page, hanging
 
-_KNOWN: Final = frozenset(attribute.key for attribute in semconv.ATTRIBUTES)
 _RESULTS: Final = {semconv.RESULT_SUCCESS: "green", semconv.RESULT_SKIP: "green", semconv.RESULT_CANCELLATION: "yellow"}
 
 
@@ -76,39 +75,23 @@ def _identity(page: Page, job: Span) -> Lines:
         ("started", clock(job.start)),
         ("job", printable(str(job.attributes.get(semconv.JOB_ID, "")))),
         ("trace", job.trace_id),
-        ("params", pairs(_under(job, semconv.PARAMS_PREFIX))),
-        ("made", pairs(_products(job))),
+        ("params", pairs(job.params)),
+        ("made", pairs(job.products)),
     ]
     for name, text in rows:
         if text:
             yield from hanging(Text.assemble((f"  {name:<{label}}", "dim")), Text(text), page, most=_LINES)
 
 
-def _under(job: Span, prefix: str) -> dict[str, Any]:
-    return {key.removeprefix(prefix): value for key, value in job.attributes.items() if key.startswith(prefix)}
-
-
-def _products(job: Span) -> dict[str, Any]:
-    """Return what the job produced: the attributes of ours that no other part of the report shows."""
-    return {
-        key: value
-        for key, value in _under(job, semconv.PRODUCT_PREFIX).items()
-        if semconv.PRODUCT_PREFIX + key not in _KNOWN
-        and not (semconv.PRODUCT_PREFIX + key).startswith(semconv.PARAMS_PREFIX)
-    }
-
-
 def foot(page: Page) -> Lines:
     """Yield what became of the records, and where they are."""
     recording = page.recording
     account = recording.account
-    if account is not None:
-        bad = account.lost > 0
-        text = str(account).replace(" · ", page.glyphs.dot)
-        yield Text.assemble(("Delivery  ", "bold"), (text, "red" if bad else "yellow" if account.pending else "green"))
-        if account.pending and not recording.state.lives:
-            why = f"{printable(account.failure)}; " if account.failure else ""
-            yield Text(f"  {why}`synapse-otel sync` delivers what is pending", style="yellow")
+    style = "red" if account.lost > 0 else "yellow" if account.pending else "green"
+    yield Text.assemble(("Delivery  ", "bold"), (str(account).replace(" · ", page.glyphs.dot), style))
+    if account.pending and not recording.state.lives:
+        why = f"{printable(account.failure)}; " if account.failure else ""
+        yield Text(f"  {why}`synapse-otel sync` delivers what is pending", style="yellow")
     if recording.damage.places:
         yield Text(f"  {recording.damage.bytes:,} bytes of the journal are damaged and skipped", style="red")
     if recording.missing:

@@ -10,6 +10,7 @@ from rich.text import Text
 from synapse_otel import semconv
 from synapse_otel.runs import Role, Span
 from synapse_otel.ui.formats import duration, fitted, printable
+from synapse_otel.ui.glyphs import stretch
 from synapse_otel.ui.printed.page import Lines, Page, heading
 
 ROWS: Final = 60
@@ -68,14 +69,8 @@ def _chosen(rows: list[_Row]) -> list[_Row]:
     """Return the rows to show, in order: before others the job's own steps, and what failed or is open."""
     if len(rows) <= ROWS:
         return rows
-    by_rank = sorted(range(len(rows)), key=lambda at: (_rank(rows[at].span), at))
+    by_rank = sorted(range(len(rows)), key=lambda at: (rows[at].span.rank, at))
     return [rows[at] for at in sorted(by_rank[:ROWS])]
-
-
-def _rank(span: Span) -> int:
-    if span.role is not Role.OTHER:
-        return 0
-    return 1 if span.failed or span.is_open else 2
 
 
 def _axis(page: Page, label: int, bar: int) -> Text:
@@ -107,8 +102,8 @@ def _bar(page: Page, span: Span, width: int, style: str) -> Text:
     glyphs = page.glyphs
     whole = max(page.end - page.begin, 1)
     # A child may have begun before its parent: the clock was set back in between.
-    start = min(max(int((span.start - page.begin) / whole * width), 0), width - 1)
-    end = min(max(round((page.recording.end_of(span) - page.begin) / whole * width), start + 1), width)
+    last = page.recording.end_of(span)
+    start, end = stretch((span.start - page.begin) / whole, (last - page.begin) / whole, width)
     if span.skipped:
         drawn = "skipped" if start + 7 <= width else glyphs.skipped
         return Text(" " * start + drawn, style)

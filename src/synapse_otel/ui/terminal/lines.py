@@ -18,11 +18,7 @@ _CHOSEN = Style(reverse=True)
 
 
 class Lines(ScrollView, can_focus=True):
-    """Lines that are asked for when they are seen, with or without one of them chosen.
-
-    Args:
-        has_cursor: whether one of them is chosen, and told of when it is opened.
-    """
+    """Lines that are asked for when they are seen; with ``has_cursor`` one is chosen, and can be opened."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False),
@@ -36,12 +32,7 @@ class Lines(ScrollView, can_focus=True):
     DEFAULT_CSS = "Lines { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; overflow-x: hidden; }"
 
     class Opened(Message):
-        """A line was opened.
-
-        Args:
-            lines: the widget.
-            at: which line.
-        """
+        """A line was opened: of which widget, and which one."""
 
         def __init__(self, lines: Lines, at: int) -> None:
             super().__init__()
@@ -59,12 +50,7 @@ class Lines(ScrollView, can_focus=True):
         self.cursor = 0
 
     def fill(self, count: int, line: Callable[[int, int], Text]) -> None:
-        """Show other lines.
-
-        Args:
-            count: how many there are.
-            line: returns one by its number, for a width in cells.
-        """
+        """Show so many other lines; ``line`` returns one by its number, for a width in cells."""
         self.count, self._line = count, line
         self.cursor = min(self.cursor, max(count - 1, 0))
         self.virtual_size = Size(self.size.width, count)

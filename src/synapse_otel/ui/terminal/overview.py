@@ -13,8 +13,8 @@ from synapse_otel import semconv
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.ui.formats import clock, duration, fitted, number, offset, printable, shortened
-from synapse_otel.ui.glyphs import Glyphs
-from synapse_otel.ui.terminal.words import STYLES, ago, bar, folded, pace, percent, printable_line, summary
+from synapse_otel.ui.glyphs import STYLES, Glyphs, bar, stretch
+from synapse_otel.ui.terminal.words import ago, folded, pace, percent, printable_line, summary
 
 _NARROW: Final = 80
 _SPANS: Final = 500
@@ -217,8 +217,7 @@ def _end(span: Json, told: Json, now: float) -> float:
 
 def _drawn(span: Json, look: str, times: tuple[float, float, float], width: int, glyphs: Glyphs) -> Text:
     begin, whole, last = times
-    start = min(max(int((span["start"] - begin) / whole * width), 0), width - 1)
-    end = min(max(round((last - begin) / whole * width), start + 1), width)
+    start, end = stretch((span["start"] - begin) / whole, (last - begin) / whole, width)
     if span["skipped"]:
         return Text(" " * start + glyphs.skipped, "dim")
     body = {"bad": glyphs.failed_bar, "rollback": glyphs.rollback_bar}.get(look, glyphs.bar)

@@ -11,10 +11,10 @@ from synapse_otel.runs.live.filters import LEVELS, LogFilter
 from synapse_otel.runs.live.store import RunStore
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.ui.formats import clock, fitted, offset, printable
-from synapse_otel.ui.glyphs import Glyphs
+from synapse_otel.ui.glyphs import STYLES, Glyphs
 from synapse_otel.ui.terminal.lines import Lines
 from synapse_otel.ui.terminal.overview import heading
-from synapse_otel.ui.terminal.words import STYLES, folded, printable_line, shown, summary
+from synapse_otel.ui.terminal.words import folded, printable_line, shown, summary
 
 LEVEL_WORDS: Final = ("", *(word for word, _least in LEVELS[1:]))
 AUDIENCES: Final = ("all", "user", "developer")

@@ -13,12 +13,12 @@ from textual.widgets import Static
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.formats import duration, fitted, fitted_middle, printable
-from synapse_otel.ui.glyphs import Glyphs
+from synapse_otel.ui.glyphs import Glyphs, bar
 from synapse_otel.ui.terminal.lines import Lines
 from synapse_otel.ui.terminal.run import RunScreen
 from synapse_otel.ui.terminal.searching import Searching
 from synapse_otel.ui.terminal.watching import Key
-from synapse_otel.ui.terminal.words import ago, bar, lasted, lives, now_ms, pace, percent, pill, title
+from synapse_otel.ui.terminal.words import ago, lasted, lives, now_ms, pace, percent, pill, title
 
 SORTS: Final = ("start", "duration", "pending", "name", "state")
 STATES: Final = ("live", "stalled", "crashed", "failed", "done")

@@ -11,10 +11,8 @@ from rich.text import Text
 
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.ui.formats import duration, number, printable
-from synapse_otel.ui.glyphs import Glyphs
+from synapse_otel.ui.glyphs import STYLES, Glyphs
 
-STYLES: Final = {"live": "cyan", "warn": "yellow", "bad": "red", "good": "green", "muted": "dim"}
-"""By tone."""
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
@@ -92,13 +90,6 @@ def ago(when: float, now: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size):,} {unit} ago"
     return f"{int(seconds)} s ago"
-
-
-def bar(ratio: float | None, width: int, tone: str, glyphs: Glyphs) -> Text:
-    """Return a bar of a share."""
-    done = min(max(int((ratio or 0) * width), 0), width)
-    drawn = Text().append(glyphs.bar * done, STYLES.get(tone, ""))
-    return drawn.append(glyphs.track * (width - done), "dim")
 
 
 def pace(progress: Json, now: float, *, running: bool) -> str:

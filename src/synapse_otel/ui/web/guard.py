@@ -33,12 +33,7 @@ _REFUSED: Final = (
 
 
 class Guard:
-    """The first thing that a request meets.
-
-    Args:
-        app: what comes behind it.
-        token: what must be known.
-    """
+    """The first thing that a request meets: it lets nobody on to ``app`` who does not know the token."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app

@@ -36,12 +36,7 @@ class _Json(JSONResponse):
 
 
 def application(store: RunStore, token: str) -> Starlette:
-    """Return the ASGI application.
-
-    Args:
-        store: the runs.
-        token: what the first address must have as ``?token=``; a cookie remembers it.
-    """
+    """Return the ASGI application; the first address must have the token as ``?token=``, and a cookie remembers it."""
     routes = [
         Route("/api/runs", _answered(lambda _request: _all_runs(store))),
         Route("/api/runs/{name}", _answered(lambda request: store.details(request.path_params["name"]))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from reprlib import Repr
@@ -137,3 +138,34 @@ def _line(kind: str, style: str, category: str | None, body: str) -> Line:
         line.append((f"{escaped(category)}  ", _CATEGORY_STYLE))
     line.append((_joined(body), "" if kind in {"info", "metrics", "progress"} else style))
     return line
+
+
+_CODES: Final = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+
+
+def painted(line: Line, *, colours: bool) -> str:
+    """Return the text of a line; ``colours``: with the codes that a terminal shows its styles by."""
+    if not colours:
+        return "".join(piece for piece, _style in line)
+    return "".join(f"\x1b[{_code(style)}m{piece}\x1b[0m" if style and piece else piece for piece, style in line)
+
+
+def wants_colours(*, terminal: bool) -> bool:
+    """Return whether to use colours: ``NO_COLOR`` and ``FORCE_COLOR`` decide, else whether a terminal shows them."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    forced = os.environ.get("FORCE_COLOR")
+    return forced not in {"0", "false"} if forced else terminal
+
+
+def _code(style: str) -> str:
+    return ";".join(_CODES[word] for word in style.split())

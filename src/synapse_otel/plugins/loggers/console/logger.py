@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from synapse_otel._fork import Part, at_fork
 from synapse_otel.plugins.loggers.base import BaseLogger
-from synapse_otel.plugins.loggers.console.colours import wants_colours
-from synapse_otel.plugins.loggers.console.lines import Line, event_line, step_line
+from synapse_otel.plugins.loggers.console.lines import Line, event_line, step_line, wants_colours
 from synapse_otel.plugins.loggers.console.plain import PlainScreen
 from synapse_otel.plugins.loggers.console.surroundings import is_watched, notebook_shell
 from synapse_otel.plugins.loggers.console.terminal.fork_locks import Forkable

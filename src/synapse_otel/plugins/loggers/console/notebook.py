@@ -7,8 +7,7 @@ from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from synapse_otel.plugins.loggers.console.colours import painted
-from synapse_otel.plugins.loggers.console.lines import Line, compact
+from synapse_otel.plugins.loggers.console.lines import Line, compact, painted
 from synapse_otel.plugins.loggers.console.terminal.bars import UNICODE, bar_rows
 from synapse_otel.plugins.loggers.console.terminal.stream import StandardOutput
 

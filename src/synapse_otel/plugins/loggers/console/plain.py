@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from synapse_otel.plugins.loggers.console.amounts import progress_parts
-from synapse_otel.plugins.loggers.console.colours import painted
-from synapse_otel.plugins.loggers.console.lines import Line, metrics_line, progress_line
+from synapse_otel.plugins.loggers.console.lines import Line, metrics_line, painted, progress_line
 from synapse_otel.plugins.loggers.console.pace import Pace
 from synapse_otel.plugins.loggers.console.terminal.fork_locks import Forkable
 

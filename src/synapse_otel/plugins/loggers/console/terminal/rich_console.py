@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from synapse_otel.plugins.loggers.console.colours import painted
+from synapse_otel.plugins.loggers.console.lines import painted
 from synapse_otel.plugins.loggers.console.terminal.bars import glyphs_for
 
 if TYPE_CHECKING:

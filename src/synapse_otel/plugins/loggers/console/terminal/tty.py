@@ -8,7 +8,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Final, TextIO
 
-from synapse_otel.plugins.loggers.console.colours import painted, wants_colours
+from synapse_otel.plugins.loggers.console.lines import painted, wants_colours
 from synapse_otel.plugins.loggers.console.terminal import stream as streams
 from synapse_otel.plugins.loggers.console.terminal.bars import Glyphs, glyphs_for
 from synapse_otel.plugins.loggers.console.terminal.nonblocking import NonBlockingOutput
