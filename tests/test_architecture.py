@@ -239,6 +239,19 @@ def test_whoever_catches_all_lets_through_what_a_signals_handler_raises():
     assert [(module, handler.lineno) for module, handler in handlers if not lets_through(handler)] == []
 
 
+FRAMES = {"tb_frame", "f_back", "f_locals", "f_globals", "_getframe", "currentframe", "stack"}
+
+
+def test_nothing_looks_into_frames():
+    found = [
+        (module, node.attr)
+        for module in MODULES
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Attribute) and node.attr in FRAMES
+    ]
+    assert found == []
+
+
 def test_names_of_telemetry_stand_in_semconv_only():
     others = [module for module in MODULES if module != "synapse_otel.semconv"]
     assert [(module, text) for module in others for text in strings(module) if text.startswith("synapse.")] == []

@@ -1,17 +1,23 @@
 """Where failures of telemetry end: they never reach a job, but tests may ask to have them raised.
 
 A signal can come in the middle of any of our calls, and the host's handler runs there. What it raises (a time-out by
-`signal.alarm`, say) is no failure of ours: it is let through.
+`signal.alarm`, say) is no failure of ours: it is let through. Its traceback leads through a function that is in place
+as the handler of a signal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
-from typing import Final
+from functools import partial
+from signal import getsignal, valid_signals
+from traceback import StackSummary, walk_tb
+from types import CodeType
+from typing import Any, Final, TypeVar
 
 _raising: Final[list[bool]] = []
+_SIGNALS: Final = tuple(valid_signals())
+_Result = TypeVar("_Result")
 
 
 def contain(error: Exception) -> None:
@@ -27,33 +33,40 @@ def contain(error: Exception) -> None:
 
 def let_through(error: BaseException) -> None:
     """Raise an exception again that comes from the handler of a signal; do nothing about any other."""
-    trace = error.__traceback__
-    while trace is not None:
-        if _is_signal_handler(trace):
+    if error.__traceback__ is None or error.__traceback__.tb_next is None:
+        return  # raised where it was caught, by an operation in C
+    handlers = {(code.co_filename, code.co_name): code for code in _handlers()}
+    for entry in StackSummary.extract(walk_tb(error.__traceback__), lookup_lines=False) if handlers else ():
+        code = handlers.get((entry.filename, entry.name))
+        if code is not None and any(line == entry.lineno for _, _, line in code.co_lines()):
             raise error
-        trace = trace.tb_next
+
+
+def guarded(call: Callable[..., _Result], *arguments: Any, otherwise: Callable[[Exception], _Result]) -> _Result:
+    """Return what code that is not ours returns, or what is `otherwise` made of the exception that it raises."""
+    try:
+        return call(*arguments)
+    except Exception as error:  # noqa: BLE001 - such code may raise anything
+        let_through(error)
+        return otherwise(error)
 
 
 def raise_foreign(error: OSError) -> None:
-    """Raise an error again that has no number: the system did not report it; a `TimeoutError` of the host, say."""
+    """Raise an error again that the system did not report: it has no number, or a signal's handler has raised it."""
     if error.errno is None:
         raise error
+    let_through(error)
 
 
-def _is_signal_handler(trace: TracebackType) -> bool:
-    """Return whether a frame is that of a signal's handler: it is called with the frame that the signal came into."""
-    frame = trace.tb_frame
-    interrupted = frame.f_back
-    if interrupted is None:
-        return False
-    code = frame.f_code
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + 2]
-    values = [frame.f_locals[name] for name in names if name in frame.f_locals]
-    return any(value is interrupted or _holds(value, interrupted) for value in values)
-
-
-def _holds(value: object, frame: FrameType) -> bool:
-    return isinstance(value, tuple) and any(item is frame for item in value)
+def _handlers() -> Iterator[CodeType]:
+    """Yield the code of the functions that are in place as the handlers of signals."""
+    for handler in filter(callable, map(getsignal, _SIGNALS)):
+        function: Any = handler
+        while isinstance(function, partial):
+            function = function.func
+        code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+        if code is not None:
+            yield code
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import guarded
 
 TEXT_LIMIT: Final = 16_384
 """Characters of a text; a longer one is cut, and says so."""
@@ -17,11 +18,7 @@ def cut(text: str, limit: int = TEXT_LIMIT) -> str:
 
 def described(value: object, form: Any = repr) -> str:
     """Return the repr of anything, within the limit; of an object whose repr fails, its type."""
-    try:
-        return cut(form(value))
-    except Exception as error:  # noqa: BLE001 - a repr of a user's class may raise anything
-        let_through(error)
-        return unprintable(value, error)
+    return guarded(lambda: cut(form(value)), otherwise=partial(unprintable, value))
 
 
 def unprintable(value: object, error: Exception) -> str:

@@ -10,7 +10,7 @@ import sys
 from enum import StrEnum
 from typing import Final
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import guarded
 
 
 class Check(StrEnum):
@@ -36,18 +36,12 @@ def explained_by(check: Check) -> str:
 def say(line: str) -> None:
     """Tell the job's user something about its telemetry, on stderr, if that takes anything."""
     # stderr may be None, closed, or be in the middle of a write that a signal's handler has come into.
-    try:
-        sys.stderr.write(f"synapse-otel: {line}\n")
-    except Exception as error:  # noqa: BLE001 - as above
-        let_through(error)
+    guarded(lambda: sys.stderr.write(f"synapse-otel: {line}\n"), otherwise=_ignored)
 
 
 def warn(log: logging.Logger, text: str, *arguments: object, cause: BaseException | None = None) -> None:
     """Tell the job's user something by logging; a handler that fails, on a stream that is closed, is no reason to."""
-    try:
-        log.warning(text, *arguments, exc_info=cause)
-    except Exception as error:  # noqa: BLE001 - as above
-        let_through(error)
+    guarded(lambda: log.warning(text, *arguments, exc_info=cause), otherwise=_ignored)
 
 
 def say_once(line: str) -> None:
@@ -55,6 +49,10 @@ def say_once(line: str) -> None:
     if line not in _said:
         _said.add(line)
         say(line)
+
+
+def _ignored(_error: Exception) -> None:
+    """Do nothing about a failure: there is nobody to tell."""
 
 
 _said: Final[set[str]] = set()

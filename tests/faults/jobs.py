@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 
 import synapse_otel
-from synapse_otel.loggers import NoOpLogger
+from synapse_otel.loggers import ConsoleLogger, NoOpLogger
 from synapse_otel.plugins.steps import BaseStep, BaseStepContext, Orchestrator, StepRegistry, StepResult
 
 
@@ -272,22 +272,37 @@ class SlowView(NoOpLogger):
         sum(range(300))
 
 
+class StoppedError(Exception):
+    """An exception of the host's own."""
+
+
+def terminal():
+    """Have standard output be a terminal, which somebody looks at."""
+    ours, programs = os.openpty()
+    sys.stdout = os.fdopen(programs, "w")
+    os.environ["TERM"] = "xterm"
+    threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(ours, 65_536), b"")], daemon=True).start()
+    return ConsoleLogger()
+
+
 def alarms(kind, count="300"):
-    """A handler of the host raises a TimeoutError in the middle of one call after the other."""
+    """A handler of the host raises an exception in the middle of one call after the other."""
+    kinds = (TimeoutError, ValueError, StoppedError)
     chance = random.Random(kind)
     raised = caught = 0
 
     def handler(_number, _frame):
         nonlocal raised
         raised += 1
-        raise TimeoutError(raised)
+        raise kinds[raised % 3](raised)
 
     def call_until_raised(before):
         # A function of its own: an exception at a loop's end is not inside of the `try` on every CPython.
         while raised == before:
             call()
 
-    with synapse_otel.job("train", plugin="demo", job_id="job-1", logger=SlowView()) as ctx:
+    logger = terminal() if kind == "terminal" else SlowView()
+    with synapse_otel.job("train", plugin="demo", job_id="job-1", logger=logger) as ctx:
         record = logging.makeLogRecord({"name": "plugin", "levelno": 30, "msg": "of %r", "args": (Slow(),)})
         calls = {
             "message": lambda: ctx.log_message("m"),
@@ -296,15 +311,17 @@ def alarms(kind, count="300"):
             "progress": lambda: ctx.set_progress(1, 2, "work"),
             "metrics": lambda: ctx.set_metrics({"loss": Slow(), "other": 0.5}, "work"),
             "logging": lambda: logging.getLogger("plugin").handle(record),
+            "terminal": lambda: (ctx.log_message("m"), ctx.set_progress(1, 2, "work")),
         }
         call = calls[kind]
+        call()  # Python's import takes a TimeoutError for a file that cannot be looked at
         logging.lastResort = None  # it swallows what is raised in it, with us and without us
         signal.signal(signal.SIGALRM, handler)
         for number in range(int(count)):
             try:
                 signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-6, 300e-6))
                 call_until_raised(number)
-            except TimeoutError:
+            except kinds:
                 caught += 1
         call()
     told(f"raised {raised}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import raise_foreign
 from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
 from synapse_otel.journal.folder import segment_numbers, segment_path
 from synapse_otel.journal.frames import read_header
@@ -102,7 +102,7 @@ def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> 
         try:
             found += cursors_of(folder).items()
         except OSError as error:  # nothing is known of it, so all of it waits
-            let_through(error)
+            raise_foreign(error)
             unreached = f"{folder.name} cannot be looked into: {error.strerror or error}"
     for signal, cursor in found:
         requests[signal] += Requests(cursor.attempts, cursor.retries, cursor.size)

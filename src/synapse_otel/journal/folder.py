@@ -246,12 +246,14 @@ def is_gone(path: Path) -> bool:
     """Return whether a file or folder does not exist; one that cannot be checked now counts as existing."""
     try:
         path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
     except OSError as error:
         raise_foreign(error)
-        return error.errno == errno.ESTALE  # deleted on the file server
+        return error.errno in _GONE
     return False
+
+
+_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
+"""What is said of it; the last of a file that was deleted on the file server."""
 
 
 def spare_roots() -> list[Path]:

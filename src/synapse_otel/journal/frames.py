@@ -25,7 +25,7 @@ from typing import Any, Final
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import guarded
 from synapse_otel.semconv.signal import Signal
 
 FORMAT_VERSION: Final = 1
@@ -311,11 +311,7 @@ def clean(value: object, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a
 
 def shown(value: object, by: Callable[[object], str]) -> str:
     """Return a value as text ``by`` `str` or `repr`, even if they raise: it is nested too deep, or its class fails."""
-    try:
-        return by(value)
-    except Exception as error:  # noqa: BLE001 - of the object's own methods
-        let_through(error)
-        return f"<{type(value).__name__} that cannot be shown>"
+    return guarded(by, value, otherwise=lambda _error: f"<{type(value).__name__} that cannot be shown>")
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

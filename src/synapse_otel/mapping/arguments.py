@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import guarded, let_through
 from synapse_otel._text import described
 
 
@@ -29,11 +29,10 @@ def check_mapping(argument: str, value: object) -> None:
 
 def is_progress(current: Any, total: Any) -> bool:
     """Return whether ``0 <= current <= total`` and ``total > 0``, also of numbers that do not compare exactly."""
-    try:
-        return bool(0 <= float(current) <= float(total) and float(total) > 0)
-    except Exception as error:  # noqa: BLE001 - no numbers: `progress_error` says so
-        let_through(error)
-        return False
+    return guarded(
+        lambda: 0 <= float(current) <= float(total) and float(total) > 0,
+        otherwise=lambda _error: False,  # no numbers: `progress_error` says so
+    )
 
 
 def progress_error(current: object, total: object) -> Exception:

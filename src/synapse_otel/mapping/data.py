@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from synapse_otel import semconv
-from synapse_otel._guard import let_through, raise_foreign
+from synapse_otel._guard import let_through
 from synapse_otel._text import cut
 from synapse_otel.mapping.names import free_name
 from synapse_otel.mapping.values import flatten, key_text
@@ -84,7 +84,5 @@ def add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
     attributes[semconv.FILE_PATH] = cut(path if isinstance(path, str) else os.fsdecode(path))
     try:
         attributes[semconv.FILE_SIZE] = Path(os.fsdecode(path)).stat().st_size
-    except ValueError as error:  # no path: it holds a zero
+    except (OSError, ValueError) as error:  # a file that is not there (yet); no path, as it holds a zero
         let_through(error)
-    except OSError as error:  # a file that is not there (yet) has no size
-        raise_foreign(error)

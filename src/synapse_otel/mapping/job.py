@@ -19,7 +19,7 @@ from synapse_otel._guard import let_through
 from synapse_otel._otel_private import SeverityNumber
 from synapse_otel._text import TEXT_LIMIT, cut, titled
 from synapse_otel.journal.state_block import CounterSlot, JobEntry, ProgressSlot
-from synapse_otel.mapping.arguments import check_mapping, check_name, is_progress, progress_error, to_float
+from synapse_otel.mapping.arguments import check_mapping, check_name, is_progress, progress_error
 from synapse_otel.mapping.data import add_file, product_attributes
 from synapse_otel.mapping.exceptions import exception_attributes, result_of
 from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES, end_series
@@ -100,16 +100,15 @@ class WorkSpan:
             slot = self._progress_slot(category)
         try:
             valid = 0 <= current <= total and total > 0
-        except Exception as error:  # noqa: BLE001 - no numbers, or of two types that do not compare
+            if valid:
+                slot.set(current, total, time_ns())
+        except Exception as error:  # noqa: BLE001 - no numbers, of types that do not compare or add, or too large
             let_through(error)
             valid = is_progress(current, total)
+            if valid:
+                slot.set(float(current), float(total), time_ns())
         if not valid:
             raise progress_error(current, total)
-        try:
-            slot.set(current, total, time_ns())
-        except Exception as error:  # noqa: BLE001 - decimals do not add to floats, an integer may be too large for one
-            let_through(error)
-            slot.set(to_float("current", current), to_float("total", total), time_ns())
 
     def metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Record each number of a mapping as a sample of its series, with the time of this call."""
@@ -129,7 +128,8 @@ class WorkSpan:
                 return
         try:
             self.job.record_samples(samples)
-        except OverflowError:  # an integer of more than 64 bits
+        except OverflowError as error:  # an integer of more than 64 bits
+            let_through(error)
             self._record_odd_values(series, updates, value, category)
             return
         updates.add(len(value))

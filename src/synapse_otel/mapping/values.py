@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import Enum
+from functools import partial
 from itertools import islice
 from math import prod
 from numbers import Real
 from os import PathLike, fspath
 from typing import Any, Final
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import guarded, let_through
 from synapse_otel._text import TEXT_LIMIT, cut, described, titled, unprintable
 from synapse_otel.journal.state_block import slot_text
 from synapse_otel.mapping.names import free_name
@@ -164,12 +165,10 @@ def flatten(prefix: str, data: Mapping[Any, Any]) -> dict[str, Any]:
     """Return ``data`` as attributes under ``prefix``, nested mappings flattened with dots, within the limits."""
     flat: dict[str, Any] = {}
     room = _Room()
-    try:
-        left = _flatten_into(flat, prefix, data, (id(data),), room)
-    except Exception as error:  # noqa: BLE001 - a user's mapping may raise anything
-        let_through(error)
-        return {**flat, f"{prefix}...": unprintable(data, error)}
-    if left:
+    left = guarded(_flatten_into, flat, prefix, data, (id(data),), room, otherwise=partial(unprintable, data))
+    if isinstance(left, str):
+        flat[f"{prefix}..."] = left
+    elif left:
         more = f"more than {left}" if room.items < 0 else f"{left} more"
         flat[f"{prefix}..."] = f"[cut: {more} attributes]"
     return flat

@@ -6,7 +6,7 @@ import traceback
 from typing import Any, Final
 
 from synapse_otel import semconv
-from synapse_otel._guard import let_through
+from synapse_otel._guard import guarded
 from synapse_otel._text import cut, described
 
 STACK_LIMIT: Final = 16_384
@@ -25,9 +25,8 @@ def exception_attributes(error: BaseException) -> dict[str, Any]:
 
 
 def _stack(error: BaseException) -> str:
-    try:
-        stack = "".join(traceback.format_exception(error))
-    except Exception as failure:  # noqa: BLE001 - formatting calls the str of a user's class
-        let_through(failure)
-        return f"<stack unprintable: {type(failure).__name__}>"
+    stack = guarded(
+        lambda: "".join(traceback.format_exception(error)),
+        otherwise=lambda failure: f"<stack unprintable: {type(failure).__name__}>",
+    )
     return stack if len(stack) <= STACK_LIMIT else "[cut]\n" + cut(stack[-STACK_LIMIT:], STACK_LIMIT)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import raise_foreign
 from synapse_otel.journal.files.locks import is_locked
 from synapse_otel.shipper.configuration import ORDERS_VARIABLE, ShipperConfiguration, lock_path, log_path
 
@@ -124,7 +124,7 @@ def why_it_ended(root: Path, key: str, since: float) -> str:
             file.seek(max(log.stat().st_size - _LAST_BYTES, 0))
             lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError as error:
-        let_through(error)
+        raise_foreign(error)
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
@@ -137,7 +137,7 @@ def is_shipping(root: Path, key: str) -> bool:
     try:
         return is_locked(lock_path(root, key))
     except OSError as error:
-        let_through(error)
+        raise_foreign(error)
         return False
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import guarded
 
 _CONFIG: Final = "config.yaml"
 _SEARCHED: Final = 4
@@ -70,10 +70,9 @@ def _configured_action(config: Mapping[str, Any], where: str) -> str | None:
 
 def _config_of(where: str, folder: Any) -> Mapping[str, Any]:
     for path in _candidates(where, folder):
-        try:
-            return _read(path)
-        except Exception as error:  # noqa: BLE001 - no file, no YAML, no parser: its name is then another one
-            let_through(error)
+        found = guarded(_read, path, otherwise=lambda _error: {})  # no file, no YAML, no parser
+        if found:
+            return found
     return {}
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from synapse_otel._guard import let_through, raise_foreign
+from synapse_otel._guard import raise_foreign
 
 _OWN: Final = 3
 """The first free number: 0, 1 and 2 are the standard streams, open or not."""
@@ -54,7 +54,7 @@ def take_standard() -> list[int]:
             taken.append(number)
         os.close(number)
     except OSError as error:
-        let_through(error)  # no descriptor is left
+        raise_foreign(error)  # no descriptor is left
     return taken
 
 
@@ -74,7 +74,7 @@ def identity_of(descriptor: int) -> Identity | None:
     try:
         status = os.fstat(descriptor)
     except OSError as error:
-        let_through(error)
+        raise_foreign(error)
         return None
     return status.st_dev, status.st_ino
 

@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import raise_foreign
 from synapse_otel.journal.files.descriptors import HeldFile, open_file
 
 _held: Final[set[tuple[int, int, int]]] = set()
@@ -93,7 +93,7 @@ class FileLock:
             try:
                 fcntl.lockf(self._file.number, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _TELLS_AT)
             except OSError as error:
-                let_through(error)  # then nobody sees which one, but all see that it is taken
+                raise_foreign(error)  # then nobody sees which one, but all see that it is taken
 
     def renew(self) -> None:
         """Take it again if it was lost, for example on a file server, unless another process has it now.

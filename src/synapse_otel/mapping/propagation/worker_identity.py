@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from synapse_otel import semconv
-from synapse_otel._guard import contain, let_through
+from synapse_otel._guard import contain, guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,7 @@ def worker_of(error: BaseException) -> dict[str, Any]:
     told = next((one for one in (error, error.__cause__) if type(one).__module__ == _MODULE), None)
     if told is None:
         return {}
-    try:
-        return _told(told)
-    except Exception as failure:  # noqa: BLE001 - another version of Ray may have other exceptions
-        let_through(failure)
-        return {}
+    return guarded(_told, told, otherwise=lambda _error: {})  # another version of Ray may have other exceptions
 
 
 def _told(error: Any) -> dict[str, Any]:

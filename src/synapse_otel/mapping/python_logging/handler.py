@@ -6,7 +6,7 @@ import logging
 from typing import Any, Final
 
 from synapse_otel import semconv
-from synapse_otel._guard import contain, let_through
+from synapse_otel._guard import contain, guarded
 from synapse_otel._otel_private import SeverityNumber
 from synapse_otel._text import cut, described
 from synapse_otel.mapping.current import current_or_none
@@ -67,14 +67,13 @@ def _message(record: logging.LogRecord) -> str:
 
     Logging's own handlers report that on stderr, as without us.
     """
-    try:
-        return record.getMessage()
-    except Exception as error:  # noqa: BLE001 - the arguments do not fit, or the repr of one raises anything
-        let_through(error)
+
+    def otherwise(error: Exception) -> str:
         arguments = record.args if isinstance(record.args, tuple) else (record.args,)
-        return (
-            f"{described(record.msg, str)} [{type(error).__name__}, arguments: {', '.join(map(described, arguments))}]"
-        )
+        shown = ", ".join(map(described, arguments))
+        return f"{described(record.msg, str)} [{type(error).__name__}, arguments: {shown}]"
+
+    return guarded(record.getMessage, otherwise=otherwise)
 
 
 def _severity(level: int) -> SeverityNumber:

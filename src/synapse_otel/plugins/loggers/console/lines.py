@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from reprlib import Repr
 from typing import Any, Final
 
+from synapse_otel._guard import let_through
 from synapse_otel.plugins.loggers.console.amounts import duration
 from synapse_otel.plugins.loggers.console.escaping import escaped, lines_of
 from synapse_otel.plugins.models.logger import LogLevel
@@ -116,7 +117,8 @@ def _plain(value: Any) -> str:
     if isinstance(value, float) or (hasattr(value, "__float__") and hasattr(value, "dtype")):
         try:
             return f"{float(value):.4g}"
-        except (TypeError, ValueError, RuntimeError, OverflowError):
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            let_through(error)
             return _repr_of(value)  # an array of many values is no number
     return _repr_of(value)
 
@@ -124,7 +126,8 @@ def _plain(value: Any) -> str:
 def _repr_of(value: Any) -> str:
     try:
         return " ".join(_repr.repr(value).split())
-    except ValueError:  # an integer of thousands of digits, which Python does not write in decimal
+    except ValueError as error:  # an integer of thousands of digits, which Python does not write in decimal
+        let_through(error)
         return f"<{type(value).__name__}>"
 
 

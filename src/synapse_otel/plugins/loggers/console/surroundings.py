@@ -6,13 +6,16 @@ import os
 import sys
 from typing import Any
 
+from synapse_otel._guard import let_through
+
 
 def is_watched() -> bool:
     """Return whether standard output is a terminal that somebody looks at, and that can move its cursor."""
     stream = sys.stdout
     try:
         shows = stream is not None and stream.isatty()
-    except (AttributeError, ValueError, OSError):  # it has `write` and no more, or is closed
+    except (AttributeError, ValueError, OSError) as error:  # it has `write` and no more, or is closed
+        let_through(error)
         return False
     if not shows:
         return False

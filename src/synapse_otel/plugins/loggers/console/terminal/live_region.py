@@ -8,11 +8,11 @@ nothing at the cursor or above it is ever touched.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
+from synapse_otel._guard import let_through
 from synapse_otel.plugins.loggers.console.terminal.bars import Glyphs, bar_rows
 from synapse_otel.plugins.loggers.console.terminal.cursor_tracker import CursorTracker, bare
 from synapse_otel.plugins.loggers.console.terminal.fork_locks import Forkable
@@ -140,8 +140,10 @@ class LiveRegion(Forkable):
 
     def settle(self) -> None:
         """Write what was written in part, if it is taken soon."""
-        with suppress(OSError, ValueError):  # the terminal is gone: the next writer gets the error
+        try:
             self._surface.drain(REFRESH_SECONDS)
+        except (OSError, ValueError) as error:
+            let_through(error)  # the terminal is gone: the next writer gets the error
 
     def inherit(self) -> None:
         """Leave the bars to another process, the parent after a fork, but for what has to be cleared from the way."""
@@ -155,8 +157,8 @@ class LiveRegion(Forkable):
             return
         try:
             self.hide()
-        except (OSError, ValueError):
-            return  # the terminal is gone: its next user gets the error
+        except (OSError, ValueError) as error:
+            let_through(error)  # the terminal is gone: its next user gets the error
         finally:
             self.lock.release()
 

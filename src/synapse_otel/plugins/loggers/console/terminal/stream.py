@@ -7,6 +7,7 @@ import sys
 from io import FileIO, TextIOWrapper
 from typing import TextIO, TypeGuard
 
+from synapse_otel._guard import let_through
 from synapse_otel.notices import warn
 from synapse_otel.plugins.loggers.console.terminal.nonblocking import NonBlockingOutput
 
@@ -57,8 +58,10 @@ def flush(stream: TextIO | None) -> None:
     try:
         if stream is not None:
             stream.flush()
-    except (OSError, ValueError, AttributeError):
-        return  # what cannot be written is the plugin's, and so is the error: it gets it from its own next call
+    except (OSError, ValueError, AttributeError) as error:
+        let_through(
+            error
+        )  # what cannot be written is the plugin's, and so is the error: it gets it from its own next call
 
 
 def encoding_of(stream: object) -> str:

@@ -8,6 +8,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Final, TextIO
 
+from synapse_otel._guard import let_through
 from synapse_otel.plugins.loggers.console.lines import painted, wants_colours
 from synapse_otel.plugins.loggers.console.terminal import stream as streams
 from synapse_otel.plugins.loggers.console.terminal.bars import Glyphs, glyphs_for
@@ -46,7 +47,8 @@ class Tty:
         """Return width and height of the window; ``COLUMNS`` and ``LINES`` count where the terminal does not know."""
         try:
             found = os.get_terminal_size(self._number)
-        except OSError:
+        except OSError as error:
+            let_through(error)
             found = os.terminal_size((0, 0))
         return found[0] or _number("COLUMNS") or _USUAL[0], found[1] or _number("LINES") or _USUAL[1]
 
@@ -55,11 +57,13 @@ class Tty:
         try:
             if os.fstat(self._number).st_rdev != self.device:
                 return False
-        except OSError:
+        except OSError as error:
+            let_through(error)
             return False
         try:
             return os.tcgetpgrp(self._number) == os.getpgrp()
-        except OSError:
+        except OSError as error:
+            let_through(error)
             return True  # it controls nobody: no shell runs other programs on it
 
     def attach(self, area: LiveRegion) -> None:
@@ -72,7 +76,8 @@ class Tty:
         """Return whether a stream writes to this terminal."""
         try:
             return isinstance(stream, TextIOWrapper) and os.fstat(stream.fileno()).st_rdev == self.device
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            let_through(error)
             return False
 
     def blank_line(self) -> str:
@@ -140,7 +145,8 @@ class Tty:
         """
         try:
             own = os.open(os.ttyname(self._number), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
+        except OSError as error:
+            let_through(error)
             return None  # another user's, or not under this name in a container
         try:
             flock(own, LOCK_EX | LOCK_NB)
@@ -148,6 +154,7 @@ class Tty:
             os.close(own)
             if isinstance(error, BlockingIOError):
                 raise
+            let_through(error)
             return None
         return own
 
