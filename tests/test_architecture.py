@@ -252,6 +252,17 @@ def test_nothing_looks_into_frames():
     assert found == []
 
 
+def test_settings_only_read_the_environment():
+    def writes(node: ast.AST) -> bool:
+        if isinstance(node, ast.Subscript):
+            return not isinstance(node.ctx, ast.Load) and ast.unparse(node.value) == "os.environ"
+        changing = {"pop", "setdefault", "update", "clear", "putenv"}
+        return isinstance(node, ast.Attribute) and node.attr in changing and ast.unparse(node.value).startswith("os")
+
+    settings = (module for module in MODULES if room(module) == "settings")
+    assert [module for module in settings if any(map(writes, ast.walk(TREES[module])))] == []
+
+
 def test_names_of_telemetry_stand_in_semconv_only():
     others = [module for module in MODULES if module != "synapse_otel.semconv"]
     assert [(module, text) for module in others for text in strings(module) if text.startswith("synapse.")] == []

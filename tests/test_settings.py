@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from synapse_otel.runtime.process_environment import strip_standard_variables
 from synapse_otel.settings import (
     OtlpSettings,
     Settings,
@@ -580,7 +581,9 @@ def test_a_standard_variable_that_is_right_is_no_problem(name, monkeypatch):
     for value in (f" {NONSENSE[name]}\n", "", " \n"):
         monkeypatch.setenv(name, value)
         check_standard_variables()
-        assert os.environ.get(name, "") == value.strip(), "the SDK does not strip each of them"
+        assert os.environ[name] == value, "settings only read"
+        strip_standard_variables()
+        assert os.environ.get(name) == (value.strip() or None), "the SDK does not strip each of them"
 
 
 def test_every_limit_of_the_sdk_is_checked():

@@ -9,6 +9,7 @@ import pytest
 from synapse_otel.journal.state_block import SlotValue
 from synapse_otel.runs.state import RunState
 from synapse_otel.runs.workers import Told, one_account
+from synapse_otel.runtime.process_environment import take_variables
 from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.readings import SlotKind
 from synapse_otel.settings.travelling import packed, unpacked
@@ -70,7 +71,9 @@ def test_a_node_has_the_word_where_it_says_something_of_its_own(monkeypatch, dri
     have(drivers)
     travelled = packed({"journal_dir": "/set"})
     have(nodes)
-    assert unpacked(travelled).get("journal_dir") == folder
+    settings, variables = unpacked(travelled)
+    assert settings.get("journal_dir") == folder
+    take_variables(variables)
     assert os.environ.get(name) == (nodes or drivers)
 
 
@@ -81,7 +84,9 @@ def test_variables_travel_where_there_are_none_but_not_those_of_the_process(monk
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_HEADERS")
     monkeypatch.delenv("SYNAPSE_OTEL_WATCHED_BY")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "nodes")
-    unpacked(travelled)
+    _, variables = unpacked(travelled)
+    assert "OTEL_EXPORTER_OTLP_HEADERS" not in os.environ, "settings only read"
+    take_variables(variables)
     assert os.environ["OTEL_EXPORTER_OTLP_HEADERS"] == "drivers"
     assert os.environ["OTEL_SERVICE_NAME"] == "nodes"
     assert "SYNAPSE_OTEL_WATCHED_BY" not in os.environ

@@ -78,9 +78,11 @@ def configure(**settings: Any) -> None:
 
 
 def _set_up(settings: Settings) -> ProcessRuntime:
+    from synapse_otel.runtime.process_environment import strip_standard_variables
     from synapse_otel.settings import check_standard_variables, handed_settings
 
-    check_standard_variables()  # before the SDK is loaded, which reads some of them at once
+    check_standard_variables()
+    strip_standard_variables()  # before the SDK is loaded, which reads some of them at once
     from synapse_otel.mapping.propagation.inherited_job import inherit
     from synapse_otel.mapping.python_logging.capture import capture_logging
     from synapse_otel.runtime.process import ProcessRuntime
@@ -259,13 +261,16 @@ def _record_nothing() -> None:
 
 def _set_up_worker(settings: Mapping[str, Any]) -> ProcessRuntime | None:
     """Set up a process with the settings of another; None if they do not work here, which is reported once."""
+    from synapse_otel.runtime.process_environment import take_variables
     from synapse_otel.settings import SettingsError, load_settings
     from synapse_otel.settings.travelling import unpacked
 
     if STATE.is_refused:
         return None
     try:
-        return _set_up(load_settings(**unpacked(settings)))
+        held, variables = unpacked(settings)
+        take_variables(variables)
+        return _set_up(load_settings(**held))
     except SettingsError as error:
         STATE.is_refused = True
         say(f"{error}: the work of this process for the job is not recorded; {explained_by(Check.SETTINGS)}")

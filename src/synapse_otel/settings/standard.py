@@ -30,6 +30,8 @@ _PARTS: Final = {
     "OTEL_PYTHON_LOGGER_PROVIDER": ("opentelemetry_logger_provider", ()),
 }
 """By variable: the group of entry points that it names parts of, and what it may say besides."""
+STANDARD_VARIABLES: Final = (*_LIMITS, *_WORDS, *_PARTS)
+"""The variables that OpenTelemetry's API and SDK read, and fail on if they are wrong."""
 
 
 def check_standard_variables() -> None:
@@ -60,10 +62,4 @@ def _problems() -> Iterator[str]:
 
 def _value(name: str) -> str:
     """Return a variable's value; one with only white space counts as unset."""
-    value = os.environ.get(name, "")
-    told = value.strip()
-    if told:
-        os.environ[name] = told
-    elif name in os.environ:
-        del os.environ[name]
-    return told
+    return os.environ.get(name, "").strip()

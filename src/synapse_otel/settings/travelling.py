@@ -31,15 +31,12 @@ def packed(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, _VARIABLES: variables}
 
 
-def unpacked(travelled: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that hold here, and have the variables that this process does not have from now on."""
+def unpacked(travelled: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the settings that hold here, and the variables that came along."""
     settings = dict(travelled)
     variables = settings.pop(_VARIABLES, {})
     for name in list(settings):
         own = next((os.environ[variable] for variable in variables_of(name) if os.environ.get(variable)), None)
         if own is not None and own not in {variables.get(variable) for variable in variables_of(name)}:
             del settings[name]
-    for name, value in variables.items():
-        if not os.environ.get(name):
-            os.environ[name] = value
-    return settings
+    return settings, variables
