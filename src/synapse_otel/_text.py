@@ -26,6 +26,11 @@ def unprintable(value: object, error: Exception) -> str:
     return f"<{type(value).__name__}, unprintable: {type(error).__name__}>"
 
 
+def counted(count: int, thing: str, many: str = "") -> str:
+    """Return a number with what it counts: ``1 run``, ``2,000 runs``; ``many`` where the plural has no ``s``."""
+    return f"{count:,} {thing if count == 1 else many or thing + 's'}"
+
+
 def titled(kind: str, text: str) -> str:
     """Return what is said of an exception: its class, and its text if it has one."""
     return f"{kind}: {text}" if text else kind

@@ -61,7 +61,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
       <Figures details={details} now={now} />
       <Failure details={details} onRecord={goTo} />
       <nav class="sections" aria-label="Parts of this page">
-        {[["steps", "Steps"], ["metrics", `Metrics ${details.series.length || ""}`], ...(hasUsage(details) ? [["usage", "Used"]] : []), ["messages", `Messages ${count(details.logs.total)}`], ["about", "About"]].map(([target, word]) => (
+        {[["steps", "Steps"], ["metrics", `Metrics ${details.series.length || ""}`], ...(hasUsage(details) ? [["usage", "Usage"]] : []), ["messages", `Messages ${count(details.logs.total)}`], ["about", "About"]].map(([target, word]) => (
           <a key={target} href={`#${target}`} onClick={(event) => { event.preventDefault(); document.getElementById(target!)?.scrollIntoView(); }}>{word}</a>
         ))}
       </nav>

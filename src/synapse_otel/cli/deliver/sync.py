@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from synapse_otel._text import counted
 from synapse_otel.cli.codes import PENDING
 from synapse_otel.cli.deliver.waiting import Waiting, account
 from synapse_otel.cli.lines import say, tell
@@ -69,7 +70,7 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
         check_owner(settings)
     foreign = foreign_runs(roots)
     if foreign and run is None:
-        tell(f"{_runs(len(foreign))} of other users skipped: {foreign[0].name}{_more(len(foreign))}")
+        tell(f"{counted(len(foreign), 'run')} of other users skipped: {foreign[0].name}{_more(len(foreign))}")
     every = [folder for root in roots for folder in run_folders(root) if folder not in foreign]
     named = _named(run, roots) if run is not None else None
     if named is not None and not is_own(named[0]):
@@ -80,7 +81,8 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
     if named is None and not everything and len(own) < len(pending):
         others = len(pending) - len(own)
         them = "it" if others == 1 else "them"
-        say(f"{_runs(others)} recorded for other destinations; `synapse-otel sync --all` sends {them} to {place}")
+        recorded = f"{counted(others, 'run')} recorded for other destinations"
+        say(f"{recorded}; `synapse-otel sync --all` sends {them} to {place}")
         pending = own
     if not pending:
         say(f"nothing is pending for {place}" if named is None else f"{named[0].name}: nothing is pending")
@@ -135,7 +137,7 @@ class _Sync:
             for one in left:
                 say(_line(one, self._said))
         if len(passes) > 1 or left:
-            say(f"{_runs(len(passes))} to {self._place}: {_total(passes.values())}")
+            say(f"{counted(len(passes), 'run')} to {self._place}: {_total(passes.values())}")
         return PENDING if left else 0
 
     def _goes_on(self, passes: Iterable[_Pass]) -> bool:
@@ -144,7 +146,7 @@ class _Sync:
         seconds = 0.0 if self._deadline is None or not left else min(self._deadline - time.monotonic(), _AGAIN_SECONDS)
         if seconds > 0 and time.monotonic() >= self._told + _TELL_SECONDS:
             self._told = time.monotonic()
-            tell(f"{_runs(len(left))} pending for {self._place}: {left[0].account.failure or left[0].note}")
+            tell(f"{counted(len(left), 'run')} pending for {self._place}: {left[0].account.failure or left[0].note}")
         time.sleep(max(seconds, 0.0))
         return seconds > 0
 
@@ -221,10 +223,6 @@ def _total(passes: Iterable[_Pass]) -> Account:
     accounts = [one.account for one in passes]
     dropped = added(one.dropped for one in accounts)
     return Account(sum(one.emitted for one in accounts), sum(one.delivered for one in accounts), dropped)
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count:,} runs"
 
 
 def _more(count: int) -> str:

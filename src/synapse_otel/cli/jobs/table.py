@@ -10,6 +10,7 @@ from typing import Final
 from rich.cells import cell_len
 
 from synapse_otel import semconv
+from synapse_otel._text import counted
 from synapse_otel.cli.jobs.cells import ACCOUNT, FITTED, WHOLE, Column, word
 from synapse_otel.runs import Overview
 from synapse_otel.ui.formats import fitted
@@ -80,7 +81,7 @@ def _total(found: Sequence[Overview]) -> str:
     states = ", ".join(f"{many:,} {each}" for each, many in count.most_common())
     pending = sum(one.account.pending for one in found)
     waiting = f"; {pending:,} records pending" if pending else ""
-    return f"{len(found):,} {'run' if len(found) == 1 else 'runs'}: {states}{waiting}"
+    return f"{counted(len(found), 'run')}: {states}{waiting}"
 
 
 def _has_lost(found: Sequence[Overview]) -> bool:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from synapse_otel._text import counted
 from synapse_otel.doctor.finding import Finding, Level
 from synapse_otel.journal.account import account_of
 from synapse_otel.journal.destination_key import read_salt
@@ -107,11 +108,12 @@ def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]
         text = f"the last attempt failed for {count:,} of them: {failure}"
         yield Finding(check=Check.RUNS, about="last failure", level=Level.WARNING, text=text)
     for reason, count in sorted(dropped.items()):
-        text = f"{count:,} records were dropped: {reason}"
+        text = f"{counted(count, 'record was', 'records were')} dropped: {reason}"
         advice = "`synapse-otel jobs` shows the runs; docs/what-is-lost.md explains why, and what to do"
         yield Finding(check=Check.RUNS, about="dropped", level=Level.WARNING, text=text, advice=advice)
     if crashed:
-        text = f"{len(crashed):,} runs were killed, the last one {crashed[-1]}"
+        killed = counted(len(crashed), "run was", "runs were")
+        text = f"{killed} killed, the last one {crashed[-1]}"
         advice = f"`synapse-otel jobs {crashed[-1]}` shows how"
         yield Finding(check=Check.RUNS, about="killed", level=Level.NOTE, text=text, advice=advice)
 
@@ -121,9 +123,10 @@ def _delivery(runs: int, waiting: int, pending: int, *, ships: bool) -> Finding:
     facts = {"runs": runs, "waiting": waiting, "pending": pending, "shipper_runs": ships}
     found = partial(Finding, check=Check.RUNS, about="delivery", facts=facts)
     if not waiting:
-        return found(level=Level.OK, text=f"nothing is pending for this destination, of {runs:,} runs")
+        return found(level=Level.OK, text=f"nothing is pending for this destination, of {counted(runs, 'run')}")
     shipper = "a shipper is running" if ships else "no shipper is running"
-    text = f"{pending:,} records of {waiting:,} runs are pending; {shipper}"
+    verb = "is" if pending == 1 else "are"
+    text = f"{counted(pending, 'record')} of {counted(waiting, 'run')} {verb} pending; {shipper}"
     advice = "" if ships else "`synapse-otel sync` delivers it now; the next job starts a shipper"
     return found(level=Level.NOTE if ships else Level.WARNING, text=text, advice=advice)
 

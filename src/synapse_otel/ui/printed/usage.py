@@ -7,6 +7,7 @@ from typing import Final
 
 from rich.text import Text
 
+from synapse_otel._text import counted
 from synapse_otel.runs import RunUsage
 from synapse_otel.ui.formats import duration, number, size
 from synapse_otel.ui.glyphs import Glyphs
@@ -76,7 +77,7 @@ def _sums(used: RunUsage, page: Page) -> str:
         if None not in values:
             parts.append(f"{word} {size(sum(value or 0 for value in values))}")
     most = sum(one.processes_peak for one in used.totals)
-    parts.append(f"at most {most:,} process{'' if most == 1 else 'es'}")
+    parts.append(f"at most {counted(most, 'process', 'processes')}")
     if used.gpus_by == "all":
         parts.append("all GPUs of the machine")
     if used.oom_killed:

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, Static
 
+from synapse_otel._text import counted
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.filters import LEVELS, LogFilter
 from synapse_otel.runs.live.store import RunStore
@@ -158,7 +159,7 @@ class RunScreen(Searching):
         for at, name in enumerate(TABS):
             line.append(f" {at + 1} {name}{counts.get(name, '')} ", "reverse" if name == self._tab else "dim")
         if errors and width > line.cell_len + _ERRORS:
-            line.append(f"  {errors:,} error{'' if errors == 1 else 's'}", "red")
+            line.append(f"  {counted(errors, 'error')}", "red")
         return line
 
     def _filter(self, told: Json) -> Text:

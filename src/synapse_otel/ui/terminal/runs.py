@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from synapse_otel._text import counted
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.formats import duration, fitted, fitted_middle, printable
@@ -119,7 +120,7 @@ class RunsScreen(Searching):
 
     def _head(self, width: int) -> Text:
         whole, read = len(self._ids), len(self._rows)
-        count = f"{whole:,} run{'' if whole == 1 else 's'}" if self._complete else f"reading {read:,} of {whole:,}"
+        count = counted(whole, "run") if self._complete else f"reading {read:,} of {whole:,}"
         if self._complete and len(self._shown) < whole:
             count = f"{len(self._shown):,} of {count}"
         state = f"  {self._state}" if self._state else ""
