@@ -29,6 +29,7 @@ check: lint ## Lint, and run the tests that are quick: the loop to work in
 test: setup ## Run all tests, the real servers included; what may depend on the Python also on 3.11, 3.13 and 3.15
 	@sh tools/setup/system.sh
 	$(NETWORK) $(BIN)/python -m tools.stack build
+	$(NETWORK) $(BIN)/python -m tools.containers prepare
 	@sh tools/setup/sdk.sh $(BIN)
 	@sh tools/setup/test.sh $(BIN)
 

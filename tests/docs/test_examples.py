@@ -26,6 +26,7 @@ NO_RUN = {
 """How many blocks of a page are run nowhere."""
 WITH_SERVERS = {
     "docs/backends.md": "tests/collector/test_backends.py",
+    "docs/containers.md": "tests/containers",
     "docs/guide-stack.md": "tests/docs/test_guide_stack.py",
     "docs/jaeger.md": "tests/jaeger",
 }

@@ -80,6 +80,13 @@ def test_a_collector_finds_its_fragments_and_can_harm_nothing(services: dict[str
     assert service["depends_on"]["queue-folders"] == {"condition": "service_completed_successfully"}
 
 
+@pytest.mark.parametrize("part", ["jaeger", "prometheus", "victorialogs"])
+def test_a_backend_can_write_to_its_volume_alone(services: dict[str, Any], part: str) -> None:
+    assert services[part]["read_only"] is True
+    assert services[part]["cap_drop"] == ["ALL"]
+    assert services[part]["security_opt"] == ["no-new-privileges:true"]
+
+
 @pytest.mark.parametrize("tier", TIERS)
 def test_the_limit_of_go_is_four_fifths_of_the_containers(services: dict[str, Any], tier: str) -> None:
     mib = {"256m": 256, "1g": 1024}[services[tier]["mem_limit"]]

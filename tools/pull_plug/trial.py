@@ -97,7 +97,7 @@ def trial(name: str, tiers: Tiers, fault: Callable[[Tiers, float], None], *, sec
     """
     begin = time.monotonic()
     job_id = f"{name.replace(' ', '-')}-{time.time_ns():x}"
-    with _job(job_id, rate, tiers) as job:
+    with running_job(job_id, rate, endpoint=tiers.stack.otlp_http, journals=tiers.folder) as job:
         time.sleep(1)
         fault(tiers, seconds)
         time.sleep(1)
@@ -119,12 +119,13 @@ def _patience(seconds: float) -> float:
 
 
 @contextmanager
-def _job(job_id: str, rate: int, tiers: Tiers) -> Iterator[subprocess.Popen[str]]:
+def running_job(job_id: str, rate: int, *, endpoint: str, journals: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run `tools.pull_plug.job`, which ends when its standard input does; yield it when it has begun."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SYNAPSE_"))}
     environment = {
         **kept,
-        "SYNAPSE_OTEL_JOURNAL_DIR": str(tiers.folder),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": tiers.stack.otlp_http,
+        "SYNAPSE_OTEL_JOURNAL_DIR": str(journals),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
     }
     job = subprocess.Popen(
@@ -148,12 +149,15 @@ def _job(job_id: str, rate: int, tiers: Tiers) -> Iterator[subprocess.Popen[str]
 def _complete(tiers: Tiers, job_id: str, made: dict[str, int]) -> bool:
     with tiers.backend.lock:
         found = tiers.backend.jobs[job_id]
-        counts = (len(found.samples), len(_SPANS & found.span_names.keys()))
-    return counts == (made["samples"], len(_SPANS)) and _stored(tiers, job_id).numbers == made["records"]
+        counts = (len(found.samples), len(SPANS & found.span_names.keys()))
+    return (
+        counts == (made["samples"], len(SPANS))
+        and stored_logs(tiers.stack.victorialogs, job_id).numbers == made["records"]
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class Stored:
     """How many log records of a job the log store has, how many numbers and uids they have."""
 
     records: int
@@ -161,24 +165,25 @@ class _Stored:
     uids: int
 
 
-def _stored(tiers: Tiers, job_id: str) -> _Stored:
+def stored_logs(victorialogs: str, job_id: str) -> Stored:
+    """Count what the log store at this address has of a job."""
     which = equal_fields({JOB_ID: job_id, "event_name": EVENT})
     counts = f'count() records, count_uniq("{NUMBER}") numbers, count_uniq("{LOG_RECORD_UID}") uids'
-    address = f"{tiers.stack.victorialogs}/select/logsql/query"
+    address = f"{victorialogs}/select/logsql/query"
     found = get_json(address, [("query", f"{which} | stats {counts}")], timeout=_QUERY_SECONDS)
-    return _Stored(**{name: int(count) for name, count in found.items()})
+    return Stored(**{name: int(count) for name, count in found.items()})
 
 
-_SPANS: Final = {"train plug", "train"}
+SPANS: Final = {"train plug", "train"}
 """Of the job and its step, each with a marker besides."""
 
 
 def _outcome(name: str, tiers: Tiers, job_id: str, made: dict[str, int], *, seconds: float, recovery: float) -> Outcome:
     with tiers.backend.lock:
         found = tiers.backend.jobs.pop(job_id, Arrived())
-    stored = _stored(tiers, job_id)
+    stored = stored_logs(tiers.stack.victorialogs, job_id)
     missing = made["records"] - stored.numbers, made["samples"] - len(found.samples)
-    spans = len(_SPANS - found.span_names.keys())
+    spans = len(SPANS - found.span_names.keys())
     wrong = [f"{sum(missing) + spans} lost: {missing[0]} log records, {missing[1]} samples, {spans} spans"]
     wrong = wrong if sum(missing) + spans else []
     if torn := stored.uids - stored.numbers:
@@ -187,7 +192,7 @@ def _outcome(name: str, tiers: Tiers, job_id: str, made: dict[str, int], *, seco
         wrong.append(f"{torn} span ids came with more than one content")
     return Outcome(
         fault=name,
-        made=made["records"] + made["samples"] + len(_SPANS),
+        made=made["records"] + made["samples"] + len(SPANS),
         lost=sum(missing) + spans,
         repeated=stored.records - stored.uids,
         seconds=seconds,
