@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +15,10 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from tests.sink import Sink
+from tests.docs.examples import TREE, blocks_of
+from tests.eventually import eventually
+from tests.sink import Sink, body
+from tests.stack import otlp
 from tools.pull_plug.tiers import PARTITIONS, Between, kafka_configs, running_broker
 from tools.stack.build import build
 from tools.stack.errors import ToolMissingError
@@ -20,6 +26,7 @@ from tools.stack.kafka.jars import find_maven
 from tools.stack.kafka.wire import committed_offsets, end_offsets
 from tools.stack.stack import Stack
 
+PAGE = TREE / "docs" / "kafka.md"
 USER, PASSWORD = "tiers", "0815"
 
 
@@ -81,13 +88,18 @@ def committed(between: Between, signal: str = "logs") -> list[int]:
     return [max(offset, 0) for offset in found]
 
 
-def shell(script: str, folder: Path, variables: Mapping[str, str]) -> str:
+def page_block(text: str) -> str:
+    """Return the shell block of docs/kafka.md that has a text in it."""
+    [found] = [part.text for part in blocks_of(PAGE.read_text(encoding="utf-8")) if text in part.text]
+    return found
+
+
+def run_shell(script: str, folder: Path, variables: Mapping[str, str]) -> str:
     """Run a shell script with Kafka's commands on PATH; return what it prints, AssertionError where it fails."""
-    path = os.pathsep.join((str(build(["kafka"])["kafka"]), os.environ["PATH"]))
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder,
-        env={**os.environ, **variables, "PATH": path},
+        env={**os.environ, **variables, "PATH": commands()},
         capture_output=True,
         text=True,
         check=False,
@@ -95,3 +107,40 @@ def shell(script: str, folder: Path, variables: Mapping[str, str]) -> str:
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
+
+
+def commands() -> str:
+    """Return a PATH that begins with Kafka's commands and the Collector."""
+    built = build(["kafka", "collector"])
+    return os.pathsep.join([*map(str, built.values()), os.environ["PATH"]])
+
+
+class Sender:
+    """Sends records of many jobs to an agent, one a request, and knows what was accepted."""
+
+    def __init__(self, url: str, services: int = 40) -> None:
+        """Send to this base URL of OTLP over HTTP, for so many services in turn."""
+        self._url = url
+        self._services = itertools.cycle([otlp.new_service() for _ in range(services)])
+        self.texts: set[str] = set()
+
+    def some(self, count: int) -> None:
+        """Send this many."""
+        for _ in range(count):
+            text = f"record {len(self.texts)}"
+            otlp.send(self._url, otlp.logs(next(self._services), [otlp.record(time.time_ns(), text)]))
+            self.texts.add(text)
+
+    def until(self, true: Callable[[], bool], within: float) -> None:
+        """Send until `true()` is."""
+
+        def tried() -> bool:
+            self.some(20)
+            return true()
+
+        eventually(tried, within=within, every=0.1)
+
+
+def arrived(sink: Sink) -> Counter[str]:
+    """Return how often each text arrived."""
+    return Counter(body(record) for record in sink.logs())

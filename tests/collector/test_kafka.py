@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
+import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,17 +19,31 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.sdk.oversize import LARGEST_SPAN, RECORD_LIMIT
 from synapse_otel.semconv.signal import Signal
-from tests.collector.kafka import broker_with_tls, committed, ends, shell, tiers_to_sink
+from tests.collector.kafka import (
+    Sender,
+    arrived,
+    broker_with_tls,
+    commands,
+    committed,
+    ends,
+    page_block,
+    run_shell,
+    tiers_to_sink,
+)
+from tests.docs.examples import TREE
 from tests.eventually import eventually
 from tests.faults.running import Place
-from tests.sink import Sink, body
+from tests.sink import Sink
 from tests.sink_grpc import GrpcSink
 from tests.stack import otlp
 from tools.pull_plug.faults import KAFKA_FAULTS
 from tools.pull_plug.tiers import MAX_MESSAGE_BYTES, PARTITIONS, Between, kafka_configs, running_tiers
 from tools.pull_plug.trial import Outcome, Tiers, trial
-from tools.stack.fetch import get_text
-from tools.stack.kafka.wire import create_topics
+from tools.stack.fetch import answers_ok, get_text
+from tools.stack.kafka.wire import committed_offsets, create_topics, end_offsets
+from tools.stack.ports import Ports
+from tools.stack.process import Process
+from tools.stack.servers import SERVERS, url
 from tools.stack.stack import Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.once]
@@ -82,7 +98,6 @@ def run(tiers: Tiers, fault: str, seconds: float) -> Outcome:
     ("fault", "seconds"),
     {
         "broker killed": 1.0,
-        "broker and gateway killed": 0.5,
         "gateway queues full": 2.0,
         "broker's disk full": 1.0,
     }.items(),
@@ -114,35 +129,6 @@ def test_the_partitions_of_a_killed_gateway_are_taken_over_in_time(between: Betw
         texts = sink.wait(lambda: sent.texts <= arrived(sink).keys() and arrived(sink), within=30)
     assert SESSION_SECONDS / 2 < took < TAKEOVER_SECONDS  # it was not already the second's
     assert sum(texts.values()) - len(texts) <= len(texts) / 2
-
-
-class Sender:
-    """Sends records of many jobs to an agent, one a request, and knows what was accepted."""
-
-    def __init__(self, url: str, services: int = 40) -> None:
-        self._url = url
-        self._services = itertools.cycle([otlp.new_service() for _ in range(services)])
-        self.texts: set[str] = set()
-
-    def some(self, count: int) -> None:
-        for _ in range(count):
-            text = f"record {len(self.texts)}"
-            otlp.send(self._url, otlp.logs(next(self._services), [otlp.record(time.time_ns(), text)]))
-            self.texts.add(text)
-
-    def until(self, true: object, within: float) -> None:
-        """Send until `true()` is."""
-        assert callable(true)
-
-        def tried() -> bool:
-            self.some(20)
-            return bool(true())
-
-        eventually(tried, within=within, every=0.1)
-
-
-def arrived(sink: Sink) -> Counter[str]:
-    return Counter(body(record) for record in sink.logs())
 
 
 def gateway_read(stack: Stack) -> float:
@@ -244,12 +230,9 @@ def failures(place: Place) -> list[str]:
 
 
 def raise_limit(between: Between) -> None:
-    shell(
-        f'kafka-configs.sh --bootstrap-server "$BROKERS" --alter --entity-type topics '
-        f"--entity-name {between.topics['logs']} --add-config max.message.bytes={MAX_MESSAGE_BYTES}",
-        between.broker.directory,
-        {"BROKERS": f"127.0.0.1:{between.broker.kafka_port}"},
-    )
+    """As docs/kafka.md says."""
+    variables = {"BROKERS": f"127.0.0.1:{between.broker.kafka_port}", "TOPIC": between.topics["logs"]}
+    run_shell(page_block("kafka-configs.sh"), between.broker.directory, variables)
 
 
 # --- what is refused goes back to the sender -----------------------------------------------------------------
@@ -295,20 +278,71 @@ def test_the_tiers_reach_a_broker_with_tls_and_a_password(
         sink.wait(lambda: sent.texts == arrived(sink).keys(), within=20)
 
 
-@pytest.mark.parametrize("wrong", ["the password", "the authority"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("COLLECTOR_KAFKA_SASL_FILE", "wrong-SCRAM-SHA-512.yaml", "SASL_AUTHENTICATION_FAILED"),
+        ("COLLECTOR_KAFKA_CA_FILE", "stranger.pem", "certificate signed by unknown authority"),
+    ],
+    ids=["the password", "the authority"],
+)
 def test_who_is_refused_by_the_broker_accepts_nothing(
-    wrong: str, broker: Stack, between: Between, tmp_path: Path
+    wrong: tuple[str, str, str], broker: Stack, between: Between, tmp_path: Path
 ) -> None:
-    folder = broker.directory / "kafka" / "secure"
-    variable, file = {
-        "the password": ("SASL_FILE", "wrong-SCRAM-SHA-512.yaml"),
-        "the authority": ("CA_FILE", "stranger.pem"),
-    }[wrong]
-    settings = secured(broker, **{f"COLLECTOR_KAFKA_{variable}": str(folder / file)})
-    with (
-        Sink() as sink,
-        tiers_to_sink(tmp_path, between, sink, settings, parts=("agent",)) as stack,
-        pytest.raises(OSError, match=r"50[03]|timed out"),
-    ):
-        Sender(stack.otlp_http).some(1)
+    variable, file, said = wrong
+    settings = secured(broker, **{variable: str(broker.directory / "kafka" / "secure" / file)})
+    request = otlp.logs("refused", [otlp.record(time.time_ns(), "text")]).SerializeToString()
+    with Sink() as sink, tiers_to_sink(tmp_path, between, sink, settings, parts=("agent",)) as stack:
+        url = f"{stack.otlp_http}/v1/logs"
+        with pytest.raises(urllib3.exceptions.HTTPError, match="Read timed out"):
+            urllib3.request("POST", url, body=request, headers=PROTOBUF, retries=False, timeout=2)
+        assert re.search(said, stack.log("agent"))
     assert sum(ends(between)) == 0
+
+
+# --- the page --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def started(tier: str, folder: Path, ports: Ports, settings: Mapping[str, str]) -> Iterator[None]:
+    """Run the page's command for a tier until the end of the block, and stop it as an operator would."""
+    folder.mkdir(exist_ok=True)
+    environment = SERVERS[tier](Path(), folder, ports).environment | dict(settings) | {"PATH": commands()}
+    script = f"cd {TREE}\n{page_block(f'collector/{tier}.yaml')}".replace("\notelcol ", "\nexec otelcol ")
+    process = Process(["bash", "-euc", script], environment, folder / f"{tier}.log")
+    try:
+        eventually(lambda: answers_ok(url(ports[f"{tier}_health"])), within=30)
+        yield
+    finally:
+        process.signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def test_the_commands_of_the_page_set_it_up_and_replay_from_a_time(broker: Stack, tmp_path: Path) -> None:
+    address, begin = f"127.0.0.1:{broker.kafka_port}", datetime.now(UTC)
+    own = {"BROKERS": address, "REPLICAS": "1", "IN_SYNC": "1", "SINCE": begin.strftime("%Y-%m-%dT%H:%M:%S.000")}
+    run_shell(page_block("kafka-topics.sh"), TREE, own)
+    with closing(Ports()) as ports, Sink() as sink:
+        settings = {"BROKERS": address, "COLLECTOR_LOGS_ENDPOINT": sink.url}
+        with started("agent", tmp_path / "agent", ports, settings):
+            sent = Sender(url(ports["otlp_http"]))
+            sent.some(20)
+        assert sum(end_offsets(broker.kafka_port, "otlp_logs", 12)) == 20
+        with started("gateway", tmp_path / "gateway", ports, settings):
+            sink.wait(lambda: arrived(sink) == Counter(sent.texts), within=30)
+            eventually(lambda: read_by("synapse-otel", broker) == 20)
+        run_shell(page_block("--reset-offsets"), TREE, own)
+        assert lag(own) == 20
+        with started("gateway", tmp_path / "gateway", ports, settings):
+            sink.wait(lambda: arrived(sink) == Counter([*sent.texts] * 2), within=30)
+
+
+def read_by(group: str, broker: Stack) -> int:
+    """Return how many messages of the page's topic for logs a group has committed."""
+    return sum(max(offset, 0) for offset in committed_offsets(broker.kafka_port, group, "otlp_logs", 12))
+
+
+def lag(own: Mapping[str, str]) -> int:
+    """Return what waits for the gateways, as the page's command shows it."""
+    lines = [line.split() for line in run_shell(page_block("--describe"), TREE, own).splitlines() if "otlp_" in line]
+    return sum(int(line[5]) for line in lines if line[5] != "-")

@@ -28,6 +28,7 @@ WITH_SERVERS = {
     "docs/backends.md": "tests/collector/test_backends.py",
     "docs/guide-stack.md": "tests/docs/test_guide_stack.py",
     "docs/jaeger.md": "tests/jaeger",
+    "docs/kafka.md": "tests/collector/test_kafka.py",
 }
 """Pages whose shell commands need the real servers, and what runs them there."""
 _CODE = re.compile(r"`([^`\n]+)`")

@@ -8,9 +8,11 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from tools.stack.errors import AnswerError
+from tools.stack.polling import eventually
 from tools.stack.ports import LOOPBACK
 
 _API_VERSIONS: Final = (18, 0)
@@ -52,7 +54,7 @@ def serves(port: int) -> bool:
 
 
 def create_topics(port: int, names: Sequence[str], partitions: int, configs: Mapping[str, str] | None = None) -> None:
-    """Create topics of one replica; AnswerError where the broker refuses one."""
+    """Create topics of one replica, and return when each can be used; AnswerError where the broker refuses one."""
     settings = _array([_text(name) + _text(value) for name, value in (configs or {}).items()])
     topics = [_text(name) + struct.pack(">ihi", partitions, 1, 0) + settings for name in names]
     answer = ask(port, _CREATE_TOPICS, _array(topics) + struct.pack(">ib", int(_TIMEOUT_SECONDS * 1000), 0))
@@ -61,6 +63,15 @@ def create_topics(port: int, names: Sequence[str], partitions: int, configs: Map
         name, code, message = answer.text(), answer.number(2), answer.text()
         if code:
             raise AnswerError(f"topic {name}: {message or code}")
+    for name in names:
+        eventually(partial(_is_led, port, name, partitions))
+
+
+def _is_led(port: int, topic: str, partitions: int) -> bool:
+    try:
+        return len(end_offsets(port, topic, partitions)) == partitions
+    except AnswerError:  # the broker has not made all of them yet
+        return False
 
 
 def end_offsets(port: int, topic: str, partitions: int) -> list[int]:
