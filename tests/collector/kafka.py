@@ -66,7 +66,7 @@ def make_secure(folder: Path) -> None:
 def tiers_to_sink(
     folder: Path, between: Between, sink: Sink, settings: Mapping[str, str] | None = None, *, parts: tuple[str, ...]
 ) -> Iterator[Stack]:
-    """Run some of the tiers, the gateway before a sink for logs and metrics."""
+    """Run some of the tiers, the gateway before a sink for logs and metrics; `settings` are variables."""
     environment = {
         **between.environment,
         "COLLECTOR_LOGS_ENDPOINT": sink.url,

@@ -39,6 +39,7 @@ from tests.stack import otlp
 from tools.pull_plug.faults import KAFKA_FAULTS
 from tools.pull_plug.tiers import MAX_MESSAGE_BYTES, PARTITIONS, Between, kafka_configs, running_tiers
 from tools.pull_plug.trial import Outcome, Tiers, trial
+from tools.stack.errors import AnswerError
 from tools.stack.fetch import answers_ok, get_text
 from tools.stack.kafka.wire import committed_offsets, create_topics, end_offsets
 from tools.stack.ports import Ports
@@ -249,6 +250,38 @@ def test_without_a_broker_nothing_is_accepted_and_the_journal_keeps_all(tmp_path
         finally:
             place.end()
     assert re.search(r"delivered 0 · pending \d\d · dropped 0", ended.err), ended.err
+
+
+def test_a_topic_that_does_not_exist_is_refused_and_not_created(between: Between, tmp_path: Path) -> None:
+    request = otlp.logs("no topic", [otlp.record(time.time_ns(), "text")]).SerializeToString()
+    other = {"COLLECTOR_KAFKA_LOGS_TOPIC": "no-such-topic"}
+    with Sink() as sink, tiers_to_sink(tmp_path, between, sink, other, parts=("agent",)) as stack:
+        answer = urllib3.request("POST", f"{stack.otlp_http}/v1/logs", body=request, headers=PROTOBUF, retries=False)
+        assert (answer.status, b"UNKNOWN_TOPIC_OR_PARTITION" in answer.data) == (503, True)
+        with pytest.raises(AnswerError, match="error 3"):
+            end_offsets(between.broker.kafka_port, "no-such-topic", 1)
+
+
+# --- what cannot be read -------------------------------------------------------------------------------------
+
+
+def test_a_message_that_is_no_otlp_does_not_hold_up_its_partition(between: Between, tmp_path: Path) -> None:
+    """Logs in a topic that a gateway reads as spans, as somebody else might write there."""
+    wrong = {"COLLECTOR_KAFKA_LOGS_TOPIC": between.topics["traces"]}
+    with Sink() as sink, GrpcSink() as spans, ExitStack() as entered:
+        strange = entered.enter_context(tiers_to_sink(tmp_path / "strange", between, sink, wrong, parts=("agent",)))
+        for number in range(50):
+            otlp.send(strange.otlp_http, otlp.logs(f"job {number}", [otlp.record(time.time_ns(), "no span")]))
+        assert all(ends(between, "traces"))
+        to_spans = {"COLLECTOR_TRACES_ENDPOINT": spans.url.removeprefix("http://")}
+        both = tiers_to_sink(tmp_path / "both", between, sink, to_spans, parts=("gateway", "agent"))
+        stack = entered.enter_context(both)
+        for number in range(50):
+            trace = Span(trace_id=bytes(15) + bytes([number + 1]), span_id=bytes(7) + b"1", name=f"span {number}")
+            otlp.send(stack.otlp_http, otlp.traces("job", [trace]))
+        spans.wait(lambda: {f"span {number}" for number in range(50)} <= {s.name for s in spans.spans()}, within=30)
+        eventually(lambda: committed(between, "traces") == ends(between, "traces"), within=10)
+        assert "failed to unmarshal message" in stack.log("gateway")
 
 
 # --- TLS and SASL --------------------------------------------------------------------------------------------
