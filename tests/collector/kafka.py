@@ -118,16 +118,17 @@ def commands() -> str:
 class Sender:
     """Sends records of many jobs to an agent, one a request, and knows what was accepted."""
 
-    def __init__(self, url: str, services: int = 40) -> None:
-        """Send to this base URL of OTLP over HTTP, for so many services in turn."""
+    def __init__(self, url: str, services: int = 40, length: int = 0) -> None:
+        """Send to this base URL of OTLP over HTTP, for so many services in turn, texts of at least a length."""
         self._url = url
+        self._length = length
         self._services = itertools.cycle([otlp.new_service() for _ in range(services)])
         self.texts: set[str] = set()
 
     def some(self, count: int) -> None:
         """Send this many."""
         for _ in range(count):
-            text = f"record {len(self.texts)}"
+            text = f"record {len(self.texts)}".ljust(self._length, ".")
             otlp.send(self._url, otlp.logs(next(self._services), [otlp.record(time.time_ns(), text)]))
             self.texts.add(text)
 

@@ -33,7 +33,7 @@ from tests.collector.kafka import (
 from tests.docs.examples import TREE
 from tests.eventually import eventually
 from tests.faults.running import Place
-from tests.sink import Sink
+from tests.sink import ACCEPT, Answer, Sink
 from tests.sink_grpc import GrpcSink
 from tests.stack import otlp
 from tools.pull_plug.faults import KAFKA_FAULTS
@@ -99,12 +99,31 @@ def run(tiers: Tiers, fault: str, seconds: float) -> Outcome:
     ("fault", "seconds"),
     {
         "broker killed": 1.0,
-        "gateway queues full": 2.0,
+        "gateway killed": 0.5,
         "broker's disk full": 1.0,
     }.items(),
 )
 def test_no_record_is_lost(tiers: Tiers, fault: str, seconds: float) -> None:
     run(tiers, fault, seconds)
+
+
+def test_what_full_queues_refuse_waits_in_kafka_whatever_becomes_of_the_gateway(
+    between: Between, tmp_path: Path
+) -> None:
+    small = {"COLLECTOR_QUEUE_BYTES": "5000000"}
+    with (
+        Sink(lambda _: Answer(503)) as sink,
+        tiers_to_sink(tmp_path, between, sink, small, parts=("gateway", "agent")) as stack,
+    ):
+        sent = Sender(stack.otlp_http, length=16_000)
+        sent.until(lambda: "sending queue is full" in stack.log("gateway"), within=60)
+        sent.some(20)
+        assert sum(committed(between)) < sum(ends(between))
+        assert metric(stack, "agent", "otelcol_receiver_refused_log_records") == 0
+        stack.kill("gateway")
+        sink.answer = lambda _: ACCEPT
+        stack.restart("gateway")
+        sink.wait(lambda: sent.texts == arrived(sink).keys(), within=60)
 
 
 # --- two gateways --------------------------------------------------------------------------------------------
