@@ -24,6 +24,8 @@ BENCHMARKS = {
     "kafka": kafka,
     "kafka-requests": kafka_requests,
 }
+PLANS = {"growth": plan, "kafka-requests": kafka_plan}
+"""By the benchmark that it is computed from."""
 
 
 def main() -> int:
@@ -35,12 +37,11 @@ def main() -> int:
     if unknown := set(chosen.names) - BENCHMARKS.keys():
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     tables = [_run(name) for name in chosen.names or BENCHMARKS]
-    if not chosen.names:
-        found = {table.name: table for table in tables}
-        plans = [plan(found["growth"]), kafka_plan(found["kafka-requests"])]
-        tables = [bars_table(tables), *tables, *plans, machine()]
-        for table in (*plans, tables[0]):
-            show(table)
+    plans = [PLANS[table.name](table) for table in tables if table.name in PLANS]
+    bars = [] if chosen.names else [bars_table(tables)]
+    for table in (*plans, *bars):
+        show(table)
+    tables = [*bars, *tables, *plans, *([] if chosen.names else [machine()])]
     if chosen.write:
         for name in write(tables, PAGE):
             print(f"docs/scaling.md has no block for {name}", file=sys.stderr)

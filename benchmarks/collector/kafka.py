@@ -12,7 +12,7 @@ _RATES = (15, 20, 25, 30, 35, 40)
 """Requests a second, each of 2,000 records."""
 _SECONDS = 6.0
 JOBS = 10_000
-_CONNECTIONS = 100
+_CONNECTIONS = 500
 PARTS = ("agent", "kafka", "gateway")
 """In the order of the columns."""
 
