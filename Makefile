@@ -39,8 +39,8 @@ test-bare: ## Run make demo and make test in a bare Debian (DISTRIBUTION=bookwor
 soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is lost (SEEDS=50 FROM=0)
 	@$(BIN)/python -m tools.soak $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM))
 
-pull-plug: setup ## Take away backend, agent, gateway and disk under load and count what is lost (SECONDS=180)
-	@$(BIN)/python -m tools.pull_plug $(if $(SECONDS),--seconds $(SECONDS))
+pull-plug: setup ## Take away backend, agent, gateway and disk under load and count what is lost (SECONDS=180 KAFKA=1)
+	@$(BIN)/python -m tools.pull_plug $(if $(KAFKA),--kafka) $(if $(SECONDS),--seconds $(SECONDS))
 
 lint: setup ## Check style, types, shell scripts, English and the tree
 	$(BIN)/ruff check

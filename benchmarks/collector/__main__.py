@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from benchmarks.collector.growth import growth
-from benchmarks.collector.plan import plan
+from benchmarks.collector.kafka import kafka, kafka_requests
+from benchmarks.collector.plan import kafka_plan, plan
 from benchmarks.collector.requests_rate import requests
 from benchmarks.collector.throughput import throughput
 from benchmarks.machine import machine
@@ -16,7 +17,15 @@ from benchmarks.report import Bar, Table, bars_table, show, write
 from benchmarks.unmeasured import Unmeasured
 
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
-BENCHMARKS = {"throughput": throughput, "requests": requests, "growth": growth}
+BENCHMARKS = {
+    "throughput": throughput,
+    "requests": requests,
+    "growth": growth,
+    "kafka": kafka,
+    "kafka-requests": kafka_requests,
+}
+PLANS = {"growth": plan, "kafka-requests": kafka_plan}
+"""By the benchmark that it is computed from."""
 
 
 def main() -> int:
@@ -28,10 +37,11 @@ def main() -> int:
     if unknown := set(chosen.names) - BENCHMARKS.keys():
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     tables = [_run(name) for name in chosen.names or BENCHMARKS]
-    if not chosen.names:
-        tables = [bars_table(tables), *tables, plan(tables[-1]), machine()]
-        show(tables[-2])
-        show(tables[0])
+    plans = [PLANS[table.name](table) for table in tables if table.name in PLANS]
+    bars = [] if chosen.names else [bars_table(tables)]
+    for table in (*plans, *bars):
+        show(table)
+    tables = [*bars, *tables, *plans, *([] if chosen.names else [machine()])]
     if chosen.write:
         for name in write(tables, PAGE):
             print(f"docs/scaling.md has no block for {name}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a million jobs need, computed from what ten thousand cost."""
+"""What a million jobs need, computed from what ten thousand cost, without Kafka between the tiers and with it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ _CORES_A_GATEWAY = 4
 _SHARE = 0.6
 """Of a gateway's cores that are planned to be busy."""
 _MEBIBYTE = 1 << 20
+_REPLICAS = 3
+_PARTITIONS_A_GATEWAY = 2
 
 
 def plan(growth: Table) -> Table:
@@ -43,3 +45,48 @@ def plan(growth: Table) -> Table:
         f"{_SHARE:.0%} busy."
     )
     return Table("plan", "To a million jobs", head, rows, notes)
+
+
+def kafka_plan(requests: Table) -> Table:
+    """Return the same table with Kafka between the tiers, from what small requests through it cost."""
+    name = "kafka-plan"
+    steady, full = (dict(zip(requests.head, row, strict=False)) for row in (requests.rows[0], requests.rows[-1]))
+    if "broker, µs/request" not in steady:
+        return Table(name, "To a million jobs, with Kafka: not measured", ("why",), [("requests were not measured",)])
+    agent, broker, gateway, size = (
+        _number(steady[column])
+        for column in ("agent, µs/request", "broker, µs/request", "gateway, µs/request", "bytes/request")
+    )
+    through = _number(full["through both tiers, requests/s"])
+    a_gateway = min(_CORES_A_GATEWAY / gateway * 1e6, through) * _SHARE
+    rows = []
+    for jobs in JOBS:
+        gateways = max(1, -(-jobs // int(a_gateway)))
+        into = jobs * size * _REPLICAS
+        rows.append(
+            (
+                f"{jobs:,}",
+                f"{min(jobs, _JOBS_A_NODE) * agent / 1e6:.3f}",
+                f"{jobs * broker * _REPLICAS / 1e6:,.1f}",
+                f"{into / _MEBIBYTE:,.0f}",
+                f"{into * 3600 / _MEBIBYTE / 1024:,.0f}",
+                f"{jobs * gateway / 1e6:,.1f}",
+                f"{gateways:,}",
+                f"{gateways * _PARTITIONS_A_GATEWAY:,}",
+            )
+        )
+    head = (
+        "jobs", "cores of an agent", "cores of all brokers", "MiB/s to the brokers' disks", "GiB there for an hour",
+        "cores of all gateways", "gateways", "partitions of each topic",
+    )  # fmt: skip
+    notes = (
+        f"Every job sends one request of the mix each second, which is one message of {size:,.0f} bytes, kept by "
+        f"{_REPLICAS} brokers; each replica is planned to cost a broker what the only one costs here, {broker:.0f} µs "
+        f"a message. A gateway took {through:,.0f} messages a second from Kafka to its disk, and is planned to be "
+        f"{_SHARE:.0%} busy; each has {_PARTITIONS_A_GATEWAY} partitions of each topic."
+    )
+    return Table(name, "To a million jobs, with Kafka between the tiers", head, rows, notes)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))

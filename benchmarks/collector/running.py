@@ -1,4 +1,4 @@
-"""The tiers before a sink that counts, and what one load costs them."""
+"""The tiers before a sink that counts, with Kafka between them or without, and what one load costs them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from benchmarks.collector.generator import Orders, Sent
 from benchmarks.collector.sink import Sink, sink
 from benchmarks.processes import TREE, cpu_seconds, memory_mebibytes
 from benchmarks.unmeasured import Unmeasured
+from tools.pull_plug.tiers import Between, kafka_configs
 from tools.stack.stack import Stack
 
 TIERS = ("agent", "gateway")
+KAFKA_PARTITIONS = 12
 _PATIENCE_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 _SETTLE_SECONDS = 2.0
@@ -33,10 +35,10 @@ class Load:
     backlog_seconds: float
     """From the last answer until all log records had arrived."""
     cpu_seconds: dict[str, float]
-    """By tier."""
+    """By tier, and of the broker where there is one."""
     sink_cpu_seconds: float
     peak_mebibytes: dict[str, float]
-    """By tier, the most since it was started."""
+    """By the same, the most since it was started."""
     others_cores: float
     """Cores that were busy with other work of the machine meanwhile."""
     delays: Sequence[float]
@@ -54,7 +56,7 @@ class Load:
 
     @property
     def tiers_cpu_seconds(self) -> float:
-        """Of both tiers."""
+        """Of both tiers, and the broker."""
         return sum(self.cpu_seconds.values())
 
     def delay(self, share: float) -> float:
@@ -63,14 +65,15 @@ class Load:
 
 
 class Running:
-    """Both tiers, and the sink behind them."""
+    """Both tiers, the sink behind them, and what may be between them."""
 
-    def __init__(self, stack: Stack, far: Sink) -> None:
+    def __init__(self, stack: Stack, far: Sink, broker: Stack | None = None) -> None:
         """Wait a moment, so that starting is not measured."""
         self._stack = stack
         self._far = far
+        self._pids = {tier: stack.pid(tier) for tier in TIERS} | ({"kafka": broker.pid("kafka")} if broker else {})
         time.sleep(_SETTLE_SECONDS)
-        self.idle_mebibytes = {tier: memory_mebibytes(stack.pid(tier))["VmRSS"] for tier in TIERS}
+        self.idle_mebibytes = self._memory("VmRSS")
 
     def load(self, kind: str, *, jobs: int, seconds: float, connections: int, rate: float = 0.0) -> Load:
         """Put a load on the tiers; return when all of it has arrived.
@@ -103,13 +106,16 @@ class Running:
             backlog_seconds=now - over,
             cpu_seconds=cpu,
             sink_cpu_seconds=sink_cpu,
-            peak_mebibytes={tier: memory_mebibytes(self._stack.pid(tier))["VmHWM"] for tier in TIERS},
+            peak_mebibytes=self._memory("VmHWM"),
             others_cores=max(0.0, others / (now - began)),
             delays=sorted(delays),
         )
 
     def _used(self) -> dict[str, float]:
-        return {tier: cpu_seconds(self._stack.pid(tier)) for tier in TIERS}
+        return {part: cpu_seconds(pid) for part, pid in self._pids.items()}
+
+    def _memory(self, which: str) -> dict[str, float]:
+        return {part: memory_mebibytes(pid)[which] for part, pid in self._pids.items()}
 
 
 @contextmanager
@@ -139,14 +145,34 @@ def disturbed(loads: Sequence[Load]) -> str:
 
 
 @contextmanager
-def running(**settings: str) -> Iterator[Running]:
-    """Start both tiers with further settings, their queues in a temporary folder on this machine's disk."""
-    with tempfile.TemporaryDirectory(prefix="synapse-otel-bench-", ignore_cleanup_errors=True) as folder, sink() as far:
+def running(*, kafka: bool = False, **settings: str) -> Iterator[Running]:
+    """Start both tiers with further settings, what they keep in a temporary folder on this machine's disk."""
+    with (
+        tempfile.TemporaryDirectory(prefix="synapse-otel-bench-", ignore_cleanup_errors=True) as folder,
+        sink() as far,
+        _between(Path(folder) / "broker", wanted=kafka) as between,
+    ):
         backends = {
             "COLLECTOR_LOGS_ENDPOINT": f"http://127.0.0.1:{far.http}",
             "COLLECTOR_METRICS_ENDPOINT": f"http://127.0.0.1:{far.http}",
             "COLLECTOR_TRACES_ENDPOINT": f"127.0.0.1:{far.grpc}",
         }
-        environments = {"gateway": backends}
-        with Stack(TIERS, directory=Path(folder), environment=settings, environments=environments) as stack:
-            yield Running(stack, far)
+        with Stack(
+            TIERS,
+            directory=Path(folder),
+            environment=settings | (between.environment if between else {}),
+            environments={"gateway": backends},
+            configs=kafka_configs() if between else {},
+        ) as stack:
+            yield Running(stack, far, between.broker if between else None)
+
+
+@contextmanager
+def _between(folder: Path, *, wanted: bool) -> Iterator[Between | None]:
+    if not wanted:
+        yield None
+        return
+    with Stack(("kafka",), directory=folder) as broker:
+        between = Between(broker, "bench")
+        between.create_topics(KAFKA_PARTITIONS)
+        yield between

@@ -9,7 +9,7 @@ WANTED = 80_000
 _RATES = (30, 40, 50, 60, 70)
 """Requests a second, each of 2,000 records."""
 _SECONDS = 6.0
-_BACKLOG_SECONDS = 1.0
+BACKLOG_SECONDS = 1.0
 """More than this at the end: the tiers have fallen behind."""
 _BATCHING_SECONDS = 0.4
 """What a batch that is not full waits for, in both tiers together."""
@@ -23,13 +23,13 @@ def throughput() -> Table:
     with running() as tiers:
         for rate in _RATES:
             load = tiers.load("bulk", jobs=100, seconds=_SECONDS, connections=8, rate=rate)
-            kept = load.backlog_seconds < _BACKLOG_SECONDS
+            kept = load.backlog_seconds < BACKLOG_SECONDS
             loads.append(load)
             rows.append(_row(rate * 2000, load, kept=kept))
             if not kept:
                 break
         idle = tiers.idle_mebibytes["agent"]
-    found = max(map(_through, loads))
+    found = max(map(through, loads))
     head = (
         "offered, records/s", "through both tiers", "keeps up", "arrives after, median ms", "99 %, ms",
         "agent, µs/record", "gateway, µs/record", "records/s per core", "agent, MiB", "gateway, MiB",
@@ -46,7 +46,7 @@ def throughput() -> Table:
     return Table("throughput", "Log records through both tiers", head, rows, notes, bars)
 
 
-def _through(load: Load) -> float:
+def through(load: Load) -> float:
     """Return the records a second from the first that was sent to the last that arrived; a batch waits up to 0.4 s."""
     return load.sent.records / (load.sent.seconds + max(0.0, load.backlog_seconds - _BATCHING_SECONDS))
 
@@ -55,7 +55,7 @@ def _row(offered: int, load: Load, *, kept: bool) -> tuple[str, ...]:
     records = load.sent.records
     return (
         f"{offered:,}",
-        f"{_through(load):,.0f}",
+        f"{through(load):,.0f}",
         "yes" if kept else "no",
         f"{load.delay(0.5) * 1e3:,.0f}",
         f"{load.delay(0.99) * 1e3:,.0f}",

@@ -41,6 +41,7 @@ CHECKED_ELSEWHERE = {
     "alerts": "test_alerts",
     "backends": "test_backends, test_long_term",
     "helm": "test_helm",
+    "kafka": "test_kafka, test_kafka_page",
     "manifest.yaml": "test_build_recipes",
     "prometheus.yaml": "test_compose",
 }

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from benchmarks.collector.generator import Orders
-from benchmarks.collector.plan import plan
+from benchmarks.collector.plan import kafka_plan, plan
 from benchmarks.collector.requests import Request, SimulatedJob
 from benchmarks.collector.running import generating, running
 from benchmarks.report import Table
@@ -102,3 +102,26 @@ def test_the_plan_is_the_product_of_what_was_measured() -> None:
     assert million["cores of all gateways"] == "100.0"
     assert million["gateways of 4 cores"] == "42"
     assert million["cores of an agent"] == "0.100"
+
+
+def test_the_plan_with_kafka_counts_replicas_and_what_limits_a_gateway() -> None:
+    head = (
+        "through both tiers, requests/s",
+        "bytes/request",
+        "agent, µs/request",
+        "broker, µs/request",
+        "gateway, µs/request",
+    )
+    steady, full = ("800", "1,048,576", "200", "100", "400"), ("2,000", "1", "1", "1", "1")
+    found = kafka_plan(Table("kafka-requests", "", head, [steady, full]))
+    thousand = dict(zip(found.head, found.rows[0], strict=True))
+    assert thousand["cores of an agent"] == "0.020"
+    assert thousand["cores of all brokers"] == "0.3"
+    assert thousand["MiB/s to the brokers' disks"] == "3,000"
+    assert thousand["cores of all gateways"] == "0.4"
+    assert thousand["gateways"] == "1"
+    million = dict(zip(found.head, found.rows[-1], strict=True))
+    assert million["gateways"] == "834"  # 1,200 messages a second each: what it took, and not its processors' 6,000
+    assert million["partitions of each topic"] == "1,668"
+    processors = kafka_plan(Table("kafka-requests", "", head, [steady, ("1,000,000", *full[1:])]))
+    assert dict(zip(processors.head, processors.rows[-1], strict=True))["gateways"] == "167"

@@ -29,6 +29,7 @@ WITH_SERVERS = {
     "docs/containers.md": "tests/containers",
     "docs/guide-stack.md": "tests/docs/test_guide_stack.py",
     "docs/jaeger.md": "tests/jaeger",
+    "docs/kafka.md": "tests/collector/test_kafka.py",
 }
 """Pages whose shell commands need the real servers, and what runs them there."""
 _CODE = re.compile(r"`([^`\n]+)`")

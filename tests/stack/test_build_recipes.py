@@ -50,7 +50,7 @@ def fake_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_there_is_a_recipe_for_each_part() -> None:
-    assert list(recipes()) == ["collector", "jaeger", "prometheus", "victorialogs"]
+    assert list(recipes()) == ["collector", "jaeger", "prometheus", "victorialogs", "kafka"]
 
 
 def test_the_key_names_part_and_version_and_changes_with_whatever_shapes_the_binary() -> None:

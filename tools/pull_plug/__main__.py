@@ -1,15 +1,16 @@
-"""``python -m tools.pull_plug [--seconds 60] [--rate 2000] [--through] [FAULT ...]``: exits with 1 on a loss."""
+"""``python -m tools.pull_plug [--seconds 60] [--rate 2000] [--through | --kafka] [FAULT ...]``: 1 on a loss."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from tools.pull_plug.faults import FAULTS, MAY_LOSE
-from tools.pull_plug.tiers import running_tiers, small_disk
+from tools.pull_plug.faults import FAULTS, KAFKA_FAULTS, MAY_LOSE
+from tools.pull_plug.tiers import Between, running_broker, running_tiers, small_disk
 from tools.pull_plug.trial import Outcome, trial
 
 _DISK_MEBIBYTES = 256
@@ -20,29 +21,44 @@ _QUEUE_BYTES = 8 << 20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the faults one after the other, print the table, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.pull_plug", description="Pull the plug; count losses.")
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"{'; '.join(FAULTS)}; all if none is given")
+    known = dict.fromkeys([*FAULTS, *KAFKA_FAULTS])
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"{'; '.join(known)}; all if none is given")
     parser.add_argument("--seconds", type=float, default=60, help="that each lasts (default: 60)")
     parser.add_argument("--rate", type=int, default=2000, help="log records a second (default: 2000)")
     parser.add_argument("--through", action="store_true", help="with tiers that keep nothing (default: on their disks)")
+    parser.add_argument("--kafka", action="store_true", help="with a broker between the tiers (default: without)")
     chosen = parser.parse_args(arguments)
     keep = "through" if chosen.through else "disk"
     may_lose = frozenset() if chosen.through else MAY_LOSE
-    if unknown := set(chosen.faults) - FAULTS.keys():
-        parser.error(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
+    faults = KAFKA_FAULTS if chosen.kafka else FAULTS
+    if unknown := set(chosen.faults) - faults.keys():
+        parser.error(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(faults)}")
     outcomes = []
     with (
         tempfile.TemporaryDirectory(prefix="pull-plug-", ignore_cleanup_errors=True) as made,
         small_disk(Path(made) / "queues", _DISK_MEBIBYTES) as mounted,
-        running_tiers(Path(made), Path(made) / "queues", queue_bytes=_QUEUE_BYTES, keep=keep) as tiers,
+        _between(Path(made), wanted=chosen.kafka) as between,
+        running_tiers(Path(made), Path(made) / "queues", queue_bytes=_QUEUE_BYTES, keep=keep, between=between) as tiers,
     ):
-        for name in chosen.faults or FAULTS:
-            if name == "disk full" and not mounted:
+        for name in chosen.faults or faults:
+            if "disk full" in name and not mounted:
                 print(f"{name}: left out, no file system can be mounted here (that takes root)", file=sys.stderr)
                 continue
-            outcomes.append(trial(name, tiers, FAULTS[name], seconds=chosen.seconds, rate=chosen.rate))
+            outcomes.append(trial(name, tiers, faults[name], seconds=chosen.seconds, rate=chosen.rate))
             print("; ".join(outcomes[-1].wrong) or f"{name}: nothing lost", file=sys.stderr, flush=True)
     print(table(outcomes))
     return 1 if any(outcome.wrong and outcome.fault not in may_lose for outcome in outcomes) else 0
+
+
+@contextmanager
+def _between(folder: Path, *, wanted: bool) -> Iterator[Between | None]:
+    if not wanted:
+        yield None
+        return
+    with running_broker(folder / "broker") as broker:
+        between = Between(broker, "plug")
+        between.create_topics()
+        yield between
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -92,6 +92,34 @@ def disk_full(tiers: Tiers, seconds: float) -> None:
         ballast.unlink()
 
 
+def broker_killed(tiers: Tiers, seconds: float) -> None:
+    """Kill the broker between the tiers, and start it again."""
+    tiers.kafka.kill("kafka")
+    time.sleep(seconds)
+    tiers.kafka.restart("kafka")
+
+
+def broker_and_gateway_killed(tiers: Tiers, seconds: float) -> None:
+    """Kill broker and gateway; start the gateway first."""
+    tiers.kafka.kill("kafka")
+    tiers.kill("gateway")
+    tiers.start("gateway")
+    time.sleep(seconds)
+    tiers.kafka.restart("kafka")
+
+
+def broker_disk_full(tiers: Tiers, seconds: float) -> None:
+    """Fill the broker's disk, which ends the broker; free it again and start the broker."""
+    data = tiers.kafka.directory / "kafka" / "data"
+    ballast = data / "ballast"
+    try:
+        fill(ballast)
+        time.sleep(seconds)
+    finally:
+        ballast.unlink()
+    tiers.kafka.restart("kafka")
+
+
 def fill(path: Path) -> None:
     """Write into a file until its file system has no room."""
     with path.open("ab", buffering=0) as file:
@@ -116,6 +144,18 @@ FAULTS: Final[dict[str, Callable[[Tiers, float], None]]] = {
     "disk full": disk_full,
 }
 """By name."""
+
+KAFKA_FAULTS: Final[dict[str, Callable[[Tiers, float], None]]] = {
+    "nothing": nothing,
+    "backend away": backend_away,
+    "agent killed": agent_killed,
+    "gateway killed": gateway_killed,
+    "gateway queues full": queues_full,
+    "broker killed": broker_killed,
+    "broker and gateway killed": broker_and_gateway_killed,
+    "broker's disk full": broker_disk_full,
+}
+"""By name, where Kafka is between the tiers."""
 
 MAY_LOSE: Final = frozenset({"both killed again and again", "disk full"})
 """What loses records in the Collector itself. When it starts, it takes what it was sending out of its queue and puts it

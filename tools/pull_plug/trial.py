@@ -53,6 +53,8 @@ class Tiers:
     """For the jobs' journals."""
     queues: Path
     """Where the tiers' queues are: a file system of its own where one can be mounted."""
+    broker: Stack | None = None
+    """Of the Kafka between the tiers."""
 
     def backends_go(self) -> None:
         """Have all backends go away, the log store by SIGTERM: a kill would lose what it has answered 200 for."""
@@ -63,6 +65,18 @@ class Tiers:
         """Have them come back, with what they had."""
         self.backend.open()
         self.stack.restart("victorialogs")
+
+    def check(self) -> None:
+        """Raise StartError if a part has ended that nobody killed here."""
+        for stack in filter(None, (self.stack, self.broker)):
+            stack.check()
+
+    @property
+    def kafka(self) -> Stack:
+        """The broker between the tiers; ValueError where there is none."""
+        if self.broker is None:
+            raise ValueError("no broker runs between these tiers")
+        return self.broker
 
     def kill(self, *parts: str) -> None:
         """Kill parts at once, then wait for each."""
@@ -107,7 +121,7 @@ def trial(name: str, tiers: Tiers, fault: Callable[[Tiers, float], None], *, sec
     made: dict[str, int] = json.loads(out.splitlines()[-1])
     over = time.monotonic()
     while time.monotonic() - over < _patience(seconds) and not _complete(tiers, job_id, made):
-        tiers.stack.check()
+        tiers.check()
         time.sleep(_POLL_SECONDS)
     now = time.monotonic()
     return _outcome(name, tiers, job_id, made, seconds=now - begin, recovery=now - over)

@@ -2,8 +2,8 @@
 # usage: system.sh
 #
 # Sees to what the tests need of the system: the libraries that LightGBM and Playwright load, mke2fs for small disks,
-# curl for the commands of the documentation, and a Chromium for the page of `synapse-otel view`: one on PATH, one that
-# CHROMIUM names, or else the system's package.
+# curl for the commands of the documentation, Java and Maven for Kafka, and a Chromium for the page of `synapse-otel
+# view`: one on PATH, one that CHROMIUM names, or else the system's package.
 # Tests for which something is missing are left out or fail, but a machine of CI stops here.
 set -eu
 
@@ -42,6 +42,8 @@ if command -v ldconfig >/dev/null; then
 fi
 command -v mke2fs >/dev/null || missing="$missing e2fsprogs"
 command -v curl >/dev/null || missing="$missing curl"
+command -v java >/dev/null || missing="$missing default-jre-headless"
+command -v mvn >/dev/null || missing="$missing maven"
 # shellcheck disable=SC2086 # several packages
 [ -z "$missing" ] || install_or_say $missing
 has_chromium || install_or_say chromium

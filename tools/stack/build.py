@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.stack.bound import bound_command
 from tools.stack.cache import build_lock, cache_folder
 from tools.stack.errors import BuildError
-from tools.stack.golang import Go, find_go, go_environment
+from tools.stack.golang import find_go, go_environment
+from tools.stack.kafka import jars
 from tools.stack.own_module import lay_out_module
 from tools.stack.recipes import MANIFEST, Method, Recipe, recipes
 
 _UNFINISHED = "building-"
+_GO_CACHES = "go-caches"
 
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where one recipe is built: the scratch folder, Go and its environment, and the log of all commands."""
+    """Where one recipe is built: the scratch folder, the tool and its environment, and the log of all commands."""
 
     folder: Path
-    go: Go
+    tool: Path
+    """The program `go`, or `mvn`."""
     environment: dict[str, str]
     log: Path
 
@@ -70,22 +74,29 @@ def _build_absent(cache: Path, wanted: Collection[Recipe]) -> None:
         return
     for left_behind in cache.glob(_UNFINISHED + "*"):
         shutil.rmtree(left_behind)
-    go = find_go(cache)
-    print(f"building with {go.name}: {', '.join(recipe.part for recipe in absent)}; later runs reuse it", flush=True)
-    go_caches = cache / "go-caches"
+    tools = {method: _tool(method, cache) for method in dict.fromkeys(recipe.method for recipe in absent)}
+    print(f"building {', '.join(recipe.part for recipe in absent)}; later runs reuse it", flush=True)
     for recipe in absent:
-        _build_timed(cache, recipe, go, go_environment(go, go_caches))
-    shutil.rmtree(go_caches, ignore_errors=True)  # gigabytes; kept after a failure, for the next try
+        _build_timed(cache, recipe, *tools[recipe.method])
+    shutil.rmtree(cache / _GO_CACHES, ignore_errors=True)  # gigabytes; kept after a failure, for the next try
 
 
-def _build_timed(cache: Path, recipe: Recipe, go: Go, environment: dict[str, str]) -> None:
+def _tool(method: Method, cache: Path) -> tuple[Path, dict[str, str]]:
+    """Return the program of a method and its environment; raises ToolMissingError."""
+    if method is Method.MAVEN:
+        return jars.find_maven(), dict(os.environ)
+    go = find_go(cache)
+    return go.program, go_environment(go, cache / _GO_CACHES)
+
+
+def _build_timed(cache: Path, recipe: Recipe, tool: Path, environment: dict[str, str]) -> None:
     print(f"  {recipe.part} {recipe.version}: building, about {recipe.minutes:g} min on two cores", flush=True)
     began = time.monotonic()
     log = cache / "logs" / f"{recipe.key}.log"
     log.parent.mkdir(exist_ok=True)
     log.write_text("", encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=cache, ignore_cleanup_errors=True) as scratch:
-        place = Workplace(Path(scratch), go, environment | {"GOTMPDIR": scratch}, log)
+        place = Workplace(Path(scratch), tool, environment | {"GOTMPDIR": scratch}, log)
         finished = place.folder / "finished"
         (finished / "bin").mkdir(parents=True)
         _METHODS[recipe.method](recipe, place, finished / "bin")
@@ -97,17 +108,17 @@ def _build_timed(cache: Path, recipe: Recipe, go: Go, environment: dict[str, str
 def _install(recipe: Recipe, place: Workplace, target: Path) -> None:
     """Let Go install the module's own programs into `target`."""
     packages = [f"{recipe.module}/{package}".rstrip("/") for package in recipe.packages]
-    command = [str(place.go.program), "install", "-tags", ",".join(recipe.tags), "-ldflags", recipe.ldflags]
+    command = [str(place.tool), "install", "-tags", ",".join(recipe.tags), "-ldflags", recipe.ldflags]
     command += [f"{package}@{recipe.module_version}" for package in packages]
-    into_target = Workplace(place.folder, place.go, place.environment | {"GOBIN": str(target)}, place.log)
+    into_target = Workplace(place.folder, place.tool, place.environment | {"GOBIN": str(target)}, place.log)
     into_target.run(command, f"{recipe.part}: go install")
 
 
 def _build_own_module(recipe: Recipe, place: Workplace, target: Path) -> None:
     """Compile the server out of a module of our own."""
-    lay_out_module(place.folder, recipe, place.go.program, place.environment)
+    lay_out_module(place.folder, recipe, place.tool, place.environment)
     for package, binary in zip(recipe.packages, recipe.binaries, strict=True):
-        command = [str(place.go.program), "build", "-tags", ",".join(recipe.tags), "-ldflags", recipe.ldflags]
+        command = [str(place.tool), "build", "-tags", ",".join(recipe.tags), "-ldflags", recipe.ldflags]
         command += ["-o", str(target / binary), f"{recipe.module}/{package}"]
         place.run(command, f"{recipe.part}: go build")
 
@@ -120,8 +131,14 @@ def _build_collector(recipe: Recipe, place: Workplace, target: Path) -> None:
         (place.folder / "_build" / binary).rename(target / binary)
 
 
-_METHODS = {
+def _fetch_jars(recipe: Recipe, place: Workplace, target: Path) -> None:
+    """Have Maven fetch the jars, and lay the server's commands out beside them."""
+    jars.lay_out(recipe.version, place.tool, place.folder, target, place.run)
+
+
+_METHODS: dict[Method, Callable[[Recipe, Workplace, Path], None]] = {
     Method.INSTALL: _install,
     Method.OWN_MODULE: _build_own_module,
     Method.BUILDER: _build_collector,
+    Method.MAVEN: _fetch_jars,
 }

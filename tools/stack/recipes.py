@@ -10,22 +10,24 @@ from enum import StrEnum
 from pathlib import Path
 
 from tools.stack import versions
+from tools.stack.kafka import jars
 
 MANIFEST = Path(__file__).parents[2] / "collector" / "manifest.yaml"
 """What the Collector's builder puts into the binary."""
 
 
 class Method(StrEnum):
-    """The three ways in which a Go program becomes a binary here."""
+    """The ways in which a server comes here: three for a Go program, and one for Kafka."""
 
     INSTALL = "go install of the module itself"
     OWN_MODULE = "go build of a module of our own that repeats the server's go.mod"
     BUILDER = "the Collector's builder with a manifest"
+    MAVEN = "jars that Maven fetches"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One server: where its source is and how it is compiled.
+    """One server: where its source is and how it is compiled, or where its jars are.
 
     `packages` are Go packages below `module`, one for each name in `binaries`; `stamp` is the Go variable that
     receives `version`, because a binary built outside its repository does not know its own; `inputs` is the text
@@ -60,7 +62,7 @@ class Recipe:
 
 def recipes() -> dict[str, Recipe]:
     """Every part's recipe, by name, in the order in which they are built."""
-    parts = (_collector(), _jaeger(), _prometheus(), _victorialogs())
+    parts = (_collector(), _jaeger(), _prometheus(), _victorialogs(), _kafka())
     return {recipe.part: recipe for recipe in parts}
 
 
@@ -119,4 +121,18 @@ def _victorialogs() -> Recipe:
         binaries=("victoria-logs",),
         stamp=f"github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=victoria-logs-v{versions.VICTORIALOGS}",
         minutes=1,
+    )
+
+
+def _kafka() -> Recipe:
+    return Recipe(
+        part="kafka",
+        version=versions.KAFKA,
+        method=Method.MAVEN,
+        module="org.apache.kafka",
+        module_version=versions.KAFKA,
+        packages=(),
+        binaries=tuple(jars.COMMANDS),
+        inputs=jars.inputs(),
+        minutes=0.5,
     )

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.stack.kafka.broker import start_command
 from tools.stack.ports import LOOPBACK, Ports
 from tools.stack.targets import lay_out_prometheus
 
 CONFIGURATION = Path(__file__).parents[2] / "collector"
+BROKER = "kafka://"
+"""Before the address of a broker that is to answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What starts one server; it is ready when each of `ready` answers with status 200."""
+    """What starts one server; it is ready when each of `ready` answers: a URL with status 200, a broker at all."""
 
     command: tuple[str, ...]
     ready: tuple[str, ...]
@@ -120,12 +123,21 @@ def _victorialogs(binaries: Path, folder: Path, ports: Ports) -> Server:
     )
 
 
+def _kafka(binaries: Path, folder: Path, ports: Ports) -> Server:
+    return Server(
+        command=start_command(binaries, folder, ports),
+        environment={"KAFKA_OPTS": "-Dlog4j2.level=INFO"},
+        ready=(f"{BROKER}{_address(ports['kafka'])}",),
+    )
+
+
 SERVERS: dict[str, Callable[[Path, Path, Ports], Server]] = {
     "agent": _agent,
     "gateway": _gateway,
     "jaeger": _jaeger,
     "prometheus": _prometheus,
     "victorialogs": _victorialogs,
+    "kafka": _kafka,
 }
 """By part: a function of the folder with its binaries, the folder for its data, and the ports."""
 

@@ -12,10 +12,11 @@ from typing import Self
 from tools.stack.build import build
 from tools.stack.errors import StartError
 from tools.stack.fetch import answers_ok
+from tools.stack.kafka.wire import serves
 from tools.stack.log_page import search_link
 from tools.stack.ports import Ports
 from tools.stack.process import Process
-from tools.stack.servers import PROGRAMS, SERVERS, Server, url
+from tools.stack.servers import BROKER, PROGRAMS, SERVERS, Server, url
 
 PARTS = ("agent", "gateway", "jaeger", "prometheus", "victorialogs")
 
@@ -100,6 +101,16 @@ class Stack:
     def newest_logs(self) -> str:
         """URL of its web page with the newest log records, which renews itself."""
         return search_link(self.victorialogs, "*", refresh="5s")
+
+    @property
+    def kafka_port(self) -> int:
+        """Port of the broker's listener without TLS."""
+        return self._ports["kafka"]
+
+    @property
+    def kafka_secure_port(self) -> int:
+        """Port of the broker's listener with TLS and SASL, where it has one."""
+        return self._ports["kafka_secure"]
 
     def collector_metrics(self, part: str) -> str:
         """URL of the own metrics of the part `agent` or `gateway`, in Prometheus' text format."""
@@ -200,7 +211,7 @@ class Stack:
         waiting = list(self._servers[part].ready)
         while waiting:
             self.check()
-            if answers_ok(waiting[0]):
+            if _answers(waiting[0]):
                 waiting.pop(0)
             elif time.monotonic() > deadline:
                 raise StartError(self._report(part, f"was not ready after {READY_SECONDS:g} s"))
@@ -216,3 +227,7 @@ class Stack:
     def _report(self, part: str, what: str) -> str:
         process = self._processes[part]
         return f"{part} {what}; the end of its log, {process.log}:\n{process.last_lines()}"
+
+
+def _answers(address: str) -> bool:
+    return serves(int(address.rpartition(":")[2])) if address.startswith(BROKER) else answers_ok(address)

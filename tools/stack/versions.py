@@ -16,6 +16,9 @@ PROMETHEUS_MODULE = "v0.316.0"
 
 VICTORIALOGS = "1.52.1"
 
+KAFKA = "4.3.1"
+"""Of the broker that the tests put between the tiers; tools/stack/kafka/jars.sha256 is of this version."""
+
 GRAFANA = "12.3.1"
 """Only in docker-compose.yml: Grafana cannot be built from a Go module."""
 

@@ -10,8 +10,9 @@ from synapse_otel.journal import frames
 
 RECORD_LIMIT: Final = 1 << 20
 """Bytes of an encoded record; of a larger one every text and collection is cut, with a mark that says so."""
-LARGEST_SPAN: Final = 4 << 20
-"""Bytes of an encoded span with all its events."""
+LARGEST_SPAN: Final = (4 << 20) - (1 << 18)
+"""Bytes of an encoded span with all its events: a request that holds it alone stays below 4 MiB, more than which the
+Collectors' queues, and many gRPC servers, do not take."""
 ITEM_LIMIT: Final = 256
 _DEEPEST: Final = 4
 
