@@ -14,7 +14,8 @@ from tools.stack.build import build
 from tools.stack.errors import PortTakenError, StackError, ToolMissingError
 from tools.stack.ports import known_ports
 from tools.stack.recipes import recipes
-from tools.stack.stack import Stack
+from tools.stack.servers import PROGRAMS
+from tools.stack.stack import PARTS, Stack
 
 FAILED = 1
 CANNOT_START = 2
@@ -57,13 +58,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _build(programs: Iterable[str]) -> None:
     for name, folder in build(programs).items():
-        print(f"{name:<11} {recipes()[name].version:<9} {folder}", flush=True)
+        print(f"{name:<16} {recipes()[name].version:<9} {folder}", flush=True)
 
 
 def _up() -> None:
     """Run all parts; returns only by an error or KeyboardInterrupt, with everything stopped."""
     ports = known_ports()
-    build(recipes())
+    build(dict.fromkeys(PROGRAMS[part] for part in PARTS))
     began = time.monotonic()
     print("starting agent, gateway, Jaeger, Prometheus and VictoriaLogs", flush=True)
     with (

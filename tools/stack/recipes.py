@@ -14,6 +14,9 @@ from tools.stack import versions
 MANIFEST = Path(__file__).parents[2] / "collector" / "manifest.yaml"
 """What the Collector's builder puts into the binary."""
 
+NEWEST_MANIFEST = MANIFEST.with_name("manifest-newest.yaml")
+"""The same of the newest Collector."""
+
 
 class Method(StrEnum):
     """The three ways in which a Go program becomes a binary here."""
@@ -60,7 +63,7 @@ class Recipe:
 
 def recipes() -> dict[str, Recipe]:
     """Every part's recipe, by name, in the order in which they are built."""
-    parts = (_collector(), _jaeger(), _prometheus(), _victorialogs())
+    parts = (_collector(), _collector_newest(), _jaeger(), _prometheus(), _victorialogs())
     return {recipe.part: recipe for recipe in parts}
 
 
@@ -75,6 +78,16 @@ def _collector() -> Recipe:
         binaries=("otelcol",),
         inputs=MANIFEST.read_text(encoding="utf-8"),
         minutes=3,
+    )
+
+
+def _collector_newest() -> Recipe:
+    return dataclasses.replace(
+        _collector(),
+        part="collector-newest",
+        version=versions.COLLECTOR_NEWEST,
+        module_version=f"v{versions.COLLECTOR_NEWEST}",
+        inputs=NEWEST_MANIFEST.read_text(encoding="utf-8"),
     )
 
 
