@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +44,16 @@ class Tiers:
 
 
 @contextmanager
-def running_tiers(folder: Path, settings: Mapping[str, str]) -> Iterator[Tiers]:
+def running_tiers(
+    folder: Path,
+    settings: Mapping[str, str],
+    *,
+    programs: Mapping[str, str] | None = None,
+    files: Mapping[str, Sequence[Path]] | None = None,
+) -> Iterator[Tiers]:
     """Run both tiers with the variables in `settings`; every sink of routes.yaml is on, unless these say `off`.
+
+    `programs` and `files` are those of Stack: other versions of the Collector.
 
     A sink is named after its exporter: `otlp_http/alerts` is `alerts`. Its address is the variable in the exporter's
     endpoint, or, where that has none, a further piece of configuration.
@@ -69,7 +77,12 @@ def running_tiers(folder: Path, settings: Mapping[str, str]) -> Iterator[Tiers]:
                 overrides[name] = {"endpoint": address}
         configs = {"gateway": [f"yaml:{yaml.safe_dump({'exporters': overrides})}"]} if overrides else {}
         environments = {"agent": dict(settings), "gateway": variables | dict(settings)}
-        parts = ("agent", "gateway")
-        yield Tiers(
-            stack.enter_context(Stack(parts, directory=folder, environments=environments, configs=configs)), sinks
+        tiers = Stack(
+            ("agent", "gateway"),
+            directory=folder,
+            environments=environments,
+            configs=configs,
+            programs=programs,
+            files=files,
         )
+        yield Tiers(stack.enter_context(tiers), sinks)

@@ -30,6 +30,8 @@ RULES = sorted(ALERTS.glob("*.rules.yaml"))
 RUNBOOK = COLLECTOR.parent / "docs" / "runbook.md"
 SIGNALS = re.compile("log_records|metric_points|spans")
 BACK_SECONDS = 600
+OF_NEWER_COLLECTORS = {"otelcol_processor_memory_limiter_refused_*_total"}
+"""What only those count; test_newest.py runs one at its memory limit."""
 
 pytestmark = pytest.mark.once
 
@@ -238,7 +240,7 @@ def test_the_alerts_hear_the_troubles_of_real_tiers_and_jobs(troubles: Troubles)
 
     eventually(heard, timeout=60, every=0.2)
     asked = {SIGNALS.sub("*", name) for path in RULES for name in re.findall(r"otelcol_\w+", path.read_text())}
-    assert asked - troubles.metrics() == set()
+    assert asked - troubles.metrics() == OF_NEWER_COLLECTORS
     assert {rule["health"] for rule in loaded(troubles)} == {"ok"}
 
     troubles.stack.kill("agent")

@@ -13,7 +13,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from synapse_otel import semconv
-from tests.collector.otelcol import files, resolved, validate
+from tests.collector.otelcol import NEWEST, SHIPPED, files, files_for, gateway_files, resolved, validate
 from tests.sink import Sink
 from tests.stack import otlp
 from tools.collector.inputs import COLLECTOR
@@ -56,16 +56,19 @@ def configs(*fragments: str) -> list[str]:
 
 
 @pytest.mark.stack
+@pytest.mark.parametrize("program", [SHIPPED, NEWEST])
 @each_fragment
-def test_the_collector_accepts_the_fragment_with_its_variables_set_and_unset(fragment: str, tmp_path: Path) -> None:
+def test_the_collector_accepts_the_fragment_with_its_variables_set_and_unset(
+    fragment: str, program: str, tmp_path: Path
+) -> None:
     needed = {"COLLECTOR_VENDOR_TOKEN_FILE": token_file(tmp_path)} if fragment == "vendor" else {}
-    whole = [*files("gateway"), *configs(fragment)]
+    whole = [*files_for(program, "gateway", tmp_path), *configs(fragment)]
     given = {name: _other(default) for name, default in variables(fragment).items()} | needed
 
-    validate(whole, needed)
-    validate(whole, given)
+    validate(whole, needed, program)
+    validate(whole, given, program)
 
-    exporters = resolved(whole, given)["exporters"]
+    exporters = resolved(whole, given, program)["exporters"]
     [own] = [name for name in exporters if fragment in name and not name.endswith("_late")]
     assert exporters[own]["endpoint"] == given[f"COLLECTOR_{fragment.upper()}_ENDPOINT"]
 
@@ -214,11 +217,16 @@ def test_the_former_name_of_a_sink_still_works(former: str) -> None:
 
 
 @pytest.mark.stack
-def test_the_gateways_log_says_how_a_setting_is_called_now(tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", [SHIPPED, NEWEST])
+def test_the_gateways_log_says_how_a_setting_is_called_now(program: str, tmp_path: Path) -> None:
     environments = {"gateway": {"COLLECTOR_LOKI_ENDPOINT": "http://loki.test"}}
-    with Stack(("gateway",), directory=tmp_path, environments=environments) as stack:
-        assert "COLLECTOR_LOKI_ENDPOINT is now called COLLECTOR_LOGS_ENDPOINT" in stack.log("gateway")
-        assert "COLLECTOR_JAEGER_ENDPOINT" not in stack.log("gateway")
+    files, programs = gateway_files(program, tmp_path / "files"), {"gateway": program}
+    with Stack(("gateway",), directory=tmp_path, environments=environments, files=files, programs=programs) as stack:
+        resources = re.findall(r'"resource": (\{[^}]*\})', stack.log("gateway"))
+    assert resources
+    for resource in resources:
+        assert "COLLECTOR_LOKI_ENDPOINT is now called COLLECTOR_LOGS_ENDPOINT" in resource
+        assert "COLLECTOR_JAEGER_ENDPOINT" not in resource
 
 
 @pytest.mark.stack

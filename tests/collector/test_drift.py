@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.collector.otelcol import files, validate
+from tests.collector.otelcol import NEWEST, SHIPPED, files_for, validate
 from tools.collector import names
 from tools.collector.__main__ import main
 from tools.collector.inputs import COLLECTOR, TIERS, fragments, variables
@@ -43,6 +43,7 @@ CHECKED_ELSEWHERE = {
     "helm": "test_helm",
     "kafka": "test_kafka, test_kafka_page",
     "manifest.yaml": "test_build_recipes",
+    "manifest-newest.yaml": "test_build_recipes",
     "prometheus.yaml": "test_compose",
 }
 
@@ -99,13 +100,17 @@ def test_an_unknown_name_is_not_known() -> None:
 
 
 @pytest.mark.stack
+@pytest.mark.parametrize("program", [SHIPPED, NEWEST])
 @pytest.mark.parametrize("tier", list(TIERS))
-def test_the_collector_accepts_each_tier_with_its_variables_set_and_unset(tier: str, tmp_path: Path) -> None:
+def test_the_collector_accepts_each_tier_with_its_variables_set_and_unset(
+    tier: str, program: str, tmp_path: Path
+) -> None:
     given = {name: other(name, default, tmp_path) for name, default in variables(read_by(tier))}
     given["COLLECTOR_CONFIG_DIR"] = str(COLLECTOR)
+    configs = files_for(program, tier, tmp_path)
 
-    validate(files(tier))
-    validate(files(tier), given)
+    validate(configs, program=program)
+    validate(configs, given, program)
 
 
 @pytest.mark.stack
@@ -156,12 +161,21 @@ def test_prometheus_looks_for_its_targets_where_the_compose_file_has_them() -> N
 def test_versions_stand_once() -> None:
     values = {value for name, value in vars(versions).items() if name.isupper() and isinstance(value, str)}
     pattern = re.compile(rf"(?<![\d.])(?:{'|'.join(map(re.escape, sorted(values)))})(?![\d.])")
-    held_to_them = {COLLECTOR / "manifest.yaml", *(COLLECTOR / "helm").glob("*.yaml")}
+    held_to_them = {*COLLECTOR.glob("manifest*.yaml"), *(COLLECTOR / "helm").glob("*.yaml")}
     pages = [
         path for folder in (COLLECTOR, ROOT / "docs") for kind in ("yaml", "md") for path in folder.rglob(f"*.{kind}")
     ]
     again = {path for path in pages if pattern.search(path.read_text(encoding="utf-8"))}
     assert again - held_to_them == set()
+
+
+def test_the_readme_names_the_versions_that_are_tested() -> None:
+    """Without the last number: what it says holds for the release."""
+    [section] = re.findall(
+        r"^## Which Collector$(.*?)^## ", (COLLECTOR / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    for version in (versions.COLLECTOR, versions.COLLECTOR_NEWEST):
+        assert re.search(rf"\b{re.escape(version.rpartition('.')[0])}\b", section), version
 
 
 def test_images_in_helm_have_the_versions_of_the_stack() -> None:

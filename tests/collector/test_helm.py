@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.collector.otelcol import files, resolved, validate
+from tests.collector.otelcol import NEWEST, SHIPPED, files, resolved, validate, without_routing
 from tools.collector import helm
 from tools.collector.inputs import COLLECTOR, TIERS
 from tools.stack import versions
@@ -104,11 +107,75 @@ def test_the_collector_makes_the_same_of_them_as_of_the_files(tier: str, setting
 
 
 @pytest.mark.stack
+@pytest.mark.parametrize("program", [SHIPPED, NEWEST])
 @each_tier
-def test_the_collector_accepts_them_with_the_variables_of_a_pod(tier: str, tmp_path: Path) -> None:
+def test_the_collector_accepts_them_with_the_variables_of_a_pod(tier: str, program: str, tmp_path: Path) -> None:
     relay, folder = as_in_a_pod(tier, tmp_path)
+    if program == NEWEST:
+        relay.write_text(without_routing(relay.read_text(encoding="utf-8")), encoding="utf-8")
     storage = {"COLLECTOR_CONFIG_DIR": str(folder), "COLLECTOR_STORAGE_PATH": str(tmp_path / "queue")}
-    validate([relay], variables(tier) | storage)
+    validate([relay], variables(tier) | storage, program)
+
+
+@pytest.mark.stack
+@each_tier
+def test_a_pod_that_helm_renders_has_the_configuration_of_the_files(tier: str, tmp_path: Path) -> None:
+    helm_program, chart = shutil.which("helm"), os.environ.get(CHART_VARIABLE)
+    if helm_program is None or chart is None:
+        pytest.skip(f"needs the program helm on PATH, and in {CHART_VARIABLE} the chart's folder or archive")
+    pod = RenderedPod(tier, render(helm_program, chart, tier), tmp_path)
+
+    assert pod.image == f"otel/opentelemetry-collector-contrib:{versions.COLLECTOR}"
+    in_a_pod = resolved(pod.configs, pod.environment)
+    assert in_a_pod == resolved(files(tier), {**variables(tier), "COLLECTOR_CONFIG_DIR": str(COLLECTOR)})
+    validate(pod.configs, {**pod.environment, "COLLECTOR_STORAGE_PATH": str(tmp_path / "queue")})
+
+
+CHART_VARIABLE = "HELM_CHART"
+
+
+def render(helm_program: str, chart: str, tier: str) -> list[dict[str, Any]]:
+    """Return the objects that Helm makes of the chart with a tier's values; AssertionError with what it says."""
+    command = [helm_program, "template", helm.NAMES[tier], chart, f"--values={COLLECTOR / 'helm' / tier}-values.yaml"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return [rendered for rendered in yaml.safe_load_all(ended.stdout) if rendered]
+
+
+class RenderedPod:
+    """The Collector's container in what Helm has rendered, with the ConfigMaps that it mounts laid out in a folder."""
+
+    def __init__(self, tier: str, objects: list[dict[str, Any]], folder: Path) -> None:
+        [workload] = [each for each in objects if each["kind"].lower() == values(tier)["mode"]]
+        spec = workload["spec"]["template"]["spec"]
+        [container] = spec["containers"]
+        self._folder = folder
+        self.image = container["image"]
+        maps = {each["metadata"]["name"]: each["data"] for each in objects if each["kind"] == "ConfigMap"}
+        volumes = {volume["name"]: volume["configMap"] for volume in spec["volumes"] if "configMap" in volume}
+        for mount in container["volumeMounts"]:
+            if mount["name"] in volumes:
+                self._lay_out(mount["mountPath"], volumes[mount["name"]], maps)
+        arguments = [*container.get("command", []), *container.get("args", [])]
+        paths = [each.removeprefix("--config=") for each in arguments if each.startswith("--config=")]
+        self.configs = [self._inside(path) for path in paths]
+        self.environment = {
+            entry["name"]: entry["value"].replace("$(MY_POD_IP)", "10.1.2.3")
+            for entry in container["env"]
+            if "value" in entry
+        }
+        self.environment["COLLECTOR_CONFIG_DIR"] = str(self._inside(self.environment["COLLECTOR_CONFIG_DIR"]))
+
+    def _inside(self, path: str) -> Path:
+        """Return where a path of the container is here."""
+        return self._folder / path.lstrip("/")
+
+    def _lay_out(self, mount_path: str, volume: dict[str, Any], maps: dict[str, dict[str, str]]) -> None:
+        data = maps[volume["name"]]
+        items = volume.get("items") or [{"key": key, "path": key} for key in data]
+        self._inside(mount_path).mkdir(parents=True)
+        for item in items:
+            self._inside(f"{mount_path}/{item['path']}").write_text(data[item["key"]], encoding="utf-8")
 
 
 @each_tier

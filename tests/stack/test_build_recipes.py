@@ -19,7 +19,7 @@ from tools.stack.errors import BuildError, ToolMissingError
 from tools.stack.golang import Go
 from tools.stack.own_module import derive_go_mod
 from tools.stack.polling import eventually
-from tools.stack.recipes import MANIFEST, Method, Recipe, recipes
+from tools.stack.recipes import MANIFEST, NEWEST_MANIFEST, Method, Recipe, recipes
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ def fake_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_there_is_a_recipe_for_each_part() -> None:
-    assert list(recipes()) == ["collector", "jaeger", "prometheus", "victorialogs", "kafka"]
+    assert list(recipes()) == ["collector", "collector-newest", "jaeger", "prometheus", "victorialogs", "kafka"]
 
 
 def test_the_key_names_part_and_version_and_changes_with_whatever_shapes_the_binary() -> None:
@@ -67,17 +67,39 @@ def test_the_key_names_part_and_version_and_changes_with_whatever_shapes_the_bin
     assert dataclasses.replace(recipe, minutes=9).key == recipe.key
 
 
-def test_the_manifest_is_part_of_the_collectors_recipe() -> None:
-    assert recipes()["collector"].inputs == MANIFEST.read_text(encoding="utf-8")
+MANIFESTS = {"collector": MANIFEST, "collector-newest": NEWEST_MANIFEST}
+each_collector = pytest.mark.parametrize("part", list(MANIFESTS))
 
 
-def test_the_manifest_has_the_versions_of_the_stack() -> None:
-    manifest = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
-    assert manifest["dist"]["version"] == versions.COLLECTOR
-    for section, components in manifest.items():
-        if section != "dist":
-            wanted = versions.COLLECTOR_STABLE if section == "providers" else versions.COLLECTOR
-            assert {entry["gomod"].split()[1] for entry in components} == {f"v{wanted}"}, section
+@each_collector
+def test_the_manifest_is_part_of_the_collectors_recipe(part: str) -> None:
+    assert recipes()[part].inputs == MANIFESTS[part].read_text(encoding="utf-8")
+
+
+def components(part: str) -> dict[str, dict[str, str]]:
+    """Return what a manifest puts into the binary: by section, each module with its version."""
+    manifest = yaml.safe_load(MANIFESTS[part].read_text(encoding="utf-8"))
+    del manifest["dist"]
+    return {section: dict(entry["gomod"].split() for entry in entries) for section, entries in manifest.items()}
+
+
+@each_collector
+def test_the_manifest_has_the_versions_of_the_stack(part: str) -> None:
+    version, stable = {
+        "collector": (versions.COLLECTOR, versions.COLLECTOR_STABLE),
+        "collector-newest": (versions.COLLECTOR_NEWEST, versions.COLLECTOR_NEWEST_STABLE),
+    }[part]
+    assert yaml.safe_load(MANIFESTS[part].read_text(encoding="utf-8"))["dist"]["version"] == version
+    for section, modules in components(part).items():
+        wanted = stable if section == "providers" else version
+        assert set(modules.values()) == {f"v{wanted}"}, section
+
+
+def test_the_newest_collector_holds_less_than_the_other() -> None:
+    """What it needs is tested by running the files with it."""
+    newest, other = components("collector-newest"), components("collector")
+    for section in other:
+        assert newest[section].keys() <= other[section].keys(), section
 
 
 def test_own_module_repeats_the_servers_requirements() -> None:

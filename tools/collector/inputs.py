@@ -37,11 +37,12 @@ def merged(first: Tree, second: Tree) -> Tree:
 def variables(text: str) -> set[tuple[str, str]]:
     """Return each variable that a text reads, with its default.
 
-    A default may be another variable, a former name; where that is only asked whether it is set, its default is empty.
+    A default may be another variable, a former name; where that is only asked whether it is set, its default is null,
+    and counts as empty.
     """
     found: set[tuple[str, str]] = set()
     while match := _VARIABLE.search(text):
-        found.add((match[1], match[2]))
+        found.add((match[1], match[2].removeprefix("null")))
         text = text.replace(match[0], match[2])
     told = {name for name, default in found if default}
     return {(name, default) for name, default in found if default or name not in told}

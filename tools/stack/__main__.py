@@ -72,7 +72,7 @@ def _buildable() -> list[str]:
 
 def _build(programs: Iterable[str]) -> None:
     for name, folder in build(programs).items():
-        print(f"{name:<11} {recipes()[name].version:<9} {folder}", flush=True)
+        print(f"{name:<16} {recipes()[name].version:<9} {folder}", flush=True)
 
 
 def _up() -> None:

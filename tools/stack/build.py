@@ -17,7 +17,7 @@ from tools.stack.errors import BuildError
 from tools.stack.golang import find_go, go_environment
 from tools.stack.kafka import jars
 from tools.stack.own_module import lay_out_module
-from tools.stack.recipes import MANIFEST, Method, Recipe, recipes
+from tools.stack.recipes import Method, Recipe, recipes
 
 _UNFINISHED = "building-"
 _GO_CACHES = "go-caches"
@@ -124,9 +124,11 @@ def _build_own_module(recipe: Recipe, place: Workplace, target: Path) -> None:
 
 
 def _build_collector(recipe: Recipe, place: Workplace, target: Path) -> None:
-    """Install the Collector's builder, then let it make the binary that the manifest describes."""
+    """Install the Collector's builder, then let it make the binary that the manifest, the recipe's input, describes."""
     _install(recipe, place, place.folder)
-    place.run([str(place.folder / "builder"), "--config", str(MANIFEST)], f"{recipe.part}: the Collector's builder")
+    manifest = place.folder / "manifest.yaml"
+    manifest.write_text(recipe.inputs, encoding="utf-8")
+    place.run([str(place.folder / "builder"), "--config", str(manifest)], f"{recipe.part}: the Collector's builder")
     for binary in recipe.binaries:
         (place.folder / "_build" / binary).rename(target / binary)
 

@@ -15,6 +15,9 @@ from tools.stack.kafka import jars
 MANIFEST = Path(__file__).parents[2] / "collector" / "manifest.yaml"
 """What the Collector's builder puts into the binary."""
 
+NEWEST_MANIFEST = MANIFEST.with_name("manifest-newest.yaml")
+"""The same of the newest Collector."""
+
 
 class Method(StrEnum):
     """The ways in which a server comes here: three for a Go program, and one for Kafka."""
@@ -62,7 +65,7 @@ class Recipe:
 
 def recipes() -> dict[str, Recipe]:
     """Every part's recipe, by name, in the order in which they are built."""
-    parts = (_collector(), _jaeger(), _prometheus(), _victorialogs(), _kafka())
+    parts = (_collector(), _collector_newest(), _jaeger(), _prometheus(), _victorialogs(), _kafka())
     return {recipe.part: recipe for recipe in parts}
 
 
@@ -77,6 +80,16 @@ def _collector() -> Recipe:
         binaries=("otelcol",),
         inputs=MANIFEST.read_text(encoding="utf-8"),
         minutes=3,
+    )
+
+
+def _collector_newest() -> Recipe:
+    return dataclasses.replace(
+        _collector(),
+        part="collector-newest",
+        version=versions.COLLECTOR_NEWEST,
+        module_version=f"v{versions.COLLECTOR_NEWEST}",
+        inputs=NEWEST_MANIFEST.read_text(encoding="utf-8"),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tools.stack.kafka.broker import start_command
@@ -22,6 +22,10 @@ class Server:
     command: tuple[str, ...]
     ready: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
+
+    def with_files(self, files: Sequence[Path]) -> Server:
+        """Return a Collector that reads these files in the place of its own."""
+        return replace(self, command=(self.command[0], *(f"--config={file}" for file in files)))
 
 
 def url(port: int) -> str:

@@ -42,15 +42,20 @@ class Stack:
         environment: Mapping[str, str] | None = None,
         environments: Mapping[str, Mapping[str, str]] | None = None,
         configs: Mapping[str, Sequence[str]] | None = None,
+        programs: Mapping[str, str] | None = None,
+        files: Mapping[str, Sequence[Path]] | None = None,
     ) -> None:
         """Prepare, start nothing.
 
         `directory` receives a folder for each part with its data and log. `ports` are numbers to keep to, by the
         names in ports.KNOWN; all others are free ones. `environment` sets variables that the files in collector/
         read, such as COLLECTOR_LATE_AFTER, for every part; `environments`, by part, for one. `configs`, by part, are
-        further values of `--config` for a Collector. Raises ValueError for an unknown part.
+        further values of `--config` for a Collector, and `files` what it reads in the place of its files in collector/.
+        `programs`, by part, are the recipes that build its program, where that is another one than usual. Raises
+        ValueError for an unknown part.
         """
-        if unknown := {*parts, *(environments or {}), *(configs or {})} - set(SERVERS):
+        named = {*parts, *(environments or {}), *(configs or {}), *(programs or {}), *(files or {})}
+        if unknown := named - set(SERVERS):
             raise ValueError(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}")
         self.parts = tuple(parts)
         self.directory = directory
@@ -58,6 +63,8 @@ class Stack:
         self._environment = dict(environment or {})
         self._environments = {part: dict(values) for part, values in (environments or {}).items()}
         self._configs = {part: tuple(values) for part, values in (configs or {}).items()}
+        self._programs = PROGRAMS | dict(programs or {})
+        self._files = dict(files or {})
         self._servers: dict[str, Server] = {}
         self._processes: dict[str, Process] = {}
         self._killed: set[str] = set()
@@ -137,11 +144,12 @@ class Stack:
         Raises StartError with the end of the log of a part that ended or took too long, BuildError,
         ToolMissingError and PortTakenError.
         """
-        binaries = build(dict.fromkeys(PROGRAMS[part] for part in self.parts))
+        binaries = build(dict.fromkeys(self._programs[part] for part in self.parts))
         for part in self.parts:
             folder = self.directory / part
             folder.mkdir(parents=True, exist_ok=True)
-            self._servers[part] = SERVERS[part](binaries[PROGRAMS[part]], folder, self._ports)
+            server = SERVERS[part](binaries[self._programs[part]], folder, self._ports)
+            self._servers[part] = server.with_files(self._files[part]) if part in self._files else server
         # A tier starts when what it sends to is ready: else its first connection fails, and it waits before the next.
         backends = tuple(part for part in self.parts if part not in _TIERS)
         for parts in (backends, *((tier,) for tier in _TIERS if tier in self.parts)):

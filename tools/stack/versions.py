@@ -6,6 +6,12 @@ COLLECTOR = "0.149.0"
 COLLECTOR_STABLE = "1.55.0"
 """The Collector's modules that have reached 1.0 and are released with `COLLECTOR`."""
 
+COLLECTOR_NEWEST = "0.161.0"
+"""The newest release of which the Go module proxy has all that collector/ uses, but for the routing connector."""
+
+COLLECTOR_NEWEST_STABLE = "1.67.0"
+"""The Collector's modules that have reached 1.0 and are released with `COLLECTOR_NEWEST`."""
+
 JAEGER = "2.13.0"
 JAEGER_MODULE = "v1.76.0"
 """The tag under which the Go module proxy knows Jaeger 2.13.0: its module path has no `/v2`."""
