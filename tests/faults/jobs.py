@@ -78,7 +78,7 @@ class Wait(BaseStep[Shared]):
     name = "wait"
     progress_weight = 1.0
 
-    def execute(self, context):  # noqa: ARG002 - it is given
+    def execute(self, context):
         told("in the step")
         sys.stdin.read()
         return StepResult()

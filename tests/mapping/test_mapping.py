@@ -46,8 +46,8 @@ def without_markers_of_steps(spans: list[dict]) -> list[dict]:
     for span in spans:
         attributes = span["attributes"]
         if semconv.SPAN_MARKER not in attributes or semconv.ACTION in attributes:
-            children = without_markers_of_steps(span.get("children", []))
-            kept.append({**span, "children": children} if children else {k: v for k, v in span.items() if k != "children"})
+            children = without_markers_of_steps(span.pop("children", []))
+            kept.append({**span, "children": children} if children else span)
     return kept
 
 

@@ -25,6 +25,7 @@ from tests.shipping import shipper_of
 from tests.sink import ACCEPT, partial
 
 SECOND = 1_000_000_000
+COUNTS = ("emitted", "withheld", "pending")
 LONG = HOLD_SECONDS + 1
 
 
@@ -288,8 +289,8 @@ def test_the_account_tells_how_many_were_not_sent(steps):
     assert (account.emitted, account.delivered, account.pending, account.lost) == (4, 4, 0, 0)
     assert account.withheld == 1
     assert account.delivered - account.withheld == len(steps.arrived)
-    told = {point.name: point.value for point in steps.sink.points() if point.attributes.get("synapse.signal") == "traces"}
-    assert (told["synapse.shipper.emitted"], told["synapse.shipper.withheld"], told["synapse.shipper.pending"]) == (4, 1, 0)
+    counts = [steps.sink.last(f"synapse.shipper.{name}", synapse_signal="traces") for name in COUNTS]
+    assert counts == [4, 1, 0]
     exported = {point.value for point in steps.sink.points("otel.sdk.exporter.span.exported")}
     assert exported == {3}
 

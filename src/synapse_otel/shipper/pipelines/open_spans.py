@@ -55,11 +55,7 @@ def is_job(span: Span) -> bool:
 
 def is_step(span: Span) -> bool:
     """Return whether a span is a step span."""
-    return (
-        semconv.STEP_ORDER in span.attributes
-        and semconv.STEP_PHASE not in span.attributes
-        and not is_marker(span)
-    )
+    return semconv.STEP_ORDER in span.attributes and semconv.STEP_PHASE not in span.attributes and not is_marker(span)
 
 
 def is_worker(span: Span) -> bool:
