@@ -7,6 +7,7 @@ from math import inf
 from time import time_ns
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from synapse_otel import semconv
 from synapse_otel.journal.account import account_of
@@ -21,6 +22,7 @@ from synapse_otel.shipper.pipelines.poison_records import Tally
 from synapse_otel.shipper.pipelines.traces import TracesPipeline
 from synapse_otel.shipper.throttle import Throttle
 from tests.eventually import eventually
+from tests.mapping.recorded import Receiver
 from tests.shipping import shipper_of
 from tests.sink import ACCEPT, partial
 
@@ -36,7 +38,6 @@ class Steps:
         self.journal = journal
         self.sink = sink
         self.spans = {}
-        self.throttle = None
         journal.define("scope", Kind.SCOPE, encode([0, "a"]))
 
     def begin(self, name, *, ago=0.0, marked=True, **attributes):
@@ -64,7 +65,7 @@ class Steps:
     def deliver(self):
         """Deliver what there is, as a shipper that begins anew."""
         names = {signal.name.lower(): Endpoint(url=f"{self.sink.url}/v1/{signal.name.lower()}") for signal in Signal}
-        shipper = shipper_of([], Destination(**names), "key", throttle=self.throttle)
+        shipper = shipper_of([], Destination(**names), "key")
         try:
             assert shipper.deliver_once(self.journal.folder)
         finally:
@@ -91,6 +92,12 @@ class Steps:
     def _close(self, span, end):
         self.journal.forget(("span", span[1]))
         self.journal.append(Kind.SPAN, Signal.TRACES, encode([*span[:8], end, *span[9:]]))
+
+
+def spans_of(requests):
+    """Return the names of the spans in requests."""
+    resources = [resource for request in requests for resource in request.resource_spans]
+    return [span.name for resource in resources for scope in resource.scope_spans for span in scope.spans]
 
 
 @pytest.fixture
@@ -136,13 +143,23 @@ def test_a_long_step_that_has_ended_needs_no_marker_though_its_end_is_read_later
         batch_bytes = 1
         read_bytes = 1
 
-    steps.throttle = Bits()
+    receiver = Receiver(ExportTraceServiceRequest)
+    pipeline = TracesPipeline(steps.journal.folder)
+    pipeline.throttle = Bits()
+    steps.begin("first")
+    steps.end("first")
+    while "first" not in spans_of(receiver.requests):
+        pipeline.step(receiver, ended=False)
+    pipeline.step(receiver, ended=False)  # which finds no more
     steps.begin("load", ago=LONG)
-    steps.begin("other", marked=False)
-    steps.end("other", "load")
-    steps.deliver()
-    assert steps.arrived == ["other", "load"]
-    assert steps.cursor.withheld == 1
+    steps.begin("large", marked=False, text="large " * 10_000)
+    steps.end("large", "load")
+    while "load" not in spans_of(receiver.requests):
+        pipeline.step(receiver, ended=False)
+    pipeline.close()
+    assert spans_of(receiver.requests) == ["first", "large", "load"]
+    assert len(receiver.requests) == 3, "the step's end was not read with its marker"
+    assert steps.cursor.withheld == 2
 
 
 def test_a_worker_is_marked_as_a_step_is(steps):
@@ -272,11 +289,13 @@ class Away:
 
 
 def test_a_marker_that_is_held_keeps_nobody_waiting(steps):
+    steps.begin_job()
+    steps.deliver()
     steps.begin("train")
     steps.deliver()
-    assert steps.arrived == []
-    assert steps.cursor.sequence == steps.journal.sequences[Signal.TRACES] == 1, "what waits for delivery looks at it"
-    assert (steps.account.delivered, steps.account.pending, steps.account.lost) == (1, 0, 0)
+    assert steps.arrived == ["job (started)"]
+    assert steps.cursor.sequence == steps.journal.sequences[Signal.TRACES] == 2, "what waits for delivery looks at it"
+    assert (steps.account.delivered, steps.account.pending, steps.account.lost) == (2, 0, 0)
 
 
 def test_the_account_tells_how_many_were_not_sent(steps):
