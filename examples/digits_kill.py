@@ -109,7 +109,8 @@ def compare(console: Console, recording: Recording, printed: str, stand_in: Stan
     samples = sum(len(series) for series in recording.curves.values())
     progress = recording.progress_of(STEP)
     recorded = f"{progress.current:g}/{progress.limit:g}" if progress else "none"
-    ended = len(spans) - len(left_open) + len(recording.markers)
+    withheld = recording.account.withheld if recording.account is not None else 0  # markers of steps that had ended
+    ended = len(spans) - len(left_open) + len(recording.markers) - withheld
     rows = [
         ("log records", len(recording.logs), len(stand_in.logs) if stand_in else None, 1, "says that it was killed"),
         ("metric samples", samples, len(stand_in.points) if stand_in else None, 0, ""),

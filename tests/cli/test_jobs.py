@@ -55,17 +55,23 @@ def test_a_run_that_is_delivered_and_deleted_is_still_known(success, killed, tmp
     for folder in (success, killed):
         shutil.copytree(folder, tmp_path / folder.name)
     before = listed(tmp_path)
+    arrived = []
     with Sink() as sink:
         endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url}
         for folder in (success, killed):
             assert command(tmp_path, "sync", folder.name, **endpoint).returncode == 0
+            arrived.append(len(sink.spans(markers=True)))
     assert not list(tmp_path.glob("*/*.segment"))
     after = listed(tmp_path)
     for one, other in zip(before, after, strict=True):
         assert other["delivered"] == one["emitted"] == other["emitted"]
         for name in ("run", "state", "jobs", "progress", "last"):
             assert other[name] == one[name], name
-    assert "success" in command(tmp_path, "jobs", JOB_ID).stdout
+    said = command(tmp_path, "jobs", JOB_ID).stdout
+    assert "success" in said
+    (done,) = (one["signals"]["traces"] for one in after if one["run"] == success.name)
+    assert (done["delivered"] - done["withheld"], done["pending"]) == (arrived[0], 0)
+    assert f"of them {done['withheld']} start markers of steps, not sent: the steps had ended" in said
     assert f"{killed.name}  crashed" in command(tmp_path, "jobs", "job-open").stdout
 
 

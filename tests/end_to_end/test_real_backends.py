@@ -119,7 +119,7 @@ def good(start) -> Run:
 
 
 def test_the_trace_of_a_good_job(good: Run) -> None:
-    spans = good.spans(7)
+    spans = good.spans(5)
     root = spans["train digits"]
     assert root.parent_span_id is None
     assert root.attributes["synapse.job.id"] == good.job_id
@@ -141,11 +141,10 @@ def test_the_trace_of_a_good_job(good: Run) -> None:
     assert [step.attributes["synapse.step.weight"] for step in steps] == [0.2, 0.1, 0.7]
     assert [step.attributes["synapse.step.result"] for step in steps] == ["success", "skip", "success"]
     assert {step.parent_span_id for step in steps} == {root.span_id}
-    for name in ("train digits", "load", "train"):
-        marker = spans[f"{name} (started)"]
-        assert marker.parent_span_id == spans[name].span_id
-        assert marker.duration_us == 0
-        assert marker.attributes["synapse.span.marker"] is True
+    marker = spans["train digits (started)"]
+    assert marker.parent_span_id == root.span_id
+    assert marker.duration_us == 0
+    assert marker.attributes["synapse.span.marker"] is True
     assert [event.name for event in root.events] == [
         "synapse.job.started",
         "synapse.message",
@@ -185,7 +184,7 @@ def test_the_metrics_of_a_good_job(good: Run) -> None:
 
 
 def test_the_durations_of_a_good_job(good: Run) -> None:
-    instance = good.spans(7)["train digits"].resource["service.instance.id"]
+    instance = good.spans(5)["train digits"].resource["service.instance.id"]
 
     def of(name: str, **labels: str) -> float:
         matchers = "".join(f',{key}="{value}"' for key, value in labels.items())
@@ -217,7 +216,7 @@ def test_the_log_records_of_a_good_job(good: Run) -> None:
         ("synapse.message", "INFO", "The plugin has run to its end."),
         ("synapse.job.finished", "INFO", records[-1].body),
     ]
-    spans = good.spans(7)
+    spans = good.spans(5)
     assert {record.fields["trace_id"] for record in records} == {good.trace_id}
     inside = ["train digits"] * 2 + ["load"] * 2 + ["train"] * 3 + ["train digits"] * 2
     assert [record.fields["span_id"] for record in records] == [spans[name].span_id for name in inside]
@@ -236,7 +235,7 @@ def test_a_failing_job_and_its_rollbacks(start) -> None:
     _, errors = run.process.communicate(timeout=60)
     assert run.process.returncode == 1
     assert "failure" in errors
-    spans = run.spans(9)
+    spans = run.spans(7)
     root, train = spans["train digits"], spans["train"]
     for span in (root, train):
         assert span.attributes["error"] is True
@@ -259,8 +258,8 @@ def test_a_failing_job_and_its_rollbacks(start) -> None:
 
 def test_a_job_is_seen_while_it_runs_and_whole_after_it_was_killed(start) -> None:
     run: Run = start("killed")
-    running = run.spans(5)
-    assert set(running) == {"train digits (started)", "load (started)", "load", "check", "train (started)"}
+    running = run.spans(4)
+    assert set(running) == {"train digits (started)", "load", "check", "train (started)"}
     found = jaeger_search(run.stack.jaeger, "digits", tags={"synapse.job.id": run.job_id})
     assert list(found) == [run.trace_id]
     eventually(lambda: run.series("synapse_job_progress_current", synapse_category="train")[-1][1] == EPOCHS // 2 + 1)
@@ -268,7 +267,7 @@ def test_a_job_is_seen_while_it_runs_and_whole_after_it_was_killed(start) -> Non
 
     run.process.send_signal(signal.SIGKILL)
     assert run.process.wait() == -signal.SIGKILL
-    spans = run.spans(7)
+    spans = run.spans(6)
     root, train = spans["train digits"], spans["train"]
     assert root.attributes["synapse.job.result"] == "error"
     for span in (root, train):

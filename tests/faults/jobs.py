@@ -74,6 +74,25 @@ def training(work_seconds="0", epochs="1000000"):
         Orchestrator(registry, Shared(ctx, epochs=int(epochs), work_seconds=float(work_seconds))).execute()
 
 
+class Wait(BaseStep[Shared]):
+    name = "wait"
+    progress_weight = 1.0
+
+    def execute(self, context):
+        told("in the step")
+        sys.stdin.read()
+        return StepResult()
+
+
+def waiting_in_a_step():
+    """Run a short step, and one that lasts until the parent closes stdin."""
+    with begin() as ctx:
+        registry = StepRegistry[Shared]()
+        registry.register(Load())
+        registry.register(Wait())
+        Orchestrator(registry, Shared(ctx)).execute()
+
+
 def waiting():
     """Record something, say so, and wait for the parent to close stdin."""
     with begin() as ctx:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.jaeger.normal import as_on_a_fast_machine
 from tools.docs.jaeger_jobs import END, KINDS, MIDDLE, RunningJob, Trace
 from tools.stack.stack import Stack
 
@@ -39,6 +40,6 @@ def jobs(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job
                 pass
         yield Jobs(
             stack.jaeger,
-            {job.kind: job.trace(stack.jaeger, *END[job.kind]) for job in going},
+            {job.kind: as_on_a_fast_machine(job.trace(stack.jaeger, *END[job.kind])) for job in going},
             {job.kind: job.trace(stack.jaeger, *MIDDLE[job.kind]) for job in paused},
         )

@@ -109,6 +109,13 @@ def test_the_same_searches_without_a_page(jobs: Jobs):
     assert "train cats" in {operation["name"] for operation in operations}
 
 
+def test_the_spans_of_a_trace_without_those_that_mark_a_begin(jobs: Jobs):
+    command = re.search(r"## Hiding.*?```bash\n(curl .*?)```", PAGE, re.DOTALL)[1]
+    names = [row.name for row in rows(jobs.ended["good"])]
+    assert "train cats (started)" in names
+    assert sorted(run(command, jobs).splitlines()) == sorted(set(names) - {"train cats (started)"})
+
+
 def run(command: str, jobs: Jobs) -> str:
     environment = {**os.environ, "JAEGER": jobs.jaeger, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
     return subprocess.run(

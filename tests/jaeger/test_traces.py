@@ -31,7 +31,8 @@ OPERATIONS = {
     "rollback train",
     "rollback load",
 }
-WITHOUT_MARKER = {"check", "rollback train", "rollback load"}
+SLOW = {"convert", "worker convert"}
+"""They start a new Python, and have markers where that takes long."""
 _TEXT = re.compile(r"<text[^>]*>(.*?)</text>")
 _DURATION = re.compile(r"\d+(?:\.\d+)?(?:μs|ms|s)")
 
@@ -85,8 +86,8 @@ def test_each_worker_is_a_process_of_its_own(jobs: Jobs):
 
 def test_operations_are_few(jobs: Jobs):
     found = get_json(f"{jobs.jaeger}/api/operations", [("service", "cats")])["data"]
-    markers = {f"{name}{semconv.MARKER_SUFFIX}" for name in OPERATIONS - WITHOUT_MARKER}
-    assert {each["name"] for each in found} == OPERATIONS | markers
+    may_be = {f"{name}{semconv.MARKER_SUFFIX}" for name in SLOW}
+    assert {each["name"] for each in found} - may_be == OPERATIONS | {f"train cats{semconv.MARKER_SUFFIX}"}
     assert {each["spanKind"] for each in found} == {"internal"}
 
 

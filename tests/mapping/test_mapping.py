@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
+from synapse_otel import semconv
 from tests.mapping.readout import text, timeless
 from tests.mapping.recorded import run
 from tests.mapping.scenarios import SCENARIOS
@@ -39,6 +40,17 @@ def host() -> dict:
     return json.loads(ended.stdout)
 
 
+def without_markers_of_steps(spans: list[dict]) -> list[dict]:
+    """Leave out what a host's exporter gets at once, and the shipper does not send of a step that has ended."""
+    kept = []
+    for span in spans:
+        attributes = span["attributes"]
+        if semconv.SPAN_MARKER not in attributes or semconv.ACTION in attributes:
+            children = without_markers_of_steps(span.pop("children", []))
+            kept.append({**span, "children": children} if children else span)
+    return kept
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_our_own_recorder_sends(name, snapshot):
     assert text(run(name)) == snapshot(extension_class=Yaml)
@@ -49,7 +61,7 @@ def test_a_hosts_sdk_gets_the_same_spans_and_records(name, host):
     ours = run(name)
     for log in ours["logs"]:
         assert log["attributes"].pop("log.record.uid")
-    assert text(timeless(host[name]["spans"])) == text(timeless(ours["spans"]))
+    assert text(timeless(without_markers_of_steps(host[name]["spans"]))) == text(timeless(ours["spans"]))
     assert text(timeless(host[name]["logs"])) == text(timeless(ours["logs"]))
 
 

@@ -21,7 +21,9 @@ KINDS: Final = ("good", "failed", "killed", "distributed")
 SERVICE: Final = "cats"
 ROOT_SPAN: Final = "train cats"
 _TRAINED: Final = ("train (started)", "load", "check")
-MIDDLE: Final = dict.fromkeys(KINDS, _TRAINED) | {"distributed": ("load", *("worker convert (started)",) * 2)}
+MIDDLE: Final = dict.fromkeys(KINDS, _TRAINED) | {
+    "distributed": ("load", "convert (started)", *("worker convert (started)",) * 2)
+}
 """By kind of job, the spans by which it is known to have come to the middle."""
 END: Final = dict.fromkeys(KINDS, (ROOT_SPAN,)) | {"distributed": (ROOT_SPAN, *("worker convert",) * 2)}
 """By kind of job, the spans by which it is known to be whole: processes are delivered each for itself."""

@@ -30,9 +30,7 @@ class Picture(NamedTuple):
 
 PICTURES: Final = (
     Picture("good", "running", (), "Two steps have ended, the third is shown as begun."),
-    Picture(
-        "good", "ended", ("train",), "The job, its four steps one after the other, and markers below three of them."
-    ),
+    Picture("good", "ended", ("train",), "The job and its marker, and its four steps one after the other."),
     Picture(
         "failed",
         "ended",

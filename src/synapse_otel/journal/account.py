@@ -38,6 +38,8 @@ class Account:
     delivered: int
     dropped: dict[str, int] = field(default_factory=dict)
     """By reason."""
+    withheld: int = 0
+    """How many of the delivered ones were start markers of steps that were not sent: the steps' spans show more."""
     attempts: int = 0
     failure: str = ""
     """Why the last request was not accepted."""
@@ -122,6 +124,7 @@ def account_of_cursors(cursors: Sequence[Cursor], emitted: int) -> Account:
         emitted,
         sum(cursor.delivered for cursor in cursors),
         added(cursor.dropped for cursor in cursors),
+        withheld=sum(cursor.withheld for cursor in cursors),
         attempts=sum(cursor.attempts for cursor in cursors),
         failure=next((cursor.failure for cursor in reversed(cursors) if cursor.failure), ""),
         complete=bool(cursors) and all(cursor.complete for cursor in cursors),

@@ -29,6 +29,9 @@ class Cursor(msgspec.Struct):
     sequence: int = 0
     """Number of the next record: all before it were delivered or dropped."""
     delivered: int = 0
+    """Records that the server has accepted, and start markers that it did not need."""
+    withheld: int = 0
+    """How many of the delivered ones were start markers of steps that had ended: their spans show the steps."""
     dropped: dict[str, int] = {}
     """Records that will never arrive, by reason."""
     complete: bool = False

@@ -422,6 +422,13 @@ SHIPPER_EMITTED: Final = Metric(
 SHIPPER_PENDING: Final = Metric(
     "synapse.shipper.pending", "updowncounter", "{record}", "Records that wait for delivery.", (SIGNAL,)
 )
+SHIPPER_WITHHELD: Final = Metric(
+    "synapse.shipper.withheld",
+    "counter",
+    "{record}",
+    "Start markers that were not sent: their steps had ended before they were due.",
+    (SIGNAL,),
+)
 SHIPPER_RETRIES: Final = Metric(
     "synapse.shipper.retries", "counter", "{request}", "Requests that were not accepted.", (SIGNAL,)
 )
@@ -442,6 +449,7 @@ SELF_METRICS: Final[tuple[Metric, ...]] = (
     SDK_EXPORT_DURATION,
     SHIPPER_EMITTED,
     SHIPPER_PENDING,
+    SHIPPER_WITHHELD,
     SHIPPER_RETRIES,
     SHIPPER_SENT,
     SHIPPER_QUEUE_AGE,

@@ -84,7 +84,7 @@ class Settings(Source):
     shipper: Literal["process", "thread", "off"] = "process"
     """Where the shipper runs."""
     live_spans: Literal["off", "job", "steps"] = "steps"
-    """What sends a marker span when it begins."""
+    """What has a marker span, sent when a job begins, and when a step is open for 5 seconds."""
     exit_timeout: float = Field(default=2.0, ge=0)
     """Maximum number of seconds that the end of a job waits for delivery."""
     host_providers: Literal["only", "also", "not"] = "only"

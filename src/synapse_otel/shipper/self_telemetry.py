@@ -161,8 +161,10 @@ def points(states: Mapping[Signal, State], ages: Mapping[Signal, float], exporte
             Point(semconv.SHIPPER_RETRIES, of, state.cursor.retries),
             Point(semconv.SHIPPER_SENT, of, state.cursor.size),
             Point(semconv.SHIPPER_QUEUE_AGE, of, ages[signal]),
-            Point(_EXPORTED[signal], component, state.delivered),
+            Point(_EXPORTED[signal], component, state.delivered - state.cursor.withheld),
         ]
+        if signal == Signal.TRACES:
+            found.append(Point(semconv.SHIPPER_WITHHELD, of, state.cursor.withheld))
         found += [
             Point(_EXPORTED[signal], {**component, semconv.ERROR_TYPE: _error_type(reason)}, count)
             for reason, count in state.dropped.items()

@@ -79,6 +79,7 @@ def _account(account: Account) -> dict[str, Any]:
     return {
         "emitted": account.emitted,
         "delivered": account.delivered,
+        "withheld": account.withheld,
         "pending": account.pending,
         "dropped": account.lost,
         "dropped_by_reason": account.dropped,

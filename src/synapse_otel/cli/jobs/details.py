@@ -69,6 +69,8 @@ def _records(one: Overview) -> Iterator[str]:
     for signal, account in one.by_signal.items():
         if account.emitted or account.attempts:
             yield _line(f"  {signal}", str(account))
+            if account.withheld:
+                yield _line("", f"of them {account.withheld:,} start markers of steps, not sent: the steps had ended")
     for failure in dict.fromkeys(account.failure for account in one.by_signal.values() if account.failure):
         yield _line("failure", printable(failure))
 

@@ -46,6 +46,8 @@ class SignalPipeline(ABC):
         self.has_read = False
         """Something was read; tells how busy the journal is."""
         self._expected = self.cursor.sequence
+        self._caught_up = False
+        """Everything that stood in the journal at the last look was read."""
         self._batch = Batch()
         self._outbox = Outbox(self.encode)
         self._outgoing = 0
@@ -53,7 +55,7 @@ class SignalPipeline(ABC):
         try:
             self.restore(self.cursor.state)
         except (msgspec.ValidationError, TypeError, ValueError, AttributeError):
-            self.cursor.warnings.append("the state of the delivery was damaged: sums begin again")
+            self.cursor.warnings.append("the state of the delivery was damaged and begins anew")
             self.restore({})
         self._reader = JournalReader(folder, Position(self.cursor.segment, 0))
         self._skip_to = self.cursor.position
@@ -148,12 +150,14 @@ class SignalPipeline(ABC):
     def _fill(self, batch: Batch, *, ended: bool) -> None:
         if batch.final:
             return
+        self._caught_up = False
         while batch.size < self.throttle.batch_bytes and not batch.final:
             found = self._reader.read(ended=ended, limit=self.throttle.read_bytes, skip=self.skips)
             self.has_read = self.has_read or bool(found)
             self._take_all(batch, found)
             self.throttle.rest()
             if not found:
+                self._caught_up = True
                 if ended:
                     self._finish(batch)
                 break
@@ -235,7 +239,8 @@ class SignalPipeline(ABC):
         if not batch.items:
             # Nothing to send, but the place has to move on: a segment is deleted when all pipelines are past it.
             # Not beyond a record that waits alone: whether it is tried, the outbox says.
-            return bool(self._outbox) or bool(batch.dropped) or batch.after.segment > self.cursor.segment
+            counted = batch.dropped or batch.delivered
+            return bool(self._outbox or counted) or batch.after.segment > self.cursor.segment
         aged = batch.since is not None and time.monotonic() - batch.since >= AGE_SECONDS
         return batch.urgent or aged or batch.size >= self.throttle.batch_bytes
 
@@ -261,8 +266,7 @@ class SignalPipeline(ABC):
         if batch.after > cursor.position:
             cursor.segment, cursor.offset = batch.after
         cursor.sequence = self._expected
-        cursor.delivered += batch.delivered
-        cursor.drop(batch.dropped)
+        batch.count_in(cursor)
         cursor.state = self.state()
         cursor.complete = batch.final
         self.file.save()
@@ -280,8 +284,7 @@ class SignalPipeline(ABC):
         cursor, batch = self.cursor, self._batch
         pending = sum(item.count for item in (*batch.items, *self._outbox.left))
         batch.drop(EVICTED, pending + max(sequence - self._expected, 0))
-        cursor.delivered += batch.delivered
-        cursor.drop(batch.dropped)
+        batch.count_in(cursor)
         cursor.sequence = max(sequence, self._expected)
         cursor.complete, cursor.killed = True, killed
         self._batch, self._outbox = Batch(), Outbox(self.encode)

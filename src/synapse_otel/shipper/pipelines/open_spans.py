@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Container
 from dataclasses import dataclass
+from math import inf
+from typing import Any, Final
+
+import msgspec
 
 from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit
 from synapse_otel.journal.frames import Span
 from synapse_otel.journal.liveness import cause_of_death
+from synapse_otel.shipper.pipelines.queue import Item
+
+HOLD_SECONDS: Final = 5.0
+"""For so long after a step's begin its start marker is held back."""
+MOST_HELD: Final = 100
+"""Beyond it the oldest one is sent early: the cursor keeps them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +50,99 @@ class Death:
 
 def is_job(span: Span) -> bool:
     """Return whether a span is a job span."""
-    return semconv.ACTION in span.attributes and semconv.SPAN_MARKER not in span.attributes
+    return semconv.ACTION in span.attributes and not is_marker(span)
 
 
 def is_step(span: Span) -> bool:
     """Return whether a span is a step span."""
-    return (
-        semconv.STEP_ORDER in span.attributes
-        and semconv.STEP_PHASE not in span.attributes
-        and semconv.SPAN_MARKER not in span.attributes
-    )
+    return semconv.STEP_ORDER in span.attributes and semconv.STEP_PHASE not in span.attributes and not is_marker(span)
 
 
 def is_worker(span: Span) -> bool:
     """Return whether a span is a worker span."""
     return span.attributes.get(semconv.STEP_PHASE) == semconv.PHASE_WORKER
+
+
+def is_marker(span: Span) -> bool:
+    """Return whether a span is a start marker: of a job, a step or a worker."""
+    return semconv.SPAN_MARKER in span.attributes
+
+
+def is_held(span: Span) -> bool:
+    """Return whether a span is a start marker that may turn out not to be needed: any but a job's."""
+    return is_marker(span) and bool(span.parent_id) and semconv.ACTION not in span.attributes
+
+
+class _Held(msgspec.Struct):
+    """A start marker as the cursor keeps it."""
+
+    step: bytes
+    """Id of the span that it shows as begun."""
+    start: int
+    """Unix time in ns at which that span began."""
+    scope: int
+    record: bytes
+    uid: str
+
+    def item(self) -> Item:
+        return Item(self.scope, self.record, 1, self.uid)
+
+
+class HeldMarkers:
+    """Start markers that are sent only if their steps are still open after `HOLD_SECONDS`."""
+
+    def __init__(self, kept: Any = ()) -> None:
+        """Begin with those that a cursor kept.
+
+        Raises:
+            msgspec.ValidationError: the cursor's content is damaged.
+        """
+        self._held: dict[bytes, tuple[_Held, float]] = {}
+        """By the id of the step's span, in the order in which they were read; with the monotonic time when it is due.
+        """
+        for one in msgspec.convert(kept, list[_Held]):
+            self._add(one)
+
+    def __len__(self) -> int:
+        """Return how many are held."""
+        return len(self._held)
+
+    def _add(self, one: _Held) -> None:
+        left = HOLD_SECONDS - (time.time_ns() - one.start) / 1e9
+        self._held[one.step] = one, time.monotonic() + min(left, HOLD_SECONDS)
+
+    def hold(self, marker: Span, item: Item) -> list[Item]:
+        """Hold a marker back; return what is to be sent now, to make room."""
+        self._add(_Held(marker.parent_id, marker.start, item.scope, item.record, item.uid))
+        return [self._remove(next(iter(self._held)))] if len(self._held) > MOST_HELD else []
+
+    def end(self, step: bytes) -> bool:
+        """Forget the marker of a step that has ended, and return whether one was held."""
+        return self._held.pop(step, None) is not None
+
+    def due(self) -> list[Item]:
+        """Remove and return those whose steps have been open for long enough."""
+        if not self._held:
+            return []
+        now = time.monotonic()
+        return [self._remove(step) for step, (_, due) in list(self._held.items()) if due <= now]
+
+    def due_in_seconds(self) -> float:
+        """Return after how long the next one is due."""
+        return max(min((due for _, due in self._held.values()), default=inf) - time.monotonic(), 0.0)
+
+    def close(self, shown: Container[bytes]) -> list[Item]:
+        """Remove all, and return those of the steps that are not ``shown`` otherwise."""
+        items = [one.item() for step, (one, _) in self._held.items() if step not in shown]
+        self._held.clear()
+        return items
+
+    def kept(self) -> list[_Held]:
+        """Return what the cursor must keep."""
+        return [one for one, _ in self._held.values()]
+
+    def _remove(self, step: bytes) -> Item:
+        return self._held.pop(step)[0].item()
 
 
 def killed(span: Span, end: int, death: Death, *, at_work: bool = False) -> Span:

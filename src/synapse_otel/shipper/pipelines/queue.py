@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel.journal.cursor import Cursor
 from synapse_otel.journal.reader import Position
 
 _SAMPLE_BYTES: Final = 40
@@ -39,6 +40,8 @@ class Batch:
     urgent: bool = False
     final: bool = False
     delivered: int = 0
+    withheld: int = 0
+    """How many of the delivered ones are not to be sent."""
     dropped: dict[str, int] = field(default_factory=dict)
     """Counted here until the whole batch is done: the cursor's counts and its position change together."""
 
@@ -58,6 +61,12 @@ class Batch:
         """Count records that will not arrive; a negative number if missing ones have been found."""
         if count:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def count_in(self, cursor: Cursor) -> None:
+        """Add its counts to a cursor's."""
+        cursor.delivered += self.delivered
+        cursor.withheld += self.withheld
+        cursor.drop(self.dropped)
 
     def hand_over(self) -> tuple[list[Item], int]:
         """Remove and return the items and their size."""

@@ -1,10 +1,15 @@
-"""The pipeline of spans."""
+"""The pipeline of spans.
+
+A step's start marker counts as delivered when it was read, and is held back: the span of a short step shows it better.
+Only when it is to be sent after all, it is a record that waits, and its request tells what becomes of it.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from synapse_otel import semconv
+from synapse_otel.journal.cursor import EVICTED
 from synapse_otel.journal.folder import read_slots
 from synapse_otel.journal.frames import Log, Span, SpanEvent
 from synapse_otel.journal.reader import Frame, read_all
@@ -16,7 +21,15 @@ from synapse_otel.semconv.event_budget import EventBudget
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
-from synapse_otel.shipper.pipelines.open_spans import Death, is_job, is_worker, killed
+from synapse_otel.shipper.pipelines.open_spans import (
+    Death,
+    HeldMarkers,
+    is_held,
+    is_job,
+    is_marker,
+    is_worker,
+    killed,
+)
 from synapse_otel.shipper.pipelines.queue import Batch, Item
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.usage.points import usage_attributes
@@ -38,7 +51,38 @@ class TracesPipeline(SignalPipeline):
         self.definitions.take(structure, frame.kind)
         if self.usage is not None and _has_used(structure):
             self.usage.refresh()
-        return [self._item(structure, frame.count)]
+        item = self._item(structure, frame.count)
+        if is_held(structure):
+            self._batch.delivered += frame.count
+            return self._after_all(self._markers.hold(structure, item))
+        self._batch.withheld += self._markers.end(structure.span_id)
+        return [item]
+
+    def due(self, *, alive: bool) -> list[Item]:  # noqa: ARG002 - of a dead process, too: its end may be long in coming
+        """Send the markers of steps that are still open, if all is read that could tell of their ends."""
+        return self._after_all(self._markers.due()) if self._caught_up else []
+
+    def due_in_seconds(self) -> float:
+        """Return after how long the next marker is to be sent, should its step still be open."""
+        return self._markers.due_in_seconds()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the markers that are held back."""
+        self._markers = HeldMarkers(state.get("markers", ()))
+
+    def state(self) -> dict[str, Any]:
+        """Return the markers that are held back."""
+        return {"markers": self._markers.kept()} if self._markers else {}
+
+    def give_up(self, sequence: int, *, killed: bool) -> None:
+        """Count what is held back as evicted, too: its steps' spans do not arrive either."""
+        self._batch.drop(EVICTED, len(self._after_all(self._markers.close(()))))
+        super().give_up(sequence, killed=killed)
+
+    def _after_all(self, markers: list[Item]) -> list[Item]:
+        """Return markers that are not held back any more, no longer counted as delivered."""
+        self._batch.delivered -= len(markers)
+        return markers
 
     def _is_due(self, batch: Batch) -> bool:
         return bool(batch.items) or super()._is_due(batch)
@@ -51,8 +95,15 @@ class TracesPipeline(SignalPipeline):
         return Item(span.scope, encode_span(redacted(span)), count, span.span_id.hex())
 
     def closing(self, *, killed: bool) -> list[Item]:
-        """End the spans that a killed process left open at the last thing that its journal knows."""
-        return [self._item(span, 0) for span in self._closed()] if killed else []
+        """End the spans that a killed process left open at the last thing that its journal knows.
+
+        The markers that are held back are sent where no such span shows the step: one that a process left open when it
+        closed its journal.
+        """
+        held = len(self._markers)
+        markers = self._after_all(self._markers.close(self.definitions.open_spans if killed else ()))
+        self._batch.withheld += held - len(markers)
+        return markers + ([self._item(span, 0) for span in self._closed()] if killed else [])
 
     def _closed(self) -> list[Span]:
         end = self.definitions.time_of_death()
@@ -60,6 +111,8 @@ class TracesPipeline(SignalPipeline):
         busy = at_work(read_slots(self.folder))
         closed = {}
         for span in reversed(self.definitions.open_spans.values()):
+            if is_marker(span):
+                continue  # killed between its begin and its end
             job = self.definitions.job_of(span)
             works = job is not None and (job.key, span.attributes.get(semconv.STEP_NAME, "")) in busy
             closed[span.span_id] = killed(span, end, death, at_work=works)
@@ -86,7 +139,7 @@ class TracesPipeline(SignalPipeline):
 
 def _has_used(span: Span) -> bool:
     """Return whether a span has resource usage: a job span or a worker span."""
-    return is_job(span) or (is_worker(span) and semconv.SPAN_MARKER not in span.attributes)
+    return is_job(span) or (is_worker(span) and not is_marker(span))
 
 
 def _is_event(log: Log) -> bool:
