@@ -129,7 +129,8 @@ class HeldMarkers:
 
     def due_in_seconds(self) -> float:
         """Return after how long the next one is due."""
-        return max(min((due for _, due in self._held.values()), default=inf) - time.monotonic(), 0.0)
+        held = list(self._held.values())  # at once: another thread may give the journal up
+        return max(min((due for _, due in held), default=inf) - time.monotonic(), 0.0)
 
     def close(self, shown: Container[bytes]) -> list[Item]:
         """Remove all, and return those of the steps that are not ``shown`` otherwise."""
