@@ -14,7 +14,6 @@ from tools.containers.engine import Engine
 from tools.containers.systems import TREE
 from tools.stack import versions
 from tools.stack.build import build
-from tools.stack.recipes import recipes
 
 STACK: Final = {
     "collector": f"otel/opentelemetry-collector-contrib:{versions.COLLECTOR}",
@@ -39,7 +38,7 @@ def make_images(engine: Engine, folder: Path) -> None:
 
 def make_stack_images(engine: Engine) -> None:
     """Make the image of each server out of the binaries that `python -m tools.stack build` leaves, where it changed."""
-    for part, binaries in build(recipes()).items():
+    for part, binaries in build(STACK).items():
         made_from = f"synapse-otel.made-from={binaries.parent.name}-{_digest(_STACK_FILE)}"
         if engine.docker("images", "--quiet", "--filter", f"label={made_from}", STACK[part]):
             continue
