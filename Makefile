@@ -7,7 +7,7 @@ COMPILE = $(NETWORK) $(BIN)/uv pip compile --quiet --universal --python-version 
 SDKS := $(patsubst constraints/sdk-%.txt,%,$(wildcard constraints/sdk-*.txt)) # an empty file is a new version's start
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stack check test test-bare soak pull-plug lint format bench bench-collector docs lock clean
+.PHONY: help setup demo stack check test test-bare soak pull-plug drill lint format bench bench-collector docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is 
 
 pull-plug: setup ## Take away backend, agent, gateway and disk under load and count what is lost (SECONDS=180 KAFKA=1)
 	@$(BIN)/python -m tools.pull_plug $(if $(KAFKA),--kafka) $(if $(SECONDS),--seconds $(SECONDS))
+
+drill: setup ## Take one part away after the other at random under load for ten minutes; nothing may be missing (SECONDS=600 KAFKA=1)
+	@$(BIN)/python -m tools.pull_plug $(if $(KAFKA),--kafka) --seconds $(or $(SECONDS),600) drill
 
 lint: setup ## Check style, types, shell scripts, English and the tree
 	$(BIN)/ruff check

@@ -18,6 +18,7 @@ import urllib3
 
 from tests.sink import Answer, Sink
 from tests.stack import otlp
+from tools.pull_plug import drill
 from tools.pull_plug.faults import FAULTS
 from tools.pull_plug.tiers import running_tiers, small_disk
 from tools.pull_plug.trial import Outcome, Tiers, trial
@@ -51,6 +52,17 @@ def run(tiers: Tiers, fault: str, seconds: float, rate: int = RATE) -> Outcome:
 )
 def test_no_record_is_lost_when_a_part_is_killed(tiers: Tiers, fault: str, seconds: float) -> None:
     run(tiers, fault, seconds)
+
+
+def test_a_drill_takes_one_part_after_the_other_and_nothing_is_missing(
+    tiers: Tiers, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(drill, "AWAY_SECONDS", (0.1, 0.4))
+    monkeypatch.setenv("DRILL_SEED", "5")
+    outcome = trial("drill", tiers, drill.drill, seconds=6, rate=RATE)
+    assert (outcome.wrong, outcome.lost) == ([], 0)
+    told = capfd.readouterr().err
+    assert len([name for name in drill.PARTS if f": {name}, for" in told]) > 1
 
 
 def test_full_queues_refuse_and_the_jobs_journal_holds_the_rest(tiers: Tiers) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.pull_plug.drill import drill
 from tools.pull_plug.faults import FAULTS, KAFKA_FAULTS, MAY_LOSE
 from tools.pull_plug.tiers import Between, running_broker, running_tiers, small_disk
 from tools.pull_plug.trial import Outcome, trial
@@ -16,13 +17,16 @@ from tools.pull_plug.trial import Outcome, trial
 _DISK_MEBIBYTES = 256
 _QUEUE_BYTES = 8 << 20
 """Small, so that it becomes full."""
+DRILL = "drill"
+"""The fault that takes away everything in turn."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the faults one after the other, print the table, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.pull_plug", description="Pull the plug; count losses.")
-    known = dict.fromkeys([*FAULTS, *KAFKA_FAULTS])
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"{'; '.join(known)}; all if none is given")
+    known = dict.fromkeys([*FAULTS, *KAFKA_FAULTS, DRILL])
+    which = f"{'; '.join(known)}; all but the drill if none is given"
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help=which)
     parser.add_argument("--seconds", type=float, default=60, help="that each lasts (default: 60)")
     parser.add_argument("--rate", type=int, default=2000, help="log records a second (default: 2000)")
     parser.add_argument("--through", action="store_true", help="with tiers that keep nothing (default: on their disks)")
@@ -30,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     keep = "through" if chosen.through else "disk"
     may_lose = frozenset() if chosen.through else MAY_LOSE
-    faults = KAFKA_FAULTS if chosen.kafka else FAULTS
+    in_turn = KAFKA_FAULTS if chosen.kafka else FAULTS
+    faults = {**in_turn, DRILL: drill}
     if unknown := set(chosen.faults) - faults.keys():
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(faults)}")
     outcomes = []
@@ -40,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _between(Path(made), wanted=chosen.kafka) as between,
         running_tiers(Path(made), Path(made) / "queues", queue_bytes=_QUEUE_BYTES, keep=keep, between=between) as tiers,
     ):
-        for name in chosen.faults or faults:
+        for name in chosen.faults or in_turn:
             if "disk full" in name and not mounted:
                 print(f"{name}: left out, no file system can be mounted here (that takes root)", file=sys.stderr)
                 continue
