@@ -198,7 +198,7 @@ def test_a_damaged_cursor_state_begins_the_sums_again_and_says_so(sink, journal)
     journal.sample(START, 2, 3.0)
     cursor = journal.deliver()
     assert cursor.delivered == 2
-    assert any("begins anew" in warning for warning in cursor.warnings)
+    assert any("starts again" in warning for warning in cursor.warnings)
 
 
 # --- retention ----------------------------------------------------------------------------------------

@@ -269,7 +269,7 @@ def test_a_cursor_whose_state_is_damaged_loses_the_markers_only(steps, state):
     steps.deliver()
     assert steps.arrived == ["load"]
     assert steps.cursor.complete
-    assert any("begins anew" in warning for warning in steps.cursor.warnings)
+    assert any("starts again" in warning for warning in steps.cursor.warnings)
 
 
 # --- the account --------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ class SignalPipeline(ABC):
         try:
             self.restore(self.cursor.state)
         except (msgspec.ValidationError, TypeError, ValueError, AttributeError):
-            self.cursor.warnings.append("the state of the delivery was damaged and begins anew")
+            self.cursor.warnings.append("the state of the delivery was damaged and starts again")
             self.restore({})
         self._reader = JournalReader(folder, Position(self.cursor.segment, 0))
         self._skip_to = self.cursor.position
