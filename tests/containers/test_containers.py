@@ -72,9 +72,11 @@ def engine(tmp_path_factory) -> Iterator[Engine]:
 def from_nothing(engine: Engine) -> Iterator[tuple[Project, float]]:
     """The running project, and how many seconds it took to find the first record in it."""
     made = Project(engine)
-    _, seconds = seconds_to_first_record(made)
-    yield made, seconds
-    made.ports.close()
+    try:
+        _, seconds = seconds_to_first_record(made)
+        yield made, seconds
+    finally:
+        made.ports.close()
 
 
 @pytest.fixture

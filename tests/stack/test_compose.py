@@ -54,7 +54,7 @@ def test_what_is_mounted_from_here_exists_and_cannot_be_written(services: dict[s
         assert mode == "ro", mount
 
 
-@pytest.mark.parametrize("part", sorted(SERVERS))
+@pytest.mark.parametrize("part", FILES)
 def test_each_part_reads_its_own_files_of_collector(services: dict[str, Any], part: str) -> None:
     mounted = dict(mount.split(":")[:2] for mount in services[part]["volumes"] if mount.startswith("./collector/"))
     named = [argument.partition("=")[2] for argument in services[part]["command"] if argument.partition("=")[2]]
@@ -118,7 +118,7 @@ def test_prometheus_and_victorialogs_get_the_flags_of_the_tested_ones(services: 
 
 
 def test_each_variable_is_one_that_the_files_read(services: dict[str, Any]) -> None:
-    for part in SERVERS:
+    for part in FILES:
         known = {name for file in _files(part) for name in _variables(file)}
         assert set(services[part].get("environment", {})) - {"GOMEMLIMIT", "GOGC"} <= known, part
 

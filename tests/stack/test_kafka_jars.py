@@ -115,5 +115,5 @@ def test_without_java_all_but_kafka_is_built_and_ci_stops(
     assert built == []
     monkeypatch.delenv("CI")
     assert command.main(["build"]) == 0
-    assert built == ["collector", "jaeger", "prometheus", "victorialogs"]
+    assert built == ["collector", "collector-newest", "jaeger", "prometheus", "victorialogs"]
     assert capsys.readouterr().err.count("Kafka needs Java 17") == 2

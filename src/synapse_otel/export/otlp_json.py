@@ -82,9 +82,13 @@ class _Writing:
         return False
 
 
+class _Traces(TracesPipeline):
+    hold_seconds = 0.0  # of a run that goes on, the file tells which steps are open
+
+
 def _write(folder: Path, file: TextIO, *, lives: bool) -> None:
     pipelines: list[SignalPipeline] = [
-        TracesPipeline(folder),
+        _Traces(folder),
         MetricsPipeline(folder, 5.0, self_telemetry=False),
         LogsPipeline(folder),
     ]

@@ -30,7 +30,7 @@ def check_mapping(argument: str, value: object) -> None:
 def is_progress(current: Any, total: Any) -> bool:
     """Return whether ``0 <= current <= total`` and ``total > 0``, also of numbers that do not compare exactly."""
     return guarded(
-        lambda: 0 <= float(current) <= float(total) and float(total) > 0,
+        lambda: 0 <= to_float("current", current) <= to_float("total", total) > 0,
         otherwise=lambda _error: False,  # no numbers: `progress_error` says so
     )
 

@@ -16,7 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from synapse_otel import semconv
-from synapse_otel._guard import let_through, raise_foreign
+from synapse_otel._guard import let_through
 from synapse_otel._otel_private import unset_providers
 from synapse_otel.journal.account import Account
 from synapse_otel.journal.destination_key import read_salt
@@ -237,7 +237,7 @@ class ProcessRuntime:
             if run is None or run.destination == self.key:
                 self._ensure_shipper(folder.parent)
         except OSError as error:
-            raise_foreign(error)
+            let_through(error)
             text = f"no shipper could be started ({error}); `synapse-otel sync` delivers what is pending"
             if text != self._said:
                 self._said = text

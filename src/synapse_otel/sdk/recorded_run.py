@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from synapse_otel._guard import raise_foreign
+from synapse_otel._guard import let_through
 from synapse_otel.journal.creation import create_journal
 from synapse_otel.journal.files.syncing import NO_DESCRIPTOR
 from synapse_otel.journal.folder import is_gone
@@ -116,7 +116,7 @@ class JournalRoots:
                     self_telemetry=options.self_telemetry,
                 )
             except OSError as error:
-                raise_foreign(error)
+                let_through(error)
                 errors.append(f"{root}: {error.strerror or error}")
                 if error.errno not in NO_DESCRIPTOR:  # that may be better when the next run begins
                     self.folders.remove(root)

@@ -89,14 +89,15 @@ class _Held(msgspec.Struct):
 
 
 class HeldMarkers:
-    """Start markers that are sent only if their steps are still open after `HOLD_SECONDS`."""
+    """Start markers that are sent only if their steps are still open after so many ``seconds``."""
 
-    def __init__(self, kept: Any = ()) -> None:
+    def __init__(self, kept: Any = (), seconds: float = HOLD_SECONDS) -> None:
         """Begin with those that a cursor kept.
 
         Raises:
             msgspec.ValidationError: the cursor's content is damaged.
         """
+        self._seconds = seconds
         self._held: dict[bytes, tuple[_Held, float]] = {}
         """By the id of the step's span, in the order in which they were read; with the monotonic time when it is due.
         """
@@ -108,8 +109,8 @@ class HeldMarkers:
         return len(self._held)
 
     def _add(self, one: _Held) -> None:
-        left = HOLD_SECONDS - (time.time_ns() - one.start) / 1e9
-        self._held[one.step] = one, time.monotonic() + min(left, HOLD_SECONDS)
+        left = self._seconds - (time.time_ns() - one.start) / 1e9
+        self._held[one.step] = one, time.monotonic() + min(left, self._seconds)
 
     def hold(self, marker: Span, item: Item) -> list[Item]:
         """Hold a marker back; return what is to be sent now, to make room."""

@@ -22,6 +22,7 @@ from synapse_otel.semconv.severity import Severity
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.open_spans import (
+    HOLD_SECONDS,
     Death,
     HeldMarkers,
     is_held,
@@ -43,6 +44,8 @@ class TracesPipeline(SignalPipeline):
     """Spans, sent as soon as they are read: they are few, and users wait to see them."""
 
     signal = Signal.TRACES
+    hold_seconds = HOLD_SECONDS
+    """How long a step must be open until its start marker is sent."""
     usage: JournalUsage | None = None
     """Resource usage of the journal's process, if it is sampled."""
 
@@ -68,7 +71,7 @@ class TracesPipeline(SignalPipeline):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up the markers that are held back."""
-        self._markers = HeldMarkers(state.get("markers", ()))
+        self._markers = HeldMarkers(state.get("markers", ()), self.hold_seconds)
 
     def state(self) -> dict[str, Any]:
         """Return the markers that are held back."""
