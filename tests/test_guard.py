@@ -108,6 +108,26 @@ def test_a_time_limit_that_other_code_sets_itself_is_its_own_failure(install):
     assert guarded(limited, otherwise=type) is TimeIsUpError
 
 
+def test_a_namesake_of_the_handler_is_another_function(install):
+    def namesake():
+        def stop():
+            raise TimeIsUpError
+
+        stop()
+
+    install(stop)
+    assert guarded(namesake, otherwise=type) is TimeIsUpError
+
+
+@pytest.mark.parametrize(("file", "name"), [("elsewhere.py", "stop"), (__file__, "other")])
+def test_the_same_place_in_another_function_is_not_the_handler(install, file, name):
+    above = "\n" * (stop.__code__.co_firstlineno - 1)
+    made = {"TimeIsUpError": TimeIsUpError}
+    exec(compile(f"{above}def {name}():\n    raise TimeIsUpError", file, "exec"), made)
+    install(stop)
+    assert guarded(made[name], otherwise=type) is TimeIsUpError
+
+
 def test_what_is_held_back_is_not_a_handlers(install):
     install(stop)
     try:

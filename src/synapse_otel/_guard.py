@@ -7,12 +7,14 @@ as the handler of a signal.
 
 from __future__ import annotations
 
+# In C: `signal.getsignal` makes an enum of what it finds, and takes a handler's ValueError for one of the enum's own.
+from _signal import getsignal  # type: ignore[import-not-found]
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from signal import getsignal, valid_signals
+from signal import valid_signals
 from traceback import StackSummary, walk_tb
-from types import CodeType
+from types import CodeType, TracebackType
 from typing import Any, Final, TypeVar
 
 _raising: Final[list[bool]] = []
@@ -33,13 +35,12 @@ def contain(error: Exception) -> None:
 
 def let_through(error: BaseException) -> None:
     """Raise an exception again that comes from the handler of a signal; do nothing about any other."""
-    if error.__traceback__ is None or error.__traceback__.tb_next is None:
-        return  # raised where it was caught, by an operation in C
-    handlers = {(code.co_filename, code.co_name): code for code in _handlers()}
-    for entry in StackSummary.extract(walk_tb(error.__traceback__), lookup_lines=False) if handlers else ():
-        code = handlers.get((entry.filename, entry.name))
-        if code is not None and any(line == entry.lineno for _, _, line in code.co_lines()):
+    entry = error.__traceback__
+    handlers = list(_handlers()) if entry is not None and entry.tb_next is not None else []
+    while handlers and entry is not None:
+        if any(_leads_through(entry, code) for code in handlers):
             raise error
+        entry = entry.tb_next
 
 
 def guarded(call: Callable[..., _Result], *arguments: Any, otherwise: Callable[[Exception], _Result]) -> _Result:
@@ -67,6 +68,14 @@ def _handlers() -> Iterator[CodeType]:
         code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
         if code is not None:
             yield code
+
+
+def _leads_through(entry: TracebackType, code: CodeType) -> bool:
+    """Return whether an entry of a traceback stands in a function: at that place, in that file, by that name."""
+    if all(line != entry.tb_lineno or not begin <= entry.tb_lasti < end for begin, end, line in code.co_lines()):
+        return False
+    (found,) = StackSummary.extract(walk_tb(entry), limit=1, lookup_lines=False)
+    return (found.filename, found.name) == (code.co_filename, code.co_name)
 
 
 @contextmanager

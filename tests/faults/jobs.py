@@ -330,6 +330,7 @@ def alarms(kind, count="300"):
             "progress": lambda: ctx.set_progress(1, 2, "work"),
             "metrics": lambda: ctx.set_metrics({"loss": Slow(), "other": 0.5}, "work"),
             "logging": lambda: logging.getLogger("plugin").handle(record),
+            "view that fails": lambda: ctx.set_progress(Slow(), float("inf"), "slow"),
             "terminal": lambda: (ctx.log_message("m"), ctx.set_progress(1, 2, "work")),
         }
         call = calls[kind]

@@ -167,7 +167,9 @@ def test_only_who_did_not_end_in_good_order_counts_as_killed(delivered):
     assert all(read_run(folder).parent for folder, way in zip(killed, ways, strict=True) if way in late)
 
 
-@pytest.mark.parametrize("kind", ["message", "error", "event", "progress", "metrics", "logging", "terminal"])
+@pytest.mark.parametrize(
+    "kind", ["message", "error", "event", "progress", "metrics", "logging", "view that fails", "terminal"]
+)
 def test_what_a_signal_handler_of_the_host_raises_in_our_call_gets_through(sink, place, kind):
     ended = place.run("alarms", kind)
 

@@ -57,11 +57,11 @@ def to_float(argument: str, value: Any) -> float:
     try:
         if isinstance(value, Real) or (hasattr(value, "__float__") and not isinstance(value, str)):
             return float(value)
-    except OverflowError as error:
-        msg = f"{argument} must fit into a float, got {described(value)}"
-        raise ValueError(msg) from error
     except Exception as error:
         let_through(error)
+        if type(error) is OverflowError:
+            msg = f"{argument} must fit into a float, got {described(value)}"
+            raise ValueError(msg) from error
         msg = f"{argument} must be a number, not {described(value)}"
         raise TypeError(msg) from error
     msg = f"{argument} must be a number, not {described(value)}"

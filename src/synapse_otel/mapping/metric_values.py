@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
-from synapse_otel._guard import let_through
+from synapse_otel._guard import guarded, let_through
 from synapse_otel.mapping.names import free_name
 from synapse_otel.mapping.values import DEPTH_LIMIT, array_size, is_array, key_text
 
@@ -46,11 +46,18 @@ def as_number(value: object) -> float | None:
     """Return a number, or an array with one element, as a float (bool as 0 or 1); None for anything else."""
     try:
         return _number(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # an integer, as only those are too large
     except Exception as error:  # noqa: BLE001 - a user's class may raise anything from anything
         let_through(error)
-        return None
+        return guarded(_infinite, value, otherwise=_none) if isinstance(error, OverflowError) else None
+
+
+def _infinite(value: Any) -> float:
+    """Return what stands for an integer that is too large."""
+    return math.inf if value > 0 else -math.inf
+
+
+def _none(_error: Exception) -> None:
+    """Stand for what is no number."""
 
 
 def _number(value: Any) -> float | None:
