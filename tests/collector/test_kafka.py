@@ -52,7 +52,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.once]
 RATE = 2000
 MEBIBYTE = 1 << 20
 SESSION_SECONDS = 6.0
-TAKEOVER_SECONDS = SESSION_SECONDS + 5.0
+TAKEOVER_SECONDS = SESSION_SECONDS + 20.0  # the rest is on a machine that does other work meanwhile
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,12 @@ unshare --mount --pid --fork --kill-child --propagation private sh -euc '
             mount --bind "$caches/$name" "$root$home/.cache/$name"
         done
     fi
-    exec chroot "$root" /usr/bin/env -i HOME="$home" LANG=C.UTF-8 TERM="${TERM:-dumb}" COMMANDS="$COMMANDS" \
+    # The root of the mount namespace, as on a machine: in a mere chroot, what joins a container of a Docker engine, as
+    # its health checks do, would find itself outside of it.
+    cd "$root"
+    pivot_root . mnt
+    umount -l /mnt
+    exec /usr/bin/env -i HOME="$home" LANG=C.UTF-8 TERM="${TERM:-dumb}" COMMANDS="$COMMANDS" \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" sh -euc "
             cd ~/synapse-otel
             printf \"%s\\n\" \"\$COMMANDS\" | while read -r command; do
