@@ -54,6 +54,11 @@ def test_what_is_mounted_from_here_exists_and_cannot_be_written(services: dict[s
         assert mode == "ro", mount
 
 
+def test_every_server_of_the_stack_but_the_optional_broker_is_in_compose(services: dict[str, Any]) -> None:
+    assert set(SERVERS) - {"kafka"} == set(FILES)
+    assert set(FILES) <= set(services)
+
+
 @pytest.mark.parametrize("part", FILES)
 def test_each_part_reads_its_own_files_of_collector(services: dict[str, Any], part: str) -> None:
     mounted = dict(mount.split(":")[:2] for mount in services[part]["volumes"] if mount.startswith("./collector/"))
