@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.collector.growth import growth
 from benchmarks.collector.kafka import kafka, kafka_requests
+from benchmarks.collector.log_store import log_store
 from benchmarks.collector.plan import kafka_plan, plan
 from benchmarks.collector.requests_rate import requests
 from benchmarks.collector.throughput import throughput
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "throughput": throughput,
     "requests": requests,
     "growth": growth,
+    "log-store": log_store,
     "kafka": kafka,
     "kafka-requests": kafka_requests,
 }

@@ -1,4 +1,4 @@
-"""The tiers before a sink that counts, with Kafka between them or without, and what one load costs them."""
+"""The tiers before a backend that counts, with Kafka between them or without, and what one load costs them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.collector.generator import Orders, Sent
-from benchmarks.collector.sink import Sink, sink
+from benchmarks.collector.sink import Counts, Sink, sink
 from benchmarks.processes import TREE, cpu_seconds, memory_mebibytes
 from benchmarks.unmeasured import Unmeasured
 from tools.pull_plug.tiers import Between, kafka_configs
+from tools.stack.fetch import get_json
 from tools.stack.stack import Stack
 
 TIERS = ("agent", "gateway")
@@ -35,7 +36,7 @@ class Load:
     backlog_seconds: float
     """From the last answer until all log records had arrived."""
     cpu_seconds: dict[str, float]
-    """By tier, and of the broker where there is one."""
+    """By tier, and of the broker and the log store where there is one."""
     sink_cpu_seconds: float
     peak_mebibytes: dict[str, float]
     """By the same, the most since it was started."""
@@ -56,7 +57,7 @@ class Load:
 
     @property
     def tiers_cpu_seconds(self) -> float:
-        """Of both tiers, and the broker."""
+        """Of both tiers, and of what else `cpu_seconds` has."""
         return sum(self.cpu_seconds.values())
 
     def delay(self, share: float) -> float:
@@ -64,14 +65,29 @@ class Load:
         return self.delays[int(share * (len(self.delays) - 1))] if self.delays else float("nan")
 
 
-class Running:
-    """Both tiers, the sink behind them, and what may be between them."""
+class LogStore:
+    """The log store of a stack, asked what it has."""
 
-    def __init__(self, stack: Stack, far: Sink, broker: Stack | None = None) -> None:
+    def __init__(self, stack: Stack) -> None:
+        """Ask this stack's."""
+        self._query = f"{stack.victorialogs}/select/logsql/query"
+
+    def counts(self) -> Counts:
+        """Return what a query finds; neither requests and bytes nor delays are known."""
+        found = get_json(self._query, [("query", "* | stats count() records")], timeout=_PATIENCE_SECONDS)
+        return Counts(requests=0, bytes=0, log_records=int(found["records"]), delays=[], cpu_seconds=0.0)
+
+
+class Running:
+    """Both tiers, what is behind them, and what may be between them."""
+
+    def __init__(self, stack: Stack, far: Sink | LogStore, broker: Stack | None = None) -> None:
         """Wait a moment, so that starting is not measured."""
         self._stack = stack
         self._far = far
-        self._pids = {tier: stack.pid(tier) for tier in TIERS} | ({"kafka": broker.pid("kafka")} if broker else {})
+        self._pids = {part: stack.pid(part) for part in stack.parts} | (
+            {"kafka": broker.pid("kafka")} if broker else {}
+        )
         time.sleep(_SETTLE_SECONDS)
         self.idle_mebibytes = self._memory("VmRSS")
 
@@ -145,26 +161,29 @@ def disturbed(loads: Sequence[Load]) -> str:
 
 
 @contextmanager
-def running(*, kafka: bool = False, **settings: str) -> Iterator[Running]:
-    """Start both tiers with further settings, what they keep in a temporary folder on this machine's disk."""
+def running(*, kafka: bool = False, log_store: bool = False, **settings: str) -> Iterator[Running]:
+    """Start both tiers with further settings, what they keep in a temporary folder on this machine's disk.
+
+    Log records go to a sink that counts, or to a real log store.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="synapse-otel-bench-", ignore_cleanup_errors=True) as folder,
         sink() as far,
         _between(Path(folder) / "broker", wanted=kafka) as between,
     ):
         backends = {
-            "COLLECTOR_LOGS_ENDPOINT": f"http://127.0.0.1:{far.http}",
+            **({} if log_store else {"COLLECTOR_LOGS_ENDPOINT": f"http://127.0.0.1:{far.http}"}),
             "COLLECTOR_METRICS_ENDPOINT": f"http://127.0.0.1:{far.http}",
             "COLLECTOR_TRACES_ENDPOINT": f"127.0.0.1:{far.grpc}",
         }
         with Stack(
-            TIERS,
+            (*TIERS, *(["victorialogs"] if log_store else [])),
             directory=Path(folder),
             environment=settings | (between.environment if between else {}),
             environments={"gateway": backends},
             configs=kafka_configs() if between else {},
         ) as stack:
-            yield Running(stack, far, between.broker if between else None)
+            yield Running(stack, LogStore(stack) if log_store else far, between.broker if between else None)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is asked of a broker over Kafka's own protocol: whether it serves, topics, offsets. No client library needed.
+"""What is asked of a broker over Kafka's own protocol: whether it serves, topics, offsets, groups; no library needed.
 
 Only the oldest version of each request that Kafka 4 still takes, on a listener without TLS.
 """
@@ -19,6 +19,7 @@ _API_VERSIONS: Final = (18, 0)
 _CREATE_TOPICS: Final = (19, 2)
 _LIST_OFFSETS: Final = (2, 1)
 _OFFSET_FETCH: Final = (9, 1)
+_DESCRIBE_GROUPS: Final = (15, 0)
 _TIMEOUT_SECONDS: Final = 10.0
 _END: Final = -1
 """As a time: the offset that the next message gets."""
@@ -39,9 +40,16 @@ class Reader:
 
     def text(self) -> str:
         """Return a text, empty where it is null."""
-        size = max(self.number(2), 0)
+        return self._bytes(2).decode()
+
+    def data(self) -> bytes:
+        """Return bytes, none where they are null."""
+        return self._bytes(4)
+
+    def _bytes(self, size_bytes: int) -> bytes:
+        size = max(self.number(size_bytes), 0)
         self._at += size
-        return self._data[self._at - size : self._at].decode()
+        return self._data[self._at - size : self._at]
 
 
 def serves(port: int) -> bool:
@@ -83,7 +91,7 @@ def end_offsets(port: int, topic: str, partitions: int) -> list[int]:
         answer.text()
         for _ in range(answer.number(4)):
             number, code, _time, offset = (answer.number(size) for size in (4, 2, 8, 8))
-            _check(code, topic)
+            _check(code, f"topic {topic}")
             found[number] = offset
     return [found[number] for number in range(partitions)]
 
@@ -98,9 +106,33 @@ def committed_offsets(port: int, group: str, topic: str, partitions: int) -> lis
         for _ in range(answer.number(4)):
             number, offset = answer.number(4), answer.number(8)
             answer.text()
-            _check(answer.number(2), topic)
+            _check(answer.number(2), f"topic {topic}")
             found[number] = offset
     return [found[number] for number in range(partitions)]
+
+
+def shares(port: int, group: str) -> list[int]:
+    """Return how many partitions each member of a consumer group has; empty while they are distributed anew."""
+    answer = ask(port, _DESCRIBE_GROUPS, _array([_text(group)]))
+    answer.number(4)
+    code, _name, state = answer.number(2), answer.text(), answer.text()
+    _check(code, f"group {group}")
+    answer.text(), answer.text()  # kind of the group, and how it distributes
+    found = []
+    for _ in range(answer.number(4)):
+        answer.text(), answer.text(), answer.text()  # the member's id, its client's, its host
+        answer.data()  # what it asked for
+        found.append(_partitions(Reader(answer.data())))
+    return found if state == "Stable" else []
+
+
+def _partitions(assignment: Reader) -> int:
+    assignment.number(2)  # version
+    count = 0
+    for _ in range(assignment.number(4)):
+        assignment.text()
+        count += len([assignment.number(4) for _ in range(assignment.number(4))])
+    return count
 
 
 def ask(port: int, api: tuple[int, int], body: bytes) -> Reader:
@@ -124,9 +156,9 @@ def _received(connection: socket.socket, size: int) -> bytes:
     return data
 
 
-def _check(code: int, topic: str) -> None:
+def _check(code: int, what: str) -> None:
     if code:
-        raise AnswerError(f"topic {topic}: the broker answered with Kafka's error {code}")
+        raise AnswerError(f"{what}: the broker answered with Kafka's error {code}")
 
 
 def _text(text: str) -> bytes:
