@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import { clock, duration, percent, shown as text } from "./format";
+import { clock, duration, percent, plural, shown as text } from "./format";
 import { useNow, useRuns } from "./hooks";
 import { Metrics } from "./metrics";
 import { Icon, lasted, StatePill, title } from "./parts";
@@ -35,6 +35,7 @@ export function ComparePage({ source, ids }: { source: Source; ids: string[] }) 
       <a class="back" href="#/"><Icon name="back" />All runs</a>
       <h1>Comparison of {few.length} runs</h1>
       {few.filter((id) => errors[id]).map((id) => <div key={id} class="banner warn" role="alert">{id}: {errors[id]}</div>)}
+      {runs.filter((run) => run.details.removed > 0).map((run) => <div key={run.id} class="banner warn">{run.label}: {plural(run.details.removed, "record")} of it were delivered and removed from this machine: what is shown of it is incomplete.</div>)}
       <div class="card compare-box" tabIndex={0} role="region" aria-label="The runs side by side">
         <table class="compare">
           <thead>

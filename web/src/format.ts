@@ -1,5 +1,8 @@
 // Times, numbers and values in few characters.
 
+/** What stands where records were that the machine no longer has. */
+export const removedText = "Delivered and removed from this machine.";
+
 export function duration(ms: number): string {
   const s = Math.max(ms, 0) / 1000;
   if (s < 0.001) return s === 0 ? "0 s" : "<1 ms";

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Chart, type Axis, type Line } from "./chart";
-import { count, number, plural } from "./format";
+import { count, number, plural, removedText } from "./format";
 import { useKept, usePaced } from "./hooks";
 import { Icon } from "./parts";
 import type { Details, Points, Series, Source } from "./types";
@@ -96,7 +96,7 @@ export function Metrics({ source, runs }: { source: Source; runs: Shown[] }) {
   useEffect(fetchThem, [state]);
   useEffect(() => setRange(null), [axis]);
 
-  if (!groups.length) return <p class="muted empty-line">No metric has been reported.</p>;
+  if (!groups.length) return <p class="muted empty-line">{runs.some((run) => run.details.removed) ? removedText : "No metric has been reported."}</p>;
   return (
     <>
       <div class="tools metric-tools">

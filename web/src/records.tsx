@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { clock, count, offset, plural, shown } from "./format";
+import { clock, count, offset, plural, removedText, shown } from "./format";
 import { usePaced } from "./hooks";
 import { Copied, Marked, Pairs } from "./parts";
 import type { Details, LogQuery, LogRecord, Source } from "./types";
@@ -187,7 +187,7 @@ export function Records({ source, details, at }: { source: Source; details: Deta
         aria-label="The records"
         style={{ height: `${Math.min(Math.max(matching, 3) * ROW + 2, 560)}px` }}
       >
-        {!matching && <p class="muted empty-line">{details.logs.total ? "Nothing matches." : "No messages yet."}</p>}
+        {!matching && <p class="muted empty-line">{details.logs.total ? "Nothing matches." : (details.removed ? removedText : "No messages yet.")}</p>}
         <div class="records-all" style={{ height: `${matching * ROW}px` }}>
           {visible.map((place) => {
             const row = rows.get(place);

@@ -137,6 +137,8 @@ export interface Details {
   exceptions: Exception[];
   /** Of a killed run: what it said to users last, and what it warned of. */
   last_words: LogRecord[];
+  /** Records that were delivered, and removed from this machine. */
+  removed: number;
   nonfinite: { time: number; category: string; name: string; value: string }[];
   resource: Values;
   jobs: Job[];

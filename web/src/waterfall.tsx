@@ -1,5 +1,5 @@
 import { useMemo, useState } from "preact/hooks";
-import { duration, offset, shown, tick } from "./format";
+import { duration, offset, removedText, shown, tick } from "./format";
 import { Icon, Pairs } from "./parts";
 import type { Details, Span } from "./types";
 
@@ -19,6 +19,11 @@ function look(span: Span, details: Details): Look {
   if (span.role === "rollback") return { tone: "rollback", icon: "undo", word: "" };
   if (span.role === "other") return { tone: "plain", icon: "dot", word: "" };
   return { tone: "good", icon: "check", word: span.result ?? "" };
+}
+
+function allDelivered(details: Details): boolean {
+  const traces = details.signals.traces;
+  return traces !== undefined && traces.emitted > 0 && traces.delivered === traces.emitted;
 }
 
 export function endOf(span: Span, details: Details, now: number): number {
@@ -57,7 +62,7 @@ export function Waterfall({ details, now }: { details: Details; now: number }) {
     }
     return found;
   }, [spans, folded]);
-  if (!spans.length) return <p class="muted empty-line">No step has begun yet.</p>;
+  if (!spans.length) return <p class="muted empty-line">{details.removed ? removedText : "No step has begun yet."}</p>;
 
   const whole = end - begin;
   const fold = (id: string) =>
@@ -132,7 +137,7 @@ export function Waterfall({ details, now }: { details: Details; now: number }) {
       {(visible.length > limit || details.spans_left_out > 0) && (
         <p class="muted more-line">
           {visible.length > limit && <button type="button" class="quiet" onClick={() => setLimit(limit + ROWS)}>Show {Math.min(visible.length - limit, ROWS)} more</button>}
-          {details.spans_left_out > 0 && ` ${details.spans_left_out.toLocaleString("en-US")} spans are not shown here: Jaeger has them all.`}
+          {details.spans_left_out > 0 && ` ${details.spans_left_out.toLocaleString("en-US")} spans are not shown here${allDelivered(details) ? ": Jaeger has them all" : ""}.`}
         </p>
       )}
     </div>

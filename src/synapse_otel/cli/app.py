@@ -166,11 +166,14 @@ def export(
         ),
     ] = "html",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; for tables, a folder.")] = None,
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", help="Write what is left of a run, though some of its records are gone.")
+    ] = False,
 ) -> None:
     """Write a run to a file, to attach to a ticket or to load elsewhere."""
     from synapse_otel.cli.export import export as command
 
-    _finish(lambda: command(run, kind=kind, output=output))
+    _finish(lambda: command(run, kind=kind, output=output, incomplete=incomplete))
 
 
 @app.command()

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from synapse_otel._text import counted
 from synapse_otel.cli.codes import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
-from synapse_otel.runs import find_run, run_groups, same_run
+from synapse_otel.journal.account import account_of
+from synapse_otel.runs import emitted_records, find_run, run_groups, same_run
+from synapse_otel.runs.gone import gone_notes
 from synapse_otel.runs.otlp_file.reader import read_otlp_file
 from synapse_otel.settings import Settings, load_settings
 from synapse_otel.ui.formats import path as shown_path
 from synapse_otel.ui.formats import size
 
+if TYPE_CHECKING:
+    from synapse_otel.runs.live.followed_run import FollowedRun
+
 _ENDINGS: Final = {"html": ".html", "otlp-json": ".otlp.json", "csv": "", "parquet": ""}
 
 
-def export(run: str | None, *, kind: str, output: Path | None) -> int:
+def export(run: str | None, *, kind: str, output: Path | None, incomplete: bool = False) -> int:
     """Write a run to a file or folder, and return the exit code; the arguments are as `app` has them.
 
     Without an output, it is written into this folder under the run's name.
 
     Raises:
         OSError: it cannot be read or written.
-        LookupError: there is no such run, the file has another format, or a library for this kind is not installed.
+        LookupError: there is no such run, the file has another format, a library for this kind is not installed, or
+            records of the run are gone, and an incomplete file is not wanted.
         SettingsError: a setting is wrong.
     """
     settings = load_settings()
@@ -40,10 +47,12 @@ def export(run: str | None, *, kind: str, output: Path | None) -> int:
                     f"{run} has {len(names)} runs, and `export` takes one at a time: {', '.join(names[:5])}"
                 )
             run = None
-        return _export(find_run(run, roots, tell), roots, settings, kind=kind, output=output)
+        return _export(find_run(run, roots, tell), roots, settings, kind=kind, output=output, incomplete=incomplete)
 
 
-def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, output: Path | None) -> int:
+def _export(
+    folder: Path, roots: list[Path], settings: Settings, *, kind: str, output: Path | None, incomplete: bool
+) -> int:
     from synapse_otel.export.csv_tables import write_tables
     from synapse_otel.export.html import page_file
     from synapse_otel.export.parquet import check_parquet, write_parquet
@@ -58,6 +67,9 @@ def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, o
     folders = same_run(folder, roots)
     found = FollowedRun(folders)
     found.refresh()
+    notes = _gone(found)
+    if notes and not incomplete:
+        raise LookupError(f"{folder.name}: {'; '.join(notes)}. --incomplete writes what is left")
     if kind in {"csv", "parquet"}:
         written = (write_tables if kind == "csv" else write_parquet)(found, target)
     elif kind == "otlp-json":
@@ -76,6 +88,14 @@ def _export(folder: Path, roots: list[Path], settings: Settings, *, kind: str, o
         written = [target]
     for path in written:
         say(f"{shown_path(str(path))}  {size(path.stat().st_size)}")
-    if found.damage[1] or found.missing:
-        tell("some records of the run are damaged or deleted: the file has the rest")
+    for note in notes:
+        tell(f"the file has what is left: {note}")
     return 0
+
+
+def _gone(found: FollowedRun) -> list[str]:
+    """Return in words which records of a run cannot be exported."""
+    account = account_of(found.folders, sum(map(emitted_records, found.folders)))
+    notes = gone_notes(found.missing, account)
+    size, places = found.damage
+    return [*notes, f"damaged and skipped: {counted(size, 'byte')} in {counted(places, 'place')}"] if places else notes

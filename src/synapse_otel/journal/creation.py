@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import Any
@@ -27,6 +28,7 @@ from synapse_otel.journal.folder import (
     segment_path,
 )
 from synapse_otel.journal.frames import FORMAT_VERSION, clean
+from synapse_otel.journal.kept import with_room
 from synapse_otel.journal.liveness import birth
 from synapse_otel.journal.segment import AppendedSegment, MappedSegment, allocate, open_segment
 from synapse_otel.journal.state_block import BLOCK_SIZE
@@ -41,6 +43,7 @@ def create_journal(
     destination: str,
     budget: int,
     keep: bool = False,
+    retain: bool = False,
     parent: str = "",
     continues: bool = False,
     journal_id: str | None = None,
@@ -60,6 +63,7 @@ def create_journal(
         process=os.getpid(),
         destination=destination,
         keep=keep,
+        retain=retain,
         parent=parent,
         continues=continues,
         version=FORMAT_VERSION,
@@ -75,8 +79,9 @@ def create_journal(
     journal: JournalWriter | None = None
     try:
         alive.acquire()
+        path = segment_path(making, 1)
+        first = with_room(root, writer.SEGMENT_SIZE + BLOCK_SIZE, partial(open_segment, path, writer.SEGMENT_SIZE))
         state = _make_state(making / STATE_FILE)
-        first = open_segment(segment_path(making, 1), writer.SEGMENT_SIZE)
         _write_private(making / RUN_FILE, msgspec.json.encode(run))
         _write_private(making / SHIP_LOCK, b"")  # here, as a shipper could not make it on a full disk
         journal = JournalWriter(final, run, resource, budget=budget, first=first, alive=alive)

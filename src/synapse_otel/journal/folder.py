@@ -11,7 +11,7 @@
                  cursor-logs.json    how far each signal has been delivered
                  quarantine.jsonl    records that the server rejected as invalid
                  exit.json           how the process ended (`Exit`), if its parent reported it
-                 summary.json        summary of its jobs, kept when the segments are deleted
+                 summary.json        summary of its jobs, written when they are delivered
                  usage               resource usage (`UsageSample`), if a shipper has sampled it
 
 Folders are 0700, files 0600. Readers ignore folders whose name begins with a dot: they are being created.
@@ -66,7 +66,7 @@ class Run(msgspec.Struct, frozen=True):
     destination: str
     """Key of the destination that the journal is for."""
     keep: bool = False
-    """Whether delivered segments are kept."""
+    """Whether delivered segments are kept until all journals together need the space."""
     parent: str = ""
     """Parent journal: of the process that forked this one, or the one that could no longer be written."""
     continues: bool = False
@@ -79,6 +79,13 @@ class Run(msgspec.Struct, frozen=True):
     """Its delivery account is also sent as metrics."""
     birth: str = ""
     """Distinguishes the process from others with the same id (`liveness.birth`); empty if unknown."""
+    retain: bool = False
+    """Whether delivered segments stay within the budget of kept runs."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether its segments stay when they are delivered."""
+        return self.keep or self.retain
 
 
 class Exit(msgspec.Struct, frozen=True):

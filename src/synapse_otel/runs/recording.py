@@ -17,6 +17,7 @@ from synapse_otel.journal.reader import Damage, Frame, JournalReader
 from synapse_otel.journal.summary import summary_of
 from synapse_otel.runs.contents import Contents
 from synapse_otel.runs.entries import CategoryProgress, Count, LogEntry, LogKind, Role, Series, Span
+from synapse_otel.runs.gone import records_gone
 from synapse_otel.runs.state import RunState, emitted_records, joined_state, run_state, stalled
 from synapse_otel.runs.usage import RunUsage, run_usage
 from synapse_otel.runs.workers import Told, one_account
@@ -51,7 +52,7 @@ class Recording:
     account: Account
     damage: Damage
     missing: int
-    """Records whose frames are gone: evicted for the disk budget, deleted after delivery, or damaged."""
+    """Records whose frames are gone: removed after delivery, evicted for the disk budget, or damaged (`gone_notes`)."""
     foreign_metrics: int
     """Collections of other instrumentations' metrics."""
 
@@ -109,7 +110,9 @@ class Recording:
             counts=_counts(told),
             account=account_of(folders, sum(emitted_records(each) for each in folders)),
             damage=damage,
-            missing=sum(count for each in contents for count in each.missing),
+            missing=sum(
+                records_gone(at, each.emitted, each.missing) for at, each in zip(folders, contents, strict=True)
+            ),
             foreign_metrics=sum(each.foreign_metrics for each in contents),
         )
         if any(job.is_open for job in made.jobs):
@@ -178,6 +181,10 @@ def _frames(folder: Path, damage: Damage, *, ended: bool) -> Iterator[Frame]:
         reader.close()
     damage.bytes += reader.damage.bytes
     damage.places += reader.damage.places
+
+
+def _gone(folder: Path, contents: Contents) -> int:
+    return records_gone(folder, contents.emitted, contents.missing)
 
 
 def _counts(found: Iterable[Told]) -> list[Count]:

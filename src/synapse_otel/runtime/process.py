@@ -110,6 +110,7 @@ class ProcessRuntime:
                     destination=self.key,
                     budget_bytes=settings.journal_budget,
                     keep=settings.journal_keep,
+                    retain=settings.journal_kept_budget > 0,
                     secret_words=settings.redact_keys,
                     watched=settings.watched_by or "",
                     self_telemetry=settings.self_telemetry,

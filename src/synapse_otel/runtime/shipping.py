@@ -32,6 +32,7 @@ def shipper_configuration(
         limits=Limits(
             kept_runs=settings.journal_retention_runs,
             kept_seconds=settings.journal_retention_age,
+            kept_bytes=int(settings.journal_kept_budget),
             total_bytes=int(settings.journal_total_budget),  # no subclass: it is encoded
         ),
         usage_seconds=settings.usage_interval,

@@ -29,6 +29,8 @@ class RecorderOptions(msgspec.Struct, frozen=True, kw_only=True):
     own_scope: str
     """Instrumentation scope of the context API."""
     keep: bool = False
+    retain: bool = False
+    """Delivered segments stay within the budget of kept runs; where the journal is in `root`, not in memory."""
     secret_words: tuple[str, ...] = ()
     watched: str = ""
     """Token of the `synapse-otel run` that watches this process."""
@@ -108,6 +110,7 @@ class JournalRoots:
                     destination=options.destination,
                     budget=options.budget_bytes,
                     keep=options.keep,
+                    retain=options.retain and root == options.root,
                     parent=failed.run.journal if failed is not None else run.parent,
                     continues=failed is not None,
                     # Records are told apart by their journal and number, and each journal counts for itself.

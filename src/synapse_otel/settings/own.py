@@ -80,7 +80,10 @@ class Settings(Source):
     journal_budget: ByteSize = ByteSize(512 * _MEBIBYTE)
     """Maximum disk space of one run's journal; beyond it the oldest records are dropped and counted."""
     journal_keep: bool = False
-    """Whether delivered segments are kept."""
+    """Whether a run's delivered records are kept until ``journal_total_budget`` needs their space."""
+    journal_kept_budget: ByteSize = ByteSize(1 << 30)
+    """Maximum disk space of the delivered records of all other runs, kept to look at; the oldest run's are deleted
+    first, and they never take more than half of the free space. 0: none are kept."""
     shipper: Literal["process", "thread", "off"] = "process"
     """Where the shipper runs."""
     live_spans: Literal["off", "job", "steps"] = "steps"
@@ -93,8 +96,8 @@ class Settings(Source):
     """Seconds without progress and records after which a live job counts as stalled."""
     journal_total_budget: ByteSize = ByteSize(8 << 30)
     """Maximum disk space of all journals of a folder; beyond it the oldest records are dropped and counted."""
-    journal_retention_runs: int = Field(default=100, ge=0)
-    """Number of newest delivered runs to keep; only their summaries, unless ``journal_keep`` is set."""
+    journal_retention_runs: int = Field(default=1_000, ge=0)
+    """Maximum number of delivered runs that are kept, the newest ones."""
     journal_retention_age: PositiveFloat = 30 * 86_400.0
     """Maximum number of seconds that a delivered run is kept."""
     usage_interval: float = Field(default=5.0, ge=0, allow_inf_nan=False)

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
-from typing import Final
 
 from synapse_otel.journal.cursor import Cursor, cursor_path
 from synapse_otel.journal.files.lock_holder import Role, SignOfLife
@@ -35,9 +34,6 @@ from synapse_otel.shipper.pipelines.traces import TracesPipeline
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.writer_process import LOOK_SECONDS, WriterProcess
 
-DOUBT_SECONDS: Final = 86_400.0
-"""For so long the last segment stays of a journal whose process was presumed dead, and is not to be seen."""
-
 
 class ClaimedJournal:
     """A journal that this shipper alone delivers: it holds the journal's ship lock."""
@@ -50,7 +46,7 @@ class ClaimedJournal:
         self.destination = run.destination if run else ""
         """Key of the destination that it was for when it was taken."""
         self._sign = SignOfLife(folder / SHIP_LOCK, role, self.destination)
-        self._keep = run.keep if run else True
+        self._keep, self._retain = (run.keep, run.retain) if run else (True, False)
         self._process = WriterProcess(folder, run)
         self._metrics = MetricsPipeline(folder, interval_seconds, self_telemetry=run.self_telemetry if run else True)
         self._traces = TracesPipeline(folder)
@@ -198,16 +194,22 @@ class ClaimedJournal:
             self._synced = numbers[-1]
 
     def clean(self) -> None:
-        """Delete the segments that every pipeline has delivered, unless the run asked to keep them."""
+        """Delete the segments that every pipeline has delivered, unless they are to stay.
+
+        On a disk that has no room for a cursor they make room, one by one.
+        """
         places = [self._place(pipeline) for pipeline in self.pipelines.values()]
         delivered = min(segment for segment, _ in places), all(complete for _, complete in places)
-        if not self._keep and delivered != self._cleaned:
+        if delivered != self._cleaned and (self._keep or (self._retain and self.saved)):
+            if delivered[1]:
+                self._complete()
+            self._cleaned = delivered
+        elif delivered != self._cleaned:
             for signal in self.pipelines:  # an older cursor, after a power failure, would count what is deleted as lost
                 sync_file(cursor_path(self.folder, signal))
             sync_folder(self.folder)  # each write gives the cursor's name to another file
             if delivered[1]:
-                with suppress(OSError):  # a full disk: what it would tell of is gone then, and its room is needed
-                    write_summary(self.folder, summarise(self.folder))
+                self._complete()
             numbers = segment_numbers(self.folder)
             kept = numbers[-1] if numbers and self.is_doubtful else 0
             for number in numbers:
@@ -215,8 +217,15 @@ class ClaimedJournal:
                     segment_path(self.folder, number).unlink(missing_ok=True)
                     if not self._save_again():
                         return  # the room of one segment was not enough: once more, later
+                    if self._retain:
+                        break
             self._cleaned = delivered
         self._save_again()
+
+    def _complete(self) -> None:
+        """Write the summary of a run that is delivered, so that lists need not read it."""
+        with suppress(OSError):  # a full disk: what it would tell of is gone then, and its room is needed
+            write_summary(self.folder, summarise(self.folder))
 
     def _place(self, pipeline: SignalPipeline) -> tuple[int, bool]:
         """Return how far a pipeline's segments may be deleted: as far as its cursor on the disk has come.

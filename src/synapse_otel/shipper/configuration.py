@@ -20,9 +20,11 @@ class Limits(NamedTuple):
     """Limits of retention."""
 
     kept_runs: int = 100
-    """Number of newest delivered runs; their segments are deleted at once."""
+    """Number of newest delivered runs."""
     kept_seconds: float = 30 * 86_400.0
     """Maximum time that a delivered run is kept."""
+    kept_bytes: int = 0
+    """Maximum disk space of the delivered records that stay."""
     total_bytes: int = 8 << 30
     """Maximum disk space of the segments of all journals."""
 

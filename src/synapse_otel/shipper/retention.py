@@ -1,7 +1,8 @@
 """Retention: the folder of all journals must not grow without limit.
 
-Of the newest delivered runs a summary is kept for a while. Pending records, for any destination, are kept until all
-journals together exceed a budget: then the oldest are dropped and counted.
+Delivered records stay within a budget of their own, and of the newest delivered runs a summary stays for a while.
+Pending records, for any destination, stay until all journals together exceed a budget: then the oldest are dropped and
+counted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from math import inf
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from synapse_otel.journal.cursor import cursor_path, read_cursor
 from synapse_otel.journal.files.lock_holder import holder_path
 from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import (
@@ -29,9 +29,17 @@ from synapse_otel.journal.folder import (
     run_folders,
     segment_numbers,
 )
+from synapse_otel.journal.kept import (
+    DOUBT_SECONDS,
+    compact,
+    delete_delivered,
+    delivered_at,
+    delivered_segments,
+    is_delivered,
+    segments_size,
+)
 from synapse_otel.journal.liveness import is_alive
-from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.claimed_journal import DOUBT_SECONDS, ClaimedJournal
+from synapse_otel.shipper.claimed_journal import ClaimedJournal
 from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.pipelines.signal_sender import Say
 
@@ -55,6 +63,8 @@ class Retention:
         self._limits = limits
         self._say = say
         self._delivered: dict[Path, _Known] = {}
+        self._compact: set[Path] = set()
+        """Those that take no more space than they need."""
 
     def look_after(self, in_hand: Mapping[Path, ClaimedJournal]) -> list[Path]:
         """Delete what retention does not keep; return the folders of the deleted runs.
@@ -65,18 +75,23 @@ class Retention:
         roots = [root for root in self._roots if _can_list(root)]
         for folder in chain.from_iterable(run_folders(root, self._delivered) for root in roots):
             run = read_run(folder) or _UNKNOWN
-            if folder not in in_hand and _is_delivered(folder):
-                self._delivered[folder] = _Known(run, _delivered_at(folder))
+            if folder not in in_hand and is_delivered(folder):
+                self._delivered[folder] = _Known(run, delivered_at(folder))
             else:
                 waiting[folder] = run
         for folder, known in self._delivered.items():
             # Of one whose death is not certain, which may have written more, the last one stood.
-            if not known.run.keep and time.time() - known.since > DOUBT_SECONDS and not _may_live(folder, known.run):
+            if not known.run.stays and time.time() - known.since > DOUBT_SECONDS and not _may_live(folder, known.run):
                 _delete_segments(folder, inf, whole=True)
+            elif known.run.stays and folder not in self._compact and self._is_compact(folder, known.run):
+                self._compact.add(folder)
         gone = [folder for folder in self._superfluous() if delete_run(folder)]
         gone += [folder for folder in self._delivered.keys() - set(gone) if is_gone(folder)]
         for folder in gone:
             self._delivered.pop(folder, None)
+            self._compact.discard(folder)
+        for root in roots:
+            self._keep_delivered_within_budget(root, waiting)
         self._keep_within_budget(waiting, in_hand)
         for root in roots:
             delete_leftovers(root)
@@ -92,10 +107,35 @@ class Retention:
             if number >= self._limits.kept_runs or self._delivered[folder].since < before:
                 yield folder
 
+    @staticmethod
+    def _is_compact(folder: Path, run: Run) -> bool:
+        try:
+            return compact(folder, run)
+        except OSError:
+            return False  # out of reach now
+
+    def _keep_delivered_within_budget(self, root: Path, waiting: Mapping[Path, Run]) -> None:
+        """Delete the oldest delivered records of a root beyond their budget, and beyond half of the free space."""
+        runs = {folder: known.run for folder, known in self._delivered.items()} | dict(waiting)
+        sizes = {
+            folder: _delivered_size(folder)
+            for folder in sorted(runs, key=_age)
+            if folder.parent == root and runs[folder].retain and not runs[folder].keep
+        }
+        whole = sum(sizes.values())
+        excess = whole - min(self._limits.kept_bytes, (_free_bytes(root) + whole) // 2)
+        for folder, size in sizes.items():
+            if excess <= 0:
+                return
+            if size:
+                with suppress(OSError):  # out of reach now
+                    excess -= delete_delivered(folder, excess)
+
     def _keep_within_budget(self, waiting: Mapping[Path, Run], in_hand: Mapping[Path, ClaimedJournal]) -> None:
         """Delete the oldest segments while the total is too large: first those of delivered runs that are kept."""
-        kept = [folder for folder, known in self._delivered.items() if known.run.keep]
-        sizes = {folder: _size(folder) for folder in (*sorted(kept, key=_age), *sorted(waiting, key=_age))}
+        kept = [folder for folder, known in self._delivered.items() if known.run.stays]
+        kept.sort(key=lambda folder: (self._delivered[folder].run.keep, _age(folder)))
+        sizes = {folder: _size(folder) for folder in (*kept, *sorted(waiting, key=_age))}
         excess = sum(sizes.values()) - self._limits.total_bytes
         for folder in sizes:
             if excess <= 0:
@@ -205,23 +245,27 @@ def _size(folder: Path) -> int:
         return 0  # out of reach now: nothing of it can be deleted
 
 
+def _delivered_size(folder: Path) -> int:
+    try:
+        return segments_size(folder, delivered_segments(folder))
+    except OSError:
+        return 0
+
+
+def _free_bytes(root: Path) -> int:
+    try:
+        found = os.statvfs(root)
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize
+
+
 def _can_list(root: Path) -> bool:
     try:
         os.listdir(root)
     except OSError:
         return False
     return True
-
-
-def _is_delivered(folder: Path) -> bool:
-    return all(read_cursor(folder, signal).complete for signal in Signal)
-
-
-def _delivered_at(folder: Path) -> float:
-    try:
-        return max(cursor_path(folder, signal).stat().st_mtime for signal in Signal)
-    except FileNotFoundError:
-        return time.time()
 
 
 def _age(folder: Path) -> str:

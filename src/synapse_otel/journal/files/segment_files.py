@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from synapse_otel.journal.folder import (
     segment_numbers,
     segment_path,
 )
+from synapse_otel.journal.kept import with_room
 from synapse_otel.journal.segment import RESERVE, AppendedSegment, MappedSegment, Segment, open_segment
 
 
@@ -57,6 +59,8 @@ class SegmentFiles:
     def make(self, header: bytes, room: int) -> tuple[int, Segment]:
         """Return the number of a new segment, and the segment with its header.
 
+        A full disk gives up delivered records first.
+
         Raises:
             OSError: there can be none.
         """
@@ -69,7 +73,7 @@ class SegmentFiles:
             with self.reserve:
                 self._evict(room)
                 making.unlink(missing_ok=True)
-                made = open_segment(making, room)
+                made = with_room(self._folder.parent, room, partial(open_segment, making, room))
             made.write(header)
             made.room -= RESERVE
             making.rename(path)

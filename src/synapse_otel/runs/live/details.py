@@ -10,6 +10,7 @@ from synapse_otel import semconv
 from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.redaction import redact_text
 from synapse_otel.runs import LogKind, Overview, Role, RunState, Span, run_usage, shown_workers
+from synapse_otel.runs.gone import gone_notes, removed
 from synapse_otel.runs.live.entry import Json, exit_of, finite, job_of, milliseconds, plain_path, progress_of
 from synapse_otel.runs.live.filters import counts_of
 from synapse_otel.runs.live.followed_run import FollowedRun
@@ -50,6 +51,7 @@ def details(one: IndexedRun, found: FollowedRun, *, jaeger_url: str | None = Non
         "last_words": _last_words(found) if overview is not None and overview.state is RunState.CRASHED else [],
         "nonfinite": [mark for at in found.nonfinite[:_NONFINITE] for mark in _marks(found, at)],
         "resource": plain(found.resource),
+        "removed": removed(found.missing, overview.account) if overview is not None else 0,
         **_overviewed(overview, jaeger_url),
         "notes": [*(one.row or {}).get("notes", []), *_notes(found, overview)],
     }
@@ -82,14 +84,12 @@ def _notes(found: FollowedRun, overview: Overview | None) -> Iterable[str]:
     size, places = found.damage
     if places:
         yield f"{size:,} bytes of the journal are damaged and skipped ({places:,} places)"
-    if found.missing:
-        yield f"{found.missing:,} records are no longer in the journal"
+    if overview is not None:
+        yield from gone_notes(found.missing, overview.account)
     if found.unreadable:
         yield f"{found.unreadable:,} records could not be read: damaged, or written by a newer synapse-otel"
     if found.foreign_metrics:
         yield f"{found.foreign_metrics:,} collections of metrics of other instrumentations are not shown here"
-    if overview is not None and not found.spans and not len(found.logs) and overview.account.emitted:
-        yield "delivered records have been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's"
     for folder in found.folders:
         if (folder / QUARANTINE_FILE).is_file():
             yield f"the receiver rejected some records as invalid; see {plain_path(folder / QUARANTINE_FILE)}"

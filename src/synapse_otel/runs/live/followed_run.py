@@ -19,6 +19,7 @@ from synapse_otel.journal.usage import usage_written
 from synapse_otel.redaction import redact_values
 from synapse_otel.runs import LogKind, Span
 from synapse_otel.runs.contents import Contents
+from synapse_otel.runs.gone import records_gone
 from synapse_otel.runs.live.log_records import LogRecords
 from synapse_otel.runs.live.samples import Samples
 from synapse_otel.semconv.signal import Signal
@@ -250,8 +251,8 @@ class FollowedRun:
 
     @property
     def missing(self) -> int:
-        """Records whose frames are gone: evicted, deleted after delivery, or damaged."""
-        return sum(sum(journal.missing) for journal in self._journals)
+        """Records whose frames are gone: removed after delivery, evicted, or damaged (`gone_notes`)."""
+        return sum(records_gone(journal.folder, journal.emitted, journal.missing) for journal in self._journals)
 
     @property
     def unreadable(self) -> int:

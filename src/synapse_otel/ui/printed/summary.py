@@ -8,6 +8,7 @@ from rich.text import Text
 
 from synapse_otel import semconv
 from synapse_otel.runs import RunState, Span
+from synapse_otel.runs.gone import gone_notes
 from synapse_otel.ui.formats import clock, duration, pairs, path, printable
 from synapse_otel.ui.printed.page import Lines, Page, hanging
 
@@ -94,12 +95,7 @@ def foot(page: Page) -> Lines:
         yield Text(f"  {why}`synapse-otel sync` delivers what is pending", style="yellow")
     if recording.damage.places:
         yield Text(f"  {recording.damage.bytes:,} bytes of the journal are damaged and skipped", style="red")
-    if recording.missing:
-        yield Text(f"  {recording.missing:,} records are no longer in the journal", style="dim")
-    if recording.folders and not recording.logs and not recording.spans:
-        yield Text(
-            "  delivered records have been deleted; SYNAPSE_OTEL_JOURNAL_KEEP=true keeps the next run's",
-            style="dim",
-        )
+    for note in gone_notes(recording.missing, account):
+        yield Text(f"  {note}", style="dim")
     for folder in recording.folders[:_JOBS]:
         yield Text(f"  {path(str(folder))}", style="dim")

@@ -13,6 +13,7 @@ from synapse_otel.ui.formats import fitted, fitted_middle, number, printable
 from synapse_otel.ui.glyphs import Glyphs
 from synapse_otel.ui.printed.curves import sparkline
 from synapse_otel.ui.terminal.lines import Lines
+from synapse_otel.ui.terminal.words import REMOVED
 
 SMALL: Final = 64
 """Points of a small curve."""
@@ -34,6 +35,7 @@ class MetricLines(Lines):
         self._values: dict[int, list[float]] = {}
         self._nonfinite: set[tuple[str, str]] = set()
         self._wanted: list[str] = []
+        self._none = ""
         self._asked: object = None
         """What the curves at hand are of: the version of the run, and which of them."""
 
@@ -53,6 +55,7 @@ class MetricLines(Lines):
         self._values |= values
         self._nonfinite = {(one["category"], one["name"]) for one in told["nonfinite"]}
         self._wanted = words.split()
+        self._none = REMOVED if told["removed"] else "No metric has been reported."
         self._series = [one for one in told["series"] if all(word in metric_name(one).lower() for word in self._wanted)]
         self.fill(len(self._series), self._drawn)
 
@@ -64,7 +67,7 @@ class MetricLines(Lines):
     def head(self, width: int) -> Text:
         """Return the heads of the columns."""
         if not self._series:
-            return Text("No metric has been reported." if not self._wanted else "No metric matches.", "dim")
+            return Text(self._none if not self._wanted else "No metric matches.", "dim")
         label, curve = self._rooms(width)
         names = ("latest", "min", "max", "values") if width >= _WIDE else ("latest", "min", "max")
         line = f"{fitted('metric', label, self._glyphs)} {'':{curve}}" + "".join(f"{name:>{_NUMBER}}" for name in names)

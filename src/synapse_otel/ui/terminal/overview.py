@@ -14,7 +14,7 @@ from synapse_otel.runs.live.entry import Json
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.ui.formats import clock, duration, fitted, number, offset, printable, shortened
 from synapse_otel.ui.glyphs import STYLES, Glyphs, bar, stretch
-from synapse_otel.ui.terminal.words import ago, folded, pace, percent, printable_line, summary
+from synapse_otel.ui.terminal.words import REMOVED, ago, folded, pace, percent, printable_line, summary
 
 _NARROW: Final = 80
 _SPANS: Final = 500
@@ -168,7 +168,7 @@ def _steps(told: Json, now: float, width: int, glyphs: Glyphs) -> Iterator[Text]
     spans = told["spans"]
     yield heading("Steps")
     if not spans:
-        yield Text("No step has begun yet.", "dim")
+        yield Text(REMOVED if told["removed"] else "No step has begun yet.", "dim")
         return
     names = {span["id"]: span["name"] for span in spans}
     begin = min(span["start"] for span in spans)

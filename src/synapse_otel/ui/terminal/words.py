@@ -13,6 +13,7 @@ from synapse_otel.runs.live.entry import Json
 from synapse_otel.ui.formats import duration, number, printable
 from synapse_otel.ui.glyphs import STYLES, Glyphs
 
+REMOVED: Final = "Delivered and removed from this machine."
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
