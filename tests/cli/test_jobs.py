@@ -51,9 +51,16 @@ def test_without_runs_it_says_so(tmp_path):
     assert listed(tmp_path) == []
 
 
+def _keep_nothing(folder):
+    """Make a run as `SYNAPSE_OTEL_JOURNAL_KEPT_BUDGET=0` makes it."""
+    path = folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "retain": False}))
+
+
 def test_a_run_that_is_delivered_and_deleted_is_still_known(success, killed, tmp_path):
     for folder in (success, killed):
         shutil.copytree(folder, tmp_path / folder.name)
+        _keep_nothing(tmp_path / folder.name)
     before = listed(tmp_path)
     arrived = []
     with Sink() as sink:

@@ -243,7 +243,8 @@ def _rewrite(folder: Path, change: dict[str, str]) -> None:
 
 
 def test_what_was_delivered_and_deleted_still_says_how_it_ended(tmp_path):
-    with Sink() as sink, start(tmp_path, "stay", OTEL_EXPORTER_OTLP_ENDPOINT=sink.url) as process:
+    keeps_nothing = {"SYNAPSE_OTEL_JOURNAL_KEPT_BUDGET": "0"}
+    with Sink() as sink, start(tmp_path, "stay", OTEL_EXPORTER_OTLP_ENDPOINT=sink.url, **keeps_nothing) as process:
         process.communicate("die\n", timeout=60)
         folder = only(tmp_path)
         assert command(tmp_path, "sync", OTEL_EXPORTER_OTLP_ENDPOINT=sink.url).returncode == 0
