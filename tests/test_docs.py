@@ -89,7 +89,7 @@ def test_names_stand_in_semconv(page: Path):
     assert unknown == set()
 
 
-_TABLES = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS, *semconv.EVENTS)
+_TABLES = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS, *semconv.VERIFY_METRICS, *semconv.EVENTS)
 
 
 def emitted_names() -> set[str]:

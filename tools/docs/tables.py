@@ -12,10 +12,10 @@ from synapse_otel.journal import state_block as state
 from synapse_otel.mapping import job, metric_series, values
 from synapse_otel.mapping.levels import LEVELS
 from synapse_otel.semconv import event_budget, exceptions
+from synapse_otel.semconv.prometheus import label, series
 from synapse_otel.semconv.readings import SlotKind
 from tools.docs import api, commands
 from tools.docs.markdown import attribute_docs, code, constant_docs, literal_block, prose, table
-from tools.docs.prometheus import label, series
 from tools.docs.settings import other_variables, otlp_variables, own_settings
 from tools.grafana import page as dashboards
 
