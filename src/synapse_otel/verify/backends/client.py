@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import unquote
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError, IncompleteRead, NewConnectionError, ProtocolError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout, parse_url
 
@@ -104,20 +104,29 @@ class Client:
                 )
             )
             yield answer
+        except NewConnectionError as error:  # urllib3 counts it among the timeouts
+            raise self.error(f"could not be asked: {_words(error).rpartition('new connection: ')[2]}") from None
         except urllib3.exceptions.TimeoutError:
             raise self.error(f"did not answer within {self._timeout_seconds:g} s") from None
-        except MaxRetryError as error:
-            raise self.error(f"could not be asked: {error.reason}") from None
+        except ProtocolError as error:
+            raise self.error(_broken(error)) from None
         except (HTTPError, OSError) as error:
             raise self.error(f"could not be asked: {_words(error)}") from None
         finally:
             if answer is not None:
-                answer.drain_conn() if answer.status != _OK else answer.release_conn()
+                answer.close()  # of one that was read to its end, the connection is kept
 
     def _check(self, answer: BaseHTTPResponse) -> None:
         if answer.status != _OK:
             text = " ".join(answer.read(4096, decode_content=True).decode(errors="replace").split())
             raise self.error(f"answered {answer.status}: {text[:_SHOWN]}")
+
+
+def _broken(error: ProtocolError) -> str:
+    broken = next((one for one in error.args if isinstance(one, IncompleteRead)), None)
+    if broken is None:
+        return f"could not be asked: {_words(error)}"
+    return f"answered only partly: it broke off after {broken.partial} bytes"
 
 
 def _words(error: Exception) -> str:
