@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from synapse_otel.journal.folder import read_run
+from synapse_otel.journal.folder import read_run, run_folders
 from tests.verify.conftest import Recorder, counts
 from tools.stack.polling import eventually
 from tools.stack.query import equal_fields, log_records, prometheus_series
@@ -160,6 +161,49 @@ def test_what_is_still_refused_after_a_repair_is_said(recorder: Recorder, server
     assert counts(again, "missing")["logs"] == (10,)
     assert "does not take it" in again["notes"][0]
     servers.set_gateway(HARMLESS)
+
+
+CLOCK = Path(__file__).parents[1] / "faults" / "clock"
+HOUR, BEFORE_1970, FAR = 3600, -70 * 365 * 86_400, 150 * 365 * 86_400
+AHEAD = "from a clock that was ahead: the backend does not take times that far in the future"
+
+
+@pytest.mark.parametrize(
+    ("shifts", "kept_away"),
+    [
+        ([0, -0.5, -HOUR], {}),
+        ([0, -5 * HOUR, 5 * HOUR, -HOUR], {"samples": {AHEAD: 20}}),
+        (
+            [BEFORE_1970, 0, BEFORE_1970],
+            {
+                "samples": {
+                    "from a clock that was before 1970: the backend does not take such times": 1,
+                    "in the same millisecond as another sample of the series": 19,
+                }
+            },
+        ),
+        ([FAR, FAR - 1, 0], {"samples": {AHEAD: 20}, "logs": {AHEAD: 22}}),
+    ],
+    ids=["set back", "back and forth", "from before 1970 to now", "from the future to now"],
+)
+def test_of_a_wrong_clock_is_said_what_no_backend_takes(
+    recorder: Recorder, shifts: list[float], kept_away: dict[str, dict[str, int]]
+) -> None:
+    recorder.place.variables |= {
+        "SYNAPSE_OTEL_SHIPPER": "off",
+        "PYTHONPATH": os.pathsep.join((str(CLOCK), recorder.place.environment()["PYTHONPATH"])),
+    }
+    ended = recorder.place.run(str(shifts[0]), *shifts[1:], program=CLOCK / "jobs.py")
+    assert ended.code == 0, ended.err
+    (folder,) = run_folders(recorder.place.root)
+    del recorder.place.variables["PYTHONPATH"]
+    assert recorder.command("sync", str(folder)).returncode == 0
+    report = recorder.verify(folder, "--wait", "20")
+    found = counts(report, "expected", "found")
+    assert {name: one["kept_away"] for name, one in report["signals"].items() if one["kept_away"]} == kept_away
+    for name, (expected, held) in found.items():
+        assert expected - held == sum(kept_away.get(name, {}).values())
+    assert found["samples"][0] == 20 * (len(shifts) - 1)
 
 
 def test_a_run_that_was_not_delivered_is_not_repaired(recorder: Recorder) -> None:

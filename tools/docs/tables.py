@@ -49,6 +49,11 @@ def usage_metrics() -> str:
     return _metrics(semconv.USAGE_METRICS)
 
 
+def verify_metrics() -> str:
+    """Return every metric of the file that `verify` writes."""
+    return _metrics(semconv.VERIFY_METRICS)
+
+
 def _metrics(found: Iterable[semconv.Metric]) -> str:
     rows = [
         (
@@ -172,6 +177,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "slot-layout": lambda: literal_block(state),
     "usage-frames": usage_frames,
     "usage-metrics": usage_metrics,
+    "verify-metrics": verify_metrics,
     **dashboards.blocks(),
     **{f"options-{name}": partial(commands.options, name) for name in commands.COMMANDS},
 }

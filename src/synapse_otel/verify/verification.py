@@ -23,6 +23,7 @@ from synapse_otel.verify.samples import Key, SeriesSamples
 
 ROUTED: Final = "kept away by the route of tenant {}"
 TOO_FAR_AHEAD: Final = "from a clock that was ahead: the backend does not take times that far in the future"
+BEFORE_1970: Final = "from a clock that was before 1970: the backend does not take such times"
 SAME_MILLISECOND: Final = "in the same millisecond as another sample of the series"
 _LOGS_AHEAD: Final = 2 * 86_400.0
 """Seconds ahead of its clock up to which VictoriaLogs takes a record."""
@@ -153,8 +154,8 @@ def _verify_samples(expected: Expected, client: Client, report: SignalReport) ->
         report.double += samples.double
         report.keep_away(SAME_MILLISECOND, samples.shared)
         for when, value in samples.missing():
-            if when > ahead:
-                report.keep_away(TOO_FAR_AHEAD, 1)
+            if when > ahead or when <= 0:
+                report.keep_away(TOO_FAR_AHEAD if when > 0 else BEFORE_1970, 1)
             else:
                 report.missing += 1
                 report.show("missing", _sample(samples, when, value))
@@ -177,9 +178,12 @@ def _verify_last(expected: Expected, client: Client, report: SignalReport) -> li
     """Return the series that are missing."""
     report.expected = len(expected.progress)
     found = look_up_last(client, list(expected.progress), expected.begun, time.time() + 60)
-    missing = [key for key in expected.progress if key not in found]
+    missing = []
     for key, last in expected.progress.items():
-        if key not in found:
+        if key not in found and last.time <= 0:
+            report.keep_away(BEFORE_1970, 1)
+        elif key not in found:
+            missing.append(key)
             report.missing += 1
             report.show("missing", str(key))
         elif found[key] != last.value:

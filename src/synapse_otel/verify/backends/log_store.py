@@ -39,10 +39,13 @@ def look_up_logs(client: Client, logs: JournalLogs) -> None:
         BackendError: it cannot be asked, answers only partly, or with records of another run.
     """
     prefix = f"{logs.journal}-"
-    for begin, end in pages([logs.times()], most=_RECORDS, longest=_LONGEST):
+    times = logs.times()
+    # A record from before 1970 stands there under another time.
+    unknown = bool(times) and times[0] <= 0
+    ranges = ["_time:>1970-01-01"] if unknown else map(_range, pages([times], most=_RECORDS, longest=_LONGEST))
+    for when in ranges:
         query = (
-            f'_time:[{_time(begin)}, {_time(end)}) "log.record.uid":="{prefix}"*'
-            ' | fields _time, "log.record.uid", severity_number, trace_id, span_id'
+            f'{when} "log.record.uid":="{prefix}"* | fields _time, "log.record.uid", severity_number, trace_id, span_id'
         )
         for line in _lines(client, query):
             try:
@@ -70,6 +73,11 @@ def _lines(client: Client, query: str) -> Iterator[bytes]:
         yield from lines
     if rest:
         yield rest
+
+
+def _range(page: tuple[int, int]) -> str:
+    begin, end = page
+    return f"_time:[{_time(begin)}, {_time(end)})"
 
 
 def _time(nanoseconds: int) -> str:
