@@ -45,6 +45,9 @@ def main(mode: str, pause: float) -> None:
         Orchestrator(first, BaseStepContext(runtime_ctx=ctx)).execute()
         time.sleep(pause)
         Orchestrator(second, BaseStepContext(runtime_ctx=ctx)).execute()
+        if mode == "large":
+            for number in range(4000):
+                ctx.log_message(f"{number} {'x' * 2000}")
         if mode == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
 

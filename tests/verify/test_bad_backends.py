@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -175,6 +176,22 @@ def test_mistakes_in_the_arguments(recorder: Recorder, arguments: list[str], sai
     assert ended.returncode == 2
     assert ended.stderr.startswith(said)
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_run_that_cannot_be_read_keeps_no_other_from_being_verified(recorder: Recorder, folder: Path, tmp_path: Path):
+    recorder.place.root = tmp_path / "journals"
+    shutil.copytree(folder, recorder.place.root / folder.name)
+    broken = recorder.place.root / "broken"
+    shutil.copytree(folder, broken)
+    (broken / "run.json").write_bytes((folder / "run.json").read_bytes().replace(b'"journal":"', b'"journal":"0'))
+    for segment in broken.glob("*.segment"):
+        segment.unlink()
+        segment.mkdir()
+    ended = recorder.command("verify", "--since", "1h")
+    assert ended.returncode == 4
+    assert "broken  logs not verified (broken cannot be read: Is a directory)" in ended.stdout
+    assert f"{folder.name}  logs not verified (the log store at " in ended.stdout
+    assert ended.stderr == ""
 
 
 def test_a_wrong_address(recorder: Recorder, folder: Path) -> None:

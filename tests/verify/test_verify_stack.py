@@ -241,6 +241,20 @@ def test_of_a_run_whose_records_were_deleted_nothing_is_claimed(recorder: Record
     assert (report["complete"], report["verified"]) == (True, False)
 
 
+def test_of_a_run_with_deleted_segments_the_rest_is_verified(recorder: Recorder) -> None:
+    recorder.place.variables["SYNAPSE_OTEL_JOURNAL_BUDGET"] = "16MiB"
+    folder = recorder.run("large")
+    assert recorder.verify(folder, "--wait", "30")["complete"]
+    first, *others = sorted(folder.glob("*.segment"))
+    assert others
+    first.unlink()
+    report = recorder.verify(folder, code=4)
+    logs = report["signals"]["logs"]
+    assert logs["unverified"] > 0
+    assert logs["found"] == logs["expected"] == MESSAGES + 4000 - logs["unverified"]
+    assert (logs["missing"], logs["different"]) == (0, 0)
+
+
 def test_all_runs_of_a_day_with_metrics_for_an_alert(recorder: Recorder, tmp_path: Path) -> None:
     good = recorder.run()
     recorder.verify(good, "--wait", "30")

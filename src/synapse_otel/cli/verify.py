@@ -51,7 +51,7 @@ def verify(run: str | None, *, since: str | None, json: bool, repair: bool, wait
     command = _Verify(settings, repair=repair, wait=wait)
     reports = []
     for folders in every:
-        report = command.one(folders)
+        report = command.one(folders) if since is None else command.one_of_many(folders)
         reports.append(report)
         if not json:
             for line in _one_line(report) if since is not None else _table(report):
@@ -113,6 +113,15 @@ class _Verify:
         elif _lacks(found):
             found.report.notes.append(_STILL)
         return found.report
+
+    def one_of_many(self, folders: list[Path]) -> RunReport:
+        """Do the same; a run that cannot be read is reported, and keeps none of the others from being verified."""
+        try:
+            return self.one(folders)
+        except OSError as error:
+            why = f"{folders[0].name} cannot be read: {error.strerror or error}"
+            parts = {name: SignalReport(error=why) for name, _ in Signals().all()}
+            return RunReport(run=folders[0].name, signals=Signals(**parts))
 
     def _until_complete(self, folders: list[Path], seconds: float) -> Verified:
         until = time.monotonic() + seconds
