@@ -50,7 +50,19 @@ ALLOWED: dict[str, set[str]] = {
     "export": {"journal", "otlp", "runs", "shipper"},
     "ui": {"runs"},
     "doctor": {"journal", "otlp", "runs", "settings", "shipper"},
-    "cli": {"doctor", "export", "journal", "otlp.destination", "runs", "runtime", "settings", "shipper", "ui"},
+    "verify": {"journal", "otlp", "settings", "shipper"},
+    "cli": {
+        "doctor",
+        "export",
+        "journal",
+        "otlp.destination",
+        "runs",
+        "runtime",
+        "settings",
+        "shipper",
+        "ui",
+        "verify",
+    },
     "testing": {"integrations", "journal", "loggers", "mapping", "plugins", "runs", "runtime", "sdk", "settings"},
     "__main__": {"cli"},
     "": {"plugins", "runtime", "settings"},
@@ -137,8 +149,8 @@ def test_no_class_is_too_long():
 HOMES = {
     "opentelemetry.sdk": {"sdk"},
     "opentelemetry.exporter": {"sdk"},
-    "opentelemetry.proto": {"otlp", "export"},
-    "urllib3": {"otlp"},
+    "opentelemetry.proto": {"otlp", "export", "verify"},
+    "urllib3": {"otlp", "verify"},
     "socket": {"cli"},
     "http": {"otlp", "shipper", "ui"},
     "ssl": {"otlp"},
@@ -337,7 +349,7 @@ def test_every_metric_that_is_sent_is_as_it_is_defined(sent):
     assert set(defined) - seen == never, "a scenario is missing, or a metric is never sent"
 
 
-EVERY_METRIC = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS)
+EVERY_METRIC = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS, *semconv.VERIFY_METRICS)
 
 
 def test_names_of_metrics_survive_in_prometheus():

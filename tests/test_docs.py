@@ -9,8 +9,9 @@ import pytest
 
 from synapse_otel import semconv
 from synapse_otel.plugins.actions import add_task_data, export, inference, train, upload
+from synapse_otel.semconv import prometheus
 from tests.docs.examples import FENCE, PAGES, TREE
-from tools.docs import api, blocks, prometheus
+from tools.docs import api, blocks
 from tools.docs.settings import known_variables
 from tools.docs.tables import GENERATORS
 from tools.docs.translate import anchor_of
@@ -89,7 +90,7 @@ def test_names_stand_in_semconv(page: Path):
     assert unknown == set()
 
 
-_TABLES = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS, *semconv.EVENTS)
+_TABLES = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS, *semconv.VERIFY_METRICS, *semconv.EVENTS)
 
 
 def emitted_names() -> set[str]:

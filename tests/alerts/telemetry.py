@@ -15,8 +15,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from synapse_otel import semconv
+from synapse_otel.semconv.prometheus import label, series
 from tests.stack import otlp
-from tools.docs.prometheus import label, series
 
 CUMULATIVE = 2
 PLUGIN = "yolo"

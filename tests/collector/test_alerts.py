@@ -16,12 +16,12 @@ import yaml
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from synapse_otel import semconv
+from synapse_otel.semconv.prometheus import label, series
 from tests.alerts.hurried import ALERTS, hurried
 from tests.alerts.telemetry import Point
 from tests.collector.prometheuses import COLLECTOR, Prometheus, promtool
 from tests.sink import Answer, Sink
 from tests.stack import otlp
-from tools.docs.prometheus import label, series
 from tools.stack.fetch import get_json, get_text
 from tools.stack.polling import eventually
 from tools.stack.stack import Stack
@@ -80,7 +80,7 @@ def test_every_alert_has_a_section_in_the_runbook_and_every_section_an_alert() -
 
 def test_what_the_alerts_ask_of_jobs_is_what_jobs_send() -> None:
     text = re.sub(r"^ *#.*$", "", "".join(path.read_text(encoding="utf-8") for path in RULES), flags=re.MULTILINE)
-    every = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS)
+    every = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS, *semconv.VERIFY_METRICS)
     sent = {name for metric in every for name in series(metric)}
     labels = {label(attribute.key) for attribute in semconv.ATTRIBUTES}
     asked = set(re.findall(r"(?<![:\w])(?:synapse|otel_sdk)_\w+", text))

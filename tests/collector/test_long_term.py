@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from synapse_otel import semconv
+from synapse_otel.semconv.prometheus import series
 from tests.collector.long_term_jobs import ACTIONS, PLUGINS, Job, items_by_plugin, send_all
 from tests.collector.prometheuses import COLLECTOR, Prometheus, promtool
 from tools.collector import long_term
-from tools.docs.prometheus import series
 from tools.stack.polling import eventually
 
 BACKENDS = COLLECTOR / "backends"

@@ -14,9 +14,9 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from synapse_otel import semconv
+from synapse_otel.semconv.prometheus import label, series
 from tests.grafana.asking import NAMES, panels, read, used
 from tests.grafana.provisioning import ROOT, sources
-from tools.docs.prometheus import label, series
 from tools.grafana import __main__ as command
 from tools.grafana import names, queries
 from tools.grafana.files import FOLDERS, read_back
@@ -238,7 +238,7 @@ def test_the_way_to_a_trace_is_a_query_of_jaeger() -> None:
 @every_board
 def test_names_follow_from_the_code_and_the_rules(folder: Path, name: str) -> None:
     text = "\n".join(expressions(read(name, folder)))
-    every = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS)
+    every = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS, *semconv.VERIFY_METRICS)
     metrics = {one for metric in every for one in series(metric)}
     labels = {label(attribute.key) for attribute in semconv.ATTRIBUTES}
     asked = set(re.findall(r"(?<![:\w.])(?:synapse|otel_sdk|otel_component)_\w+", text))

@@ -20,7 +20,7 @@ from typing import Final
 
 from synapse_otel import semconv
 from synapse_otel.semconv import Metric
-from tools.docs.prometheus import label, series
+from synapse_otel.semconv.prometheus import label, series
 
 WINDOW: Final = "2h"
 """Samples that arrive later than this are not added up."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from synapse_otel import semconv
-from tools.docs.prometheus import label, series
+from synapse_otel.semconv.prometheus import label, series
 
 _KINDS: Final = {".yaml", ".md", ".json"}
 _DOTTED: Final = re.compile(r"(?<![\w./])(?:synapse|otel\.sdk|otel\.component)\.[a-z0-9_]+(?:\.[a-z0-9_]+)*")
@@ -28,7 +28,7 @@ def written(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def known(folder: Path) -> set[str]:
     """Return every name of semconv, as OpenTelemetry and as Prometheus have it, and every recorded series."""
-    metrics = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS)
+    metrics = (*semconv.METRICS, *semconv.SELF_METRICS, *semconv.USAGE_METRICS, *semconv.VERIFY_METRICS)
     dotted = {one.key for one in semconv.ATTRIBUTES} | {one.name for one in metrics}
     dotted |= {one.name for one in semconv.EVENTS}
     stored = {label(name) for name in dotted} | {name for one in metrics for name in series(one)}

@@ -12,10 +12,10 @@ from synapse_otel.journal import state_block as state
 from synapse_otel.mapping import job, metric_series, values
 from synapse_otel.mapping.levels import LEVELS
 from synapse_otel.semconv import event_budget, exceptions
+from synapse_otel.semconv.prometheus import label, series
 from synapse_otel.semconv.readings import SlotKind
 from tools.docs import api, commands
 from tools.docs.markdown import attribute_docs, code, constant_docs, literal_block, prose, table
-from tools.docs.prometheus import label, series
 from tools.docs.settings import other_variables, otlp_variables, own_settings
 from tools.grafana import page as dashboards
 
@@ -47,6 +47,11 @@ def self_metrics() -> str:
 def usage_metrics() -> str:
     """Return every metric of what jobs use."""
     return _metrics(semconv.USAGE_METRICS)
+
+
+def verify_metrics() -> str:
+    """Return every metric of the file that `verify` writes."""
+    return _metrics(semconv.VERIFY_METRICS)
 
 
 def _metrics(found: Iterable[semconv.Metric]) -> str:
@@ -172,6 +177,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "slot-layout": lambda: literal_block(state),
     "usage-frames": usage_frames,
     "usage-metrics": usage_metrics,
+    "verify-metrics": verify_metrics,
     **dashboards.blocks(),
     **{f"options-{name}": partial(commands.options, name) for name in commands.COMMANDS},
 }

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
 from grafana_foundation_sdk.models.common import DataSourceRef
 
 from synapse_otel import semconv
-from tools.docs.prometheus import label
+from synapse_otel.semconv.prometheus import label
 from tools.grafana.log_store import EVENT, LINES, NAMESPACE, LogStore
 from tools.grafana.queries import INTERVAL, RANGE
 from tools.grafana.sources import Query

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from synapse_otel import semconv
-from tools.docs.prometheus import label, series
+from synapse_otel.semconv.prometheus import label, series
 
 RULES: Final = Path(__file__).parents[2] / "collector" / "alerts"
 _RECORD: Final = re.compile(r"^\s*- record: (\S+)$", re.MULTILINE)

@@ -197,6 +197,28 @@ def sync(
 
 
 @app.command()
+def verify(
+    run: Annotated[str | None, typer.Argument(help=f"{_NEWEST} Default: the last run.")] = None,
+    *,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="All runs begun in this time, such as 30m, 24h or 7d.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Send again what is missing, and nothing else.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Ask again for so long while something is missing.")
+    ] = 0.0,
+    textfile: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Also write the result as metrics for node_exporter.")
+    ] = None,
+) -> None:
+    """Compare what was recorded with what the backends hold. Exits with 1 if they lack a record."""
+    from synapse_otel.cli.verify import verify as command
+
+    _finish(lambda: command(run, since=since, json=json, repair=repair, wait=wait, textfile=textfile))
+
+
+@app.command()
 def doctor(
     check: Annotated[list[Check] | None, typer.Argument(help=_CHECKS, show_default=False)] = None,
     *,

@@ -10,10 +10,14 @@ PENDING: Final = 1
 """Not everything is delivered."""
 UNHEALTHY: Final = 1
 """A check of the doctor failed."""
+INCOMPLETE: Final = 1
+"""A backend lacks a record, or holds another one."""
 USAGE_ERROR: Final = 2
 """A setting, an argument, or a folder is wrong."""
 SHIPPING_ALREADY: Final = 3
 """Another shipper delivers to the destination."""
+UNVERIFIED: Final = 4
+"""A backend could not be asked, or records are no longer on this machine: nothing else is missing."""
 NOT_RUNNABLE: Final = 126
 """The command of ``run`` is there and cannot be run."""
 NOT_FOUND: Final = 127

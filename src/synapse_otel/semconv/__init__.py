@@ -87,6 +87,7 @@ FILE_PATH: Final = "file.path"
 FILE_SIZE: Final = "file.size"
 MESSAGE: Final = "message"
 SIGNAL: Final = "synapse.signal"
+OUTCOME: Final = "synapse.verify.outcome"
 COMPONENT_TYPE: Final = "otel.component.type"
 COMPONENT_NAME: Final = "otel.component.name"
 LOSS_REASON: Final = "synapse.platform.loss.reason"
@@ -219,7 +220,19 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(FILE_PATH, "string", "File that an event is about.", "event"),
     Attribute(FILE_SIZE, "int", "Its size in bytes, where it exists.", "event"),
     Attribute(MESSAGE, "string", "Text of a message.", "span event"),
-    Attribute(SIGNAL, "string", "`logs`, `metrics` or `traces`.", "self-telemetry"),
+    Attribute(
+        SIGNAL,
+        "string",
+        "`logs`, `metrics` or `traces`; of `verify`: `logs`, `samples`, `progress`, `spans`.",
+        "self-telemetry",
+    ),
+    Attribute(
+        OUTCOME,
+        "string",
+        "Of records: `found`, `missing`, `different`, `double`, `kept_away`, `unverified`; of runs: `complete`, "
+        "`incomplete`, `unverified`.",
+        "the file of `verify --textfile`",
+    ),
     Attribute(
         COMPONENT_TYPE, "string", "`otlp_http_exporter` or `otlp_grpc_exporter`; `synapse_journal`.", "self-telemetry"
     ),
@@ -525,6 +538,21 @@ USAGE_METRICS: Final[tuple[Metric, ...]] = (
     HW_GPU_MEMORY_UTILIZATION,
     HW_POWER,
 )
+
+VERIFY_RECORDS: Final = Metric(
+    "synapse.verify.records",
+    "gauge",
+    "{record}",
+    "Records of the verified runs, by what became of them.",
+    (SIGNAL, OUTCOME),
+)
+VERIFY_RUNS: Final = Metric(
+    "synapse.verify.runs", "gauge", "{run}", "Verified runs, by whether the backends hold all of them.", (OUTCOME,)
+)
+VERIFY_TIME: Final = Metric("synapse.verify.time", "gauge", "s", "Unix time at which `verify` wrote its result.")
+
+VERIFY_METRICS: Final[tuple[Metric, ...]] = (VERIFY_RECORDS, VERIFY_RUNS, VERIFY_TIME)
+"""In the file that `synapse-otel verify --textfile` writes."""
 
 EXPORT_BUCKETS: Final[tuple[float, ...]] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 """Bounds in seconds of the duration of an export: from a healthy server on the machine to an outage of an hour."""

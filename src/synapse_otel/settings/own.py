@@ -133,9 +133,19 @@ class Settings(Source):
     headers: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(pairs)] = None
     """Headers of all requests, instead of ``OTEL_EXPORTER_OTLP_HEADERS``."""
     jaeger_url: str | None = None
-    """Base URL of Jaeger's web page, to which ``synapse-otel view`` links traces."""
+    """Base URL of Jaeger's web page, to which ``synapse-otel view`` links traces, and which ``synapse-otel verify``
+    asks, by default on port 16686 of this machine."""
+    verify_logs_url: str = "http://127.0.0.1:9428"
+    """Base URL of VictoriaLogs, which ``synapse-otel verify`` asks."""
+    verify_prometheus_url: str = "http://127.0.0.1:9090"
+    """Base URL of Prometheus, which ``synapse-otel verify`` asks."""
+    verify_timeout: PositiveFloat = 60.0
+    """Maximum number of seconds that ``synapse-otel verify`` waits for an answer."""
+    verify_routed_tenants: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = ()
+    """Tenants whose records the gateway sends to sinks of their own, separated by commas: ``synapse-otel verify`` does
+    not miss them."""
 
-    @field_validator("jaeger_url")
+    @field_validator("jaeger_url", "verify_logs_url", "verify_prometheus_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:

@@ -37,7 +37,7 @@ class SignalPipeline(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.throttle: Throttle = AT_ONCE
-        self.cursor: Cursor = read_cursor(folder, self.signal)
+        self.cursor: Cursor = self.begin()
         self.definitions = JournalDefinitions(folder)
         self.awaited = False
         """Somebody waits for the delivery: the next try comes at once, whatever failed before."""
@@ -65,6 +65,10 @@ class SignalPipeline(ABC):
     @abstractmethod
     def take(self, frame: Frame, structure: Any) -> list[Item]:
         """Turn a frame of this signal into items."""
+
+    def begin(self) -> Cursor:
+        """Return the cursor to begin with."""
+        return read_cursor(self.folder, self.signal)
 
     def encode(self, items: list[Item]) -> bytes:
         """Return the body of a request with these items."""

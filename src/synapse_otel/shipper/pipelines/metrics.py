@@ -26,7 +26,7 @@ from synapse_otel.shipper.self_telemetry import OWN_SCOPE, OwnAccount
 from synapse_otel.shipper.usage.following import JournalUsage
 
 
-class _Sample(msgspec.Struct):
+class Sample(msgspec.Struct):
     """One value of one series, as an item holds it until its request is encoded."""
 
     series: Series
@@ -59,7 +59,7 @@ class MetricsPipeline(SignalPipeline):
         self._series: dict[int, Series] = {}
         self._changed = False
         self._alive = True
-        self._newest: dict[str, _Sample] = {}
+        self._newest: dict[str, Sample] = {}
         self._keys: dict[int, str] = {}
         self._start = 0
         super().__init__(folder)
@@ -122,8 +122,13 @@ class MetricsPipeline(SignalPipeline):
             if newest is not None:
                 newest.value = value
             return []
-        sample = self._newest[key] = _Sample(series, placed, value)
+        sample = self._newest[key] = Sample(series, placed, value)
         return [Item(series.scope, sample)]
+
+    @staticmethod
+    def is_own(item: Item) -> bool:
+        """Return whether an item stands for all that the pipeline adds on its own."""
+        return item.scope == _OWN
 
     @property
     def runs_job(self) -> bool:
@@ -188,7 +193,7 @@ class MetricsPipeline(SignalPipeline):
                 latest = latest or [*self._latest(), *self._account_of_own(items)]
             elif isinstance(item.record, bytes):
                 ready.append(item.record)
-            elif isinstance(item.record, _Sample):
+            elif isinstance(item.record, Sample):
                 sample = item.record
                 series.setdefault(sample.series.id, (sample.series, []))[1].append((sample.time, sample.value))
         records = [
@@ -250,4 +255,4 @@ class MetricsPipeline(SignalPipeline):
         return super()._is_due(batch)
 
 
-__all__ = ["MERGED", "MetricsPipeline"]
+__all__ = ["MERGED", "MetricsPipeline", "Sample"]

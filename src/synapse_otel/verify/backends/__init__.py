@@ -1,0 +1,1 @@
+"""Queries to the backends: the log store, Prometheus, Jaeger."""

@@ -1,0 +1,132 @@
+"""The log records of a journal, and which of them a backend holds: some 40 bytes a record."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+_IDS: Final = 24
+
+
+class LogSeen(NamedTuple):
+    """What is compared of a log record: not its texts, which a Collector may redact."""
+
+    time: int
+    """Unix time in ns; 0 for one before 1970: a backend then takes the time at which it got the record."""
+    severity: int
+    span: bytes
+    """Trace id (16 bytes) and span id (8); zeros where there is none."""
+
+    @classmethod
+    def of(cls, record: bytes) -> LogSeen:
+        """Return it of an encoded ``LogRecord``."""
+        made = LogRecord.FromString(record)
+        ids = made.trace_id.ljust(16, b"\0") + made.span_id.ljust(8, b"\0")
+        return cls(made.time_unix_nano, made.severity_number, ids)
+
+
+class JournalLogs:
+    """The log records of one journal, by their ``log.record.uid``."""
+
+    def __init__(self, journal: str) -> None:
+        self.journal = journal
+        self._prefix = f"{journal}-"
+        self._first = -1
+        self._times = array("q")
+        self._severities = bytearray()
+        self._spans = bytearray()
+        self._seen = bytearray()
+        """By record, how often it was found, up to 255."""
+        self._known = bytearray()
+        """By number, whether there is such a record on this machine."""
+        self._others: dict[str, LogSeen] = {}
+        self._others_seen: dict[str, int] = {}
+        self.different: list[str] = []
+        """Uids of the records that differ."""
+        self.strange = 0
+        """Records in the backend that are not in the journal."""
+
+    # --- what was recorded --------------------------------------------------------------------------
+
+    def add(self, uid: str, record: LogSeen) -> None:
+        """Add a record, in the order of the journal."""
+        number = self._number(uid)
+        if number is None or (self._first >= 0 and number < self._first):
+            self._others[uid] = record
+            return
+        if self._first < 0:
+            self._first = number
+        at = number - self._first
+        short = at + 1 - len(self._known)
+        if short > 0:
+            self._times.extend([0] * short)
+            self._severities.extend(bytes(short))
+            self._spans.extend(bytes(short * _IDS))
+            self._known.extend(bytes(short))
+            self._seen.extend(bytes(short))
+        self._times[at] = record.time
+        self._severities[at] = record.severity
+        self._spans[at * _IDS : (at + 1) * _IDS] = record.span
+        self._known[at] = 1
+
+    @property
+    def expected(self) -> int:
+        """How many records there are."""
+        return self._known.count(1) + len(self._others)
+
+    def times(self) -> array[int]:
+        """Return the records' Unix times in ns, in ascending order."""
+        found = [time for time, known in zip(self._times, self._known, strict=True) if known]
+        found += [one.time for one in self._others.values()]
+        found.sort()
+        return array("q", found)
+
+    # --- what was found -----------------------------------------------------------------------------
+
+    def match(self, uid: str, found: LogSeen) -> None:
+        """Compare with a record that the backend holds."""
+        number = self._number(uid)
+        at = -1 if number is None or self._first < 0 else number - self._first
+        if uid in self._others:
+            self._others_seen[uid] = self._others_seen.get(uid, 0) + 1
+            expected = self._others[uid]
+        elif 0 <= at < len(self._known) and self._known[at]:
+            self._seen[at] = min(self._seen[at] + 1, 255)
+            expected = LogSeen(self._times[at], self._severities[at], bytes(self._spans[at * _IDS : (at + 1) * _IDS]))
+        else:
+            self.strange += 1
+            return
+        if expected != (found if expected.time else found._replace(time=0)):
+            self.different.append(uid)
+
+    @property
+    def found(self) -> int:
+        """How many records were found, whether they differ or not."""
+        return len(self._seen) - self._seen.count(0) + len(self._others_seen)
+
+    @property
+    def double(self) -> int:
+        """How many records were found more than once."""
+        once = self._seen.count(0) + self._seen.count(1)
+        return len(self._seen) - once + sum(count > 1 for count in self._others_seen.values())
+
+    def missing(self) -> Iterator[tuple[str, int]]:
+        """Yield uid and Unix time in ns of the records that were not found."""
+        for at, (known, seen) in enumerate(zip(self._known, self._seen, strict=True)):
+            if known and not seen:
+                yield f"{self._prefix}{self._first + at:x}", self._times[at]
+        yield from ((uid, one.time) for uid, one in self._others.items() if uid not in self._others_seen)
+
+    def doubles(self) -> Iterator[str]:
+        """Yield the uids of the records that were found more than once."""
+        yield from (f"{self._prefix}{self._first + at:x}" for at, seen in enumerate(self._seen) if seen > 1)
+        yield from (uid for uid, count in self._others_seen.items() if count > 1)
+
+    def _number(self, uid: str) -> int | None:
+        try:
+            return int(uid.removeprefix(self._prefix), 16)
+        except ValueError:
+            return None
