@@ -1,10 +1,11 @@
-"""Finding runs: by folder, by name, by the id of their job or trace."""
+"""Finding runs: by folder, by name, by tag, by the id of their job or trace."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -89,8 +90,8 @@ def find_run(text: str | None, roots: Iterable[Path], note: Callable[[str], obje
     """Return the folder of a run: the newest match.
 
     Args:
-        text: path of its folder; its folder's name, or a part that only one name has; the first characters of its
-            job id or trace id. None: the last run.
+        text: path of its folder; its name or its folder's, or a part of one; a tag; the first characters of its job
+            id or trace id. None: the last run.
         roots: folders of journals.
         note: called with a line if ``text`` matches more than one run.
 
@@ -118,13 +119,36 @@ def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
         raise RunNotFoundError(f"there is no run in {places}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder")
     if text is None:
         return [runs[-1].folder]
-    for means in (_is_called, _is_of_job, _contains, _has_id):
+    for means in (_is_called, _names_job, _is_of_job, _is_tagged, _contains, _has_id):
         found = [known.folder for known in runs if means(known, text)]
         if found:
             return found
     names = ", ".join(known.folder.name for known in reversed(runs[-_SHOWN:]))
     more = f" and {len(runs) - _SHOWN:,} more" if len(runs) > _SHOWN else ""
-    raise RunNotFoundError(f"there is no run {text!r}; the runs are {names}{more}")
+    near = nearest(text, _names(runs))
+    meant = f"did you mean {near}? The runs are" if near else "the runs are"
+    raise RunNotFoundError(f"there is no run {text!r}; {meant} {names}{more}")
+
+
+def nearest(text: str, names: Iterable[str]) -> str:
+    """Return the name that is most like a text, the first of equals; empty if none is like it."""
+    by_letters = {name.casefold(): name for name in reversed(list(names))}
+    found = get_close_matches(text.casefold(), by_letters, n=1)
+    return by_letters[found[0]] if found else ""
+
+
+def _names(runs: Iterable[KnownRun]) -> Iterator[str]:
+    """Yield what runs are called and tagged with, and their jobs' ids, the newest first."""
+    for known in reversed(list(runs)):
+        yield from filter(None, (known.run.name, run_name(known.run)))
+        for job in _jobs(known.folder):
+            yield from (job.name, *job.tags)
+        yield from _job_ids(known.folder)
+
+
+def runs_of_job(job_id: str, roots: Iterable[Path]) -> list[Path]:
+    """Return the folders of all runs with a job of this id, the oldest first."""
+    return [known.folder for known in known_runs(roots) if job_id in _job_ids(known.folder)]
 
 
 def is_one_job(folders: Iterable[Path]) -> bool:
@@ -134,7 +158,7 @@ def is_one_job(folders: Iterable[Path]) -> bool:
 
 
 def run_name(run: Run) -> str:
-    """Return the name given to ``synapse-otel run``; empty if the run is not watched."""
+    """Return the name given to ``synapse-otel run``; empty if none was given, or the run is not watched."""
     return run.watched.rpartition(NAME_END)[0]
 
 
@@ -148,11 +172,20 @@ def _is_path(text: str) -> bool:
 
 
 def _is_called(known: KnownRun, text: str) -> bool:
-    return text in {known.folder.name, run_name(known.run)}
+    return text in {known.folder.name, known.run.name, run_name(known.run)}
 
 
 def _contains(known: KnownRun, text: str) -> bool:
-    return text in known.folder.name or text in run_name(known.run)
+    return any(text in name for name in (known.folder.name, known.run.name, run_name(known.run)))
+
+
+def _names_job(known: KnownRun, text: str) -> bool:
+    """Return whether a job of a run, one inside another perhaps, is called so."""
+    return any(text == job.name for job in _jobs(known.folder))
+
+
+def _is_tagged(known: KnownRun, text: str) -> bool:
+    return any(text in job.tags for job in _jobs(known.folder))
 
 
 def _is_of_job(known: KnownRun, text: str) -> bool:
