@@ -20,7 +20,7 @@ def one_line(text: str, limit: int) -> str:
     """Return ``text`` on one line, without characters that cannot be shown, at most ``limit`` characters of it."""
     line = " ".join(text.split())
     shown = line if line.isprintable() else "".join(filter(str.isprintable, line)).strip()
-    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
 
 
 def described(value: object, form: Any = repr) -> str:

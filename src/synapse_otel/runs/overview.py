@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import time_ns
@@ -42,14 +42,14 @@ class JobOverview:
     result: str
     """As in `synapse.job.result`; empty while it runs."""
     error_type: str
-    name: str
-    """What its run is called; empty if it was recorded without a name."""
-    tags: list[str]
-    notes: str
-    trial: str
-    """Id of the trial that it is, in a search for hyperparameters; empty for any other job."""
     state: RunState
     """Done if it has ended, even if its process is alive; crashed if its process died without ending it."""
+    name: str = ""
+    """What its run is called; empty if it was recorded without a name."""
+    tags: list[str] = field(default_factory=list)
+    notes: str = ""
+    trial: str = ""
+    """Id of the trial that it is, in a search for hyperparameters; empty for any other job."""
 
     @classmethod
     def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
@@ -169,6 +169,12 @@ class Overview:
     def name(self) -> str:
         """What the run is called."""
         return (self.job.name if self.job else "") or run_name(self.run) or self.run.name
+
+    @property
+    def title(self) -> str:
+        """What to call it in a list: its name; of a job that was recorded without one, action and plugin."""
+        job = self.job
+        return self.name if job is None or job.name else f"{job.action} {job.plugin}"
 
     @property
     def tags(self) -> list[str]:

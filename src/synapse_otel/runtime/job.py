@@ -18,7 +18,6 @@ from synapse_otel._fork import Part, at_fork
 from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.notices import Check, explained_by, say
-from synapse_otel.runtime.run_names import counted_name, labelled
 from synapse_otel.runtime.state import STATE
 from synapse_otel.runtime.termination import NotLeft, Terminated, ended_by_sigterm
 
@@ -207,6 +206,7 @@ def running_job(
     Raises:
         SettingsError: a setting is wrong.
     """
+    from synapse_otel.runtime.run_names import labelled
     from synapse_otel.settings import handed_settings
     from synapse_otel.settings.travelling import packed
 
@@ -251,6 +251,8 @@ def running_job(
 
 def begin_process(name: str, *, plugin: str, version: str | None = None) -> None:
     """Set up a process that hands on jobs of a plugin and runs none: what it records has a journal of its own."""
+    from synapse_otel.runtime.run_names import counted_name
+
     with STATE.lock:
         runtime = _runtime()
         if not STATE.jobs and not runtime.journal_id:

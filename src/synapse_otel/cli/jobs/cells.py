@@ -61,7 +61,7 @@ def _plugin(one: Overview) -> str:
 
 
 def _name(one: Overview) -> str:
-    return printable(one.name)
+    return printable(one.title)
 
 
 def _tags(one: Overview) -> str:
@@ -131,7 +131,7 @@ WHOLE: Final = {
 }
 FITTED: Final = {
     "STATE": Column(_state_in_short, easy=16, least=8),
-    "NAME": Column(_name, easy=20, least=12),
+    "NAME": Column(_name, easy=20, least=10),
     "ATTEMPT": Column(_attempts, rank=4),
     "TAGS": Column(_tags, easy=12, least=6, rank=4),
     "JOB": Column(_id, easy=13, least=9, rank=ACCOUNT + 2),

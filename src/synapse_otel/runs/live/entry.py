@@ -53,7 +53,7 @@ def row_of(one: Overview) -> Json:
     word, tone = _verdict(one.state, result)
     return {
         "id": run_id(one.folders[0]),
-        "name": redact_text(one.name),
+        "name": redact_text(one.title),
         "tags": [redact_text(tag) for tag in one.tags],
         "state": str(one.state),
         "word": word,
