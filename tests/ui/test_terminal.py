@@ -30,7 +30,7 @@ from synapse_otel.ui.terminal.overview import stack
 from synapse_otel.ui.terminal.plot import AXIS, Plot
 from tests.eventually import eventually
 from tests.runs.runs import TOKEN as CREDENTIAL
-from tests.runs.runs import command, environment
+from tests.runs.runs import command, environment, run
 from tests.ui.conftest import _SERVE, record, tell
 from tests.usage.used import write as write_usage
 
@@ -137,6 +137,26 @@ def test_the_list_is_narrowed_down_and_sorted_by_keys(shelf_root):
         await terminal.shows("4 runs")
 
     watch(shelf_root, scenario)
+
+
+def test_a_resumed_job_is_one_line_and_its_attempts_can_be_seen(tmp_path):
+    for kind in ("failure", "success"):
+        run(tmp_path, kind, SYNAPSE_OTEL_RUN_TAGS="baseline")
+
+    async def scenario(terminal: Terminal) -> None:
+        await terminal.shows("1 run ", "✓ done", "attempt 2 of 2", "#baseline")
+        await terminal.hides("✗ failed")
+        await terminal.press("slash")
+        await terminal.type("baseline keyerror")
+        await terminal.shows("✗ failed", "attempt 1 of 2")
+        await terminal.press("escape", "escape", "a")
+        await terminal.shows("2 runs", "✓ done", "✗ failed")
+        await terminal.press("down", "enter")
+        await terminal.shows("KeyError", "attempt 1 of 2")
+        await terminal.press("4")
+        await terminal.shows("baseline", "attempt 2", "train-yolo-job-4711")
+
+    watch(tmp_path, scenario)
 
 
 def test_an_empty_folder_says_where_to_look(tmp_path):

@@ -20,7 +20,7 @@ from synapse_otel.ui.terminal.lines import Lines
 from synapse_otel.ui.terminal.run import RunScreen
 from synapse_otel.ui.terminal.searching import Searching
 from synapse_otel.ui.terminal.watching import Key
-from synapse_otel.ui.terminal.words import ago, lasted, lives, now_ms, pace, percent, pill, title, work
+from synapse_otel.ui.terminal.words import ago, attempt, lasted, lives, now_ms, pace, percent, pill, title, work
 
 SORTS: Final = ("start", "duration", "pending", "name", "state")
 STATES: Final = ("live", "stalled", "crashed", "failed", "done")
@@ -38,6 +38,7 @@ class RunsScreen(Searching):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", show=False),
         Binding("f", "narrow", show=False),
+        Binding("a", "attempts", show=False),
     ]
 
     def __init__(self, store: RunStore, glyphs: Glyphs) -> None:
@@ -49,6 +50,8 @@ class RunsScreen(Searching):
         self._shown: list[Json] = []
         self._sort = SORTS[0]
         self._state = ""
+        self._every = False
+        """Whether each attempt of a job has a line of its own."""
 
     def compose(self) -> ComposeResult:
         """Make the parts."""
@@ -61,7 +64,9 @@ class RunsScreen(Searching):
 
     def keys(self) -> Sequence[Key]:
         """Return the screen's own keys."""
-        return (("enter", "open"), ("/", "search"), ("s", "sort"), ("f", "state"))
+        resumed = any(row["attempts"] for row in self._rows.values())
+        attempts: tuple[Key, ...] = (("a", "last attempts" if self._every else "all attempts"),) if resumed else ()
+        return (("enter", "open"), ("/", "search"), ("s", "sort"), ("f", "state"), *attempts)
 
     # --- what there is ----------------------------------------------------------------------------------
 
@@ -102,7 +107,7 @@ class RunsScreen(Searching):
         found = [self._rows[name] for name in self._ids if name in self._rows]
         if words:
             found = [row for row in found if all(word in _text(row) for word in words)]
-        found = entries(found)
+        found = found if self._every else entries(found)
         if self._state:
             found = [row for row in found if row["word"] == self._state]
         keys: dict[str, Any] = {
@@ -121,7 +126,7 @@ class RunsScreen(Searching):
     # --- drawing ----------------------------------------------------------------------------------------
 
     def _head(self, width: int) -> Text:
-        whole = len(entries([*self._rows.values()]))
+        whole = len(self._rows if self._every else entries([*self._rows.values()]))
         count = counted(whole, "run") if self._complete else f"reading {len(self._rows):,} of {len(self._ids):,}"
         if self._complete and len(self._shown) < whole:
             count = f"{len(self._shown):,} of {count}"
@@ -146,7 +151,7 @@ class RunsScreen(Searching):
         line = pill(row, glyphs)
         line.pad_right(max(_STATE - line.cell_len, 1))
         name, version, room = title(row), printable(row["version"]), _name_room(width)
-        more = f"  {counted(len(row['attempts']), 'attempt')}" if row["attempts"] else f" {version}"
+        more = f"  {attempt(row)}" if row["attempts"] else f" {version}"
         line.append(fitted_middle(f"{name}{more}".strip() if room > len(name) + len(more) else name, room, glyphs))
         progress, running = row["progress"], row["state"] == "live"
         ratio = progress["ratio"] if progress else None
@@ -197,6 +202,11 @@ class RunsScreen(Searching):
         found = ["", *(word for word in STATES if word in words), *sorted(words - set(STATES))]
         at = found.index(self._state) if self._state in found else 0
         self._state = found[(at + 1) % len(found)]
+        self._changed()
+
+    def action_attempts(self) -> None:
+        """Show every attempt of a resumed job, or the last one alone."""
+        self._every = not self._every
         self._changed()
 
     def _changed(self) -> None:
