@@ -67,7 +67,7 @@ print(json.dumps({
         assert "synapse.job.duration" in series
     assert written(tmp_path) == []
     (line,) = errors.splitlines()
-    assert re.match(r"synapse-otel: train-yolo-[0-9a-f]{4}: success in ", line)
+    assert re.match(r"synapse-otel: train-yolo-job-1: success in ", line)
     assert "delivered" not in line
 
 
@@ -164,4 +164,4 @@ def test_under_opentelemetry_instrument(tmp_path):
         assert text in output, output
     assert '"name": "synapse.job.metric"' in output
     assert written(tmp_path) == []
-    assert re.search(r"synapse-otel: train-yolo-[0-9a-f]{4}: success in ", errors)
+    assert re.search(r"synapse-otel: train-yolo-job-1: success in ", errors)

@@ -119,13 +119,14 @@ def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
         raise RunNotFoundError(f"there is no run in {places}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder")
     if text is None:
         return [runs[-1].folder]
+    jobs = _Jobs()
     for means in (_is_called, _names_job, _is_of_job, _is_tagged, _contains, _has_id):
-        found = [known.folder for known in runs if means(known, text)]
+        found = [known.folder for known in runs if means(known, text, jobs)]
         if found:
             return found
     names = ", ".join(known.folder.name for known in reversed(runs[-_SHOWN:]))
     more = f" and {len(runs) - _SHOWN:,} more" if len(runs) > _SHOWN else ""
-    near = nearest(text, _names(runs))
+    near = nearest(text, _names(runs, jobs))
     meant = f"did you mean {near}? The runs are" if near else "the runs are"
     raise RunNotFoundError(f"there is no run {text!r}; {meant} {names}{more}")
 
@@ -137,23 +138,37 @@ def nearest(text: str, names: Iterable[str]) -> str:
     return by_letters[found[0]] if found else ""
 
 
-def _names(runs: Iterable[KnownRun]) -> Iterator[str]:
+class _Jobs(dict[Path, list[JobSummary]]):
+    """The jobs of runs by their folders, each read when it is first asked for."""
+
+    def __missing__(self, folder: Path) -> list[JobSummary]:
+        try:
+            found = list((read_summary(folder) or summarise(folder)).jobs.values())
+        except OSError:
+            found = []  # another run's, perhaps: it must not keep this one from being found
+        self[folder] = found
+        return found
+
+
+def _names(runs: Iterable[KnownRun], jobs: _Jobs) -> Iterator[str]:
     """Yield what runs are called and tagged with, and their jobs' ids, the newest first."""
     for known in reversed(list(runs)):
         yield from filter(None, (known.run.name, run_name(known.run)))
-        for job in _jobs(known.folder):
+        for job in jobs[known.folder]:
             yield from (job.name, *job.tags)
-        yield from _job_ids(known.folder)
+        yield from _ids(jobs[known.folder])
 
 
 def runs_of_job(job_id: str, roots: Iterable[Path]) -> list[Path]:
     """Return the folders of all runs with a job of this id, the oldest first."""
-    return [known.folder for known in known_runs(roots) if job_id in _job_ids(known.folder)]
+    jobs = _Jobs()
+    return [known.folder for known in known_runs(roots) if job_id in _ids(jobs[known.folder])]
 
 
 def is_one_job(folders: Iterable[Path]) -> bool:
     """Return whether these are the runs of one resumed job."""
-    ids = [_job_ids(folder) for folder in folders]
+    jobs = _Jobs()
+    ids = [_ids(jobs[folder]) for folder in folders]
     return bool(ids) and bool(set.intersection(*ids))
 
 
@@ -171,43 +186,36 @@ def _is_path(text: str) -> bool:
     return True
 
 
-def _is_called(known: KnownRun, text: str) -> bool:
+def _is_called(known: KnownRun, text: str, _jobs: _Jobs) -> bool:
     return text in {known.folder.name, known.run.name, run_name(known.run)}
 
 
-def _contains(known: KnownRun, text: str) -> bool:
+def _contains(known: KnownRun, text: str, _jobs: _Jobs) -> bool:
     return any(text in name for name in (known.folder.name, known.run.name, run_name(known.run)))
 
 
-def _names_job(known: KnownRun, text: str) -> bool:
+def _names_job(known: KnownRun, text: str, jobs: _Jobs) -> bool:
     """Return whether a job of a run, one inside another perhaps, is called so."""
-    return any(text == job.name for job in _jobs(known.folder))
+    return any(text == job.name for job in jobs[known.folder])
 
 
-def _is_tagged(known: KnownRun, text: str) -> bool:
-    return any(text in job.tags for job in _jobs(known.folder))
+def _is_tagged(known: KnownRun, text: str, jobs: _Jobs) -> bool:
+    return any(text in job.tags for job in jobs[known.folder])
 
 
-def _is_of_job(known: KnownRun, text: str) -> bool:
-    return text in _job_ids(known.folder)
+def _is_of_job(known: KnownRun, text: str, jobs: _Jobs) -> bool:
+    return text in _ids(jobs[known.folder])
 
 
-def _has_id(known: KnownRun, text: str) -> bool:
+def _has_id(known: KnownRun, text: str, jobs: _Jobs) -> bool:
     """Return whether a job id or trace id of a run begins with ``text``."""
     if len(text) < _SHORTEST_ID:
         return False
-    traces = {job.trace_id for job in _jobs(known.folder)}
-    return any(one.startswith(text) for one in _job_ids(known.folder)) or any(
+    traces = {job.trace_id for job in jobs[known.folder]}
+    return any(one.startswith(text) for one in _ids(jobs[known.folder])) or any(
         one.startswith(text.lower()) for one in traces
     )
 
 
-def _job_ids(folder: Path) -> set[str]:
-    return {str(job.attributes.get(semconv.JOB_ID, "")) for job in _jobs(folder)} - {""}
-
-
-def _jobs(folder: Path) -> list[JobSummary]:
-    try:
-        return list((read_summary(folder) or summarise(folder)).jobs.values())
-    except OSError:
-        return []  # another run's, perhaps: it must not keep this one from being found
+def _ids(jobs: Iterable[JobSummary]) -> set[str]:
+    return {str(job.attributes.get(semconv.JOB_ID, "")) for job in jobs} - {""}
