@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -66,7 +67,7 @@ print(json.dumps({
         assert "synapse.job.duration" in series
     assert written(tmp_path) == []
     (line,) = errors.splitlines()
-    assert line.startswith("synapse-otel: train yolo: success in ")
+    assert re.match(r"synapse-otel: train-yolo-job-1: success in ", line)
     assert "delivered" not in line
 
 
@@ -163,4 +164,4 @@ def test_under_opentelemetry_instrument(tmp_path):
         assert text in output, output
     assert '"name": "synapse.job.metric"' in output
     assert written(tmp_path) == []
-    assert "synapse-otel: train yolo: success in " in errors
+    assert re.search(r"synapse-otel: train-yolo-job-1: success in ", errors)

@@ -16,6 +16,13 @@ def cut(text: str, limit: int = TEXT_LIMIT) -> str:
     return text if len(text) <= limit else f"{text[:limit]}... [cut: {len(text)} characters]"
 
 
+def one_line(text: str, limit: int) -> str:
+    """Return ``text`` on one line, without characters that cannot be shown, at most ``limit`` characters of it."""
+    line = " ".join(text.split())
+    shown = line if line.isprintable() else "".join(filter(str.isprintable, line)).strip()
+    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
+
+
 def described(value: object, form: Any = repr) -> str:
     """Return the repr of anything, within the limit; of an object whose repr fails, its type."""
     return guarded(lambda: cut(form(value)), otherwise=partial(unprintable, value))

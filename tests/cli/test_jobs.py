@@ -24,7 +24,7 @@ def listed(root, *arguments, **variables):
     return json.loads(command(root, "jobs", "--json", *arguments, **variables).stdout)
 
 
-def test_a_table_tells_of_every_run(success, failure, killed, tmp_path):
+def test_a_table_tells_of_every_job(success, failure, killed, tmp_path):
     for folder in (success, failure, killed):
         shutil.copytree(folder, tmp_path / folder.name)
     found = command(tmp_path, "jobs")
@@ -32,8 +32,13 @@ def test_a_table_tells_of_every_run(success, failure, killed, tmp_path):
     heading, *rows = found.stdout.splitlines()
     assert heading.split()[:5] == ["STATE", "RESULT", "ACTION", "PLUGIN", "JOB"]
     cells = {row.split()[0] + " " + row.split()[1]: row.split() for row in rows}
-    assert set(cells) == {"done success", "done failure", "crashed error"}
-    assert cells["done success"][2:5] == ["train", "yolo", JOB_ID]
+    assert set(cells) == {"done failure", "crashed error"}  # two runs of one job are one entry
+    assert cells["done failure"][-2:] == ["2/2", f"train-yolo-{JOB_ID}"]
+    attempts = [row.split() for row in command(tmp_path, "jobs", JOB_ID).stdout.splitlines()[1:]]
+    assert [(row[1], row[-2], JOB_ID in row) for row in attempts] == [
+        ("success", "1/2", True),
+        ("failure", "2/2", True),
+    ]
     assert "(killed)" in cells["crashed error"]
     assert "30%" in cells["crashed error"]
     by_result = {one["jobs"][0]["result"]: one for one in listed(tmp_path)}

@@ -94,4 +94,4 @@ def test_a_job_that_gives_up_its_rights_ends_as_it_would_have_ended(place, tmp_p
     )
     assert ended.returncode == 7, ended.stderr
     assert "Traceback" not in ended.stderr
-    assert "train demo: failure" in ended.stderr.splitlines()[-1]
+    assert "train-demo-1: failure" in ended.stderr.splitlines()[-1]

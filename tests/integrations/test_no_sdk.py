@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from synapse_otel.integrations.synapse_sdk.identity import trial_of_this_process
+
 pytestmark = pytest.mark.once
 
 BY_HAND = """
@@ -29,6 +31,14 @@ print("goes on")
 def run(program: str, folder: os.PathLike[str], **variables: str) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, "SYNAPSE_OTEL_JOURNAL_DIR": os.fspath(folder), **variables}
     return subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
+
+
+@pytest.mark.parametrize(("said", "trial"), [("a1b2c_00003", "a1b2c_00003"), (" ", None), (None, None)])
+def test_a_trial_is_what_the_sdk_says_in_its_process(monkeypatch, said, trial):
+    monkeypatch.delenv("SYNAPSE_TRIAL_ID", raising=False)
+    if said is not None:
+        monkeypatch.setenv("SYNAPSE_TRIAL_ID", said)
+    assert trial_of_this_process() == trial
 
 
 def test_there_is_none_here():

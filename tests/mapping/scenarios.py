@@ -207,4 +207,4 @@ SCENARIOS: dict[str, Scenario] = {
 
 def arguments(name):
     """Return what the job of a scenario is started with."""
-    return {"action": "train", "plugin": "yolo", "job_id": "job-1", "env": {}, **SCENARIOS[name].job}
+    return {"action": "train", "plugin": "yolo", "job_id": "job-1", "name": "nightly", "env": {}, **SCENARIOS[name].job}

@@ -271,7 +271,7 @@ with synapse_otel.job("train", plugin="yolo") as ctx:
     assert terminal.close() == 1
     last, summary, traceback, *_, error = [line for line in terminal.screen.lines if line]
     assert "progress train  45%  9/20" in last
-    assert summary.startswith("synapse-otel: train yolo: failure in ")
+    assert summary.startswith("synapse-otel: train-yolo-1: failure in ")
     assert (traceback, error) == ("Traceback (most recent call last):", "KeyError: 'lost'")
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 JOB_ID = "job-4711"
+OTHER_JOB = "TEST_JOB_ID"
+"""Variable that gives a scenario another job id."""
 TOKEN = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -104,7 +106,12 @@ def workflow(*, fail: bool) -> None:
             return StepResult()
 
     with synapse_otel.job(
-        "train", plugin="yolo", version="1.2.0", job_id=JOB_ID, params={"epochs": 5}, logger=NoOpLogger()
+        "train",
+        plugin="yolo",
+        version="1.2.0",
+        job_id=os.environ.get(OTHER_JOB, JOB_ID),
+        params={"epochs": 5},
+        logger=NoOpLogger(),
     ) as ctx:
         registry: StepRegistry[Any] = StepRegistry()
         for name in ("load", "cached", "train", "export"):

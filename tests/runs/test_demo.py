@@ -97,7 +97,7 @@ def test_the_training_is_recorded_delivered_and_shown(tmp_path):
     assert "The receiver was a stand-in inside this demo." in result.stdout
     assert result.stdout.count("█") >= 4
     (line,) = result.stderr.splitlines()
-    assert line.startswith("synapse-otel: train digits: success in ")
+    assert line.startswith("synapse-otel: train-digits-1: success in ")
 
 
 def test_a_failing_step_is_rolled_back_and_shown(tmp_path):

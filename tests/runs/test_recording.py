@@ -54,7 +54,7 @@ def test_a_run_is_read_whole(success):
     assert not any(span.failed or span.is_open for _depth, span in recording.walk())
     assert recording.resource["service.name"] == "yolo"
     assert recording.job.attributes["synapse.model_path"] == "model.bin"
-    assert recording.run.name == "train-yolo"
+    assert recording.run.name == "train-yolo-job-4711"
 
 
 def test_samples_stand_by_category_and_name_with_their_times(success):

@@ -14,6 +14,8 @@ from synapse_otel.ui.formats import duration, fitted, fitted_middle, number, off
 from synapse_otel.ui.glyphs import ASCII, UNICODE
 from synapse_otel.ui.printed import Report
 from synapse_otel.ui.printed.curves import is_lower_better, sparkline
+from synapse_otel.ui.printed.page import Page
+from synapse_otel.ui.printed.progress import progress
 
 pytestmark = pytest.mark.once
 
@@ -103,6 +105,13 @@ def test_a_killed_run_shows_what_was_open(killed):
 def test_no_line_is_wider_than_the_terminal(run, width, request):
     for line in shown(request.getfixturevalue(run), width).splitlines():
         assert cell_len(line) <= width, line
+
+
+@pytest.mark.parametrize("width", range(64, 130, 6))
+@pytest.mark.parametrize("run", ["success", "failure", "killed", "many"])
+def test_progress_takes_one_line_each_and_is_not_folded(run, width, request):
+    for line in progress(Page(Recording.read(request.getfixturevalue(run)), width, UNICODE)):
+        assert cell_len(line.plain) <= width, line.plain
 
 
 @pytest.mark.parametrize("run", ["success", "failure", "killed", "many"])

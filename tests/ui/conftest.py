@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from synapse_otel.journal.folder import run_folders
-from tests.runs.runs import REPOSITORY, environment, run, start
+from tests.runs.runs import OTHER_JOB, REPOSITORY, environment, run, start
 
 JOBS = Path(__file__).with_name("jobs.py")
 _SERVE = """
@@ -38,7 +38,7 @@ def shelf_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a success, a failure, a killed run and one with hostile texts: nobody writes to it."""
     root = tmp_path_factory.mktemp("shelf")
     assert run(root, "success") == 0
-    assert run(root, "failure") == 1
+    assert run(root, "failure", **{OTHER_JOB: "job-4712"}) == 1
     with start(root, "stay") as process:
         process.communicate("die\n", timeout=60)
     record(root, "hostile")

@@ -67,6 +67,29 @@ def test_the_list_is_filtered_by_text_and_by_state(page, address):
     expect(page.locator(".run-row[data-run]")).to_have_count(1)
 
 
+def test_a_resumed_job_is_one_entry_whose_attempts_can_be_opened(page, served, tmp_path):
+    for scenario in ("failure", "success"):
+        run(tmp_path / "runs", scenario, SYNAPSE_OTEL_RUN_TAGS="baseline", SYNAPSE_OTEL_RUN_NOTES="two\nlines")
+    page.goto(served(tmp_path / "runs"))
+    rows = page.locator(".run-row[data-run]")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("train-yolo-job-4711 attempt 2 of 2")
+    expect(rows.locator(".tag")).to_have_text("baseline")
+    page.get_by_label("Filter runs").fill("KeyError")
+    expect(rows.locator(".pill")).to_have_text("failed")  # an attempt that is looked for
+    page.get_by_label("Filter runs").fill("tarin-yolo-job-4711")
+    page.get_by_role("button", name="train-yolo-job-4711").click()
+    rows.get_by_role("link").click()
+    expect(page.locator("h1")).to_have_text("train-yolo-job-4711")
+    expect(page.locator(".run-work")).to_contain_text("train yolo 1.2.0")
+    expect(page.locator(".run-notes")).to_have_text("two\nlines")
+    expect(page.locator(".run-ids")).to_contain_text("jobjob-4711")
+    expect(page.locator(".run-ids")).to_contain_text(re.compile(r"trace[0-9a-f]{32}"))
+    expect(page.locator(".run-attempts")).to_contain_text("2 done")
+    page.locator(".run-attempts").get_by_role("link", name="1 failed").click()
+    expect(page.locator(".failure h2")).to_have_text("KeyError")
+
+
 def test_the_cause_of_a_failure_is_the_first_thing_on_its_page(page, address):
     page.goto(address)
     row(page, "KeyError").get_by_role("link").click()

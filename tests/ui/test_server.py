@@ -187,6 +187,10 @@ def test_a_trace_is_linked_where_jaeger_is(shelf_root):
         ({"q": "epoch=5"}, ["checkpoint"]),
         ({"category": "export"}, ["KeyError: 'no room'"]),
         ({"q": "nothing like it"}, []),
+        ({"q": "job-4712"}, []),  # the job's id is on every record, and on no line
+        ({"q": "synapse.message"}, []),
+        ({"q": "test_server no room"}, []),
+        ({"q": "runs.py no room"}, ["KeyError: 'no room'"]),  # in the stack of the exception
         ({"audience": "user", "level": "warning", "q": "disk"}, ["slow disk"]),
     ],
 )
@@ -251,6 +255,7 @@ def test_what_cannot_be_read_stands_in_the_list_beside_the_others(root):
     found = client.get("/api/runs").json()
     assert len(found) == before + 1
     assert [row["state"] for row in found if row["id"] == broken.name] == ["unreadable"]
+    assert [row["start"] for row in found if row["id"] == broken.name] == [1_767_225_600_000]  # as its name says
     told = client.get(f"/api/runs/{broken.name}").json()
     assert told["notes"]
     assert told["spans"] == []

@@ -30,7 +30,7 @@ from synapse_otel.ui.terminal.overview import stack
 from synapse_otel.ui.terminal.plot import AXIS, Plot
 from tests.eventually import eventually
 from tests.runs.runs import TOKEN as CREDENTIAL
-from tests.runs.runs import command, environment
+from tests.runs.runs import command, environment, run
 from tests.ui.conftest import _SERVE, record, tell
 from tests.usage.used import write as write_usage
 
@@ -104,11 +104,11 @@ def run_of(root: Path, plugin: str, result: str = "") -> str:
 
 def test_the_list_tells_state_version_progress_and_what_went_wrong(shelf_root):
     async def scenario(terminal: Terminal) -> None:
-        await terminal.shows("4 runs", "✓ done", "✗ failed", "✗ crashed", "yolo 1.2.0", "100%", "30%")
+        await terminal.shows("4 runs", "✓ done", "✗ failed", "✗ crashed", "train-yolo-job-4711 1.2.0", "100%", "30%")
         await terminal.press("slash")
         await terminal.type("keyerror")
         await terminal.shows("1 of 4 runs")
-        assert "job-4711" in terminal.lines[-5]
+        assert "train yolo 1.2.0  job job-4712" in terminal.lines[-5]
         assert "KeyError" in terminal.lines[-4]
 
     watch(shelf_root, scenario)
@@ -124,15 +124,39 @@ def test_the_list_is_narrowed_down_and_sorted_by_keys(shelf_root):
         await terminal.press("s", "s", "s")
         await terminal.shows("4 runs", "by name")
         names = [line[13:23] for line in terminal.lines if line.startswith(("✓", "✗"))]
-        assert names == ["export coc", "train yolo", "train yolo", "train<scri"]
+        assert names == ["export-coc", "train-yolo", "train-yolo", "train<scri"]
         await terminal.press("slash")
         await terminal.type("no such thing")
         await terminal.shows("No run matches.")
+        await terminal.hides("The nearest is")
+        await terminal.press("escape", "escape", "slash")
+        await terminal.type("tarin-yolo-job-4712")
+        await terminal.shows("No run matches. The nearest is train-yolo-job-4712.")
         await terminal.press("escape")
         await terminal.press("escape")
         await terminal.shows("4 runs")
 
     watch(shelf_root, scenario)
+
+
+def test_a_resumed_job_is_one_line_and_its_attempts_can_be_seen(tmp_path):
+    for kind in ("failure", "success"):
+        run(tmp_path, kind, SYNAPSE_OTEL_RUN_TAGS="baseline")
+
+    async def scenario(terminal: Terminal) -> None:
+        await terminal.shows("1 run ", "✓ done", "attempt 2 of 2", "#baseline")
+        await terminal.hides("✗ failed")
+        await terminal.press("slash")
+        await terminal.type("baseline keyerror")
+        await terminal.shows("✗ failed", "attempt 1 of 2")
+        await terminal.press("escape", "escape", "a")
+        await terminal.shows("2 runs", "✓ done", "✗ failed")
+        await terminal.press("down", "enter")
+        await terminal.shows("KeyError", "attempt 1 of 2")
+        await terminal.press("4")
+        await terminal.shows("baseline", "attempt 2", "train-yolo-job-4711")
+
+    watch(tmp_path, scenario)
 
 
 def test_an_empty_folder_says_where_to_look(tmp_path):
@@ -347,7 +371,7 @@ def test_no_text_is_obeyed_by_the_terminal_and_every_size_is_drawn(shelf_root, s
 
 def test_a_narrow_window_has_what_one_wants_to_know(shelf_root):
     async def scenario(terminal: Terminal) -> None:
-        await terminal.shows("4 runs", "✗ crashed", "30%", "export coco", "enter", "quit")
+        await terminal.shows("4 runs", "✗ crashed", "30%", "export-co…-job-open", "enter", "quit")
         await terminal.press("slash")
         await terminal.type("coco")
         await terminal.press("enter", "enter")

@@ -77,7 +77,8 @@ def _names(name: str, kind: Any, info: OptionInfo) -> list[str]:
             return [*spellings, spellings[0].replace("--", "--no-", 1)]
     if kind is bool:
         return spellings
-    value = "|".join(get_args(kind)) if get_origin(kind) is Literal else info.metavar or _VALUES[kind]
+    each = get_args(kind)[0] if get_origin(kind) is list else kind
+    value = "|".join(get_args(kind)) if get_origin(kind) is Literal else info.metavar or _VALUES[each]
     return [f"{spelling} {value}" for spelling in spellings]
 
 

@@ -218,6 +218,8 @@ def _endings(store: LogStore) -> Table:
     titles = {
         "Time": "Ended at",
         store.name(semconv.JOB_RESULT): "Result",
+        store.name(semconv.RUN_NAME): "Name",
+        store.name(semconv.RUN_TAGS): "Tags",
         store.name(semconv.JOB_ID): "Job",
         store.name(semconv.PLUGIN_NAME): "Plugin",
         store.name(semconv.SERVICE_VERSION): "Version",

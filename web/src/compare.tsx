@@ -13,9 +13,8 @@ export function ComparePage({ source, ids }: { source: Source; ids: string[] }) 
     const found = few.filter((id) => details[id]);
     const titles = found.map((id) => title(details[id]!.row));
     return found.map((id, place) => {
-      const row = details[id]!.row;
       const same = titles.filter((one) => one === titles[place]).length > 1;
-      return { id, colour: few.indexOf(id), details: details[id]!, label: same ? `${titles[place]} ${(row.job || id).slice(-6)}` : titles[place]! };
+      return { id, colour: few.indexOf(id), details: details[id]!, label: same ? `${titles[place]} ${id.slice(-6)}` : titles[place]! };
     });
   }, [few, details]);
   const params = useMemo(() => {

@@ -53,6 +53,8 @@ export class FileSource implements Source {
 }
 
 function matches(one: LogRecord, words: string[]): boolean {
-  const text = [one.event, one.text, one.category, JSON.stringify(one.data), JSON.stringify(one.more)].join("\n").toLowerCase();
+  const data = Object.entries(one.data).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const named = [one.kind === "event" ? one.event : "", one.kind === "logging" ? one.scope : ""];
+  const text = [one.text, one.context, one.category, one.file, ...named, ...data, String(one.more["exception.stacktrace"] ?? "")].join("\n").toLowerCase();
   return words.every((word) => text.includes(word));
 }

@@ -40,12 +40,13 @@ const pad = (value: number) => String(value).padStart(2, "0");
 
 export function clock(ms: number): string {
   const d = new Date(ms);
-  return Number.isNaN(d.getTime())
+  return ms <= 0 || Number.isNaN(d.getTime())
     ? "unknown"
     : `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())} ${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
 }
 
 export function ago(ms: number, now: number): string {
+  if (ms <= 0) return "unknown";
   const s = Math.max(now - ms, 0) / 1000;
   if (s < 5) return "just now";
   if (s < 60) return `${Math.floor(s)} s ago`;

@@ -1,7 +1,8 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ago, clock, count, duration, plural } from "./format";
 import { useNow } from "./hooks";
-import { Bar, lasted, ProgressText, StatePill, title, verdict } from "./parts";
+import { nearest } from "./nearest";
+import { Bar, entries, lasted, ProgressText, StatePill, Tags, title, verdict, work } from "./parts";
 import type { Row, Source } from "./types";
 
 const STEP = 60;
@@ -46,7 +47,8 @@ export function ListPage({ source }: { source: Source }) {
     );
   }, [source]);
 
-  const all = useMemo(() => ids.map((id) => rows.get(id)).filter((row): row is Row => !!row), [ids, rows]);
+  const every = useMemo(() => ids.map((id) => rows.get(id)).filter((row): row is Row => !!row), [ids, rows]);
+  const all = useMemo(() => entries(every), [every]);
   const counts = useMemo(() => {
     const found: Record<string, number> = {};
     for (const row of all) found[group(row)] = (found[group(row)] ?? 0) + 1;
@@ -54,17 +56,17 @@ export function ListPage({ source }: { source: Source }) {
   }, [all]);
   const matching = useMemo(() => {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = all.filter(
-      (row) =>
-        (state === null || group(row) === state) &&
-        words.every((word) => [row.id, row.name, row.action, row.plugin, row.version, row.job, row.result, row.error, row.state].join(" ").toLowerCase().includes(word)),
+    const named = every.filter((row) =>
+      words.every((word) => [row.id, row.name, ...row.tags, row.action, row.plugin, row.version, row.job, row.result, row.error, row.state].join(" ").toLowerCase().includes(word)),
     );
+    const found = entries(named).filter((row) => state === null || group(row) === state);
     if (sort === "duration") found.sort((a, b) => lasted(b, now) - lasted(a, now));
     if (sort === "pending") found.sort((a, b) => b.pending - a.pending);
     if (sort === "name") found.sort((a, b) => title(a).localeCompare(title(b)));
     if (sort === "start") found.sort((a, b) => b.start - a.start);
     return found;
-  }, [all, text, state, sort, sort === "duration" ? now : 0]);
+  }, [every, text, state, sort, sort === "duration" ? now : 0]);
+  const near = useMemo(() => (complete && !matching.length && text.trim() ? nearest(text, every.map(title)) : ""), [complete, matching, text, every]);
 
   useEffect(() => setShown(STEP), [text, state, sort]);
   useEffect(() => {
@@ -90,11 +92,11 @@ export function ListPage({ source }: { source: Source }) {
       <div class="list-head">
         <h1>Runs</h1>
         <p class="muted" role="status">
-          {!connected ? "The server does not answer; this view may be outdated." : complete ? plural(ids.length, "run") : `reading ${count(all.length)} of ${count(ids.length)} …`}
+          {!connected ? "The server does not answer; this view may be outdated." : complete ? plural(all.length, "run") : `reading ${count(every.length)} of ${count(ids.length)} …`}
         </p>
       </div>
       <div class="tools">
-        <input type="search" placeholder="Filter by name, plugin, job, result" aria-label="Filter runs" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <input type="search" placeholder="Filter by name, tag, plugin, job, result" aria-label="Filter runs" value={text} onInput={(event) => setText(event.currentTarget.value)} />
         <div class="chips" role="group" aria-label="Filter by state">
           <button type="button" class="chip" aria-pressed={state === null} onClick={() => setState(null)}>
             all <span>{count(all.length)}</span>
@@ -121,7 +123,12 @@ export function ListPage({ source }: { source: Source }) {
           <p class="muted">Start a job; it appears by itself. <code>SYNAPSE_OTEL_JOURNAL_DIR</code> sets the folder.</p>
         </div>
       )}
-      {complete && ids.length > 0 && !matching.length && <div class="empty">No run matches.</div>}
+      {complete && ids.length > 0 && !matching.length && (
+        <div class="empty">
+          <p>No run matches.</p>
+          {near && <p>The nearest is <button type="button" class="quiet" onClick={() => setText(near)}>{near}</button></p>}
+        </div>
+      )}
       {matching.length > 0 && (
         <div class="runs" role="table" aria-label="Runs">
           <div class="run-row run-labels" role="row">
@@ -160,16 +167,17 @@ function RunRow({ row, now, chosen, toggle }: { row: Row; now: number; chosen: b
   return (
     <div class={`run-row ${tone}`} role="row" data-run={row.id}>
       <span role="cell" class="cell-check">
-        <input type="checkbox" checked={chosen} onChange={() => toggle(row.id)} aria-label={`Compare ${title(row)} ${row.job}`} />
+        <input type="checkbox" checked={chosen} onChange={() => toggle(row.id)} aria-label={`Compare ${title(row)} ${work(row)} ${row.job}`} />
       </span>
       <span role="cell" class="cell-state"><StatePill row={row} /></span>
       <span role="cell" class="cell-name">
         <a href={`#/run/${encodeURIComponent(row.id)}`}>{title(row)}</a>
-        {row.version && <span class="muted"> {row.version}</span>}
+        {row.attempts.length > 0 && <span class="muted"> attempt {row.attempts.indexOf(row.id) + 1} of {row.attempts.length}</span>}
+        <Tags tags={row.tags} />
         <span class="sub">
           {row.error && <span class="bad-text">{row.error} · </span>}
           {row.notes.map((note) => <span class="warn-text" key={note}>{note} · </span>)}
-          {row.job || row.id}
+          {work(row) || row.id}
           {row.jobs > 1 && ` · ${row.jobs} jobs`}
         </span>
       </span>

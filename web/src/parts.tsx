@@ -49,7 +49,25 @@ export function StatePill({ row }: { row: Row }) {
 }
 
 export function title(row: Row): string {
-  return `${row.action} ${row.plugin}`.trim() || row.name || row.id;
+  return row.name || row.id;
+}
+
+/** What a run does: action, plugin and version; nothing that its title says already. */
+export function work(row: Row): string {
+  return `${row.action} ${row.plugin} ${row.version}`.trim();
+}
+
+export function Tags({ tags }: { tags: string[] }) {
+  return <>{tags.map((tag) => <span key={tag} class="tag">{tag}</span>)}</>;
+}
+
+/** Rows without the attempts of a job whose last one is among them: the job is one entry. */
+export function entries(rows: Row[]): Row[] {
+  const known = new Set(rows.map((row) => row.id));
+  return rows.filter((row) => {
+    const last = row.attempts[row.attempts.length - 1] ?? row.id;
+    return last === row.id || !known.has(last);
+  });
 }
 
 export function lasted(row: Row, now: number): number {
@@ -86,7 +104,8 @@ export function ProgressText({ progress, now, lives }: { progress: Progress; now
   );
 }
 
-export function Copied({ text, label }: { text: string; label: string }) {
+/** A text that can be copied; with `named`, what it is stands before it. */
+export function Copied({ text, label, named }: { text: string; label: string; named?: string }) {
   const [done, set] = useState(false);
   const copy = () => {
     void navigator.clipboard?.writeText(text).then(() => {
@@ -96,6 +115,7 @@ export function Copied({ text, label }: { text: string; label: string }) {
   };
   return (
     <button type="button" class="quiet copy" onClick={copy} title={`Copy ${label}`} aria-label={`Copy ${label} ${text}`}>
+      {named && <span class="muted">{named}</span>}
       <code>{text}</code>
       <Icon name={done ? "check" : "copy"} />
     </button>

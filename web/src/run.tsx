@@ -3,7 +3,7 @@ import { Failure } from "./failure";
 import { clock, count, duration, percent, plural, shown as text } from "./format";
 import { useNow, useRuns } from "./hooks";
 import { Metrics } from "./metrics";
-import { Bar, Copied, Icon, lasted, Pairs, remaining, Section, StatePill, title, verdict } from "./parts";
+import { Bar, Copied, Icon, lasted, Pairs, remaining, Section, StatePill, Tags, title, verdict, work } from "./parts";
 import { ProgressList } from "./progress";
 import { Records } from "./records";
 import type { Details, Source } from "./types";
@@ -35,6 +35,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
   const { row } = details;
   const products = details.spans.find((span) => span.role === "job")?.products ?? {};
   const params = details.spans.find((span) => span.role === "job")?.params ?? {};
+  const notes = [...new Set(details.jobs.map((job) => job.notes).filter(Boolean))];
   const goTo = (n: number) => {
     setAt(null);
     setTimeout(() => setAt(n), 0);
@@ -45,12 +46,18 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
       {back}
       <div class="run-head">
         <div class="run-title">
-          <h1>{title(row)} <span class="muted">{row.version || text(details.resource["service.version"] ?? "")}</span></h1>
+          <h1>{title(row)}</h1>
           <StatePill row={row} />
         </div>
+        <p class="run-work">
+          <span>{work(row)}{!row.version && <span class="muted"> {text(details.resource["service.version"] ?? "")}</span>}</span>
+          <Tags tags={row.tags} />
+        </p>
+        {notes.map((note) => <p key={note} class="run-notes">{note}</p>)}
+        {details.attempts.length > 1 && <AttemptList details={details} />}
         <p class="run-ids">
           <span class="muted">started {clock(row.start)}</span>
-          {row.job && <Copied text={row.job} label="job id" />}
+          {row.job && <Copied text={row.job} label="job id" named="job" />}
           {details.jobs.slice(0, 3).map((job) => job.trace && <Trace key={job.trace} trace={job.trace} jaeger={details.jaeger} />)}
         </p>
       </div>
@@ -92,10 +99,24 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
   );
 }
 
+/** The runs of a job that was resumed, each of which can be opened. */
+function AttemptList({ details }: { details: Details }) {
+  return (
+    <p class="run-attempts">
+      <span class="muted">attempts</span>
+      {details.attempts.map((one, at) => {
+        const said = `${at + 1} ${one.word}`;
+        const hint = `${one.name}, started ${clock(one.start)}`;
+        return one.id === details.row.id ? <b key={one.id} aria-current="page" title={hint}>{said}</b> : <a key={one.id} href={`#/run/${encodeURIComponent(one.id)}`} title={hint}>{said}</a>;
+      })}
+    </p>
+  );
+}
+
 function Trace({ trace, jaeger }: { trace: string; jaeger: string | null }) {
   return (
     <>
-      <Copied text={trace} label="trace id" />
+      <Copied text={trace} label="trace id" named="trace" />
       {jaeger && <a class="out" href={`${jaeger}/trace/${trace}`} target="_blank" rel="noreferrer noopener">Open in Jaeger<Icon name="out" /></a>}
     </>
   );

@@ -30,6 +30,9 @@ export interface Row {
   version: string;
   job: string;
   jobs: number;
+  tags: string[];
+  /** Ids of the runs of its job, the oldest first, where it was resumed; else empty. */
+  attempts: string[];
   start: number;
   end: number | null;
   last: number;
@@ -103,6 +106,8 @@ export interface Exception {
 
 export interface Job {
   id: string;
+  name: string;
+  notes: string;
   action: string;
   plugin: string;
   version: string;
@@ -148,6 +153,8 @@ export interface Details {
   folders: string[];
   jaeger: string | null;
   notes: string[];
+  /** The runs of its job, where it was resumed. */
+  attempts: { id: string; name: string; word: string; tone: string; start: number }[];
   version: number;
   reading: number;
 }

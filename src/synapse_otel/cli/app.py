@@ -14,7 +14,7 @@ from synapse_otel.cli.codes import USAGE_ERROR
 from synapse_otel.cli.lines import tell
 from synapse_otel.notices import Check
 
-_RUN: Final = "A run: its folder, its name or part of it, or the first characters of its job id or trace id."
+_RUN: Final = "A run: its folder, its name or part of it, a tag, or the first characters of its job id or trace id."
 _NEWEST: Final = f"{_RUN} The newest match is used."
 _CHECKS: Final = "Checks to run; all by default."
 
@@ -67,7 +67,9 @@ def show(run: Annotated[str | None, typer.Argument(help=f"{_NEWEST} Default: the
 def run(
     command: Annotated[list[str], typer.Argument(help="The program and its arguments, after --", show_default=False)],
     *,
-    name: Annotated[str | None, typer.Option(help="Name of the run. Default: the program's name.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run. Default: what its job is called.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag of the run; may be given several times.")] = None,
+    notes: Annotated[str | None, typer.Option(help="Notes about the run.")] = None,
     lines: Annotated[int, typer.Option(min=0, help="Keep so many last lines of stderr; 0: do not capture it.")] = 20,
     ship: Annotated[bool, typer.Option(help="Deliver the records, or leave delivery to another shipper.")] = True,
     instrument: Annotated[bool, typer.Option(help="Record plugins that were written for the Synapse SDK.")] = True,
@@ -83,6 +85,8 @@ def run(
             watch(
                 command,
                 name=name,
+                tags=tag or (),
+                notes=notes,
                 lines=lines,
                 ship=ship,
                 instrument=instrument,

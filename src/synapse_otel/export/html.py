@@ -32,7 +32,7 @@ def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, j
 
     ``jaeger_url`` is the base address of Jaeger's web page, for links.
     """
-    told = details(one, found, jaeger_url=jaeger_url) | {"version": 0, "reading": 1.0}
+    told = details(one, found, jaeger_url=jaeger_url) | {"version": 0, "reading": 1.0, "attempts": []}
     chosen = most_telling(found.logs.severities, first=_EDGE, important=RECORDS - 2 * _EDGE, last=_EDGE)
     if len(chosen) < len(found.logs):
         told["notes"].append(f"this file holds {len(chosen):,} of {len(found.logs):,} messages and events")
@@ -43,7 +43,7 @@ def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, j
         "means": means,
         "records": [found.logs.told(at) for at in chosen],
     }
-    title = escape(f"{told['row']['action']} {told['row']['plugin']}".strip() or told["row"]["id"], quote=False)
+    title = escape(told["row"]["name"] or told["row"]["id"], quote=False)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"

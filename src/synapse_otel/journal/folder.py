@@ -13,6 +13,7 @@
                  exit.json           how the process ended (`Exit`), if its parent reported it
                  summary.json        summary of its jobs, written when they are delivered
                  usage               resource usage (`UsageSample`), if a shipper has sampled it
+    <root>/.runs-train-yolo          as many bytes as runs of this kind have begun (`numbering`)
 
 Folders are 0700, files 0600. Readers ignore folders whose name begins with a dot: they are being created.
 """
@@ -59,6 +60,7 @@ class Run(msgspec.Struct, frozen=True):
     journal: str
     """Id of the journal, 32 hexadecimal digits."""
     name: str
+    """What the run is called; of versions without names: its action and plugin."""
     created: float
     """Unix time in seconds."""
     process: int
@@ -300,8 +302,12 @@ def make_root(root: Path) -> None:
 
 def new_folder_name(name: str) -> str:
     """Return a folder's name that sorts by time and describes the run: ``20261122T171500Z-train-yolo-1a2b3c4d``."""
-    readable = _UNSAFE.sub("_", name)[:60].strip("_.") or "run"
-    return f"{strftime('%Y%m%dT%H%M%SZ', gmtime(time()))}-{readable}-{secrets.token_hex(4)}"
+    return f"{strftime('%Y%m%dT%H%M%SZ', gmtime(time()))}-{safe_name(name)}-{secrets.token_hex(4)}"
+
+
+def safe_name(name: str) -> str:
+    """Return a name as a part of a file's: letters, digits and ``_.-``, at most 60."""
+    return _UNSAFE.sub("_", name)[:60].strip("_.") or "run"
 
 
 def folder_size(folder: Path) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel import semconv
 from synapse_otel.journal.folder import read_json, replace_file, segment_numbers
 from synapse_otel.journal.frames import SIGNAL_OF, Brief, Job, Kind, Log, Samples, Span
 from synapse_otel.journal.reader import Frame, JournalReader, Position
@@ -17,6 +18,8 @@ from synapse_otel.semconv.signal import Signal
 SUMMARY_FILE: Final = "summary.json"
 _TRACE_ID: Final = slice(0, 16)
 _LONGEST_TEXT: Final = 200
+_KEPT: Final = frozenset({semconv.RUN_TAGS, semconv.RUN_NOTES})
+"""Kept whatever their length: what somebody says of a run, and looks for later."""
 _MANY: Final = frozenset({Kind.LOG, Kind.BRIEF, Kind.SAMPLES})
 _SEGMENTS: Final = 2
 """A job that ended just before the last segment began is found in the previous one."""
@@ -38,6 +41,17 @@ class JobSummary(msgspec.Struct):
     """Unix time in ns; 0 if the process did not end it."""
     outcome: dict[str, Any] = {}
     """Attributes of its span at its end, or at its begin if it is open; without long ones."""
+
+    @property
+    def name(self) -> str:
+        """What its run is called; empty if it was recorded without a name."""
+        return str(self.outcome.get(semconv.RUN_NAME, ""))
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags of its run."""
+        found = self.outcome.get(semconv.RUN_TAGS)
+        return [str(tag) for tag in found] if isinstance(found, list | tuple) else []
 
 
 class Summary(msgspec.Struct):
@@ -171,5 +185,7 @@ def _short(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in attributes.items()
-        if isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST_TEXT)
+        if isinstance(value, bool | int | float)
+        or (isinstance(value, str) and len(value) <= _LONGEST_TEXT)
+        or key in _KEPT
     }

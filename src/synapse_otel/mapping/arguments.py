@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
 from synapse_otel._guard import guarded, let_through
-from synapse_otel._text import described
+from synapse_otel._text import described, one_line
+from synapse_otel.redaction import redact_text
 
 
 def check_name(argument: str, value: object) -> None:
@@ -18,6 +19,44 @@ def check_name(argument: str, value: object) -> None:
     if not value.strip():
         msg = f"{argument} must not be empty, got {value!r}"
         raise ValueError(msg)
+
+
+LABEL_LIMIT: Final = 100
+"""Characters of a run's name, and of a tag; a longer one is cut."""
+TAG_LIMIT: Final = 64
+"""Tags of a run."""
+
+
+def label(argument: str, value: object) -> str:
+    """Return a name or tag on one line: without control characters and secrets, and at most `LABEL_LIMIT` long.
+
+    Raises:
+        TypeError: it is not text.
+        ValueError: nothing of it can be shown.
+    """
+    check_name(argument, value)
+    shown = one_line(redact_text(str(value)), LABEL_LIMIT)
+    if not shown:
+        msg = f"{argument} must have a character that can be shown, got {described(value)}"
+        raise ValueError(msg)
+    return shown
+
+
+def labels(argument: str, values: object) -> tuple[str, ...]:
+    """Return tags, each one once.
+
+    Raises:
+        TypeError: it is one text, or something in it is no text.
+        ValueError: one of them is empty, or there are too many.
+    """
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        msg = f"{argument} must be a list of texts, not {described(values)}"
+        raise TypeError(msg)
+    found = tuple(dict.fromkeys(label(f"each of {argument}", value) for value in values))
+    if len(found) > TAG_LIMIT:
+        msg = f"{argument} must be at most {TAG_LIMIT}, got {len(found)}"
+        raise ValueError(msg)
+    return found
 
 
 def check_mapping(argument: str, value: object) -> None:

@@ -390,6 +390,8 @@ class Job(JobRecords):
         """Called when the job has ended; set by the code that runs it, like the next one."""
         self.is_told = True
         """Whether `when_ended` is called for the job's end."""
+        self.run_name = ""
+        """What its run is called."""
         self.set_up: SetUp | None = None
         """How to set up a process that receives this job; set by the code that set up this process."""
         self.finished: Mapping[str, Any] | None = None

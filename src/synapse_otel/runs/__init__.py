@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synapse_otel.runs.attempts import by_job
 from synapse_otel.runs.entries import (
     CategoryProgress,
     Count,
@@ -23,8 +24,10 @@ from synapse_otel.runs.runs import (
     grouped,
     is_one_job,
     known_runs,
+    nearest,
     run_groups,
     run_name,
+    runs_of_job,
     same_run,
 )
 from synapse_otel.runs.state import RunState, emitted_records, run_state
@@ -50,16 +53,19 @@ __all__ = [
     "SpanEvent",
     "UsageChart",
     "UsageLine",
+    "by_job",
     "emitted_records",
     "find_run",
     "find_runs",
     "grouped",
     "is_one_job",
     "known_runs",
+    "nearest",
     "run_groups",
     "run_name",
     "run_state",
     "run_usage",
+    "runs_of_job",
     "same_run",
     "shown_workers",
 ]

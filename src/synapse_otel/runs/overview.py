@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import time_ns
@@ -18,6 +18,7 @@ from synapse_otel.journal.liveness import cause_of_death, is_alive
 from synapse_otel.journal.summary import JobSummary, Summary, summary_of
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.runs.entries import CategoryProgress
+from synapse_otel.runs.runs import run_name
 from synapse_otel.runs.state import RunState, classify, joined_state, run_state
 from synapse_otel.runs.workers import Told, one_account
 from synapse_otel.semconv.signal import Signal
@@ -43,6 +44,12 @@ class JobOverview:
     error_type: str
     state: RunState
     """Done if it has ended, even if its process is alive; crashed if its process died without ending it."""
+    name: str = ""
+    """What its run is called; empty if it was recorded without a name."""
+    tags: list[str] = field(default_factory=list)
+    notes: str = ""
+    trial: str = ""
+    """Id of the trial that it is, in a search for hyperparameters; empty for any other job."""
 
     @classmethod
     def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
@@ -65,6 +72,10 @@ class JobOverview:
             end=end,
             result=result,
             error_type=error_type or str(job.outcome.get(semconv.ERROR_TYPE, "")),
+            name=job.name,
+            tags=job.tags,
+            notes=str(known.get(semconv.RUN_NOTES, "")),
+            trial=str(known.get(semconv.TRIAL_ID, "")),
             state=judge(ended=bool(job.end)),
         )
 
@@ -90,6 +101,10 @@ class Overview:
     """Unix time in ns of the last record or progress."""
     version: int
     """Of the journal's format."""
+    attempt: int = 1
+    """Which of its job's runs it is, and..."""
+    attempts: int = 1
+    """...how many there are, as far as `by_job` has seen them."""
 
     @classmethod
     def read(
@@ -149,6 +164,28 @@ class Overview:
     def job(self) -> JobOverview | None:
         """The first job."""
         return self.jobs[0] if self.jobs else None
+
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        return (self.job.name if self.job else "") or run_name(self.run) or self.run.name
+
+    @property
+    def title(self) -> str:
+        """What to call it in a list: its name; of a job that was recorded without one, action and plugin."""
+        job = self.job
+        return self.name if job is None or job.name else f"{job.action} {job.plugin}"
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags of its jobs, each one once."""
+        return list(dict.fromkeys(tag for job in self.jobs for tag in job.tags))
+
+    @property
+    def job_key(self) -> tuple[str, ...] | None:
+        """What the runs of one job have in common; None for a run without a job."""
+        job = self.job
+        return (job.plugin, job.action, job.id, job.trial) if job is not None and job.id else None
 
     @property
     def start(self) -> int:

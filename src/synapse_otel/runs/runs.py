@@ -1,10 +1,11 @@
-"""Finding runs: by folder, by name, by the id of their job or trace."""
+"""Finding runs: by folder, by name, by tag, by the id of their job or trace."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -89,8 +90,8 @@ def find_run(text: str | None, roots: Iterable[Path], note: Callable[[str], obje
     """Return the folder of a run: the newest match.
 
     Args:
-        text: path of its folder; its folder's name, or a part that only one name has; the first characters of its
-            job id or trace id. None: the last run.
+        text: path of its folder; its name or its folder's, or a part of one; a tag; the first characters of its job
+            id or trace id. None: the last run.
         roots: folders of journals.
         note: called with a line if ``text`` matches more than one run.
 
@@ -118,23 +119,61 @@ def find_runs(text: str | None, roots: Iterable[Path]) -> list[Path]:
         raise RunNotFoundError(f"there is no run in {places}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder")
     if text is None:
         return [runs[-1].folder]
-    for means in (_is_called, _is_of_job, _contains, _has_id):
-        found = [known.folder for known in runs if means(known, text)]
+    jobs = _Jobs()
+    for means in (_is_called, _names_job, _is_of_job, _is_tagged, _contains, _has_id):
+        found = [known.folder for known in runs if means(known, text, jobs)]
         if found:
             return found
     names = ", ".join(known.folder.name for known in reversed(runs[-_SHOWN:]))
     more = f" and {len(runs) - _SHOWN:,} more" if len(runs) > _SHOWN else ""
-    raise RunNotFoundError(f"there is no run {text!r}; the runs are {names}{more}")
+    near = nearest(text, _names(runs, jobs))
+    meant = f"did you mean {near}? The runs are" if near else "the runs are"
+    raise RunNotFoundError(f"there is no run {text!r}; {meant} {names}{more}")
+
+
+def nearest(text: str, names: Iterable[str]) -> str:
+    """Return the name that is most like a text, the first of equals; empty if none is like it."""
+    by_letters = {name.casefold(): name for name in reversed(list(names))}
+    found = get_close_matches(text.casefold(), by_letters, n=1)
+    return by_letters[found[0]] if found else ""
+
+
+class _Jobs(dict[Path, list[JobSummary]]):
+    """The jobs of runs by their folders, each read when it is first asked for."""
+
+    def __missing__(self, folder: Path) -> list[JobSummary]:
+        try:
+            found = list((read_summary(folder) or summarise(folder)).jobs.values())
+        except OSError:
+            found = []  # another run's, perhaps: it must not keep this one from being found
+        self[folder] = found
+        return found
+
+
+def _names(runs: Iterable[KnownRun], jobs: _Jobs) -> Iterator[str]:
+    """Yield what runs are called and tagged with, and their jobs' ids, the newest first."""
+    for known in reversed(list(runs)):
+        yield from filter(None, (known.run.name, run_name(known.run)))
+        for job in jobs[known.folder]:
+            yield from (job.name, *job.tags)
+        yield from _ids(jobs[known.folder])
+
+
+def runs_of_job(job_id: str, roots: Iterable[Path]) -> list[Path]:
+    """Return the folders of all runs with a job of this id, the oldest first."""
+    jobs = _Jobs()
+    return [known.folder for known in known_runs(roots) if job_id in _ids(jobs[known.folder])]
 
 
 def is_one_job(folders: Iterable[Path]) -> bool:
     """Return whether these are the runs of one resumed job."""
-    ids = [_job_ids(folder) for folder in folders]
+    jobs = _Jobs()
+    ids = [_ids(jobs[folder]) for folder in folders]
     return bool(ids) and bool(set.intersection(*ids))
 
 
 def run_name(run: Run) -> str:
-    """Return the name given to ``synapse-otel run``; empty if the run is not watched."""
+    """Return the name given to ``synapse-otel run``; empty if none was given, or the run is not watched."""
     return run.watched.rpartition(NAME_END)[0]
 
 
@@ -147,34 +186,36 @@ def _is_path(text: str) -> bool:
     return True
 
 
-def _is_called(known: KnownRun, text: str) -> bool:
-    return text in {known.folder.name, run_name(known.run)}
+def _is_called(known: KnownRun, text: str, _jobs: _Jobs) -> bool:
+    return text in {known.folder.name, known.run.name, run_name(known.run)}
 
 
-def _contains(known: KnownRun, text: str) -> bool:
-    return text in known.folder.name or text in run_name(known.run)
+def _contains(known: KnownRun, text: str, _jobs: _Jobs) -> bool:
+    return any(text in name for name in (known.folder.name, known.run.name, run_name(known.run)))
 
 
-def _is_of_job(known: KnownRun, text: str) -> bool:
-    return text in _job_ids(known.folder)
+def _names_job(known: KnownRun, text: str, jobs: _Jobs) -> bool:
+    """Return whether a job of a run, one inside another perhaps, is called so."""
+    return any(text == job.name for job in jobs[known.folder])
 
 
-def _has_id(known: KnownRun, text: str) -> bool:
+def _is_tagged(known: KnownRun, text: str, jobs: _Jobs) -> bool:
+    return any(text in job.tags for job in jobs[known.folder])
+
+
+def _is_of_job(known: KnownRun, text: str, jobs: _Jobs) -> bool:
+    return text in _ids(jobs[known.folder])
+
+
+def _has_id(known: KnownRun, text: str, jobs: _Jobs) -> bool:
     """Return whether a job id or trace id of a run begins with ``text``."""
     if len(text) < _SHORTEST_ID:
         return False
-    traces = {job.trace_id for job in _jobs(known.folder)}
-    return any(one.startswith(text) for one in _job_ids(known.folder)) or any(
+    traces = {job.trace_id for job in jobs[known.folder]}
+    return any(one.startswith(text) for one in _ids(jobs[known.folder])) or any(
         one.startswith(text.lower()) for one in traces
     )
 
 
-def _job_ids(folder: Path) -> set[str]:
-    return {str(job.attributes.get(semconv.JOB_ID, "")) for job in _jobs(folder)} - {""}
-
-
-def _jobs(folder: Path) -> list[JobSummary]:
-    try:
-        return list((read_summary(folder) or summarise(folder)).jobs.values())
-    except OSError:
-        return []  # another run's, perhaps: it must not keep this one from being found
+def _ids(jobs: Iterable[JobSummary]) -> set[str]:
+    return {str(job.attributes.get(semconv.JOB_ID, "")) for job in jobs} - {""}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
@@ -117,6 +118,9 @@ def job(
     agent_client: Any = None,
     logger: BaseLogger | None = None,
     params: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    tags: Iterable[str] = (),
+    notes: str | None = None,
 ) -> Iterator[RuntimeContext]:
     """Run a job: its spans, its journal and its delivery, from here to the end of the ``with`` block.
 
@@ -132,6 +136,11 @@ def job(
         agent_client: What `RuntimeContext.agent_client` is.
         logger: What the author sees; a console if nothing is given.
         params: Parameters of the job, to find it by.
+        name: What the run is called, on one line; longer ones than 100 characters are cut. If there is none, what
+            ``SYNAPSE_OTEL_RUN_NAME`` says; else action, plugin, and the job's id where it is short, or a number that
+            counts on this machine: ``train-yolo-7``.
+        tags: Words to find the run by, at most 64; those of ``SYNAPSE_OTEL_RUN_TAGS`` come on top.
+        notes: What there is to say about the run, on any number of lines.
 
     Raises:
         TypeError, ValueError: an argument is wrong; the message names it.
@@ -150,6 +159,9 @@ def job(
         category=category,
         checkpoint=checkpoint,
         params=params,
+        name=name,
+        tags=tags,
+        notes=notes,
     )
     if env is None:
         env = PluginEnvironment.from_environ()
@@ -194,6 +206,7 @@ def running_job(
     Raises:
         SettingsError: a setting is wrong.
     """
+    from synapse_otel.runtime.run_names import labelled
     from synapse_otel.settings import handed_settings
     from synapse_otel.settings.travelling import packed
 
@@ -202,10 +215,15 @@ def running_job(
         spec = replace(spec, job_id=uuid.uuid4().hex)
     with STATE.lock:
         outermost = not STATE.jobs
+        if outermost:
+            spec = labelled(spec, runtime.settings, has_journal=runtime.installed is not None)
+        elif spec.name is None:
+            spec = replace(spec, name=STATE.jobs[0].run_name or None)
         of_run = {
             semconv.SERVICE_NAME: spec.plugin,
             semconv.SERVICE_VERSION: spec.version,
             semconv.ACTION: spec.action,
+            **spec.labels,
         }
         if outermost:
             _end_received()
@@ -233,10 +251,15 @@ def running_job(
 
 def begin_process(name: str, *, plugin: str, version: str | None = None) -> None:
     """Set up a process that hands on jobs of a plugin and runs none: what it records has a journal of its own."""
+    from synapse_otel.runtime.run_names import counted_name
+
     with STATE.lock:
         runtime = _runtime()
         if not STATE.jobs and not runtime.journal_id:
-            runtime.begin_run(name, {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version})
+            root = runtime.settings.journal_dir if runtime.installed is not None else None
+            runtime.begin_run(
+                counted_name(name, root), {semconv.SERVICE_NAME: plugin, semconv.SERVICE_VERSION: version}
+            )
 
 
 def _join(
@@ -309,13 +332,13 @@ def _report(started: Job, result: str, account: Account | None, outlook: str) ->
     seconds = (started.finished or {}).get("seconds", 0.0)
     span = started.root.span.get_span_context()
     trace = f" · trace {span.trace_id:032x}" if span.is_valid else ""
-    name = f"{started.attributes[semconv.ACTION]} {started.attributes[semconv.PLUGIN_NAME]}"
-    line = f"{name}: {result} in {seconds:.1f} s{trace}"
+    line = f"{started.run_name}: {result} in {seconds:.1f} s{trace}"
     if account is not None:
         line += f" · {account}"
         if account.pending:
             reason = f" ({account.failure}; {explained_by(Check.ENDPOINT)})" if account.failure else ""
             line += f"{reason} · kept on disk; {outlook}"
+        line += f" · synapse-otel view {quote(started.run_name)}"
     say(line)
 
 

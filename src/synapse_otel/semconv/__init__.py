@@ -46,6 +46,10 @@ class Event(NamedTuple):
 
 TENANT: Final = "synapse.tenant"
 PROJECT: Final = "synapse.project"
+RUN_NAME: Final = "synapse.run.name"
+RUN_TAGS: Final = "synapse.run.tags"
+RUN_NOTES: Final = "synapse.run.notes"
+TRIAL_ID: Final = "synapse.trial.id"
 JOB_ID: Final = "synapse.job.id"
 JOB_RESULT: Final = "synapse.job.result"
 PLUGIN_NAME: Final = "synapse.plugin.name"
@@ -136,6 +140,12 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(VCS_REVISION, "string", "Its revision.", "resource"),
     Attribute(TENANT, "string", "Tenant that a platform sets in OTEL_RESOURCE_ATTRIBUTES.", "resource"),
     Attribute(PROJECT, "string", "Project that a platform sets in OTEL_RESOURCE_ATTRIBUTES.", "resource"),
+    Attribute(
+        RUN_NAME, "string", "Name of the run: given, or made of plugin, action and a number.", "resource, job span"
+    ),
+    Attribute(RUN_TAGS, "string[]", "Tags of the run.", "resource, job span"),
+    Attribute(RUN_NOTES, "string", "What somebody has written about the run.", "job span"),
+    Attribute(TRIAL_ID, "string", "Id of the trial of a search for hyperparameters that a job is.", "job span"),
     Attribute(JOB_ID, "string", "Id of the job: the platform's, or made by synapse-otel.", "everything"),
     Attribute(
         JOB_RESULT,

@@ -121,6 +121,12 @@ class Settings(Source):
         default=5_000, validation_alias=_standard("OTEL_METRIC_EXPORT_INTERVAL")
     )
     """Milliseconds between two exports of the progress; samples do not wait for it."""
+    run_name: str | None = None
+    """Name of the run, where the job itself gives none."""
+    run_tags: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words), Field(max_length=64)] = ()
+    """Tags of the run, separated by commas; beside those that the job itself gives."""
+    run_notes: str | None = None
+    """Notes about the run, where the job itself gives none."""
     traceparent: str | None = Field(default=None, validation_alias=_standard("TRACEPARENT"))
     """Trace context of the process that started this one (W3C Trace Context)."""
     tracestate: str | None = Field(default=None, validation_alias=_standard("TRACESTATE"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
 from synapse_otel.runs import LogEntry, LogKind, Recording, Span
+from synapse_otel.runtime.run_names import labelled
 from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.semconv.progress import Progress
 from synapse_otel.testing.fixed import Clock, fixed_clock
@@ -166,6 +167,9 @@ def recorded_job(
     agent_client: Any = None,
     logger: BaseLogger | None = None,
     params: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    tags: Iterable[str] = (),
+    notes: str | None = None,
     fixed: bool = False,
 ) -> Iterator[RecordedJob]:
     """Run a job for a test, from here to the end of the ``with`` block.
@@ -188,6 +192,9 @@ def recorded_job(
         category=category,
         checkpoint=checkpoint,
         params=params,
+        name=name,
+        tags=tags,
+        notes=notes,
     )
     if env is None:
         env = PluginEnvironment.from_environ()
@@ -201,7 +208,9 @@ def recorded_job(
             around.enter_context(fixed_ids())
             clock = around.enter_context(fixed_clock())
         around.enter_context(contained.raised())
-        running.begin(spec.run_name, {"service.name": plugin, "service.version": version}, fixed=fixed)
+        spec = labelled(spec, running.settings, has_journal=True)
+        resource = {"service.name": plugin, "service.version": version, **spec.labels}
+        running.begin(spec.run_name, resource, fixed=fixed)
         around.enter_context(recorded_logging(running.settings.logging_level))
         job = start_job(spec, live_spans=running.settings.live_spans)
         around.enter_context(known_to_runtime(job))

@@ -70,7 +70,9 @@ def size(count: float) -> str:
 
 
 def clock(nanoseconds: int) -> str:
-    """Return a Unix time in ns as local date and time; ``?`` for one that no calendar has."""
+    """Return a Unix time in ns as local date and time; ``?`` for 0, which is none, and one that no calendar has."""
+    if nanoseconds <= 0:
+        return "?"
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(nanoseconds / 1e9))
     except (OverflowError, ValueError, OSError):

@@ -9,7 +9,7 @@ import msgspec
 
 from synapse_otel.journal.account import Account
 from synapse_otel.journal.frames import clean
-from synapse_otel.runs import CategoryProgress, JobOverview, Overview, run_name
+from synapse_otel.runs import CategoryProgress, JobOverview, Overview
 from synapse_otel.runs.entries import iso_time
 
 
@@ -22,7 +22,10 @@ def as_json(found: Overview | Sequence[Overview]) -> str:
 def _run(one: Overview) -> dict[str, Any]:
     return {
         "run": one.folders[0].name,
-        "name": run_name(one.run) or one.run.name,
+        "name": one.name,
+        "tags": one.tags,
+        "attempt": one.attempt,
+        "attempts": one.attempts,
         "state": str(one.state),
         "created": iso_time(int(one.run.created * 1e9)),
         "last": iso_time(one.last) if one.last else None,
@@ -51,6 +54,10 @@ def _job(job: JobOverview) -> dict[str, Any]:
         "plugin": job.plugin,
         "version": job.version or None,
         "category": job.category,
+        "name": job.name or None,
+        "tags": job.tags,
+        "notes": job.notes or None,
+        "trial": job.trial or None,
         "trace_id": job.trace_id or None,
         "state": str(job.state),
         "started": iso_time(job.start),

@@ -61,7 +61,15 @@ def _plugin(one: Overview) -> str:
 
 
 def _name(one: Overview) -> str:
-    return printable(f"{one.job.action} {one.job.plugin}" if one.job else one.run.name)
+    return printable(one.title)
+
+
+def _tags(one: Overview) -> str:
+    return printable(", ".join(one.tags))
+
+
+def _attempts(one: Overview) -> str:
+    return f"{one.attempt}/{one.attempts}" if one.attempts > 1 else ""
 
 
 def _id(one: Overview) -> str:
@@ -117,11 +125,16 @@ WHOLE: Final = {
     "DELIVERED": Column(_delivered, is_number=True),
     "PENDING": Column(_pending, is_number=True),
     "DROPPED": Column(_dropped, is_number=True),
+    "ATTEMPT": Column(_attempts),
+    "NAME": Column(_name),
+    "TAGS": Column(_tags),
 }
 FITTED: Final = {
     "STATE": Column(_state_in_short, easy=16, least=8),
-    "NAME": Column(_name, easy=14, least=10),
-    "JOB": Column(_id, easy=13, least=9, rank=4),
+    "NAME": Column(_name, easy=20, least=10),
+    "ATTEMPT": Column(_attempts, rank=4),
+    "TAGS": Column(_tags, easy=12, least=6, rank=4),
+    "JOB": Column(_id, easy=13, least=9, rank=ACCOUNT + 2),
     "STARTED": Column(_started_in_short, rank=5),
     "DURATION": Column(_duration, is_number=True, rank=6),
     "PROGRESS": Column(_progress_in_short, easy=13, least=8, rank=3),

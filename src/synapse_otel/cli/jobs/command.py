@@ -14,7 +14,7 @@ from synapse_otel.cli.jobs.table import fitted_table, whole_table
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
 from synapse_otel.notices import Check, explained_by
-from synapse_otel.runs import Overview, find_runs, run_groups, same_run
+from synapse_otel.runs import Overview, by_job, find_runs, run_groups, runs_of_job, same_run
 from synapse_otel.settings import load_settings
 from synapse_otel.shipper.end_hung import silent_shippers
 from synapse_otel.ui.glyphs import ASCII, UNICODE
@@ -32,14 +32,19 @@ def jobs(run: str | None, *, json: bool) -> int:
     meant = None if run is None else find_runs(run, roots)
     if meant is not None and len(meant) == 1:
         one = Overview.read(same_run(meant[0], roots), stall_seconds=settings.stall_timeout)
-        say(as_json(one) if json else "\n".join(details(one)))
+        attempts = _attempts(one, roots, settings.stall_timeout)
+        one = next((other for other in attempts if other.folders[0] == one.folders[0]), one)
+        say(as_json(one) if json else "\n".join(details(one, attempts)))
         _tell_of_silence(roots)
         return 0
-    found = [one for one in _overviews(roots, settings.stall_timeout) if meant is None or one.folders[0] in meant]
+    groups = by_job(_overviews(roots, settings.stall_timeout))
+    found = [one for group in groups for one in group if meant is None or one.folders[0] in meant]
+    found.sort(key=lambda one: (one.run.created, one.folders[0].name))
     if json:
         say(as_json(found))
     elif found:
-        for line in _table(found):
+        # Of all jobs each is one entry; those that somebody asks for are shown with their attempts.
+        for line in _table([group[-1] for group in groups] if meant is None else found):
             say(line)
     else:
         say(f"there is no run in {settings.journal_dir}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder")
@@ -52,14 +57,28 @@ def _tell_of_silence(roots: list[Path]) -> None:
         tell(f"{silent}; {explained_by(Check.RUNS)}")
 
 
+def _attempts(one: Overview, roots: list[Path], stall_seconds: float) -> list[Overview]:
+    """Return all runs of a run's job, the oldest first."""
+    key = one.job_key
+    if one.job is None or key is None:
+        return []
+    groups = [same_run(folder, roots) for folder in runs_of_job(one.job.id, roots)]
+    found = [other for group in groups for other in _readable(group, stall_seconds) if other.job_key == key]
+    return by_job(found)[0] if found else []
+
+
 def _overviews(roots: list[Path], stall_seconds: float) -> Iterable[Overview]:
     for group in run_groups(roots):
-        folder = group[0].folder
-        try:
-            yield Overview.read([known.folder for known in group], stall_seconds=stall_seconds)
-        except (OSError, LookupError) as error:
-            if folder.exists():  # and was not deleted since it was listed
-                tell(f"{folder.name}: {getattr(error, 'strerror', None) or error}")
+        yield from _readable([known.folder for known in group], stall_seconds)
+
+
+def _readable(folders: list[Path], stall_seconds: float) -> Iterable[Overview]:
+    """Yield the run in these folders; nothing if it cannot be read, which is reported."""
+    try:
+        yield Overview.read(folders, stall_seconds=stall_seconds)
+    except (OSError, LookupError) as error:
+        if folders[0].exists():  # and was not deleted since it was listed
+            tell(f"{folders[0].name}: {getattr(error, 'strerror', None) or error}")
 
 
 def _table(found: list[Overview]) -> Iterable[str]:

@@ -6,20 +6,26 @@ from collections.abc import Iterator, Sequence
 from time import time_ns
 from typing import Final
 
+from synapse_otel.cli.jobs.cells import word
 from synapse_otel.journal.folder import QUARANTINE_FILE, Exit
 from synapse_otel.journal.frames import FORMAT_VERSION
-from synapse_otel.runs import CategoryProgress, JobOverview, Overview, RunState, run_name
+from synapse_otel.runs import CategoryProgress, JobOverview, Overview, RunState
 from synapse_otel.ui.formats import clock, duration, number, path, printable
 
 _LABEL: Final = 10
 _MOST_CATEGORIES: Final = 12
 
 
-def details(one: Overview) -> Iterator[str]:
-    """Yield the details of a run."""
+def details(one: Overview, attempts: Sequence[Overview] = ()) -> Iterator[str]:
+    """Yield the details of a run; ``attempts``: all runs of its job, the oldest first."""
     yield _line("run", f"{one.folders[0].name}  {one.state}{_silence(one)}")
-    if run_name(one.run):
-        yield _line("name", f"{printable(run_name(one.run))} (synapse-otel run)")
+    yield _line("name", printable(one.name))
+    if one.tags:
+        yield _line("tags", printable(", ".join(one.tags)))
+    for notes in dict.fromkeys(job.notes for job in one.jobs if job.notes):
+        yield from _notes(notes)
+    if len(attempts) > 1:
+        yield from _attempts(one, attempts)
     for job in one.jobs:
         yield from _job(job)
     if one.exit is not None:
@@ -34,6 +40,20 @@ def details(one: Overview) -> Iterator[str]:
         if quarantine.is_file():
             records = quarantine.read_bytes().count(b"\n")
             yield _line("invalid", f"{path(str(quarantine))} ({records} records)")
+
+
+def _notes(notes: str) -> Iterator[str]:
+    """Yield notes, the label before their first line."""
+    for at, line in enumerate(notes.strip().splitlines()):
+        yield _line("" if at else "notes", printable(line)).rstrip()
+
+
+def _attempts(one: Overview, attempts: Sequence[Overview]) -> Iterator[str]:
+    """Yield the runs of a resumed job."""
+    yield _line("attempt", f"{one.attempt} of {one.attempts}")
+    for other in attempts:
+        if other.folders[0] != one.folders[0]:
+            yield _line("", f"{other.folders[0].name}  {word(other)}")
 
 
 def _line(label: str, text: str) -> str:

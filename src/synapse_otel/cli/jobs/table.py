@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Final
 
@@ -37,7 +37,7 @@ def whole_table(found: Sequence[Overview]) -> Iterable[str]:
 
 def fitted_table(found: Sequence[Overview], width: int, glyphs: Glyphs, *, colours: bool) -> Iterable[str]:
     """Yield a heading, a line for each run, and the number of runs by state, at most ``width`` wide."""
-    columns = {name: column for name, column in FITTED.items() if name != "DROPPED" or _has_lost(found)}
+    columns = {name: column for name, column in FITTED.items() if name not in _SELDOM or _SELDOM[name](found)}
     texts = _texts(columns, found)
     widths = _widths(columns, texts, width)
     shown = [[fitted(cell, widths[name], glyphs) for cell in texts[name]] for name in widths]
@@ -84,5 +84,9 @@ def _total(found: Sequence[Overview]) -> str:
     return f"{counted(len(found), 'run')}: {states}{waiting}"
 
 
-def _has_lost(found: Sequence[Overview]) -> bool:
-    return any(one.account.lost for one in found)
+_SELDOM: Final[dict[str, Callable[[Sequence[Overview]], bool]]] = {
+    "DROPPED": lambda found: any(one.account.lost for one in found),
+    "ATTEMPT": lambda found: any(one.attempts > 1 for one in found),
+    "TAGS": lambda found: any(one.tags for one in found),
+}
+"""Columns that are shown only where there is something in them."""

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
@@ -30,6 +30,8 @@ def run(
     command: Sequence[str],
     *,
     name: str | None = None,
+    tags: Sequence[str] = (),
+    notes: str | None = None,
     lines: int = 20,
     ship: bool = True,
     instrument: bool = True,
@@ -47,11 +49,15 @@ def run(
     given = {"endpoint": endpoint, "journal_dir": journal_dir}
     settings = load_settings(**{key: value for key, value in given.items() if value is not None})
     destination = load_destination(settings)
+    labels = {"SYNAPSE_OTEL_RUN_NAME": name or "", "SYNAPSE_OTEL_RUN_NOTES": notes or ""}
+    if tags:
+        labels["SYNAPSE_OTEL_RUN_TAGS"] = ",".join(dict.fromkeys((*settings.run_tags, *tags)))
+    token = new_token(printable(name or ""))
     name = printable(name or Path(command[0]).name)
-    token = new_token(name)
     begin = time.monotonic()
     tap = StderrTap(lines)
-    child = Child(command, _environment(settings, token, endpoint, ship=ship, instrument=instrument), tap)
+    own = {key: value for key, value in labels.items() if value} | {WATCHED_VARIABLE: token}
+    child = Child(command, _environment(settings, own, endpoint, ship=ship, instrument=instrument), tap)
     watched = Watched(token, journal_roots(settings))
     delivery = Delivery(settings, destination, watched, tell)
     if ship:
@@ -77,10 +83,10 @@ def run(
 
 
 def _environment(
-    settings: Settings, token: str, endpoint: str | None, *, ship: bool, instrument: bool
+    settings: Settings, told: Mapping[str, str], endpoint: str | None, *, ship: bool, instrument: bool
 ) -> dict[str, str]:
-    """Return the environment of the command; our own trace context is passed on."""
-    own = {"SYNAPSE_OTEL_JOURNAL_DIR": str(settings.journal_dir), WATCHED_VARIABLE: token}
+    """Return the environment of the command, ``told`` in it; our own trace context is passed on."""
+    own = {"SYNAPSE_OTEL_JOURNAL_DIR": str(settings.journal_dir), **told}
     if endpoint is not None:
         own["SYNAPSE_OTEL_ENDPOINT"] = endpoint
     if settings.shipper != "process" or not ship:

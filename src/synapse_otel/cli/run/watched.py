@@ -20,7 +20,7 @@ WATCHED_VARIABLE: Final = "SYNAPSE_OTEL_WATCHED_BY"
 
 
 def new_token(name: str) -> str:
-    """Return the token of a new ``run`` in its journals, which includes the run's name."""
+    """Return the token of a new ``run`` in its journals, which includes the name that it was given, if any."""
     return f"{name}{NAME_END}{secrets.token_hex(8)}"
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from synapse_otel.integrations.synapse_sdk.carried import plain, trace_context_of
 from synapse_otel.integrations.synapse_sdk.containing import report
-from synapse_otel.integrations.synapse_sdk.identity import identify
+from synapse_otel.integrations.synapse_sdk.identity import identify, trial_of_this_process
 from synapse_otel.integrations.synapse_sdk.patches import Patches
 from synapse_otel.mapping.job import Job
 
@@ -102,6 +102,7 @@ class ActionJob:
             category=identity.category,
             checkpoint=checkpoint if isinstance(checkpoint, dict) else None,
             params=_as_mapping(self._params),
+            trial=trial_of_this_process(),
         )
         return running_job(spec, parent=trace_context_of(self._params), is_told=False)
 

@@ -13,6 +13,7 @@ from synapse_otel._guard import guarded
 
 _CONFIG: Final = "config.yaml"
 _SEARCHED: Final = 4
+_TRIAL: Final = "SYNAPSE_TRIAL_ID"
 _RELEASE: Final = "SYNAPSE_PLUGIN_RELEASE_CODE"
 
 
@@ -47,6 +48,11 @@ def identify(action: type | str, env: Any = None, folder: Any = None) -> Identit
         version=_text(config.get("version")) or release or None,
         category=_text(getattr(category, "value", category)) or _text(config.get("category")),
     )
+
+
+def trial_of_this_process() -> str | None:
+    """Return the id of the trial that this process runs in a search for hyperparameters; None outside of one."""
+    return os.environ.get(_TRIAL, "").strip() or None
 
 
 def _text(value: Any) -> str | None:

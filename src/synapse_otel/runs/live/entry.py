@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit
 from synapse_otel.journal.frames import FORMAT_VERSION
 from synapse_otel.redaction import redact_text
-from synapse_otel.runs import CategoryProgress, JobOverview, Overview, RunState, run_name
+from synapse_otel.runs import CategoryProgress, JobOverview, Overview, RunState
 
 UNREADABLE: Final = "unreadable"
 """State of a run's folder that cannot be read."""
@@ -52,7 +53,8 @@ def row_of(one: Overview) -> Json:
     word, tone = _verdict(one.state, result)
     return {
         "id": run_id(one.folders[0]),
-        "name": run_name(one.run) or one.run.name,
+        "name": redact_text(one.title),
+        "tags": [redact_text(tag) for tag in one.tags],
         "state": str(one.state),
         "word": word,
         "tone": tone,
@@ -63,6 +65,7 @@ def row_of(one: Overview) -> Json:
         "version": job.version if job else "",
         "job": job.id if job else "",
         "jobs": len(one.jobs),
+        "attempts": [],
         "start": milliseconds(one.start),
         "end": milliseconds(one.end) if one.end else None,
         "last": milliseconds(one.last),
@@ -80,8 +83,9 @@ def unreadable_row(folder: Path, why: str) -> Json:
     return {
         "id": run_id(folder),
         "name": run_id(folder),
+        "tags": [],
         "state": UNREADABLE, "word": UNREADABLE, "tone": "warn",
-        "result": "", "error": "", "action": "", "plugin": "", "version": "", "job": "", "jobs": 0,
+        "result": "", "error": "", "action": "", "plugin": "", "version": "", "job": "", "jobs": 0, "attempts": [],
         "start": _made(folder), "end": None, "last": _made(folder), "progress": None,
         "emitted": 0, "delivered": 0, "pending": 0, "dropped": 0,
         "notes": [why],
@@ -99,6 +103,8 @@ def job_of(job: JobOverview) -> Json:
     """Return one of the jobs of a run."""
     return {
         "id": job.id,
+        "name": redact_text(job.name),
+        "notes": redact_text(job.notes),
         "action": job.action,
         "plugin": job.plugin,
         "version": job.version,
@@ -147,6 +153,11 @@ def finite(number: float | None) -> float | None:
 
 
 def _made(folder: Path) -> float:
+    """Return when a folder was made, as its name says, else when it was changed; 0 if neither is known."""
+    try:
+        return datetime.strptime(folder.name.partition("-")[0], "%Y%m%dT%H%M%S%z").timestamp() * 1000
+    except ValueError:
+        pass
     try:
         return folder.stat().st_mtime * 1000
     except OSError:

@@ -13,6 +13,7 @@ from synapse_otel.journal.folder import is_run, read_run, run_folders
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.summary import Summary, SummaryFollower, summary_of
 from synapse_otel.runs import KnownRun, Overview, RunState, grouped
+from synapse_otel.runs.live.attempts import Attempts
 from synapse_otel.runs.live.entry import UNREADABLE, Json, plain_path, row_of, run_id, unreadable_row
 
 LOOK_SECONDS: Final = 0.4
@@ -55,6 +56,7 @@ class RunIndex:
         self._lock = RLock()
         self._known: dict[Path, KnownRun | None] = {}
         self._runs: dict[str, IndexedRun] = {}
+        self._attempts = Attempts()
         self._looked = -LOOK_SECONDS
         self._clock = 0
 
@@ -91,6 +93,12 @@ class RunIndex:
             found = [one.row for one in self._runs.values() if one.row is not None and one.version > after]
             return self._clock, found
 
+    def attempts(self, name: str) -> list[Json]:
+        """Return the runs of a resumed job, the oldest first, as far as they have been read; empty if there is one."""
+        with self._lock:
+            rows = [self._runs[other].row for other in self._attempts.of(name) if other in self._runs]
+            return [{key: row[key] for key in ("id", "name", "word", "tone", "start")} for row in rows if row]
+
     # --- looking --------------------------------------------------------------------------------------
 
     def _look(self) -> None:
@@ -124,6 +132,8 @@ class RunIndex:
         for name, one in before.items():
             if self._runs.get(name) is not one:
                 _close(one)
+            if name not in self._runs:
+                self._tell(self._attempts.remove(name))
 
     # --- reading --------------------------------------------------------------------------------------
 
@@ -143,6 +153,19 @@ class RunIndex:
         if overview is None or not overview.state.lives:
             _close(one)
         one.overview, one.signature = overview, signature
+        name = row["id"]
+        others = self._attempts.place(name, overview.job_key if overview else None, overview.start if overview else 0)
+        self._set(one, row | {"attempts": self._attempts.of(name)})
+        self._tell(others)
+
+    def _tell(self, names: Iterable[str]) -> None:
+        """Renew which runs are of the same job as these."""
+        for name in names:
+            one = self._runs.get(name)
+            if one is not None and one.row is not None:
+                self._set(one, one.row | {"attempts": self._attempts.of(name)})
+
+    def _set(self, one: IndexedRun, row: Json) -> None:
         if row != one.row:
             one.row = row
             self._clock += 1

@@ -157,11 +157,15 @@ class LogRecords:
         return redact_values(brief.body), redact_values(attributes), template.event_name or "", template.span
 
     def text(self, at: int) -> str:
-        """Return the searchable text: body, name, category and data of a record, in lower case."""
+        """Return the searchable text in lower case: what a record's line shows, and the stack of an exception."""
         while len(self._texts) <= at:
-            body, attributes, event, _span = self._whole(len(self._texts))
-            parts = [event, "" if body is None else str(body)]
-            parts += [f"{key}={value}" for key, value in attributes.items()]
+            place = len(self._texts)
+            told = self.told(place)
+            parts = [told[key] for key in ("text", "context", "category", "file")]
+            parts += [told["event"]] if told["kind"] == LogKind.EVENT else []
+            parts += [told["scope"]] if told["kind"] == LogKind.LOGGING else []
+            parts += [f"{key}={value}" for key, value in told["data"].items()]
+            parts.append(str(told["more"].get(semconv.EXCEPTION_STACKTRACE, "")))
             self._texts.append("\n".join(parts).lower())
         return self._texts[at]
 

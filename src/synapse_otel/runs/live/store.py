@@ -58,7 +58,8 @@ class RunStore:
         with one.found.lock:
             indexed = self._read_on(name, one)
             told = details(indexed, one.found, jaeger_url=self._jaeger_url)
-            return told | {"version": one.found.version, "reading": one.ratio}
+            attempts = self.index.attempts(name)
+            return told | {"version": one.found.version, "reading": one.ratio, "attempts": attempts}
 
     def curves(self, name: str, numbers: list[int], points: int, **how: Any) -> Json:
         """Return the points of curves by their numbers, from `Samples.drawn`.

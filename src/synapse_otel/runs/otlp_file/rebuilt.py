@@ -196,7 +196,7 @@ class Rebuilt:
     def _make_folder(self, parent: str, left_out: int, death: str) -> None:
         job = next(iter(self.jobs), None)
         service = str(self._resource.get(semconv.SERVICE_NAME, "")) or "unknown"
-        name = job.name if job else service
+        name = str(job.attributes.get(semconv.RUN_NAME, "")) or job.name if job else service
         created = self.first / 1e9
         try:
             when = strftime("%Y%m%dT%H%M%SZ", gmtime(created))

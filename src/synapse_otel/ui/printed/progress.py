@@ -27,18 +27,20 @@ def progress(page: Page) -> Lines:
     label = min(max(cell_len(name) for name in names), max(page.width // 4, 12))
     amounts = [f"{number(one.progress.current)}/{number(one.progress.limit)}" for one in rows]
     amount = max(len(text) for text in amounts)
-    tail = 0 if page.narrow else 24
+    paces = ["" if page.narrow else _pace(page, one) for one in rows]
+    tail = 0 if page.narrow else max(24, *map(cell_len, paces))
     room = min(max(page.width - label - amount - tail - 12, _LEAST_BAR), _MOST_BAR)
     yield heading("Progress")
-    for one, name, text in zip(rows, names, amounts, strict=True):
+    for one, name, text, pace in zip(rows, names, amounts, paces, strict=True):
         line = Text("  ")
         line.append(fitted(name, label, page.glyphs), "dim" if one.worker else "cyan" if one.category else "bold")
         line.append(f"  {int(one.progress.ratio * 100):>3}% ")
         tone = "good" if one.progress.ratio >= 1 else "live" if page.recording.state.lives else "warn"
         line.append_text(bar(one.progress.ratio, room, tone, page.glyphs))
         line.append(f" {text:>{amount}}")
-        if tail:
-            line.append(f"  {_pace(page, one)}", "dim")
+        if pace:
+            line.append(f"  {pace}", "dim")
+        line.truncate(page.width)
         yield line
     if len(found) > len(rows):
         yield page.more(len(found) - len(rows), "categories")

@@ -44,7 +44,10 @@ def _run_title(page: Page) -> Text:
 
 
 def _title(page: Page, job: Span) -> Text:
-    line = Text.assemble((printable(job.name), "bold"))
+    called = str(job.attributes.get(semconv.RUN_NAME, ""))
+    line = Text.assemble((printable(called or job.name), "bold"))
+    if called:
+        line.append(f"  {printable(job.name)}", "dim")
     version = job.attributes.get(semconv.PLUGIN_VERSION)
     if version:
         line.append(f" {printable(str(version))}", "dim")
@@ -72,7 +75,10 @@ def _outcome(page: Page, job: Span) -> tuple[str, str, str]:
 
 def _identity(page: Page, job: Span) -> Lines:
     label = 9
+    tags = job.attributes.get(semconv.RUN_TAGS)
     rows: list[tuple[str, str]] = [
+        ("tags", printable(", ".join(map(str, tags))) if isinstance(tags, list) else ""),
+        ("notes", printable(str(job.attributes.get(semconv.RUN_NOTES, "")))),
         ("started", clock(job.start)),
         ("job", printable(str(job.attributes.get(semconv.JOB_ID, "")))),
         ("trace", job.trace_id),

@@ -23,13 +23,19 @@ def about(told: Json, width: int, glyphs: Glyphs) -> list[Text]:
         f"trace {at + 1}" if at else "trace": one["trace"] for at, one in enumerate(told["jobs"][:5]) if one["trace"]
     }
     links = {key.replace("trace", "Jaeger"): f"{told['jaeger']}/trace/{trace}" for key, trace in traces.items()}
+    notes = dict.fromkeys(one["notes"] for one in told["jobs"] if one["notes"])
     run = {
+        "name": row.get("name", ""),
+        **({"tags": ", ".join(row["tags"])} if row.get("tags") else {}),
+        **{f"notes{'' if not at else f' {at + 1}'}": text for at, text in enumerate(notes)},
         "job": row.get("job", ""),
         "started": clock(int((row.get("start") or 0) * 1e6)),
         **traces,
         **(links if told["jaeger"] else {}),
         **{f"folder{'' if not at else f' {at + 1}'}": path(one) for at, one in enumerate(told["folders"])},
     }
+    for at, other in enumerate(told["attempts"], 1):
+        run[f"attempt {at}"] = f"{other['name']}  {other['word']}  {clock(int(other['start'] * 1e6))}"
     lines = [*_account(told), *_used(told, width, glyphs), *_pairs("This run", run, width, glyphs)]
     lines += _pairs("Parameters", job["params"], width, glyphs)
     lines += _pairs("Made", job["products"], width, glyphs)

@@ -24,7 +24,7 @@ from synapse_otel.ui.terminal.overview import overview
 from synapse_otel.ui.terminal.records import AUDIENCES, LEVEL_WORDS, Records, record
 from synapse_otel.ui.terminal.searching import Searching
 from synapse_otel.ui.terminal.watching import Key, KeyLine, Watching
-from synapse_otel.ui.terminal.words import lasted, now_ms, pace, percent, pill, title
+from synapse_otel.ui.terminal.words import lasted, now_ms, pace, percent, pill, title, work
 
 _ERRORS: Final = 12
 """Cells that the number of errors takes."""
@@ -134,8 +134,8 @@ class RunScreen(Searching):
             return Text(self.error or "Reading the journal ...", "yellow" if self.error else "")
         row, now = told["row"], now_ms()
         head = pill(row, self.glyphs)
-        version = printable(row["version"] or str(told["resource"].get("service.version", "")))
-        head.append(f"  {title(row)}", "bold").append(f" {version}")
+        version = "" if row["version"] else printable(str(told["resource"].get("service.version", "")))
+        head.append(f"  {title(row)}", "bold").append(f"  {work(row)} {version}".rstrip())
         progress = row["progress"]
         facts = [f"{duration(lasted(row, now))}"]
         if progress:

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from synapse_otel._text import counted
+from synapse_otel.runs import nearest
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.store import RunStore
 from synapse_otel.ui.formats import duration, fitted, fitted_middle, printable
@@ -19,7 +20,7 @@ from synapse_otel.ui.terminal.lines import Lines
 from synapse_otel.ui.terminal.run import RunScreen
 from synapse_otel.ui.terminal.searching import Searching
 from synapse_otel.ui.terminal.watching import Key
-from synapse_otel.ui.terminal.words import ago, lasted, lives, now_ms, pace, percent, pill, title
+from synapse_otel.ui.terminal.words import ago, attempt, lasted, lives, now_ms, pace, percent, pill, title, work
 
 SORTS: Final = ("start", "duration", "pending", "name", "state")
 STATES: Final = ("live", "stalled", "crashed", "failed", "done")
@@ -28,7 +29,7 @@ _READ_SECONDS: Final = 0.2
 _STATE: Final = 13
 _WIDE: Final = 96
 _BAR: Final = 10
-_SEARCHED: Final = ("id", "name", "action", "plugin", "version", "job", "result", "error", "state", "word")
+_SEARCHED: Final = ("id", "name", "tags", "action", "plugin", "version", "job", "result", "error", "state", "word")
 
 
 class RunsScreen(Searching):
@@ -37,6 +38,7 @@ class RunsScreen(Searching):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", show=False),
         Binding("f", "narrow", show=False),
+        Binding("a", "attempts", show=False),
     ]
 
     def __init__(self, store: RunStore, glyphs: Glyphs) -> None:
@@ -48,6 +50,8 @@ class RunsScreen(Searching):
         self._shown: list[Json] = []
         self._sort = SORTS[0]
         self._state = ""
+        self._every = False
+        """Whether each attempt of a job has a line of its own."""
 
     def compose(self) -> ComposeResult:
         """Make the parts."""
@@ -60,7 +64,9 @@ class RunsScreen(Searching):
 
     def keys(self) -> Sequence[Key]:
         """Return the screen's own keys."""
-        return (("enter", "open"), ("/", "search"), ("s", "sort"), ("f", "state"))
+        resumed = any(row["attempts"] for row in self._rows.values())
+        attempts: tuple[Key, ...] = (("a", "last attempts" if self._every else "all attempts"),) if resumed else ()
+        return (("enter", "open"), ("/", "search"), ("s", "sort"), ("f", "state"), *attempts)
 
     # --- what there is ----------------------------------------------------------------------------------
 
@@ -99,10 +105,11 @@ class RunsScreen(Searching):
     def _matching(self, now: float) -> list[Json]:
         words = self.words.split()
         found = [self._rows[name] for name in self._ids if name in self._rows]
-        if self._state:
-            found = [row for row in found if row["word"] == self._state]
         if words:
             found = [row for row in found if all(word in _text(row) for word in words)]
+        found = found if self._every else entries(found)
+        if self._state:
+            found = [row for row in found if row["word"] == self._state]
         keys: dict[str, Any] = {
             "start": lambda row: -row["start"],
             "duration": lambda row: -lasted(row, now),
@@ -119,8 +126,8 @@ class RunsScreen(Searching):
     # --- drawing ----------------------------------------------------------------------------------------
 
     def _head(self, width: int) -> Text:
-        whole, read = len(self._ids), len(self._rows)
-        count = counted(whole, "run") if self._complete else f"reading {read:,} of {whole:,}"
+        whole = len(self._rows if self._every else entries([*self._rows.values()]))
+        count = counted(whole, "run") if self._complete else f"reading {len(self._rows):,} of {len(self._ids):,}"
         if self._complete and len(self._shown) < whole:
             count = f"{len(self._shown):,} of {count}"
         state = f"  {self._state}" if self._state else ""
@@ -130,7 +137,8 @@ class RunsScreen(Searching):
         elif self._complete and not whole:
             head.append("  No run has been recorded here yet; SYNAPSE_OTEL_JOURNAL_DIR sets the folder.")
         elif self._complete and not self._shown:
-            head.append("  No run matches.")
+            near = nearest(self.words, [title(row) for row in self._rows.values()]) if self.words else ""
+            head.append(f"  No run matches.{f' The nearest is {printable(near)}.' if near else ''}")
         wide = width >= _WIDE
         titles = f"{'state':<{_STATE}}" + fitted("run", _name_room(width), self.glyphs)
         titles += f"{'progress':>{18 if wide else 7}}{'':10}{'left':>11}" if wide else f"{'done':>6}{'left':>11}"
@@ -142,13 +150,9 @@ class RunsScreen(Searching):
         glyphs = self.glyphs
         line = pill(row, glyphs)
         line.pad_right(max(_STATE - line.cell_len, 1))
-        name, version = title(row), printable(row["version"])
-        room = _name_room(width)
-        line.append(
-            fitted_middle(
-                f"{name} {version}".strip() if wide or room > len(name) + len(version) else name, room, glyphs
-            )
-        )
+        name, version, room = title(row), printable(row["version"]), _name_room(width)
+        more = f"  {attempt(row)}" if row["attempts"] else f" {version}"
+        line.append(fitted_middle(f"{name}{more}".strip() if room > len(name) + len(more) else name, room, glyphs))
         progress, running = row["progress"], row["state"] == "live"
         ratio = progress["ratio"] if progress else None
         left = pace(progress | {"rate": None}, now, running=running).removesuffix(" left") if progress else ""
@@ -169,8 +173,7 @@ class RunsScreen(Searching):
         row = self._chosen()
         text = Text(overflow="fold")
         if row:
-            more = f"  {row['jobs']} jobs" if row["jobs"] > 1 else ""
-            text.append(printable(f"{row['job'] or row['id']}  {row['version']}").strip() + more, "dim").append("\n")
+            text.append(f"{work(row)}  " + (f"job {printable(row['job'])}" if row["job"] else ""), "dim").append("\n")
             text.append(printable(row["error"]), "red")
             text.append("".join(f"  {printable(note)}" for note in row["notes"]), "yellow")
             if row["pending"] and not lives(row):
@@ -201,13 +204,25 @@ class RunsScreen(Searching):
         self._state = found[(at + 1) % len(found)]
         self._changed()
 
+    def action_attempts(self) -> None:
+        """Show every attempt of a resumed job, or the last one alone."""
+        self._every = not self._every
+        self._changed()
+
     def _changed(self) -> None:
         self._draw()
         self.query_one(Lines).choose(0)
 
 
+def entries(rows: Sequence[Json]) -> list[Json]:
+    """Return rows without the attempts of a job whose last one is among them: the job is one entry."""
+    known = {row["id"] for row in rows}
+    last = ((row, row["attempts"][-1] if row["attempts"] else row["id"]) for row in rows)
+    return [row for row, newest in last if newest == row["id"] or newest not in known]
+
+
 def _text(row: Json) -> str:
-    return " ".join(str(row[key]) for key in _SEARCHED).lower()
+    return " ".join(" ".join(row[key]) if key == "tags" else str(row[key]) for key in _SEARCHED).lower()
 
 
 def _name_room(width: int) -> int:

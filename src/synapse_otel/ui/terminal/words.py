@@ -30,7 +30,22 @@ def now_ms() -> float:
 
 def title(row: Json) -> str:
     """Return what a run is called."""
-    return printable(f"{row['action']} {row['plugin']}".strip() or row["name"] or row["id"])
+    return printable(row["name"] or row["id"])
+
+
+def attempt(row: Json) -> str:
+    """Return which run of its job a run is."""
+    return f"attempt {row['attempts'].index(row['id']) + 1} of {len(row['attempts'])}"
+
+
+def work(row: Json) -> str:
+    """Return what a run does: action, plugin and version; of several attempts, which one it is."""
+    found = [f"{row['action']} {row['plugin']} {row['version']}".strip(), *(f"#{tag}" for tag in row["tags"])]
+    if row["attempts"]:
+        found.append(attempt(row))
+    if row["jobs"] > 1:
+        found.append(f"{row['jobs']} jobs")
+    return printable("  ".join(part for part in found if part))
 
 
 def mark(tone: str, glyphs: Glyphs) -> str:
