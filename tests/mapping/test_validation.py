@@ -69,6 +69,7 @@ def exact(number):
 @example(current=1, total=math.inf)
 @example(current=np.int8(100), total=np.int8(127))
 @example(current=np.float32(3), total=7)
+@example(current=np.float32(131072.71875), total=131072.7109375)
 def test_progress_is_recorded_exactly_if_it_is_possible(shared_job, recorded_so_far, current, total):
     kinds = {type(current), type(total)}
     assume(Decimal not in kinds or not any(issubclass(kind, np.generic) for kind in kinds))  # they do not compare

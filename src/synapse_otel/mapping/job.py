@@ -98,17 +98,18 @@ class WorkSpan:
             slot = self._progress[category]
         except (KeyError, TypeError):
             slot = self._progress_slot(category)
+        valid = None
         try:
-            valid = 0 <= current <= total and total > 0
-            if valid:
+            valid = total > 0 and 0 <= current <= total
+            if valid is True:
                 slot.set(current, total, time_ns())
+                return
         except Exception as error:  # noqa: BLE001 - no numbers, of types that do not compare or add, or too large
             let_through(error)
-            valid = is_progress(current, total)
-            if valid:
-                slot.set(float(current), float(total), time_ns())
-        if not valid:
+        # numpy's numbers do not compare to a bool: they round the other number first
+        if valid is False or not is_progress(current, total):
             raise progress_error(current, total)
+        slot.set(float(current), float(total), time_ns())
 
     def metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Record each number of a mapping as a sample of its series, with the time of this call."""
