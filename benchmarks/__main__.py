@@ -19,6 +19,7 @@ BENCHMARKS = {
     "end": "ending:ending",
     "burst": "bursts:bursts",
     "delivered": "delivering:delivering",
+    "kept": "keeping:keeping",
     "recover": "recovering:recovering",
     "growth": "growing:growing",
     "threads": "threads:threads",

@@ -18,8 +18,8 @@ _SETTLE_SECONDS = 1.0
 
 def delivering() -> Table:
     """Return the table of processor times."""
-    process = _ours("process", CALLS)
-    thread = _ours("thread", CALLS)
+    process = in_processes("process", CALLS)
+    thread = in_processes("thread", CALLS)
     stock = _stock(STOCK_CALLS)
     ratio = stock / sum(process)
     rows = [
@@ -42,9 +42,12 @@ def delivering() -> Table:
     return Table("delivered", "Processor time of a delivered log record", head, rows, notes, [bar])
 
 
-def _ours(shipper: str, calls: int) -> tuple[float, float]:
-    """Return microseconds a record in the job's process and in the shipper's."""
-    with far_side(mark=MARK) as far, place(f"http://127.0.0.1:{far.port}", SYNAPSE_OTEL_SHIPPER=shipper) as here:
+def in_processes(shipper: str, calls: int, **settings: str) -> tuple[float, float]:
+    """Return microseconds a record in the job's process and in the shipper's, under further settings."""
+    with (
+        far_side(mark=MARK) as far,
+        place(f"http://127.0.0.1:{far.port}", SYNAPSE_OTEL_SHIPPER=shipper, **settings) as here,
+    ):
         job = here.start("delivered", calls=calls)
         before, pid = 0.0, None
         if shipper == "process":

@@ -59,7 +59,7 @@ class Place:
 
     def start_shipper(self, *, times_faster: float = 1.0) -> int:
         """Start the shipper's process before a job does, on a clock that may go faster, and return its process id."""
-        configuration = self.run("orders")["orders"]
+        configuration = self.run("configuration")["configuration"]
         environment = {**self.environment(), "SYNAPSE_OTEL_SHIPPER_ORDERS": configuration, "MALLOC_ARENA_MAX": "2"}
         program = f"""if True:
             from benchmarks.clock import hasten

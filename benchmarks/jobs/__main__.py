@@ -27,6 +27,7 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
         long.day,
         long.filling,
         long.configuration,
+        long.kept,
         long.waiting,
         long.outage,
         many.tasks,

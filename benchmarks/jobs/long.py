@@ -34,7 +34,7 @@ def _written_mebibytes() -> float:
 
 
 def configuration() -> dict[str, Any]:
-    """Tell with what orders a job would start its shipper."""
+    """Tell with what configuration a job would start its shipper."""
     import msgspec
 
     from synapse_otel.runtime.process import ProcessRuntime
@@ -42,7 +42,7 @@ def configuration() -> dict[str, Any]:
 
     settings = load_settings()
     given = msgspec.structs.replace(ProcessRuntime(settings).configuration(settings.journal_dir), idle_seconds=3600.0)
-    return {"orders": msgspec.json.encode(given).decode()}
+    return {"configuration": msgspec.json.encode(given).decode()}
 
 
 def outage(seconds: int, rate: int, times_faster: float) -> dict[str, Any]:
@@ -60,6 +60,16 @@ def outage(seconds: int, rate: int, times_faster: float) -> dict[str, Any]:
         after = memory_mebibytes()
         lasted = time.monotonic() - begin
     return {"before": before, "after": after, "seconds": lasted, "records": seconds * rate}
+
+
+def kept(samples: int = 0, messages: int = 0) -> dict[str, Any]:
+    """Record samples, three in a call, and messages."""
+    with synapse(journal_budget=1 << 30) as ctx:
+        for number in range(samples // 3):
+            ctx.set_metrics({"loss": 1 / (number + 1), "accuracy": number / samples, "epoch": number}, "training")
+        for number in range(messages):
+            ctx.log_message(f"epoch {number // 100}: batch {number % 100} is done")
+    return {}
 
 
 def waiting() -> dict[str, Any]:

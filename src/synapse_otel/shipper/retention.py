@@ -65,6 +65,8 @@ class Retention:
         self._delivered: dict[Path, _Known] = {}
         self._compact: set[Path] = set()
         """Those that take no more space than they need."""
+        self._sizes: dict[Path, int] = {}
+        """Bytes of the segments of those, as they were last measured."""
 
     def look_after(self, in_hand: Mapping[Path, ClaimedJournal]) -> list[Path]:
         """Delete what retention does not keep; return the folders of the deleted runs.
@@ -90,6 +92,7 @@ class Retention:
         for folder in gone:
             self._delivered.pop(folder, None)
             self._compact.discard(folder)
+            self._sizes.pop(folder, None)
         for root in roots:
             self._keep_delivered_within_budget(root, waiting)
         self._keep_within_budget(waiting, in_hand)
@@ -117,30 +120,47 @@ class Retention:
     def _keep_delivered_within_budget(self, root: Path, waiting: Mapping[Path, Run]) -> None:
         """Delete the oldest delivered records of a root beyond their budget, and beyond half of the free space."""
         runs = {folder: known.run for folder, known in self._delivered.items()} | dict(waiting)
-        sizes = {
-            folder: _delivered_size(folder)
+        folders = [
+            folder
             for folder in sorted(runs, key=_age)
             if folder.parent == root and runs[folder].retain and not runs[folder].keep
-        }
-        whole = sum(sizes.values())
-        excess = whole - min(self._limits.kept_bytes, (_free_bytes(root) + whole) // 2)
-        for folder, size in sizes.items():
+        ]
+        if self._excess(root, folders) <= 0:
+            return
+        for folder in folders:  # another shipper may have deleted some: all are measured anew
+            self._sizes.pop(folder, None)
+        excess = self._excess(root, folders)
+        for folder in folders:
             if excess <= 0:
                 return
-            if size:
+            if self._sizes.pop(folder, 1):
                 with suppress(OSError):  # out of reach now
                     excess -= delete_delivered(folder, excess)
+
+    def _excess(self, root: Path, folders: list[Path]) -> int:
+        """Return the bytes of delivered records in folders of a root that are beyond what may stay."""
+        whole = 0
+        for folder in folders:
+            size = self._sizes.get(folder)
+            if size is None:
+                size = _delivered_size(folder)
+                if folder in self._compact:  # else it changes
+                    self._sizes[folder] = size
+            whole += size
+        return whole - min(self._limits.kept_bytes, (_free_bytes(root) + whole) // 2)
 
     def _keep_within_budget(self, waiting: Mapping[Path, Run], in_hand: Mapping[Path, ClaimedJournal]) -> None:
         """Delete the oldest segments while the total is too large: first those of delivered runs that are kept."""
         kept = [folder for folder, known in self._delivered.items() if known.run.stays]
         kept.sort(key=lambda folder: (self._delivered[folder].run.keep, _age(folder)))
-        sizes = {folder: _size(folder) for folder in (*kept, *sorted(waiting, key=_age))}
+        sizes = {folder: self._sizes[folder] if folder in self._sizes else _size(folder) for folder in kept}
+        sizes |= {folder: _size(folder) for folder in sorted(waiting, key=_age)}
         excess = sum(sizes.values()) - self._limits.total_bytes
         for folder in sizes:
             if excess <= 0:
                 return
             before = excess
+            self._sizes.pop(folder, None)
             excess -= _delete_segments(folder, excess, whole=folder in kept)
             if excess > 0 and folder in waiting:
                 excess -= self._abandon(folder, in_hand.get(folder))
