@@ -1,4 +1,4 @@
-"""What it costs to keep delivered runs: bytes on the disk, the shipper's processor time, and a node of many short runs."""
+"""The cost of keeping delivered runs: bytes on the disk, the shipper's processor time, and many short runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def keeping() -> Table:
     ]
     notes = (
         f"{SAMPLES:,} samples and {MESSAGES:,} messages in a run each. The ratio is the median of {PAIRS} pairs of runs "
-        f"of {CALLS:,} log records ({min(ratios):.2f} to {max(ratios):.2f}). A shipper looks every 30 seconds."
+        f"of {CALLS:,} log records ({min(ratios):.2f} to {max(ratios):.2f}). A shipper looks every "
+        "30 seconds."
     )
     bars = [
         Bar("disk of a kept sample", f"{SAMPLE_BYTES:.0f} bytes", f"{sample:.0f} bytes", sample <= SAMPLE_BYTES),

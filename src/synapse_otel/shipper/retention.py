@@ -127,7 +127,7 @@ class Retention:
         ]
         if self._excess(root, folders) <= 0:
             return
-        for folder in folders:  # another shipper may have deleted some: all are measured anew
+        for folder in folders:  # another shipper may have deleted some: all are measured again
             self._sizes.pop(folder, None)
         excess = self._excess(root, folders)
         for folder in folders:
