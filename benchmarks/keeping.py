@@ -46,9 +46,8 @@ def keeping() -> Table:
         ("KiB on the disk of a kept run with ten messages", f"{run / 1024:.1f}"),
     ]
     notes = (
-        f"{SAMPLES:,} samples and {MESSAGES:,} messages in a run each. The ratio is the median of {PAIRS} pairs of runs "
-        f"of {CALLS:,} log records ({min(ratios):.2f} to {max(ratios):.2f}). A shipper looks every "
-        "30 seconds."
+        f"{SAMPLES:,} samples and {MESSAGES:,} messages in a run each. The ratio is the median of {PAIRS} pairs of "
+        f"runs of {CALLS:,} log records ({min(ratios):.2f} to {max(ratios):.2f}). A shipper looks every 30 seconds."
     )
     bars = [
         Bar("disk of a kept sample", f"{SAMPLE_BYTES:.0f} bytes", f"{sample:.0f} bytes", sample <= SAMPLE_BYTES),
