@@ -81,7 +81,7 @@ def _answered(answer: Callable[[Request], Any]) -> Callable[[Request], Response]
 
 
 def _all_runs(store: RunStore) -> Any:
-    while not store.index.refresh(1.0):
+    while not (store.index.refresh(1.0) and store.index.refresh_values(1.0)):
         pass
     return store.index.rows()[1]
 
