@@ -110,6 +110,15 @@ class RunIndex:
             found = [one.row for one in self._runs.values() if one.row is not None and one.version > after]
             return self._clock, found
 
+    def owns(self, one: IndexedRun) -> bool:
+        """Return whether all journals of a run are below the folders of journals."""
+        return all(folder.parent in self._roots for folder in one.folders)
+
+    def look_again(self) -> None:
+        """Look through the folders at the next call: something was deleted."""
+        with self._lock:
+            self._looked = -LOOK_SECONDS
+
     def attempts(self, name: str) -> list[Json]:
         """Return the runs of a resumed job, the oldest first, as far as they have been read; empty if there is one."""
         with self._lock:
