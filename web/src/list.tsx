@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { count, plural } from "./format";
 import { useKept, useNow } from "./hooks";
 import { Chooser } from "./list/chooser";
-import { type Column, columns as columnsOf, csv, fieldNames, fields, order } from "./list/columns";
+import { type Column, columns as columnsOf, csv, fieldNames, fields, type Names, namesOf, order } from "./list/columns";
 import { matches, type Mistake, parse } from "./list/query";
 import { type Group, Table } from "./list/table";
 import { Tray } from "./list/tray";
@@ -12,7 +12,7 @@ import { nearest } from "./nearest";
 import { entries, title, verdict } from "./parts";
 import type { Row, Source } from "./types";
 
-const STEP = 60;
+const STEP = 20;
 const TONES = ["live", "stalled", "crashed", "failed", "done"] as const;
 const GROUPED = ["plugin", "action", "version", "result", "tags", "revision", "host"];
 
@@ -50,6 +50,17 @@ function useRows(source: Source) {
   return { every, ids, complete, connected };
 }
 
+/** The names of parameters and metrics: the same object while they are the same. */
+function useNames(rows: Row[]): Names {
+  const last = useRef<{ key: string; names: Names } | null>(null);
+  return useMemo(() => {
+    const names = namesOf(rows);
+    const key = JSON.stringify([[...names.params], [...names.metrics]]);
+    if (last.current?.key !== key) last.current = { key, names };
+    return last.current.names;
+  }, [rows]);
+}
+
 export function ListPage({ source, hash }: { source: Source; hash: string }) {
   const { every, ids, complete, connected } = useRows(source);
   const [view, setView] = useView(hash);
@@ -64,19 +75,19 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
 
   const visible = useMemo(() => (showsHidden ? every : every.filter((row) => !hidden.includes(row.id))), [every, hidden, showsHidden]);
   const all = useMemo(() => entries(visible), [visible]);
-  const possible = useMemo(() => columnsOf(every), [every]);
+  const names = useNames(every);
+  const possible = useMemo(() => columnsOf(names), [names]);
   const byKey = useMemo(() => new Map(possible.map((one) => [one.key, one])), [possible]);
-  const keys = possible.map((one) => one.key).join("\n");
-  const shown = useMemo(() => view.columns.map((key) => byKey.get(key)).filter((one): one is Column => !!one), [view.columns, keys]);
+  const shown = useMemo(() => view.columns.map((key) => byKey.get(key)).filter((one): one is Column => !!one), [view.columns, byKey]);
   const counts = useMemo(() => {
     const found: Record<string, number> = {};
     for (const row of all) found[stateOf(row)] = (found[stateOf(row)] ?? 0) + 1;
     return found;
   }, [all]);
   const query = useMemo(() => {
-    const known = fieldNames(every);
+    const known = fieldNames(names);
     return parse(view.text, (field) => (!complete || known.has(field) ? null : nearest(field, [...known])));
-  }, [view.text, every, complete]);
+  }, [view.text, names, complete]);
   const sortKey = view.sort.replace(/^-/, "");
   const moves = sortKey === "duration" || /duration/.test(view.text);
   const first = useMemo(() => new Set(pinned), [pinned]);

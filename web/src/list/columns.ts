@@ -67,14 +67,24 @@ function scalar(values: Values, name: string): Cell {
   return value === null ? null : typeof value === "number" || typeof value === "string" ? value : shown(value);
 }
 
-/** All columns that these rows can fill. */
-export function columns(rows: Row[]): Column[] {
+/** The names of parameters, with whether all their values are numbers, and of metrics. */
+export interface Names {
+  params: Map<string, boolean>;
+  metrics: Set<string>;
+}
+
+export function namesOf(rows: Row[]): Names {
   const params = new Map<string, boolean>();
   const metrics = new Set<string>();
   for (const row of rows) {
     for (const name in row.params) params.set(name, (params.get(name) ?? true) && typeof row.params[name] === "number");
     for (const name in row.metrics) metrics.add(name);
   }
+  return { params, metrics };
+}
+
+/** All columns that rows with these names can fill. */
+export function columns({ params, metrics }: Names): Column[] {
   return [
     ...FIXED,
     ...[...params].sort(byName).map(([name, numeric]) => column(`param.${name}`, name, numeric, (row) => scalar(row.params, name), plainText, "Parameters")),
@@ -91,15 +101,13 @@ export function columns(rows: Row[]): Column[] {
 const byName = (a: [string, unknown], b: [string, unknown]) => (a[0] < b[0] ? -1 : 1);
 
 /** The names that a filter knows, as one writes them: `lr`, `loss`, `loss.min`, `train/loss.max`, `memory`. */
-export function fieldNames(rows: Row[]): Set<string> {
+export function fieldNames({ params, metrics }: Names): Set<string> {
   const found = new Set(["state", "tag", "name", ...FIXED.map((one) => one.key), ...USED.map(([name]) => String(name))]);
-  for (const row of rows) {
-    for (const name in row.params) found.add(name).add(`param.${name}`);
-    for (const metric in row.metrics) {
-      for (const name of [metric, metric.slice(metric.lastIndexOf("/") + 1)]) {
-        found.add(name).add(`metric.${name}`);
-        for (const which of AMONG) found.add(`${name}.${which}`).add(`metric.${name}.${which}`);
-      }
+  for (const name of params.keys()) found.add(name).add(`param.${name}`);
+  for (const metric of metrics) {
+    for (const name of [metric, metric.slice(metric.lastIndexOf("/") + 1)]) {
+      found.add(name).add(`metric.${name}`);
+      for (const which of AMONG) found.add(`${name}.${which}`).add(`metric.${name}.${which}`);
     }
   }
   return found;

@@ -32,6 +32,10 @@ export function Table(props: TableProps) {
   return (
     <div class="runs">
       <table role="table" aria-label="Runs">
+        <colgroup>
+          <col class="col-check" />
+          {columns.map((one) => <col key={one.key} class={`col-${FIXED_PLACES.has(one.key) ? one.key : "more"}`} />)}
+        </colgroup>
         <thead role="rowgroup">
           <tr class="run-labels" role="row">
             <th role="columnheader" class="cell-check"><span class="visually-hidden">Choose</span></th>
