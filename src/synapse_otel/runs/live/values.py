@@ -42,8 +42,7 @@ class RunValues:
     def __init__(self) -> None:
         self.complete = False
         self._journals: dict[Path, _JournalValues] = {}
-        self._known: list[MetricSummary] = []
-        self._used: Json = {}
+        self._columns: Json = {"metrics": {}, "used": {}}
         self._read = 0.0
 
     def expire(self, *, lives: bool) -> None:
@@ -62,9 +61,9 @@ class RunValues:
         for folder in folders:
             journal = self._journals.get(folder)
             merged.merge(summaries.get(folder) or (journal.metrics.all() if journal else ()))
-        self._known = merged.all()
+        self._columns = {**self._columns, "metrics": _written(merged.all())}
         if whole:
-            self._used = _used(folders)
+            self._columns["used"] = _used(folders)
             self._read = monotonic()
             self.complete = True
             if overview is None or not overview.state.lives:
@@ -73,15 +72,7 @@ class RunValues:
 
     def columns(self) -> Json:
         """Return what the row shows: by `category/name` the last value, minimum and maximum; and the resource usage."""
-        metrics = {
-            redact_text(f"{one.category}/{one.name}" if one.category else one.name): [
-                finite(one.last),
-                finite(one.min),
-                finite(one.max),
-            ]
-            for one in self._known
-        }
-        return {"metrics": metrics, "used": self._used}
+        return self._columns
 
     def close(self) -> None:
         """Close the files that are open."""
@@ -137,6 +128,17 @@ class _JournalValues:
 
     def close(self) -> None:
         self._reader.close()
+
+
+def _written(found: list[MetricSummary]) -> Json:
+    return {
+        redact_text(f"{one.category}/{one.name}" if one.category else one.name): [
+            finite(one.last),
+            finite(one.min),
+            finite(one.max),
+        ]
+        for one in found
+    }
 
 
 def _size(folder: Path, first: int) -> int:
