@@ -14,6 +14,7 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import Exit, write_exit
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.state_block import StateBlock
+from synapse_otel.journal.summary import read_summary
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.configuration import Limits
@@ -110,6 +111,24 @@ def test_sums_go_on_exactly_after_the_shipper_was_restarted(sink, journal):
     assert len({point.start for point in sink.points("c")}) == 1, "one beginning, however often it is read anew"
     times = [point.time for point in sink.points("c")]
     assert times == sorted(times)
+
+
+def test_the_values_of_metrics_go_on_after_the_shipper_was_restarted_and_end_in_the_summary(sink, journal):
+    attributes = {semconv.METRIC_NAME: "loss", semconv.CATEGORY: "train"}
+    journal.define(Kind.SERIES, [4, 0, "gauge", semconv.JOB_METRIC.name, "", "", attributes])
+    journal.sample(START, 4, 3.0, 1, 99.0)
+    journal.deliver()
+    journal.sample(START + 1, 4, 1.0)
+    journal.sample(START + 2, 4, float("nan"))
+    journal.deliver()
+    journal.sample(START + 3, 4, 2.0)
+    journal.end_job()
+    journal.writer.close()
+    journal.deliver()
+    summary = read_summary(journal.writer.folder)
+    assert [(one.name, one.category, one.last, one.min, one.max) for one in summary.metrics] == [
+        ("loss", "train", 2.0, 1.0, 3.0)
+    ]
 
 
 def test_a_histogram_keeps_where_its_last_value_was_measured_over_a_restart(sink, journal):

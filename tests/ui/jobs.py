@@ -70,5 +70,18 @@ def many(count: str) -> None:
             ctx.set_metrics({"value": number % 97, "peak": 1000 if number == 5001 else 0})
 
 
+def swept(number: str, rate: str, optimizer: str, loss: str) -> None:
+    """Be one of the runs of a sweep."""
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+
+    params = {"lr": float(rate), "optimizer": optimizer}
+    with synapse_otel.job(
+        "train", plugin="net", name=f"sweep-{number}", tags=["sweep"], params=params, logger=NoOpLogger()
+    ) as ctx:
+        for more in (1.0, 0.5, 0.0):
+            ctx.set_metrics({"loss": float(loss) + more}, "val")
+
+
 if __name__ == "__main__":
-    {"hostile": hostile, "obedient": obedient, "many": many}[sys.argv[1]](*sys.argv[2:])
+    {"hostile": hostile, "obedient": obedient, "many": many, "swept": swept}[sys.argv[1]](*sys.argv[2:])

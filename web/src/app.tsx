@@ -55,7 +55,7 @@ function Routed({ source, hash }: { source: Source; hash: string }) {
   const ids = rest.split(",").filter(Boolean).map(decoded);
   if (page === "run" && ids[0]) return <RunPage key={ids[0]} source={source} id={ids[0]} />;
   if (page === "compare" && ids.length) return <ComparePage source={source} ids={ids} />;
-  return <ListPage source={source} />;
+  return <ListPage source={source} hash={hash} />;
 }
 
 function decoded(text: string): string {

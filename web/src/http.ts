@@ -1,7 +1,7 @@
 import type { CurveQuery, Details, Listener, LogPage, LogQuery, Points, Source } from "./types";
 
-async function get<T>(path: string): Promise<T> {
-  const answer = await fetch(path);
+async function get<T>(path: string, how?: RequestInit): Promise<T> {
+  const answer = await fetch(path, how);
   if (!answer.ok) {
     const text = await answer.text();
     let said = text;
@@ -38,6 +38,10 @@ export class HttpSource implements Source {
     if (query.category !== null) asked.set("category", query.category);
     if (query.q) asked.set("q", query.q);
     return get(`api/runs/${encodeURIComponent(id)}/records?${asked}`);
+  }
+
+  async remove(id: string): Promise<void> {
+    await get(`api/runs/${encodeURIComponent(id)}`, { method: "DELETE" });
   }
 
   watch(what: { list?: boolean; runs?: string[] }, on: Listener): () => void {

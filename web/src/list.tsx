@@ -1,33 +1,33 @@
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ago, clock, count, duration, plural } from "./format";
-import { useNow } from "./hooks";
+import type { ComponentChildren } from "preact";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { count, plural } from "./format";
+import { useKept, useNow } from "./hooks";
+import { Chooser } from "./list/chooser";
+import { type Column, columns as columnsOf, csv, fieldNames, fields, type Names, namesOf, order } from "./list/columns";
+import { matches, type Mistake, parse } from "./list/query";
+import { type Group, Table } from "./list/table";
+import { Tray } from "./list/tray";
+import { useView } from "./list/view";
 import { nearest } from "./nearest";
-import { Bar, entries, lasted, ProgressText, StatePill, Tags, title, verdict, work } from "./parts";
+import { entries, title, verdict } from "./parts";
 import type { Row, Source } from "./types";
 
-const STEP = 60;
+const STEP = 20;
 const TONES = ["live", "stalled", "crashed", "failed", "done"] as const;
-type Sort = "start" | "duration" | "pending" | "name";
+const GROUPED = ["plugin", "action", "version", "result", "tags", "revision", "host"];
 
 /** The word that the list is filtered by. */
-function group(row: Row): string {
+function stateOf(row: Row): string {
   const { word, tone } = verdict(row);
   return tone === "bad" && word !== "crashed" ? "failed" : word === "skipped" || word === "cancelled" ? "done" : word;
 }
 
-export function ListPage({ source }: { source: Source }) {
+/** The rows of the list, kept up to date. */
+function useRows(source: Source) {
   const [rows, setRows] = useState<Map<string, Row>>(new Map());
   const [ids, setIds] = useState<string[]>([]);
   const [complete, setComplete] = useState(false);
   const [connected, setConnected] = useState(true);
-  const [text, setText] = useState("");
-  const [state, setState] = useState<string | null>(null);
-  const [sort, setSort] = useState<Sort>("start");
-  const [chosen, setChosen] = useState<Set<string>>(new Set());
-  const [shown, setShown] = useState(STEP);
-  const now = useNow(1000);
-  const end = useRef<HTMLDivElement>(null);
-
   useEffect(() => {
     document.title = "Runs · synapse-otel";
     return source.watch(
@@ -46,77 +46,140 @@ export function ListPage({ source }: { source: Source }) {
       },
     );
   }, [source]);
-
   const every = useMemo(() => ids.map((id) => rows.get(id)).filter((row): row is Row => !!row), [ids, rows]);
-  const all = useMemo(() => entries(every), [every]);
+  return { every, ids, complete, connected };
+}
+
+/** The names of parameters and metrics: the same object while they are the same. */
+function useNames(rows: Row[]): Names {
+  const last = useRef<{ key: string; names: Names } | null>(null);
+  return useMemo(() => {
+    const names = namesOf(rows);
+    const key = JSON.stringify([[...names.params], [...names.metrics]]);
+    if (last.current?.key !== key) last.current = { key, names };
+    return last.current.names;
+  }, [rows]);
+}
+
+export function ListPage({ source, hash }: { source: Source; hash: string }) {
+  const { every, ids, complete, connected } = useRows(source);
+  const [view, setView] = useView(hash);
+  const [chosen, setChosen] = useState<Set<string>>(new Set());
+  const [pinned, setPinned] = useKept<string[]>("pinned", []);
+  const [hidden, setHidden] = useKept<string[]>("hidden", []);
+  const [showsHidden, setShowsHidden] = useState(false);
+  const [choosing, setChoosing] = useState(false);
+  const [open, setOpen] = useState<Set<string>>(new Set());
+  const [limit, setLimit] = useState(STEP);
+  const now = useNow(1000);
+
+  const visible = useMemo(() => (showsHidden ? every : every.filter((row) => !hidden.includes(row.id))), [every, hidden, showsHidden]);
+  const all = useMemo(() => entries(visible), [visible]);
+  const names = useNames(every);
+  const possible = useMemo(() => columnsOf(names), [names]);
+  const byKey = useMemo(() => new Map(possible.map((one) => [one.key, one])), [possible]);
+  const shown = useMemo(() => view.columns.map((key) => byKey.get(key)).filter((one): one is Column => !!one), [view.columns, byKey]);
   const counts = useMemo(() => {
     const found: Record<string, number> = {};
-    for (const row of all) found[group(row)] = (found[group(row)] ?? 0) + 1;
+    for (const row of all) found[stateOf(row)] = (found[stateOf(row)] ?? 0) + 1;
     return found;
   }, [all]);
+  const query = useMemo(() => {
+    const known = fieldNames(names);
+    return parse(view.text, (field) => (!complete || known.has(field) ? null : nearest(field, [...known])));
+  }, [view.text, names, complete]);
+  const sortKey = view.sort.replace(/^-/, "");
+  const moves = sortKey === "duration" || /duration/.test(view.text);
+  const first = useMemo(() => new Set(pinned), [pinned]);
   const matching = useMemo(() => {
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const named = every.filter((row) =>
-      words.every((word) => [row.id, row.name, ...row.tags, row.action, row.plugin, row.version, row.job, row.result, row.error, row.state].join(" ").toLowerCase().includes(word)),
-    );
-    const found = entries(named).filter((row) => state === null || group(row) === state);
-    if (sort === "duration") found.sort((a, b) => lasted(b, now) - lasted(a, now));
-    if (sort === "pending") found.sort((a, b) => b.pending - a.pending);
-    if (sort === "name") found.sort((a, b) => title(a).localeCompare(title(b)));
-    if (sort === "start") found.sort((a, b) => b.start - a.start);
-    return found;
-  }, [every, text, state, sort, sort === "duration" ? now : 0]);
-  const near = useMemo(() => (complete && !matching.length && text.trim() ? nearest(text, every.map(title)) : ""), [complete, matching, text, every]);
+    const found = entries(visible.filter((row) => matches(query, fields(row, stateOf(row), now)))).filter((row) => view.state === null || stateOf(row) === view.state);
+    const by = byKey.get(sortKey) ?? byKey.get("start")!;
+    const sign = view.sort.startsWith("-") ? -1 : 1;
+    return found
+      .map((row) => ({ row, first: first.has(row.id), value: by.value(row, now) }))
+      .sort((a, b) => Number(b.first) - Number(a.first) || order(a.value, b.value, sign))
+      .map(({ row }) => row);
+  }, [visible, query, view.state, view.sort, first, byKey, moves ? now : 0]);
+  const groups = useMemo(() => {
+    const by = byKey.get(view.group);
+    return by ? grouped(matching, by) : null;
+  }, [matching, view.group, byKey]);
+  const near = useMemo(
+    () => (complete && !matching.length && view.text.trim() && !query.mistake ? nearest(view.text, every.map(title)) : ""),
+    [complete, matching, view.text, query, every],
+  );
 
-  useEffect(() => setShown(STEP), [text, state, sort]);
-  useEffect(() => {
-    if (!end.current) return;
-    const observer = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) setShown((before) => before + STEP);
-    }, { rootMargin: "600px" });
-    observer.observe(end.current);
-    return () => observer.disconnect();
-  }, [matching.length > shown]);
-
-  const toggle = (id: string) =>
-    setChosen((before) => {
-      const after = new Set(before);
-      if (!after.delete(id)) after.add(id);
-      return after;
-    });
-  const picked = [...chosen].filter((id) => rows.has(id));
+  useEffect(() => setLimit(STEP), [view.text, view.state, view.sort, view.group]);
+  const more = useCallback(() => setLimit((before) => before + STEP), []);
+  const toggle = useCallback(
+    (id: string) =>
+      setChosen((before) => {
+        const after = new Set(before);
+        if (!after.delete(id)) after.add(id);
+        return after;
+      }),
+    [],
+  );
+  const search = useKeys(toggle, more);
+  const picked = every.filter((row) => chosen.has(row.id));
   const choices = [...new Set([...TONES.filter((tone) => counts[tone]), ...Object.keys(counts)])];
+  const sortBy = (key: string) => {
+    const falls = byKey.get(key)?.numeric ?? false;
+    setView({ sort: view.sort === key ? `-${key}` : view.sort === `-${key}` ? key : falls ? `-${key}` : key });
+  };
+  const hiddenCount = every.filter((row) => hidden.includes(row.id)).length;
 
   return (
-    <div class="page">
+    <div class="page list-page">
       <div class="list-head">
         <h1>Runs</h1>
         <p class="muted" role="status">
-          {!connected ? "The server does not answer; this view may be outdated." : complete ? plural(all.length, "run") : `reading ${count(every.length)} of ${count(ids.length)} …`}
+          {!connected ? "The server does not answer; this view may be outdated." : complete ? told(matching.length, all.length) : `reading ${count(every.length)} of ${count(ids.length)} …`}
         </p>
+        {hiddenCount > 0 && <button type="button" class="quiet" aria-pressed={showsHidden} onClick={() => setShowsHidden(!showsHidden)}>{showsHidden ? "Leave out" : "Show"} {count(hiddenCount)} hidden</button>}
       </div>
       <div class="tools">
-        <input type="search" placeholder="Filter by name, tag, plugin, job, result" aria-label="Filter runs" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <input
+          ref={search}
+          type="search"
+          class="filter"
+          placeholder="Filter: words, lr>0.01, tag:baseline, loss<0.2"
+          aria-label="Filter runs"
+          aria-invalid={query.mistake !== null}
+          aria-describedby={query.mistake ? "filter-mistake" : undefined}
+          value={view.text}
+          onInput={(event) => setView({ text: event.currentTarget.value })}
+        />
         <div class="chips" role="group" aria-label="Filter by state">
-          <button type="button" class="chip" aria-pressed={state === null} onClick={() => setState(null)}>
+          <button type="button" class="chip" aria-pressed={view.state === null} onClick={() => setView({ state: null })}>
             all <span>{count(all.length)}</span>
           </button>
           {choices.map((tone) => (
-            <button key={tone} type="button" class="chip" aria-pressed={state === tone} onClick={() => setState(state === tone ? null : tone)}>
+            <button key={tone} type="button" class="chip" aria-pressed={view.state === tone} onClick={() => setView({ state: view.state === tone ? null : tone })}>
               {tone} <span>{count(counts[tone] ?? 0)}</span>
             </button>
           ))}
         </div>
-        <label class="sort">
-          <span class="muted">Sort by</span>
-          <select value={sort} onChange={(event) => setSort(event.currentTarget.value as Sort)}>
-            <option value="start">newest</option>
-            <option value="duration">longest</option>
-            <option value="pending">most pending</option>
-            <option value="name">name</option>
-          </select>
-        </label>
+        <div class="table-tools">
+          <label class="narrow-only">
+            <span class="muted">Sort by</span>
+            <select value={sortKey} onChange={(event) => sortBy(event.currentTarget.value)}>
+              {shown.map((one) => <option key={one.key} value={one.key}>{one.label}</option>)}
+            </select>
+          </label>
+          <label>
+            <span class="muted">Group by</span>
+            <select value={view.group} onChange={(event) => setView({ group: event.currentTarget.value })}>
+              <option value="">nothing</option>
+              {possible.filter((one) => GROUPED.includes(one.key) || one.group === "Parameters").map((one) => <option key={one.key} value={one.key}>{one.label}</option>)}
+            </select>
+          </label>
+          <button type="button" class="quiet bordered" aria-expanded={choosing} onClick={() => setChoosing(!choosing)}>Columns</button>
+          <button type="button" class="quiet bordered" disabled={!matching.length} onClick={() => download(csv(shown, matching, now))}>CSV</button>
+        </div>
       </div>
+      {query.mistake && <MistakeLine text={view.text} mistake={query.mistake} />}
+      {choosing && <Chooser all={possible} chosen={view.columns} onChange={(columns) => setView({ columns })} />}
       {complete && !ids.length && (
         <div class="empty">
           <p>No run has been recorded here yet.</p>
@@ -126,72 +189,95 @@ export function ListPage({ source }: { source: Source }) {
       {complete && ids.length > 0 && !matching.length && (
         <div class="empty">
           <p>No run matches.</p>
-          {near && <p>The nearest is <button type="button" class="quiet" onClick={() => setText(near)}>{near}</button></p>}
+          {near && <p>The nearest is <button type="button" class="quiet" onClick={() => setView({ text: near })}>{near}</button></p>}
         </div>
       )}
       {matching.length > 0 && (
-        <div class="runs" role="table" aria-label="Runs">
-          <div class="run-row run-labels" role="row">
-            <span role="columnheader"><span class="visually-hidden">Compare</span></span>
-            <span role="columnheader">State</span>
-            <span role="columnheader">Run</span>
-            <span role="columnheader">Progress</span>
-            <span role="columnheader">Started</span>
-            <span role="columnheader" class="right">Duration</span>
-            <span role="columnheader" class="right">Pending</span>
-          </div>
-          {matching.slice(0, shown).map((row) => (
-            <RunRow key={row.id} row={row} now={now} chosen={chosen.has(row.id)} toggle={toggle} />
-          ))}
-        </div>
+        <Table
+          columns={shown}
+          sort={view.sort}
+          onSort={sortBy}
+          groups={groups}
+          rows={matching.slice(0, limit)}
+          open={open}
+          onOpen={(name) => setOpen((before) => new Set(before.has(name) ? [...before].filter((one) => one !== name) : [...before, name]))}
+          chosen={chosen}
+          pinned={first}
+          toggle={toggle}
+          now={now}
+        />
       )}
-      {matching.length > shown && <div ref={end} class="muted more">…</div>}
-      {picked.length > 0 && (
-        <div class="tray" role="region" aria-label="Comparison">
-          <span>{plural(picked.length, "run")} chosen</span>
-          <button type="button" class="quiet" onClick={() => setChosen(new Set())}>Clear</button>
-          {picked.length > 1 ? (
-            <a class="button" href={`#/compare/${picked.slice(0, 8).map(encodeURIComponent).join(",")}`}>Compare{picked.length > 8 ? " the first 8" : ""}</a>
-          ) : (
-            <span class="muted">choose one more to compare</span>
-          )}
-        </div>
-      )}
+      {!groups && matching.length > limit && <More onSeen={more} key={limit}>…</More>}
+      {picked.length > 0 && <Tray source={source} picked={picked} pinned={pinned} hidden={hidden} setPinned={setPinned} setHidden={setHidden} clear={() => setChosen(new Set())} />}
     </div>
   );
 }
 
-function RunRow({ row, now, chosen, toggle }: { row: Row; now: number; chosen: boolean; toggle: (id: string) => void }) {
-  const lives = row.state === "live" || row.state === "stalled";
-  const { tone } = verdict(row);
+const told = (matching: number, all: number) => (matching === all ? plural(all, "run") : `${count(matching)} of ${plural(all, "run")}`);
+
+/** The text of the filter, with the place that cannot be read marked. */
+function MistakeLine({ text, mistake }: { text: string; mistake: Mistake }) {
   return (
-    <div class={`run-row ${tone}`} role="row" data-run={row.id}>
-      <span role="cell" class="cell-check">
-        <input type="checkbox" checked={chosen} onChange={() => toggle(row.id)} aria-label={`Compare ${title(row)} ${work(row)} ${row.job}`} />
-      </span>
-      <span role="cell" class="cell-state"><StatePill row={row} /></span>
-      <span role="cell" class="cell-name">
-        <a href={`#/run/${encodeURIComponent(row.id)}`}>{title(row)}</a>
-        {row.attempts.length > 0 && <span class="muted"> attempt {row.attempts.indexOf(row.id) + 1} of {row.attempts.length}</span>}
-        <Tags tags={row.tags} />
-        <span class="sub">
-          {row.error && <span class="bad-text">{row.error} · </span>}
-          {row.notes.map((note) => <span class="warn-text" key={note}>{note} · </span>)}
-          {work(row) || row.id}
-          {row.jobs > 1 && ` · ${row.jobs} jobs`}
-        </span>
-      </span>
-      <span role="cell" class="cell-progress">
-        {row.progress && (
-          <>
-            <Bar ratio={row.progress.ratio} tone={tone} label={`Progress of ${title(row)}`} />
-            <span class="small"><ProgressText progress={row.progress} now={now} lives={row.state === "live"} /></span>
-          </>
-        )}
-      </span>
-      <span role="cell" class="cell-start" title={clock(row.start)}>{ago(row.start, now)}</span>
-      <span role="cell" class="right cell-duration" data-label="took">{duration(lasted(row, now))}{lives && <span class="visually-hidden"> so far</span>}</span>
-      <span role="cell" class={`right cell-pending ${row.pending ? "" : "muted"}`} data-label="pending">{count(row.pending)}</span>
-    </div>
+    <p class="filter-mistake" id="filter-mistake" role="alert">
+      <code>{text.slice(0, mistake.begin)}<mark>{text.slice(mistake.begin, mistake.end) || " "}</mark>{text.slice(mistake.end)}</code> {mistake.why}
+    </p>
   );
+}
+
+function grouped(rows: Row[], by: Column): Group[] {
+  const found = new Map<string, Row[]>();
+  for (const row of rows) {
+    const value = by.value(row, 0);
+    const name = value === null || value === "" ? `without ${by.label}` : `${by.label} ${by.text(value, row, 0)}`;
+    found.set(name, [...(found.get(name) ?? []), row]);
+  }
+  return [...found].map(([name, itsRows]) => ({ name, rows: itsRows }));
+}
+
+/** What asks for more rows when it comes into sight. */
+function More({ onSeen, children }: { onSeen: () => void; children: ComponentChildren }) {
+  const end = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const observer = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && onSeen(), { rootMargin: "600px" });
+    observer.observe(end.current!);
+    return () => observer.disconnect();
+  }, []);
+  return <div ref={end} class="muted more">{children}</div>;
+}
+
+/** Keys of the list: / for the filter, j and k to move, Space to choose; Enter opens the link that has the focus. */
+function useKeys(toggle: (id: string) => void, more: () => void) {
+  const search = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const at = event.target as HTMLElement;
+      if (at.matches("input[type=search]") && event.key === "Escape") at.blur();
+      if (at.matches("input:not([type=checkbox]), select, textarea")) return;
+      if (event.key === "/") {
+        event.preventDefault();
+        search.current?.focus();
+      } else if (event.key === "j" || event.key === "k") {
+        const links = [...document.querySelectorAll<HTMLElement>(".run-row .cell-name > a")];
+        const here = links.findIndex((link) => link.closest("tr")!.contains(at));
+        const next = here < 0 ? 0 : Math.min(Math.max(here + (event.key === "j" ? 1 : -1), 0), links.length - 1);
+        if (next === links.length - 1) more();
+        links[next]?.focus();
+      } else if (event.key === " " && at.matches(".cell-name > a")) {
+        event.preventDefault();
+        toggle(at.closest<HTMLElement>("tr")!.dataset.run!);
+      }
+    };
+    document.addEventListener("keydown", pressed);
+    return () => document.removeEventListener("keydown", pressed);
+  }, [toggle, more]);
+  return search;
+}
+
+function download(text: string) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.download = "runs.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -1,4 +1,4 @@
-// What the server answers; see src/synapse_otel/view/{rows,details,loglines}.py. Times are Unix milliseconds.
+// What the server answers; see src/synapse_otel/runs/live/. Times are Unix milliseconds.
 
 export type State = "live" | "stalled" | "crashed" | "done" | "unreadable";
 
@@ -42,6 +42,13 @@ export interface Row {
   pending: number;
   dropped: number;
   notes: string[];
+  revision: string;
+  host: string;
+  params: Values;
+  /** By category/name: the last value, the minimum and the maximum. */
+  metrics: Record<string, [number | null, number | null, number | null]>;
+  /** CPU seconds, and bytes at the peak; what is not known is not there. */
+  used: { cpu?: number; memory?: number; gpu_memory?: number };
 }
 
 export type Value = string | number | boolean | null | Value[] | { [key: string]: Value };
@@ -227,6 +234,8 @@ export interface Source {
   curves(id: string, query: CurveQuery): Promise<Record<string, Points>>;
   records(id: string, query: LogQuery, offset: number, limit: number): Promise<LogPage>;
   /** Listen until the returned function is called; nothing is asked for while the page is hidden. */
+  /** Delete a run from the machine; a source that cannot has no such method. */
+  remove?(id: string): Promise<void>;
   watch(what: { list?: boolean; runs?: string[] }, on: Listener): () => void;
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Final, TypeVar
 
 from synapse_otel._guard import raise_foreign
 from synapse_otel.journal.cursor import cursor_path, read_cursor
+from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.files.syncing import sync_file, sync_folder
 from synapse_otel.journal.folder import (
+    SHIP_LOCK,
     STATE_FILE,
     Run,
     delete_segment,
@@ -145,6 +148,32 @@ def compact(folder: Path, run: Run) -> bool:
     os.truncate(state, -(-used // SLOT_SIZE) * SLOT_SIZE)
     if any(read_cursor(folder, signal).killed for signal in Signal) and (numbers := segment_numbers(folder)):
         os.truncate(segment_path(folder, numbers[-1]), _used(folder, numbers[-1]))
+    return True
+
+
+def may_live(folder: Path, run: Run | None = None) -> bool:
+    """Return whether a journal's process is alive, or its folder cannot be reached to find out."""
+    try:
+        return is_alive(folder, run)
+    except OSError:
+        return True
+
+
+def delete_journal(folder: Path) -> bool:
+    """Delete a journal, pending records included; return False if its process or a shipper uses it."""
+    lock = FileLock(folder / SHIP_LOCK)
+    try:
+        if may_live(folder) or not lock.acquire():
+            return False
+        going = folder.with_name(f".{folder.name}.deleted")
+        folder.rename(going)
+        shutil.rmtree(going, ignore_errors=True)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # out of reach now
+    finally:
+        lock.release()
     return True
 
 

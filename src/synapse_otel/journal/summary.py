@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ import msgspec
 
 from synapse_otel import semconv
 from synapse_otel.journal.folder import read_json, replace_file, segment_numbers
-from synapse_otel.journal.frames import SIGNAL_OF, Brief, Job, Kind, Log, Samples, Span
+from synapse_otel.journal.frames import SIGNAL_OF, Brief, Job, Kind, Log, Samples, Series, Span
 from synapse_otel.journal.reader import Frame, JournalReader, Position
 from synapse_otel.semconv.signal import Signal
 
@@ -21,8 +22,73 @@ _LONGEST_TEXT: Final = 200
 _KEPT: Final = frozenset({semconv.RUN_TAGS, semconv.RUN_NOTES})
 """Kept whatever their length: what somebody says of a run, and looks for later."""
 _MANY: Final = frozenset({Kind.LOG, Kind.BRIEF, Kind.SAMPLES})
+MOST_METRICS: Final = 200
+"""Metrics of a journal whose values are kept; the first ones."""
 _SEGMENTS: Final = 2
 """A job that ended just before the last segment began is found in the previous one."""
+
+
+class MetricSummary(msgspec.Struct, array_like=True):
+    """The values of one of the plugin's metrics in a category, without its samples."""
+
+    name: str
+    category: str
+    last: float
+    time: int
+    """Unix time in ns of the last value."""
+    min: float
+    max: float
+
+    def add(self, time: int, value: float) -> None:
+        """Add a finite value."""
+        if time >= self.time:
+            self.time, self.last = time, value
+        if value < self.min:
+            self.min = value
+        elif value > self.max:
+            self.max = value
+
+
+class MetricSummaries:
+    """The last value, minimum and maximum of each of the plugin's metrics; ``kept`` are those of an earlier one.
+
+    Raises:
+        msgspec.ValidationError: ``kept`` is damaged.
+    """
+
+    def __init__(self, kept: Any = ()) -> None:
+        found = msgspec.convert(kept, list[MetricSummary])
+        self._metrics = {(one.category, one.name): one for one in found}
+
+    def add(self, series: Series, time: int, value: float) -> None:
+        """Add a value of a series at a Unix time in ns; only the plugin's own metrics count."""
+        if series.name != semconv.JOB_METRIC.name or not math.isfinite(value):
+            return
+        key = str(series.attributes.get(semconv.CATEGORY, "")), str(series.attributes.get(semconv.METRIC_NAME, ""))
+        found = self._metrics.get(key)
+        if found is not None:
+            found.add(time, value)
+        elif len(self._metrics) < MOST_METRICS:
+            self._metrics[key] = MetricSummary(key[1], key[0], value, time, value, value)
+
+    def merge(self, others: Iterable[MetricSummary]) -> None:
+        """Add the values of another journal of the same run."""
+        for one in others:
+            found = self._metrics.get((one.category, one.name))
+            if found is None:
+                self._metrics[one.category, one.name] = MetricSummary(*msgspec.structs.astuple(one))
+            else:
+                if one.time >= found.time:
+                    found.time, found.last = one.time, one.last
+                found.min, found.max = min(found.min, one.min), max(found.max, one.max)
+
+    def all(self) -> list[MetricSummary]:
+        """Return the values of every metric."""
+        return list(self._metrics.values())
+
+    def kept(self) -> list[Any]:
+        """Return them as a cursor keeps them."""
+        return [msgspec.to_builtins(one) for one in self._metrics.values()]
 
 
 class JobSummary(msgspec.Struct):
@@ -67,6 +133,12 @@ class Summary(msgspec.Struct):
     """The process closed its journal properly."""
     version: int = 0
     """Version of the format in the newest segment; 0: unknown."""
+    revision: str = ""
+    """Of the git repository that the job ran in."""
+    host: str = ""
+    """`host.name` of its resource; empty if it has none."""
+    metrics: list[MetricSummary] | None = None
+    """Values of the plugin's metrics; None: not known here."""
 
     def _take(self, frame: Frame) -> None:
         signal = SIGNAL_OF.get(frame.kind)
@@ -87,6 +159,8 @@ class Summary(msgspec.Struct):
             if frame.kind == Kind.SEGMENT:
                 self.version = structure.version
                 self.last = max(self.last, structure.created)
+                self.revision = str(structure.resource.get(semconv.VCS_REVISION, ""))
+                self.host = str(structure.resource.get(semconv.HOST_NAME, ""))
 
     def _take_job(self, job: Job) -> None:
         key = job.key.hex()

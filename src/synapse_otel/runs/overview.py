@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import time_ns
-from typing import Self
+from typing import Any, Self
 
 from synapse_otel import semconv
 from synapse_otel.journal.account import Account, account_of, account_of_cursors, cursors_of
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.journal.folder import Exit, Run, read_exit, read_run, read_slots
 from synapse_otel.journal.liveness import cause_of_death, is_alive
-from synapse_otel.journal.summary import JobSummary, Summary, summary_of
+from synapse_otel.journal.summary import JobSummary, MetricSummary, Summary, summary_of
 from synapse_otel.journal.usage import read_usage
+from synapse_otel.redaction import redact_values
 from synapse_otel.runs.entries import CategoryProgress
 from synapse_otel.runs.runs import run_name
 from synapse_otel.runs.state import RunState, classify, joined_state, run_state
@@ -50,6 +51,8 @@ class JobOverview:
     notes: str = ""
     trial: str = ""
     """Id of the trial that it is, in a search for hyperparameters; empty for any other job."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """Its parameters, but for long ones; without credentials."""
 
     @classmethod
     def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
@@ -76,6 +79,7 @@ class JobOverview:
             tags=job.tags,
             notes=str(known.get(semconv.RUN_NOTES, "")),
             trial=str(known.get(semconv.TRIAL_ID, "")),
+            params=_params(known),
             state=judge(ended=bool(job.end)),
         )
 
@@ -101,6 +105,12 @@ class Overview:
     """Unix time in ns of the last record or progress."""
     version: int
     """Of the journal's format."""
+    revision: str = ""
+    """Of the git repository that it ran in."""
+    host: str = ""
+    """`host.name` of its resource; empty if it has none."""
+    metrics: dict[Path, list[MetricSummary]] = field(default_factory=dict)
+    """By folder of a journal: the values of the plugin's metrics, where its summary holds them."""
     attempt: int = 1
     """Which of its job's runs it is, and..."""
     attempts: int = 1
@@ -158,6 +168,11 @@ class Overview:
             exit=read_exit(folders[0]) or found_exit,
             last=last,
             version=max([one.version for one in summaries] + [runs[0].version]),
+            revision=next((one.revision for one in summaries if one.revision), ""),
+            host=next((one.host for one in summaries if one.host), ""),
+            metrics={
+                folder: one.metrics for folder, one in zip(folders, summaries, strict=True) if one.metrics is not None
+            },
         )
 
     @property
@@ -210,6 +225,11 @@ class _Death:
 
     error_type: str
     time: int
+
+
+def _params(known: Mapping[str, Any]) -> dict[str, Any]:
+    prefix = semconv.PARAMS_PREFIX
+    return {key.removeprefix(prefix): redact_values(value) for key, value in known.items() if key.startswith(prefix)}
 
 
 def _state(folder: Path, summary: Summary) -> RunState:

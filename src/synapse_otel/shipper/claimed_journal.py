@@ -225,7 +225,9 @@ class ClaimedJournal:
     def _complete(self) -> None:
         """Write the summary of a run that is delivered, so that lists need not read it."""
         with suppress(OSError):  # a full disk: what it would tell of is gone then, and its room is needed
-            write_summary(self.folder, summarise(self.folder))
+            summary = summarise(self.folder)
+            summary.metrics = self._metrics.values
+            write_summary(self.folder, summary)
 
     def _place(self, pipeline: SignalPipeline) -> tuple[int, bool]:
         """Return how far a pipeline's segments may be deleted: as far as its cursor on the disk has come.

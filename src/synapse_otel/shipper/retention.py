@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 from synapse_otel.journal.files.lock_holder import holder_path
 from synapse_otel.journal.files.locks import FileLock
 from synapse_otel.journal.folder import (
-    SHIP_LOCK,
     Run,
     delete_segment,
     folder_size,
@@ -33,12 +32,13 @@ from synapse_otel.journal.kept import (
     DOUBT_SECONDS,
     compact,
     delete_delivered,
+    delete_journal,
     delivered_at,
     delivered_segments,
     is_delivered,
+    may_live,
     segments_size,
 )
-from synapse_otel.journal.liveness import is_alive
 from synapse_otel.shipper.claimed_journal import ClaimedJournal
 from synapse_otel.shipper.configuration import Limits
 from synapse_otel.shipper.pipelines.signal_sender import Say
@@ -83,7 +83,7 @@ class Retention:
                 waiting[folder] = run
         for folder, known in self._delivered.items():
             # Of one whose death is not certain, which may have written more, the last one stood.
-            if not known.run.stays and time.time() - known.since > DOUBT_SECONDS and not _may_live(folder, known.run):
+            if not known.run.stays and time.time() - known.since > DOUBT_SECONDS and not may_live(folder, known.run):
                 _delete_segments(folder, inf, whole=True)
             elif known.run.stays and folder not in self._compact and self._is_compact(folder, known.run):
                 self._compact.add(folder)
@@ -172,7 +172,7 @@ class Retention:
     @staticmethod
     def _abandon(folder: Path, journal: ClaimedJournal | None) -> int:
         """Delete the rest of a journal whose process has ended; return the freed bytes."""
-        if _may_live(folder):
+        if may_live(folder):
             return 0
         journal = journal or ClaimedJournal.take(folder, interval_seconds=1)
         size = folder_size(folder)
@@ -200,20 +200,7 @@ def delete_run(folder: Path) -> bool:
     run = read_run(folder)
     if run is not None and run.keep:
         return False
-    lock = FileLock(folder / SHIP_LOCK)
-    try:
-        if _may_live(folder) or not lock.acquire():
-            return False
-        going = folder.with_name(f".{folder.name}.deleted")
-        folder.rename(going)
-        shutil.rmtree(going, ignore_errors=True)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False  # out of reach now
-    finally:
-        lock.release()
-    return True
+    return delete_journal(folder)
 
 
 def delete_leftovers(root: Path) -> None:
@@ -227,7 +214,7 @@ def delete_leftovers(root: Path) -> None:
         with suppress(OSError):
             if name.startswith(".") and folder.is_dir() and not folder.is_symlink():
                 old = time.time() - folder.stat().st_mtime > _LEFTOVER_SECONDS
-                if old and not _may_live(folder):
+                if old and not may_live(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -248,14 +235,6 @@ def delete_old_locks(root: Path, wanted: set[str]) -> None:
                 lock.release()
         except OSError:
             continue  # gone, or not ours: there is nothing that depends on it
-
-
-def _may_live(folder: Path, run: Run | None = None) -> bool:
-    """Return whether a journal's process is alive, or its folder cannot be reached to find out."""
-    try:
-        return is_alive(folder, run)
-    except OSError:
-        return True
 
 
 def _size(folder: Path) -> int:

@@ -11,11 +11,10 @@ from synapse_otel.journal.folder import QUARANTINE_FILE
 from synapse_otel.redaction import redact_text
 from synapse_otel.runs import LogKind, Overview, Role, RunState, Span, run_usage, shown_workers
 from synapse_otel.runs.gone import gone_notes, removed
-from synapse_otel.runs.live.entry import Json, exit_of, finite, job_of, milliseconds, plain_path, progress_of
+from synapse_otel.runs.live.entry import Json, exit_of, finite, job_of, milliseconds, plain, plain_path, progress_of
 from synapse_otel.runs.live.filters import counts_of
 from synapse_otel.runs.live.followed_run import FollowedRun
 from synapse_otel.runs.live.index import IndexedRun
-from synapse_otel.runs.live.log_records import plain
 from synapse_otel.semconv.severity import Severity
 
 SPANS: Final = 3_000

@@ -16,6 +16,8 @@ from synapse_otel.runs import CategoryProgress, JobOverview, Overview, RunState
 
 UNREADABLE: Final = "unreadable"
 """State of a run's folder that cannot be read."""
+LONGEST_TEXT: Final = 20_000
+"""Characters of a text that are sent to the page; no recorder writes longer ones."""
 FROM_FILE: Final = re.compile(r"otlp file, (?P<left_out>\d+) lines left out")
 """Destination of a journal that was rebuilt from a file."""
 Json = dict[str, Any]
@@ -75,6 +77,11 @@ def row_of(one: Overview) -> Json:
         "pending": one.account.pending,
         "dropped": one.account.lost,
         "notes": notes,
+        "revision": redact_text(one.revision),
+        "host": redact_text(one.host),
+        "params": plain(job.params) if job else {},
+        "metrics": {},
+        "used": {},
     }
 
 
@@ -88,7 +95,7 @@ def unreadable_row(folder: Path, why: str) -> Json:
         "result": "", "error": "", "action": "", "plugin": "", "version": "", "job": "", "jobs": 0, "attempts": [],
         "start": _made(folder), "end": None, "last": _made(folder), "progress": None,
         "emitted": 0, "delivered": 0, "pending": 0, "dropped": 0,
-        "notes": [why],
+        "notes": [why], "revision": "", "host": "", "params": {}, "metrics": {}, "used": {},
     }  # fmt: skip
 
 
@@ -150,6 +157,21 @@ def milliseconds(nanoseconds: int) -> float:
 def finite(number: float | None) -> float | None:
     """Return a number that is valid in JSON."""
     return number if number is not None and math.isfinite(number) else None
+
+
+def plain(value: Any) -> Any:
+    """Return an attribute's value as it is shown: numbers that JavaScript would round, as texts."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, int):
+        return value if abs(value) < 1 << 53 else str(value)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    return str(value)[:LONGEST_TEXT]
 
 
 def _made(folder: Path) -> float:

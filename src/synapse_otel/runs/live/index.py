@@ -15,6 +15,7 @@ from synapse_otel.journal.summary import Summary, SummaryFollower, summary_of
 from synapse_otel.runs import KnownRun, Overview, RunState, grouped
 from synapse_otel.runs.live.attempts import Attempts
 from synapse_otel.runs.live.entry import UNREADABLE, Json, plain_path, row_of, run_id, unreadable_row
+from synapse_otel.runs.live.values import RunValues
 
 LOOK_SECONDS: Final = 0.4
 """How often the folders are looked through at most."""
@@ -33,6 +34,7 @@ class IndexedRun:
     """Grows whenever the row changes."""
     signature: tuple[int, ...] = ()
     followers: dict[Path, SummaryFollower] = field(default_factory=dict)
+    values: RunValues = field(default_factory=RunValues)
 
     @property
     def lives(self) -> bool:
@@ -87,11 +89,35 @@ class RunIndex:
                         break
             return all(one.row is not None for one in self._runs.values())
 
+    def refresh_values(self, seconds: float) -> bool:
+        """Read metrics and resource usage of the runs that have been read, for a limited time; return whether all are.
+
+        The list is shown without waiting for them: see `RunValues` for what is read of which run.
+        """
+        with self._lock:
+            until = monotonic() + seconds
+            for one in self._runs.values():
+                if one.row is not None and not one.values.complete:
+                    whole = one.values.read(one.folders, one.overview, until)
+                    self._set(one, one.row | one.values.columns())
+                    if not whole or monotonic() > until:
+                        break
+            return all(one.values.complete for one in self._runs.values() if one.row is not None)
+
     def rows(self, after: int = 0) -> tuple[int, list[Json]]:
         """Return the rows that changed after a version, and the version that they are of."""
         with self._lock:
             found = [one.row for one in self._runs.values() if one.row is not None and one.version > after]
             return self._clock, found
+
+    def owns(self, one: IndexedRun) -> bool:
+        """Return whether all journals of a run are below the folders of journals."""
+        return all(folder.parent in self._roots for folder in one.folders)
+
+    def look_again(self) -> None:
+        """Look through the folders at the next call: something was deleted."""
+        with self._lock:
+            self._looked = -LOOK_SECONDS
 
     def attempts(self, name: str) -> list[Json]:
         """Return the runs of a resumed job, the oldest first, as far as they have been read; empty if there is one."""
@@ -155,7 +181,8 @@ class RunIndex:
         one.overview, one.signature = overview, signature
         name = row["id"]
         others = self._attempts.place(name, overview.job_key if overview else None, overview.start if overview else 0)
-        self._set(one, row | {"attempts": self._attempts.of(name)})
+        one.values.expire(lives=one.lives)
+        self._set(one, row | one.values.columns() | {"attempts": self._attempts.of(name)})
         self._tell(others)
 
     def _tell(self, names: Iterable[str]) -> None:
@@ -183,6 +210,7 @@ def _summary(one: IndexedRun, folder: Path) -> Summary:
 
 
 def _close(one: IndexedRun) -> None:
+    one.values.close()
     for follower in one.followers.values():
         follower.close()
     one.followers.clear()

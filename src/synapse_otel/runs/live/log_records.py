@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +15,8 @@ from synapse_otel.journal.reader import Frame
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.runs import LogKind
 from synapse_otel.runs.contents import kind_of
-from synapse_otel.runs.live.entry import Json, milliseconds
+from synapse_otel.runs.live.entry import LONGEST_TEXT, Json, milliseconds, plain
 
-LONGEST_TEXT: Final = 20_000
-"""Characters of a text that are sent to the page; no recorder writes longer ones."""
 _KINDS: Final = list(LogKind)
 _EVENT: Final = _KINDS.index(LogKind.EVENT)
 _decode_log: Final = frames.DECODERS[Kind.LOG].decode
@@ -195,18 +192,3 @@ class LogRecords:
             "scope": self._scopes[at],
             "span": span[16:24].hex(),
         }
-
-
-def plain(value: Any) -> Any:
-    """Return an attribute's value as it is shown: numbers that JavaScript would round, as texts."""
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, int):
-        return value if abs(value) < 1 << 53 else str(value)
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    return str(value)[:LONGEST_TEXT]

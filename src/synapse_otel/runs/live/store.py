@@ -6,6 +6,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
+from synapse_otel.journal.kept import delete_journal
 from synapse_otel.runs.live.details import details
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.filters import FilteredLogs, LogFilter
@@ -22,6 +23,10 @@ READ_SECONDS: Final = 0.8
 
 class UnknownRunError(LookupError):
     """There is no such run."""
+
+
+class RunInUseError(RuntimeError):
+    """The run cannot be deleted now; the message says why."""
 
 
 class Open:
@@ -87,6 +92,30 @@ class RunStore:
             begin = max(offset if offset >= 0 else len(places) + offset, 0)
             rows = [one.found.logs.told(at) for at in places[begin : begin + limit]]
             return {"version": one.found.version, "matching": len(places), "offset": begin, "rows": rows}
+
+    def delete(self, name: str) -> None:
+        """Delete the journals of a run, with their pending records.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            RunInUseError: it runs, a shipper delivers it, or it is not below a folder of journals.
+        """
+        indexed = self.index.get(name)
+        if indexed is None:
+            raise UnknownRunError(name)
+        if indexed.lives:
+            raise RunInUseError("it is running")
+        if not self.index.owns(indexed):
+            raise RunInUseError("it is a copy, not one of this machine's runs: delete its folder")
+        for folder in reversed(indexed.folders):  # the first one holds the others together
+            if not delete_journal(folder):
+                raise RunInUseError("a shipper is delivering it, or its folder is out of reach; try again later")
+        with self._lock:
+            one = self._open.pop(name, None)
+        if one is not None:
+            with one.found.lock:
+                one.found.close()
+        self.index.look_again()
 
     def version(self, name: str) -> tuple[int, int, float]:
         """Read a run further, and return values that change with its records, its row, and the share that was read.

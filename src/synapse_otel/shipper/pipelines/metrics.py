@@ -13,6 +13,7 @@ import msgspec
 from synapse_otel import semconv
 from synapse_otel.journal.frames import End, Job, Samples, Segment, Series
 from synapse_otel.journal.reader import Frame
+from synapse_otel.journal.summary import MetricSummaries, MetricSummary
 from synapse_otel.otlp.encode.metrics import Exemplar, gauge_points, metric
 from synapse_otel.redaction import redact_values
 from synapse_otel.semconv.signal import Signal
@@ -112,6 +113,7 @@ class MetricsPipeline(SignalPipeline):
         return items
 
     def _sample(self, series: Series, recorded: int, value: float) -> list[Item]:
+        self._values.add(series, recorded, value)
         key = self._keys.get(series.id)
         if key is None:
             key = self._keys[series.id] = f"{series.name} {sorted(series.attributes.items())!r}"
@@ -135,6 +137,11 @@ class MetricsPipeline(SignalPipeline):
         """Whether a job runs, as far as the journal was read; asked from another thread, too."""
         return self._jobs.running
 
+    @property
+    def values(self) -> list[MetricSummary]:
+        """The last value, minimum and maximum of each of the plugin's metrics, as far as the journal was read."""
+        return self._values.all()
+
     # --- what the pipeline keeps ------------------------------------------------------------------------
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -143,6 +150,7 @@ class MetricsPipeline(SignalPipeline):
         self._spacing = Spacing(state.get("last"))
         self._start = int(state.get("start", 0))
         self._sent_until = int(state.get("sent_until", 0))
+        self._values = MetricSummaries(state.get("values", ()))
         self._jobs = JobMetrics(self.definitions, self._sums, state.get("adopted", ()))
 
     def state(self) -> dict[str, Any]:
@@ -152,6 +160,7 @@ class MetricsPipeline(SignalPipeline):
             "last": self._spacing.last,
             "start": self._start,
             "sent_until": self._sent_until,
+            "values": self._values.kept(),
             "adopted": sorted(self._jobs.adopted),
         }
 

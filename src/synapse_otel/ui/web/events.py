@@ -80,6 +80,8 @@ class EventStream:
     def _look_at_list(self) -> Any:
         index = self._store.index
         complete = index.refresh(_LIST_SECONDS)
+        if complete:
+            index.refresh_values(_LIST_SECONDS)
         ids = index.ids()
         version, rows = index.rows(self._version)
         if not rows and ids == self._ids and complete == self._complete:

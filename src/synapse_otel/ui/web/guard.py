@@ -26,6 +26,7 @@ HEADERS: Final = {
     "x-frame-options": "DENY",
     "cache-control": "no-store",
 }
+_DELETABLE: Final = "/api/runs/"
 _REFUSED: Final = (
     "This page needs the token that `synapse-otel view` printed.\n"
     "Open the full address from the terminal, including ?token=... at its end.\n"
@@ -52,13 +53,16 @@ class Guard:
         name = _name(request.headers.get("host", ""))
         if name not in NAMES:
             return PlainTextResponse("This page is for this machine only: 127.0.0.1, localhost or [::1].\n", 421)
-        if request.method not in {"GET", "HEAD"}:
-            return PlainTextResponse("This page is read-only.\n", 405)
+        deletes = request.method == "DELETE" and request.url.path.startswith(_DELETABLE)
+        if request.method not in {"GET", "HEAD"} and not deletes:
+            return PlainTextResponse("Nothing can be done here but to read, and to delete a run.\n", 405)
         given = request.query_params.get("token")
         if given is not None and request.url.path == "/":
             return self._welcome(request) if self._is_token(given) else PlainTextResponse(_REFUSED, 403)
         if not any(self._is_token(cookie) for cookie in _cookies(request.headers)):
             return PlainTextResponse(_REFUSED, 403)
+        if deletes and not _is_of_this_page(request.headers):
+            return PlainTextResponse("Only this page can delete a run.\n", 403)
         return None
 
     def _welcome(self, request: Request) -> Response:
@@ -75,6 +79,15 @@ class Guard:
 
     def _is_token(self, text: str) -> bool:
         return compare_digest(text.encode(), self._token.encode())
+
+
+def _is_of_this_page(headers: Headers) -> bool:
+    """Return whether the browser says that a request is this page's own: a cookie is sent for pages of other ports too.
+
+    A browser names the origin of every DELETE, and lets no script change it.
+    """
+    origin = headers.get("origin", "").partition("://")[2].lower()
+    return origin == headers.get("host", "").lower() and headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
 def _cookies(headers: Headers) -> list[str]:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from synapse_otel.runs.live.filters import LEVELS, LogFilter
-from synapse_otel.runs.live.store import RunStore, UnknownRunError
+from synapse_otel.runs.live.store import RunInUseError, RunStore, UnknownRunError
 from synapse_otel.ui.web.events import EventStream
 from synapse_otel.ui.web.guard import Guard
 
@@ -40,6 +40,7 @@ def application(store: RunStore, token: str) -> Starlette:
     routes = [
         Route("/api/runs", _answered(lambda _request: _all_runs(store))),
         Route("/api/runs/{name}", _answered(lambda request: store.details(request.path_params["name"]))),
+        Route("/api/runs/{name}", _answered(lambda request: _delete(store, request)), methods=["DELETE"]),
         Route("/api/runs/{name}/curves", _answered(lambda request: _curves(store, request))),
         Route("/api/runs/{name}/records", _answered(lambda request: _records(store, request))),
         Route("/api/events", _events(store)),
@@ -74,6 +75,8 @@ def _answered(answer: Callable[[Request], Any]) -> Callable[[Request], Response]
             return _Json(answer(request))
         except UnknownRunError:
             return _Json({"error": "there is no such run"}, 404)
+        except RunInUseError as error:
+            return _Json({"error": str(error)}, 409)
         except OSError as error:
             return _Json({"error": error.strerror or str(error)}, 500)
 
@@ -81,9 +84,14 @@ def _answered(answer: Callable[[Request], Any]) -> Callable[[Request], Response]
 
 
 def _all_runs(store: RunStore) -> Any:
-    while not store.index.refresh(1.0):
+    while not (store.index.refresh(1.0) and store.index.refresh_values(1.0)):
         pass
     return store.index.rows()[1]
+
+
+def _delete(store: RunStore, request: Request) -> Any:
+    store.delete(request.path_params["name"])
+    return {}
 
 
 def _curves(store: RunStore, request: Request) -> Any:
