@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import time_ns
-from typing import Self
+from typing import Any, Self
 
 from synapse_otel import semconv
 from synapse_otel.journal.account import Account, account_of, account_of_cursors, cursors_of
@@ -17,6 +17,7 @@ from synapse_otel.journal.folder import Exit, Run, read_exit, read_run, read_slo
 from synapse_otel.journal.liveness import cause_of_death, is_alive
 from synapse_otel.journal.summary import JobSummary, Summary, summary_of
 from synapse_otel.journal.usage import read_usage
+from synapse_otel.redaction import redact_values
 from synapse_otel.runs.entries import CategoryProgress
 from synapse_otel.runs.runs import run_name
 from synapse_otel.runs.state import RunState, classify, joined_state, run_state
@@ -50,6 +51,8 @@ class JobOverview:
     notes: str = ""
     trial: str = ""
     """Id of the trial that it is, in a search for hyperparameters; empty for any other job."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """Its parameters, credentials redacted; nested names joined with dots."""
 
     @classmethod
     def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
@@ -77,6 +80,13 @@ class JobOverview:
             notes=str(known.get(semconv.RUN_NOTES, "")),
             trial=str(known.get(semconv.TRIAL_ID, "")),
             state=judge(ended=bool(job.end)),
+            params=redact_values(
+                {
+                    key.removeprefix(semconv.PARAMS_PREFIX): value
+                    for key, value in job.outcome.items()
+                    if key.startswith(semconv.PARAMS_PREFIX)
+                }
+            ),
         )
 
 
