@@ -160,7 +160,7 @@ def export(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN|FILE]...",
+            metavar="RUN|FILE",
             help=f"{_NEWEST} Or a file of OTLP in JSON. csv and parquet take several. Default: the last run.",
         ),
     ] = None,

@@ -95,12 +95,14 @@ def _roots(folder: str | Path | None) -> list[Path]:
     return [root]
 
 
-def _readable(groups: Iterable[list[Path]]) -> Iterable[SavedRun]:
+def _readable(groups: Iterable[list[Path]]) -> list[SavedRun]:
     stall_seconds = load_settings().stall_timeout
+    found = []
     for folders in groups:
         try:
-            yield SavedRun(Overview.read(folders, stall_seconds=stall_seconds))
+            found.append(SavedRun(Overview.read(folders, stall_seconds=stall_seconds)))
         except (OSError, LookupError) as error:
             if folders[0].exists():  # and was not deleted since it was listed
                 text = f"{folders[0].name} is left out: {getattr(error, 'strerror', None) or error}"
                 warnings.warn(text, IncompleteWarning, stacklevel=3)
+    return found

@@ -230,7 +230,7 @@ class SavedRun:
                 self._known = _Known.of(found)
                 if self._known.gone:
                     text = f"{self.id} is incomplete: {'; '.join(self._known.gone)}"
-                    warnings.warn(text, IncompleteWarning, stacklevel=6)
+                    warnings.warn(text, IncompleteWarning, stacklevel=5)  # who called a method
             yield found
 
     @property
