@@ -24,6 +24,7 @@ MODULES = {
 }
 
 LEAVES = {
+    "_card",
     "_fork",
     "_guard",
     "_otel_private",
@@ -47,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime": {"journal", "loggers", "mapping", "otlp.destination", "plugins", "sdk", "settings", "shipper"},
     "integrations": {"mapping", "plugins", "runtime", "settings"},
     "runs": {"journal"},
+    "read": {"journal", "runs", "settings", "ui.formats"},
     "export": {"journal", "otlp", "runs", "shipper"},
     "ui": {"runs"},
     "doctor": {"journal", "otlp", "runs", "settings", "shipper"},
@@ -164,6 +166,9 @@ HOMES = {
     "typer": {"cli"},
     "textual": {"ui"},
     "pyarrow": {"export"},
+    "numpy": {"read"},
+    "pandas": {"read"},
+    "polars": {"read"},
     "starlette": {"ui"},
     "uvicorn": {"cli"},
     "pytest": {"testing"},

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import synapse_otel
+from synapse_otel import read
 
 SOURCE = Path(synapse_otel.__file__).parents[1]
 PUBLIC = [
@@ -25,6 +26,21 @@ PUBLIC = [
     "child_environment",
     "configure",
     "job",
+]
+
+READ = [
+    "IncompleteWarning",
+    "LibraryMissingError",
+    "Message",
+    "Metric",
+    "RunNotFoundError",
+    "RunTable",
+    "SavedRun",
+    "Span",
+    "SpanEvent",
+    "run",
+    "runs",
+    "table",
 ]
 
 MIRRORED = {
@@ -77,6 +93,16 @@ def test_the_public_names():
         assert getattr(synapse_otel, name) is not None
 
 
+def test_the_public_names_of_the_reader():
+    assert read.__all__ == READ == sorted(READ)
+    assert [name for name in READ if not getattr(read, name).__doc__] == []
+
+
+def test_the_reader_loads_no_library_of_data_frames():
+    loaded = loaded_by("import synapse_otel.read")
+    assert [name for name in loaded if name.partition(".")[0] in {"numpy", "pandas", "polars", "pyarrow"}] == []
+
+
 def test_nothing_public_is_missing_for_a_type_checker():
     """The names that are loaded lazily stand in the branch for type checkers, from the same homes."""
     hints = {}
@@ -107,6 +133,14 @@ def test_the_modules_of_the_synapse_sdk(module):
         synapse_otel.child_environment,
         synapse_otel.configure,
         synapse_otel.job,
+        read.run,
+        read.runs,
+        read.table,
+        *[
+            value
+            for name, value in vars(read.SavedRun).items()
+            if inspect.isfunction(value) and not name.startswith("__")
+        ],
         *[
             value
             for name, value in vars(synapse_otel.RuntimeContext).items()

@@ -115,7 +115,7 @@ def test_a_table_longer_than_what_is_made_at_a_time_is_whole(tmp_path, monkeypat
     monkeypatch.setattr("synapse_otel.export.parquet.ROWS", 7)
     found = FollowedRun(list(run_folders(tmp_path / "runs")))
     assert found.refresh()
-    write_parquet(found, tmp_path / "tables")
+    write_parquet([(found, ())], tmp_path / "tables")
     found.close()
     told = parquet.read_table(tmp_path / "tables" / "messages.parquet")["text"].to_pylist()
     assert [text for text in told if text.startswith("record")] == [f"record number {at}" for at in range(100)]

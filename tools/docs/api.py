@@ -23,6 +23,7 @@ MODULES: Final = (
     "synapse_otel.plugins.actions.inference",
     "synapse_otel.plugins.actions.add_task_data",
     "synapse_otel.loggers",
+    "synapse_otel.read",
     "synapse_otel.integrations.ray",
     "synapse_otel.testing",
 )

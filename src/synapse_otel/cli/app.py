@@ -157,9 +157,12 @@ def view(
 
 @app.command()
 def export(
-    run: Annotated[
-        str | None,
-        typer.Argument(metavar="[RUN|FILE]", help=f"{_NEWEST} Or a file of OTLP in JSON. Default: the last run."),
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN|FILE",
+            help=f"{_NEWEST} Or a file of OTLP in JSON. csv and parquet take several. Default: the last run.",
+        ),
     ] = None,
     *,
     kind: Annotated[
@@ -170,14 +173,17 @@ def export(
         ),
     ] = "html",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; for tables, a folder.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every match of RUN, such as all runs with a tag; for csv and parquet.")
+    ] = False,
     incomplete: Annotated[
         bool, typer.Option("--incomplete", help="Write what is left of a run, though some of its records are gone.")
     ] = False,
 ) -> None:
-    """Write a run to a file, to attach to a ticket or to load elsewhere."""
+    """Write a run to a file, to attach to a ticket or to load elsewhere; or several runs as one set of tables."""
     from synapse_otel.cli.export import export as command
 
-    _finish(lambda: command(run, kind=kind, output=output, incomplete=incomplete))
+    _finish(lambda: command(runs or (), kind=kind, output=output, incomplete=incomplete, everything=everything))
 
 
 @app.command()

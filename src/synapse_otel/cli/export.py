@@ -1,18 +1,17 @@
-"""``synapse-otel export``: a run as a file to keep or to send."""
+"""``synapse-otel export``: a run as a file to keep or to send; several runs as one set of tables."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
-from synapse_otel._text import counted
 from synapse_otel.cli.codes import end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
-from synapse_otel.journal.account import account_of
-from synapse_otel.runs import emitted_records, find_run, run_groups, same_run
-from synapse_otel.runs.gone import gone_notes
+from synapse_otel.runs import Overview, find_run, find_runs, run_groups, same_run
 from synapse_otel.runs.otlp_file.reader import read_otlp_file
 from synapse_otel.settings import Settings, load_settings
 from synapse_otel.ui.formats import path as shown_path
@@ -20,63 +19,123 @@ from synapse_otel.ui.formats import size
 
 if TYPE_CHECKING:
     from synapse_otel.runs.live.followed_run import FollowedRun
+    from synapse_otel.runs.live.tables import Column
 
 _ENDINGS: Final = {"html": ".html", "otlp-json": ".otlp.json", "csv": "", "parquet": ""}
+_TABLES: Final = frozenset({"csv", "parquet"})
+_SEVERAL: Final = Path("runs")
+"""The folder of the tables of several runs."""
 
 
-def export(run: str | None, *, kind: str, output: Path | None, incomplete: bool = False) -> int:
-    """Write a run to a file or folder, and return the exit code; the arguments are as `app` has them.
+def export(
+    runs: Sequence[str], *, kind: str, output: Path | None, incomplete: bool = False, everything: bool = False
+) -> int:
+    """Write runs to a file or folder, and return the exit code; the arguments are as `app` has them.
 
-    Without an output, it is written into this folder under the run's name.
+    Without an output, one run is written into this folder under its name, several into the folder `runs`.
 
     Raises:
-        OSError: it cannot be read or written.
-        LookupError: there is no such run, the file has another format, a library for this kind is not installed, or
-            records of the run are gone, and an incomplete file is not wanted.
+        OSError: one cannot be read or written.
+        LookupError: there is no such run, the file has another format, a library for this kind is not installed, this
+            kind takes one run and there are several, or records of a run are gone, and an incomplete file is not
+            wanted.
         SettingsError: a setting is wrong.
     """
     settings = load_settings()
     roots = readable_roots(settings)
+    if kind == "parquet":
+        from synapse_otel.export.parquet import check_parquet
+
+        check_parquet()
     with ExitStack() as stack:
-        if run is not None and Path(run).is_file():
-            end_in_order()
-            roots = [stack.enter_context(read_otlp_file(Path(run)))]
-            names = [group[0].folder.name for group in run_groups(roots)]
-            if len(names) > 1:
-                raise LookupError(
-                    f"{run} has {len(names)} runs, and `export` takes one at a time: {', '.join(names[:5])}"
-                )
-            run = None
-        return _export(find_run(run, roots, tell), roots, settings, kind=kind, output=output, incomplete=incomplete)
+        found: dict[Path, list[Path]] = {}
+        for run in runs or (None,):
+            places = roots
+            if run is not None and Path(run).is_file():
+                end_in_order()
+                places = [stack.enter_context(read_otlp_file(Path(run)))]
+                folders = [group[0].folder for group in run_groups(places)]
+                if len(folders) > 1 and kind not in _TABLES:
+                    names = ", ".join(folder.name for folder in folders[:5])
+                    raise LookupError(f"{run} has {len(folders)} runs, and {kind} takes one: {names}")
+            else:
+                folders = find_runs(run, roots) if everything else [find_run(run, roots, tell)]
+            found |= dict.fromkeys(folders, places)
+        groups = [same_run(folder, places) for folder, places in found.items()]
+        if len(groups) > 1 and kind not in _TABLES:
+            raise LookupError(f"{kind} takes one run, and these are {len(groups)}: csv and parquet take several")
+        if kind in _TABLES:
+            return _export_tables(groups, kind=kind, output=output, incomplete=incomplete)
+        ((folder, places),) = found.items()
+        return _export_one(folder, places, settings, kind=kind, output=output, incomplete=incomplete)
 
 
-def _export(
+def _export_tables(groups: list[list[Path]], *, kind: str, output: Path | None, incomplete: bool) -> int:
+    from synapse_otel.export.csv_tables import write_tables
+    from synapse_otel.export.parquet import write_parquet
+    from synapse_otel.runs.live.tables import run_columns
+
+    overviews = [Overview.read(group) for group in groups]
+    before = run_columns(overviews) if len(overviews) > 1 else {}
+    target = output or (Path(groups[0][0].name) if len(groups) == 1 else _SEVERAL)
+    notes: list[str] = []
+    with _staged(target) as place:
+        write = write_tables if kind == "csv" else write_parquet
+        written = write(_each(overviews, before, notes), place, before)
+        if notes and not incomplete:
+            raise LookupError(f"{'; '.join(notes)}. --incomplete writes what is left")
+        written = [path.replace(target / path.name) for path in written]
+    return _tell_of(written, notes)
+
+
+@contextmanager
+def _staged(target: Path) -> Iterator[Path]:
+    """Make a folder and return one inside of it, for files to be moved into it: there are all of them, or none."""
+    made = not target.exists()
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryDirectory(prefix=".synapse-otel-export-", dir=target) as place:
+            yield Path(place)
+    except BaseException:
+        if made:
+            target.rmdir()
+        raise
+
+
+def _each(
+    overviews: Sequence[Overview], before: dict[str, Column], notes: list[str]
+) -> Iterator[tuple[FollowedRun, tuple[Any, ...]]]:
+    """Yield runs with what they have in the first columns, one at a time in memory; add to ``notes`` what is gone."""
+    from synapse_otel.runs.live.followed_run import FollowedRun
+    from synapse_otel.runs.live.tables import run_values
+
+    for one in overviews:
+        with closing(FollowedRun(one.folders)) as found:
+            found.refresh()
+            notes += [f"{one.folders[0].name}: {note}" for note in found.gone]
+            yield found, run_values(one, before) if before else ()
+
+
+def _export_one(
     folder: Path, roots: list[Path], settings: Settings, *, kind: str, output: Path | None, incomplete: bool
 ) -> int:
-    from synapse_otel.export.csv_tables import write_tables
     from synapse_otel.export.html import page_file
-    from synapse_otel.export.parquet import check_parquet, write_parquet
     from synapse_otel.runs.live.entry import run_id
     from synapse_otel.runs.live.followed_run import FollowedRun
     from synapse_otel.runs.live.index import RunIndex
     from synapse_otel.ui.web.server import page
 
-    if kind == "parquet":
-        check_parquet()
     target = output or Path(folder.name + _ENDINGS[kind])
     folders = same_run(folder, roots)
     found = FollowedRun(folders)
     found.refresh()
-    notes = _gone(found)
+    notes = found.gone
     if notes and not incomplete:
         raise LookupError(f"{folder.name}: {'; '.join(notes)}. --incomplete writes what is left")
-    if kind in {"csv", "parquet"}:
-        written = (write_tables if kind == "csv" else write_parquet)(found, target)
-    elif kind == "otlp-json":
+    if kind == "otlp-json":
         from synapse_otel.export.otlp_json import write_otlp_file
 
         write_otlp_file(folders, target)
-        written = [target]
     else:
         index = RunIndex(roots, [folder], stall_seconds=settings.stall_timeout)
         indexed = index.get(run_id(folder))
@@ -85,17 +144,12 @@ def _export(
         script, style = page("app.js").decode(), page("app.css").decode()
         text = page_file(indexed, found, script=script, style=style, jaeger_url=settings.jaeger_url)
         target.write_text(text, encoding="utf-8")
-        written = [target]
+    return _tell_of([target], notes)
+
+
+def _tell_of(written: Sequence[Path], notes: Sequence[str]) -> int:
     for path in written:
         say(f"{shown_path(str(path))}  {size(path.stat().st_size)}")
     for note in notes:
         tell(f"the file has what is left: {note}")
     return 0
-
-
-def _gone(found: FollowedRun) -> list[str]:
-    """Return in words which records of a run cannot be exported."""
-    account = account_of(found.folders, sum(map(emitted_records, found.folders)))
-    notes = gone_notes(found.missing, account)
-    size, places = found.damage
-    return [*notes, f"damaged and skipped: {counted(size, 'byte')} in {counted(places, 'place')}"] if places else notes

@@ -1,58 +1,47 @@
-"""A run as tables: every sample, every log record, every span."""
+"""Runs as tables in CSV: times in two columns, for people and for programs."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import msgspec
-
-from synapse_otel.runs import Role
 from synapse_otel.runs.entries import iso_time
 from synapse_otel.runs.live.followed_run import FollowedRun
+from synapse_otel.runs.live.tables import TABLES, Column
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-class Column(Enum):
-    """What a column holds; any value may be None."""
-
-    TIME = "time"
-    """Unix time in ns."""
-    NUMBER = "number"
-    INTEGER = "integer"
-    FLAG = "flag"
-    TEXT = "text"
-
-
-class Table(NamedTuple):
-    """A table: what it is called, its columns, and what its rows are made of."""
-
-    name: str
-    columns: dict[str, Column]
-    rows: Callable[[FollowedRun], Iterator[tuple[Any, ...]]]
-
-
-def write_tables(found: FollowedRun, folder: Path) -> list[Path]:
+def write_tables(
+    runs: Iterable[tuple[FollowedRun, tuple[Any, ...]]], folder: Path, before: Mapping[str, Column] | None = None
+) -> list[Path]:
     """Write ``metrics.csv``, ``messages.csv`` and ``spans.csv`` into a folder, which is made; return their paths.
+
+    Args:
+        runs: each with what it has in the columns ``before``.
+        folder: where to.
+        before: columns that each table begins with.
 
     Raises:
         OSError: one of them cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return [_write(folder / f"{table.name}.csv", table, found) for table in TABLES]
-
-
-def _write(path: Path, table: Table, found: FollowedRun) -> Path:
-    kinds = list(table.columns.values())
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(_spread(table.columns, kinds, lambda name: (name, "unix_nanoseconds")))
-        writer.writerows(map(_safe, _spread(row, kinds, lambda time: (_iso(time), time))) for row in table.rows(found))
-    return path
+    paths = [folder / f"{table.name}.csv" for table in TABLES]
+    with ExitStack() as stack:
+        writers = [csv.writer(stack.enter_context(path.open("w", newline="", encoding="utf-8"))) for path in paths]
+        for writer, table in zip(writers, TABLES, strict=True):
+            kinds = list(table.columns.values())
+            names = _spread(table.columns, kinds, lambda name: (name, "unix_nanoseconds"))
+            writer.writerow(map(_safe, [*(before or {}), *names]))
+        for found, values in runs:
+            for writer, table in zip(writers, TABLES, strict=True):
+                kinds = list(table.columns.values())
+                rows = (_spread(row, kinds, lambda time: (_iso(time), time)) for row in table.rows(found))
+                writer.writerows(map(_safe, (*values, *row)) for row in rows)
+    return paths
 
 
 def _spread(row: Iterable[Any], kinds: list[Column], of_first: Callable[[Any], tuple[Any, ...]]) -> list[Any]:
@@ -71,63 +60,3 @@ def _safe(value: Any) -> Any:
 def _iso(nanoseconds: int | None) -> str:
     """Return a Unix time as ISO 8601 in UTC; nothing for none, and for one that no calendar has."""
     return "" if nanoseconds is None else iso_time(nanoseconds) or ""
-
-
-# --- what the tables hold -------------------------------------------------------------------------------
-
-
-def _metrics(found: FollowedRun) -> Iterator[tuple[Any, ...]]:
-    for series in found.series:
-        for time, value in zip(series.times, series.values, strict=True):
-            yield time, series.metric, series.category, series.unit, series.instrument, value
-
-
-def _messages(found: FollowedRun) -> Iterator[tuple[Any, ...]]:
-    for at in range(len(found.logs)):
-        told = found.logs.told(at)
-        data = msgspec.json.encode(told["data"]).decode() if told["data"] else ""
-        words = (told[name] for name in ("severity", "kind", "context", "category", "event", "text"))
-        yield found.logs.times[at], *words, data, told["file"], told["span"]
-
-
-def _spans(found: FollowedRun) -> Iterator[tuple[Any, ...]]:
-    for span in sorted(found.spans.values(), key=lambda span: span.start):
-        if span.role is not Role.MARKER:
-            ids = (span.trace_id, span.span_id, span.parent_id)
-            words = (span.failed, span.skipped, span.result or "", span.error)
-            yield span.name, str(span.role), span.start, span.end, span.seconds, *words, *ids
-
-
-def _texts(*names: str) -> dict[str, Column]:
-    return dict.fromkeys(names, Column.TEXT)
-
-
-TABLES: Final = (
-    Table(
-        "metrics",
-        {"time": Column.TIME, **_texts("name", "category", "unit", "instrument"), "value": Column.NUMBER},
-        _metrics,
-    ),
-    Table(
-        "messages",
-        {
-            "time": Column.TIME,
-            "severity": Column.INTEGER,
-            **_texts("kind", "context", "category", "event", "text", "data", "file", "span"),
-        },
-        _messages,
-    ),
-    Table(
-        "spans",
-        {
-            **_texts("name", "role"),
-            "start": Column.TIME,
-            "end": Column.TIME,
-            "seconds": Column.NUMBER,
-            "failed": Column.FLAG,
-            "skipped": Column.FLAG,
-            **_texts("result", "error", "trace", "span", "parent"),
-        },
-        _spans,
-    ),
-)

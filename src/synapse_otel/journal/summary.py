@@ -20,7 +20,7 @@ SUMMARY_FILE: Final = "summary.json"
 _TRACE_ID: Final = slice(0, 16)
 _LONGEST_TEXT: Final = 200
 _KEPT: Final = frozenset({semconv.RUN_TAGS, semconv.RUN_NOTES})
-"""Kept whatever their length: what somebody says of a run, and looks for later."""
+"""Kept whatever their length, as parameters are: what somebody says of a run, and looks for later."""
 _MANY: Final = frozenset({Kind.LOG, Kind.BRIEF, Kind.SAMPLES})
 MOST_METRICS: Final = 200
 """Metrics of a journal whose values are kept; the first ones."""
@@ -106,7 +106,7 @@ class JobSummary(msgspec.Struct):
     end: int = 0
     """Unix time in ns; 0 if the process did not end it."""
     outcome: dict[str, Any] = {}
-    """Attributes of its span at its end, or at its begin if it is open; without long ones."""
+    """Attributes of its span at its end, or at its begin if it is open; without long ones, but with all parameters."""
 
     @property
     def name(self) -> str:
@@ -262,4 +262,5 @@ def _short(attributes: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, bool | int | float)
         or (isinstance(value, str) and len(value) <= _LONGEST_TEXT)
         or key in _KEPT
+        or key.startswith(semconv.PARAMS_PREFIX)
     }

@@ -178,8 +178,7 @@ class LogEntry:
     @property
     def data(self) -> dict[str, Any]:
         """The caller's data, nested names joined with dots."""
-        prefix = semconv.DATA_PREFIX
-        return {key.removeprefix(prefix): value for key, value in self.attributes.items() if key.startswith(prefix)}
+        return data_of(self.attributes)
 
     @property
     def file(self) -> str | None:
@@ -241,6 +240,12 @@ class Count:
     kind: SlotKind
     text: str
     value: int
+
+
+def data_of(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the caller's data among the attributes of a log record, nested names joined with dots."""
+    prefix = semconv.DATA_PREFIX
+    return {key.removeprefix(prefix): value for key, value in attributes.items() if key.startswith(prefix)}
 
 
 def most_telling(severities: Sequence[int], *, first: int, important: int, last: int) -> list[int]:

@@ -52,7 +52,7 @@ class JobOverview:
     trial: str = ""
     """Id of the trial that it is, in a search for hyperparameters; empty for any other job."""
     params: dict[str, Any] = field(default_factory=dict)
-    """Its parameters, but for long ones; without credentials."""
+    """Its parameters, credentials redacted; nested names joined with dots."""
 
     @classmethod
     def of(cls, job: JobSummary, judge: Callable[..., RunState], died: _Death | None) -> Self:
@@ -229,7 +229,8 @@ class _Death:
 
 def _params(known: Mapping[str, Any]) -> dict[str, Any]:
     prefix = semconv.PARAMS_PREFIX
-    return {key.removeprefix(prefix): redact_values(value) for key, value in known.items() if key.startswith(prefix)}
+    params = {key.removeprefix(prefix): value for key, value in known.items() if key.startswith(prefix)}
+    return redact_values(params)  # type: ignore[no-any-return] # a mapping stays one
 
 
 def _state(folder: Path, summary: Summary) -> RunState:

@@ -102,7 +102,7 @@ class Recording:
             run=runs[0],
             folders=folders,
             resource=contents[0].resource,
-            spans=_tree([span for span in spans.values() if span.role is not Role.MARKER]),
+            spans=span_tree([span for span in spans.values() if span.role is not Role.MARKER]),
             markers=[span for span in spans.values() if span.role is Role.MARKER],
             logs=_in_order(contents),
             series=_merged(contents),
@@ -196,7 +196,8 @@ def _counts(found: Iterable[Told]) -> list[Count]:
     ]
 
 
-def _tree(spans: list[Span]) -> list[Span]:
+def span_tree(spans: list[Span]) -> list[Span]:
+    """Give spans, which have none yet, their children; return those without a parent here, in order of begin."""
     known = {span.span_id: span for span in spans}
     roots: list[Span] = []
     for span in sorted(spans, key=lambda span: span.start):

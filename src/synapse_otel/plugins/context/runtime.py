@@ -287,5 +287,11 @@ class RuntimeContext(Portable):
         self.log_message(CommonLogMessageCode.PLUGIN_RUN_COMPLETE)
         self.job.flush()
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: its job, its progress, the last values of its metrics."""
+        from synapse_otel.plugins.context.shown import context_html
+
+        return context_html(self._job or job_of_context(), self._logger)
+
     def _language(self) -> str:
         return self.language or self.env.get_str("SYNAPSE_LANGUAGE", "en") or "en"

@@ -68,6 +68,11 @@ class View(ABC):
             return dict(self._metrics.get(step, {}))
         return {name: dict(values) for name, values in self._metrics.items()}
 
+    @property
+    def tracks(self) -> dict[str | None, Track]:
+        """The progress of each category, that of the whole job under None."""
+        return dict(self._tracks)
+
     def step_set_in(self, span: WorkSpan) -> str | None:
         """Return the step that `set_step` set while ``span``, or the same whole, was current; None: there is none."""
         set_in = self._step_scope

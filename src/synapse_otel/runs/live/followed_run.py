@@ -9,7 +9,9 @@ from time import monotonic
 from typing import Any, Final, Self
 
 from synapse_otel import semconv
+from synapse_otel._text import counted
 from synapse_otel.journal import frames
+from synapse_otel.journal.account import account_of
 from synapse_otel.journal.folder import STATE_FILE, folder_size, segment_numbers, segment_path
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.liveness import is_alive
@@ -17,9 +19,9 @@ from synapse_otel.journal.reader import Frame, JournalReader
 from synapse_otel.journal.state_block import BLOCK_SIZE
 from synapse_otel.journal.usage import usage_written
 from synapse_otel.redaction import redact_values
-from synapse_otel.runs import LogKind, Span
+from synapse_otel.runs import LogKind, Span, emitted_records
 from synapse_otel.runs.contents import Contents
-from synapse_otel.runs.gone import records_gone
+from synapse_otel.runs.gone import gone_notes, records_gone
 from synapse_otel.runs.live.log_records import LogRecords
 from synapse_otel.runs.live.samples import Samples
 from synapse_otel.semconv.signal import Signal
@@ -253,6 +255,14 @@ class FollowedRun:
     def missing(self) -> int:
         """Records whose frames are gone: removed after delivery, evicted, or damaged (`gone_notes`)."""
         return sum(records_gone(journal.folder, journal.emitted, journal.missing) for journal in self._journals)
+
+    @property
+    def gone(self) -> list[str]:
+        """What of the run cannot be read any more, in words; empty if it is complete."""
+        account = account_of(self.folders, sum(map(emitted_records, self.folders)))
+        size, places = self.damage
+        damaged = [f"damaged and skipped: {counted(size, 'byte')} in {counted(places, 'place')}"] if places else []
+        return gone_notes(self.missing, account) + damaged
 
     @property
     def unreadable(self) -> int:

@@ -15,6 +15,7 @@ from synapse_otel.journal.reader import Frame
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.runs import LogKind
 from synapse_otel.runs.contents import kind_of
+from synapse_otel.runs.entries import data_of
 from synapse_otel.runs.live.entry import LONGEST_TEXT, Json, milliseconds, plain
 
 _KINDS: Final = list(LogKind)
@@ -76,7 +77,7 @@ class LogRecords:
         template = self._templates[at]
         if template is not None:
             return template.event_name == semconv.EVENT_METRIC_NONFINITE
-        return self.kinds[at] == _EVENT and self._whole(at)[2] == semconv.EVENT_METRIC_NONFINITE
+        return self.kinds[at] == _EVENT and self.whole(at)[2] == semconv.EVENT_METRIC_NONFINITE
 
     def take(self, frame: Frame, scopes: dict[int, str]) -> int | None:
         """Add a record and return its time in Unix ns; None if it cannot be read."""
@@ -139,9 +140,9 @@ class LogRecords:
 
     def attributes(self, at: int) -> dict[str, Any]:
         """Return all attributes of a record, credentials taken out."""
-        return self._whole(at)[1]
+        return self.whole(at)[1]
 
-    def _whole(self, at: int) -> tuple[Any, dict[str, Any], str, bytes]:
+    def whole(self, at: int) -> tuple[Any, dict[str, Any], str, bytes]:
         """Return body, attributes, name of the event, and span of a record."""
         template = self._templates[at]
         if template is None:
@@ -168,15 +169,12 @@ class LogRecords:
 
     def told(self, at: int) -> Json:
         """Return a record as the page shows it."""
-        body, attributes, event, span = self._whole(at)
+        body, attributes, event, span = self.whole(at)
         kind = _KINDS[self.kinds[at]]
         prefix = semconv.DATA_PREFIX
-        data = {key.removeprefix(prefix): value for key, value in attributes.items() if key.startswith(prefix)}
-        hidden = kind is LogKind.EXCEPTION
+        data = data_of(attributes)
         known = {semconv.CATEGORY, semconv.MESSAGE_CONTEXT, semconv.AUDIENCE, semconv.FILE_PATH}
         more = {key: value for key, value in attributes.items() if key not in known and not key.startswith(prefix)}
-        if hidden and body is None:
-            body = f"{attributes.get(semconv.EXCEPTION_TYPE, '')}: {attributes.get(semconv.EXCEPTION_MESSAGE, '')}"
         return {
             "n": at,
             "time": milliseconds(self.times[at]),
@@ -185,10 +183,17 @@ class LogRecords:
             "context": str(attributes.get(semconv.MESSAGE_CONTEXT, "")),
             "category": self.names[self.categories[at]],
             "event": event,
-            "text": "" if body is None else str(body)[:LONGEST_TEXT],
+            "text": text_of(kind, body, attributes)[:LONGEST_TEXT],
             "data": plain(data),
             "file": str(attributes.get(semconv.FILE_PATH, "")),
             "more": plain(more),
             "scope": self._scopes[at],
             "span": span[16:24].hex(),
         }
+
+
+def text_of(kind: LogKind, body: Any, attributes: dict[str, Any]) -> str:
+    """Return the text of a record; of an exception without one, its class and message."""
+    if body is None and kind is LogKind.EXCEPTION:
+        return f"{attributes.get(semconv.EXCEPTION_TYPE, '')}: {attributes.get(semconv.EXCEPTION_MESSAGE, '')}"
+    return "" if body is None else str(body)
