@@ -71,7 +71,7 @@ const FIXED_PLACES = new Set(["state", "name", "progress", "start", "duration", 
 const place = (column: Column) => (FIXED_PLACES.has(column.key) ? `cell-${column.key}` : "cell-more");
 
 function bodyRow(row: Row, { columns, chosen, pinned, toggle, now }: TableProps) {
-  // A row that has ended is drawn anew when what is said of its age may change, and not every second.
+  // A row that has ended is rendered again when the text of its age may change, not every second.
   const moves = row.state === "live" || row.state === "stalled" || now - row.start < 60_000;
   return <RunRow key={row.id} row={row} columns={columns} chosen={chosen.has(row.id)} pinned={pinned.has(row.id)} toggle={toggle} now={moves ? now : Math.floor(now / 60_000) * 60_000} />;
 }
