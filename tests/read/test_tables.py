@@ -134,6 +134,16 @@ def test_all_matches_are_exported_to_parquet_with_types(root, tmp_path):
         assert found["params.lr"].to_pylist() == expected.columns["params.lr"]
 
 
+def test_all_without_a_run_is_every_run_and_no_run_is_said(root, tmp_path):
+    assert exported(root, "csv", tmp_path / "csv", "--all").returncode == 0
+    with (tmp_path / "csv" / "spans.csv").open(newline="") as file:
+        assert [row["run"] for row in csv.DictReader(file)] == list(PARAMS)
+    (tmp_path / "empty").mkdir()
+    ended = exported(tmp_path / "empty", "csv", tmp_path / "none", "--all")
+    assert ended.returncode == 2
+    assert "there is no run in" in ended.stderr
+
+
 def test_a_run_that_is_meant_twice_is_there_once(root, tmp_path):
     assert exported(root, "csv", tmp_path / "csv", "small", "mall").returncode == 0
     with (tmp_path / "csv" / "spans.csv").open(newline="") as file:

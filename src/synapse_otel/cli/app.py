@@ -174,7 +174,7 @@ def export(
     ] = "html",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; for tables, a folder.")] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every match of RUN, such as all runs with a tag; for csv and parquet.")
+        bool, typer.Option("--all", help="Every match of RUN, such as all runs with a tag; without RUN every run.")
     ] = False,
     incomplete: Annotated[
         bool, typer.Option("--incomplete", help="Write what is left of a run, though some of its records are gone.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from synapse_otel.runs.live.followed_run import FollowedRun
     from synapse_otel.runs.live.tables import Column
 
-_ENDINGS: Final = {"html": ".html", "otlp-json": ".otlp.json", "csv": "", "parquet": ""}
+_ENDINGS: Final = {"html": ".html", "otlp-json": ".otlp.json"}
 _TABLES: Final = frozenset({"csv", "parquet"})
 _SEVERAL: Final = Path("runs")
 """The folder of the tables of several runs."""
@@ -48,26 +48,35 @@ def export(
 
         check_parquet()
     with ExitStack() as stack:
-        found: dict[Path, list[Path]] = {}
+        found: dict[Path, tuple[list[Path], list[Path]]] = {}
         for run in runs or (None,):
             places = roots
             if run is not None and Path(run).is_file():
                 end_in_order()
                 places = [stack.enter_context(read_otlp_file(Path(run)))]
-                folders = [group[0].folder for group in run_groups(places)]
-                if len(folders) > 1 and kind not in _TABLES:
-                    names = ", ".join(folder.name for folder in folders[:5])
-                    raise LookupError(f"{run} has {len(folders)} runs, and {kind} takes one: {names}")
+                groups = _groups(None, places, everything=True)
+                if len(groups) > 1 and kind not in _TABLES:
+                    names = ", ".join(group[0].name for group in groups[:5])
+                    raise LookupError(f"{run} has {len(groups)} runs, and {kind} takes one: {names}")
             else:
-                folders = find_runs(run, roots) if everything else [find_run(run, roots, tell)]
-            found |= dict.fromkeys(folders, places)
-        groups = [same_run(folder, places) for folder, places in found.items()]
-        if len(groups) > 1 and kind not in _TABLES:
-            raise LookupError(f"{kind} takes one run, and these are {len(groups)}: csv and parquet take several")
+                groups = _groups(run, roots, everything=everything)
+            found |= {group[0]: (group, places) for group in groups}
         if kind in _TABLES:
+            groups = [group for group, _places in found.values()]
             return _export_tables(groups, kind=kind, output=output, incomplete=incomplete)
-        ((folder, places),) = found.items()
-        return _export_one(folder, places, settings, kind=kind, output=output, incomplete=incomplete)
+        if len(found) > 1:
+            raise LookupError(f"{kind} takes one run, and these are {len(found)}: csv and parquet take several")
+        ((group, places),) = found.values()
+        return _export_one(group, places, settings, kind=kind, output=output, incomplete=incomplete)
+
+
+def _groups(run: str | None, roots: list[Path], *, everything: bool) -> list[list[Path]]:
+    """Return the journals of the newest match, or of every match; None stands for the last run, or for every run."""
+    if not everything:
+        return [same_run(find_run(run, roots, tell), roots)]
+    known = {group[0].folder: [one.folder for one in group] for group in run_groups(roots)}
+    meant = list(known) if run is None and known else find_runs(run, roots)
+    return [known.get(folder) or same_run(folder, roots) for folder in meant]
 
 
 def _export_tables(groups: list[list[Path]], *, kind: str, output: Path | None, incomplete: bool) -> int:
@@ -117,7 +126,7 @@ def _each(
 
 
 def _export_one(
-    folder: Path, roots: list[Path], settings: Settings, *, kind: str, output: Path | None, incomplete: bool
+    folders: list[Path], roots: list[Path], settings: Settings, *, kind: str, output: Path | None, incomplete: bool
 ) -> int:
     from synapse_otel.export.html import page_file
     from synapse_otel.runs.live.entry import run_id
@@ -125,8 +134,8 @@ def _export_one(
     from synapse_otel.runs.live.index import RunIndex
     from synapse_otel.ui.web.server import page
 
+    folder = folders[0]
     target = output or Path(folder.name + _ENDINGS[kind])
-    folders = same_run(folder, roots)
     found = FollowedRun(folders)
     found.refresh()
     notes = found.gone
