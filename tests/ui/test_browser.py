@@ -186,10 +186,10 @@ def test_curves_are_zoomed_smoothed_and_drawn_on_a_log_scale_by_keyboard_alone(p
     expect(page.locator('[data-metric="loss"] canvas')).to_be_visible()
 
 
-def sweep_page(page: Page, served, root: Path) -> None:
-    """Open the comparison of the runs of `sweep_root`."""
+def sweep_page(page: Page, served, root: Path, runs: int = 2) -> None:
+    """Open the comparison of all runs of a folder."""
     page.goto(served(root))
-    expect(page.locator(".run-row[data-run]")).to_have_count(2)
+    expect(page.locator(".run-row[data-run]")).to_have_count(runs)
     for box in page.locator(".run-row[data-run]").get_by_role("checkbox").all():
         box.check()
     page.get_by_role("link", name="Compare").click()
@@ -287,6 +287,61 @@ def test_a_long_category_leaves_the_name_of_its_metric(page, served, sweep_root)
     expect(name).to_be_visible()
     assert name.evaluate("element => element.scrollWidth <= element.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_parameters_and_metrics_are_points_and_parallel_lines_and_runs_are_drawn_as_their_mean(page, served, tmp_path):
+    for rate in ("0.05", "0.05", "0.2"):
+        record(tmp_path, "sweep", rate)
+    sweep_page(page, served, tmp_path, runs=3)
+    related = page.get_by_role("region", name="Parameters and metrics")
+    expect(related.locator("circle")).to_have_count(3)
+    expect(related.get_by_role("img", name="min train / loss over lr of 3 runs")).to_be_visible()
+    related.get_by_label("Y of the points").select_option("lr")
+    places = [float(circle.get_attribute("cy")) for circle in related.locator("circle").all()]
+    assert sorted(places) == [14, 214, 214]
+    expect(related.get_by_role("img", name="2 parameters and metrics of 3 runs").locator(".parallel")).to_have_count(3)
+    loss = page.locator('[data-metric="loss"]').first
+    page.get_by_label("Runs", exact=True).select_option("by:lr")
+    expect(loss.locator(".legend-mean")).to_have_count(2)
+    expect(loss).to_contain_text("lr=0.05 (mean of 2), from the least to the most")
+    drawn = _saved(page, loss, "SVG")
+    assert drawn.count('fill-opacity="0.18"') == 1
+    assert ">lr=0.2<" in drawn
+
+
+def test_more_runs_than_colours_are_compared_in_dashes(page, served, tmp_path):
+    for rate in range(1, 11):
+        record(tmp_path, "sweep", f"{rate / 100}", "5")
+    page.goto(served(tmp_path))
+    rows = page.locator(".run-row[data-run]")
+    expect(rows).to_have_count(10)
+    ids = [one.get_attribute("data-run") for one in rows.all()]
+    page.evaluate("ids => { location.hash = '#/compare/' + ids.join(',') }", ids)
+    loss = page.locator('[data-metric="loss"]').first
+    expect(loss.locator(".legend")).to_have_count(10)
+    expect(loss.locator(".legend .dash-0")).to_have_count(8)
+    expect(loss.locator(".legend .dash-1")).to_have_count(2)
+    assert len(set(loss.locator(".legend > span:first-of-type").all_inner_texts())) == 10
+    drawn = _saved(page, loss, "SVG")
+    assert drawn.count('stroke-dasharray="7 4" stroke-width="1.6"') == 2
+
+
+def test_marks_of_an_axis_are_told_apart_below_a_millisecond(page, served, tmp_path):
+    record(tmp_path, "sweep", "0.1")
+    page.goto(served(tmp_path, "sweep"))
+    page.get_by_label("Horizontal axis").select_option("elapsed")
+    loss = page.locator('[data-metric="loss"]').first
+    expect(loss).to_have_attribute("data-x", "time since start")
+    seen = []
+
+    def is_fine() -> bool:
+        loss.locator(".plot").press("+")
+        svg = _saved(page, loss, "SVG")
+        seen.append(re.findall(r'text-anchor="middle"[^>]*>([^<]*)<', svg)[:-1])
+        return any("µs" in mark for mark in seen[-1])
+
+    eventually(is_fine)
+    assert all(len(set(marks)) == len(marks) for marks in seen), seen
 
 
 def test_two_fingers_zoom_a_curve_and_two_taps_show_all_of_it(browser, served, tmp_path):

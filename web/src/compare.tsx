@@ -4,6 +4,7 @@ import { useNow, useRuns } from "./hooks";
 import { swatch } from "./charts/chart";
 import { differing, labelsOf, paramsOf } from "./charts/labels";
 import { Metrics } from "./charts/metrics";
+import { Relations } from "./charts/relations";
 import { best, bestPlaces, isAxis, isLower, metricsOf } from "./charts/panels";
 import { Icon, lasted, StatePill, title } from "./parts";
 import type { Source } from "./types";
@@ -66,6 +67,7 @@ export function ComparePage({ source, ids }: { source: Source; ids: string[] }) 
         </table>
       </div>
       {params.length > ROWS && !all && <p class="more-line"><button type="button" class="quiet" onClick={() => setAll(true)}>Show all {params.length} parameters</button></p>}
+      <Relations runs={runs} />
       <section class="section" aria-label="Metrics"><div class="section-head"><h2>Metrics</h2><span class="muted small">Drag to zoom, double click to show all</span></div>
         <Metrics source={source} runs={runs} />
       </section>

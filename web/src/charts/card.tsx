@@ -4,8 +4,9 @@ import { count, number, plural } from "../format";
 import { Icon } from "../parts";
 import type { Points, Source } from "../types";
 import { Chart, swatch, type Line, type X } from "./chart";
+import { meanOf } from "./means";
 import { curveKey, type Curves } from "./metrics";
-import { best, bestPlaces, isAxis, isLower, lineKey, type Member, type Panel } from "./panels";
+import { best, bestPlaces, isAxis, isLower, lineKey, type Member, type Panel, type Shown } from "./panels";
 import { csvOf, pngOf, save, svgOf } from "./save";
 
 /** Values of a curve in a CSV file at most; of more, the least and the most of neighbours. */
@@ -60,7 +61,7 @@ export function MetricCard({ source, panel, many, x, log, smooth, cut, range, on
       const base = mean?.t.length ? mean : points;
       found.push({ ...look, x: along(points), y: points.v, ...(smooth > 0 ? { smooth: { x: along(base), y: smoothed(base.v, smooth) } } : {}) });
     }
-    return found;
+    return panel.joint || isAxis(panel) || !panel.of.some(({ run }) => run.group) ? found : meansOf(found, shown.filter(({ member, points }) => points?.t.length && !hidden.has(lineKey(panel, member))).map(({ member }) => member.run));
   }, [curves, means, panel, looks, x, smooth, hidden]);
   const marks = useMemo(() => marksOf(panel, x), [panel, x]);
   const span: Bounds = [...bounds];
@@ -95,6 +96,7 @@ export function MetricCard({ source, panel, many, x, log, smooth, cut, range, on
       <footer class="small muted">
         {x.startsWith("metric:") && <span class="chart-x">over {nameOf(x)}</span>}
         {one ? <span>{[`first ${number(first.first)}`, plural(first.count, "value"), first.unit].filter(Boolean).join(" · ")}</span> : <Legend panel={panel} shown={shown} top={top} hidden={hidden} onHide={onHide} />}
+        {lines.some((line) => line.band) && lines.map((line) => <span key={line.label} class="legend-mean"><i class={swatch(line.colour)} />{line.label}{line.band && ", from the least to the most"}</span>)}
         {!one && <span>{panel.joint ? "last" : word} values</span>}
         {marks.length > 0 && <span class="bad-text"> · {marks.length} not a number</span>}
         {read && !lines.length && shown.every(({ points }) => !points!.t.length) && <span class="warn-text">not reported in one call with {nameOf(x)}</span>}
@@ -102,6 +104,16 @@ export function MetricCard({ source, panel, many, x, log, smooth, cut, range, on
       </footer>
     </article>
   );
+}
+
+/** Of each group of runs the mean; a group of one is its line. */
+function meansOf(lines: Line[], runs: Shown[]): Line[] {
+  const groups = new Map<string, Line[]>();
+  lines.forEach((line, at) => groups.set(runs[at]!.group!.label, [...(groups.get(runs[at]!.group!.label) ?? []), line]));
+  return [...groups].map(([label, inside]) => {
+    const { colour } = runs.find((run) => run.group!.label === label)!.group!;
+    return inside.length === 1 ? { ...inside[0]!, label, colour } : meanOf(inside, `${label} (mean of ${inside.length})`, colour);
+  });
 }
 
 interface Look {
@@ -116,7 +128,7 @@ function looksOf(panel: Panel, many: boolean): Look[] {
   const [categories, names] = [new Set(panel.of.map(({ series }) => series.category)), new Set(panel.of.map(({ series }) => series.name))];
   return panel.of.map(({ run, series }) => {
     const place = metrics.indexOf(`${series.category}\u0000${series.name}`);
-    if (!panel.joint) return { label: run.label, colour: many ? run.colour : 0 };
+    if (!panel.joint) return { label: run.label, colour: many ? (run.group?.colour ?? run.colour) : 0 };
     const what = [categories.size > 1 ? series.category || "no category" : "", names.size > 1 ? series.name : ""].filter(Boolean).join(" / ");
     return many ? { label: `${run.label} ${what}`, colour: run.colour, dash: place } : { label: what, colour: place };
   });

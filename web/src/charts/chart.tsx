@@ -13,6 +13,8 @@ export interface Line {
   y: number[];
   /** Means for smoothing, where the points are thinned out. */
   smooth?: { x: number[]; y: number[] };
+  /** The least and most of several runs, at the places of the line, which is their mean. */
+  band?: { low: number[]; high: number[] };
 }
 
 /** What the horizontal axis shows: a time, the number of the sample, or the metric of that name. */
@@ -79,7 +81,7 @@ function yRange(props: ChartProps, min: number | null, max: number | null): uPlo
   if (props.log) {
     const [from, to] = [low !== null && low > 0 ? low : (min ?? 1), high !== null && high > 0 ? high : (max ?? 10)];
     const whole = uPlot.rangeLog(from, Math.max(from, to), 10, false);
-    return [low !== null && low > 0 ? low : whole[0], high !== null && high > from ? high : whole[1]];
+    return [whole[0], high !== null && high > whole[0]! ? high : whole[1]]; // a lower end that is no mark would have no end of marks
   }
   if (min === null || max === null) return [low ?? 0, high !== null && high > (low ?? 0) ? high : (low ?? 0) + 1];
   const whole = uPlot.rangeNum(Math.min(low ?? min, props.least ?? min), Math.max(high ?? max, low ?? max, props.limit ?? max), 0.1, true);
@@ -96,7 +98,7 @@ export function Chart(props: ChartProps) {
   const now = useRef(props);
   now.current = props;
   const bounds = `${props.least ?? ""} ${props.limit ?? ""}`;
-  const shape = [bounds, props.lines.map((line) => `${line.label}\t${line.colour}\t${line.dash ?? ""}\t${line.smooth ? 1 : 0}`).join("\n"), props.axis, props.log, props.height].join("\u0000");
+  const shape = [bounds, props.lines.map((line) => `${line.label}\t${line.colour}\t${line.dash ?? ""}\t${line.smooth ? 1 : 0}${line.band ? 1 : 0}`).join("\n"), props.axis, props.log, props.height].join("\u0000");
 
   useEffect(() => {
     const element = box.current!;
@@ -152,7 +154,7 @@ export function Chart(props: ChartProps) {
 
 /** All lines over the x values of all: each has a gap where another one has a value. An x may be there several times. */
 function data(props: ChartProps): uPlot.AlignedData {
-  const drawn = props.lines.flatMap((line) => (line.smooth ? [line, line.smooth] : [line]));
+  const drawn = props.lines.flatMap((line) => [line, ...(line.smooth ? [line.smooth] : []), ...(line.band ? [{ x: line.x, y: line.band.high }, { x: line.x, y: line.band.low }] : [])]);
   const values = (y: number[]) => (props.log ? y.map((value) => (value > 0 ? value : null)) : y);
   if (!drawn.length) return [[]];
   if (drawn.length === 1) return [drawn[0]!.x, values(drawn[0]!.y)];
@@ -175,11 +177,17 @@ function options(element: HTMLElement, tip: HTMLElement, props: { current: Chart
   const look = colours();
   const points = lines.reduce((most, line) => Math.max(most, line.x.length), 0);
   const series: uPlot.Series[] = [{}];
+  const bands: uPlot.Band[] = [];
   for (const line of lines) {
     const colour = look.lines[line.colour % look.lines.length]!;
     const dash = DASHES[dashOf(line.colour, line.dash)]!;
     series.push({ label: line.label, dash, stroke: line.smooth ? faint(colour) : colour, width: line.smooth ? 1 : 1.6, spanGaps: true, points: { show: points < 3, size: 6 } });
     if (line.smooth) series.push({ label: `${line.label} smoothed`, dash, stroke: colour, width: 2, spanGaps: true, points: { show: false } });
+    if (line.band) {
+      const edge = { stroke: "transparent", width: 0, spanGaps: true, points: { show: false } };
+      bands.push({ series: [series.length, series.length + 1], fill: faint(colour).replace("0.33", "0.18") });
+      series.push({ ...edge, label: `most of ${line.label}` }, { ...edge, label: `least of ${line.label}` });
+    }
   }
   const axisOf = { stroke: look.text, grid: { stroke: look.grid, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   const timed = axis === "elapsed" || axis === "clock";
@@ -192,6 +200,7 @@ function options(element: HTMLElement, tip: HTMLElement, props: { current: Chart
     width: element.clientWidth || 300,
     height,
     series,
+    bands,
     legend: { show: false },
     padding: [8, 8, 0, 0],
     scales: {

@@ -1,10 +1,11 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { count, number, plural, removedText } from "../format";
+import { count, number, plural, removedText, shown as text } from "../format";
 import { useKept, usePaced } from "../hooks";
 import { Icon } from "../parts";
 import type { Points, Source } from "../types";
 import { MetricCard, type Bounds } from "./card";
 import { swatch } from "./chart";
+import { differing, paramsOf } from "./labels";
 import { bestPlaces, filterOf, foldsOf, metricsOf, STEP, xOf, type Axis, type By, type Fold, type Panel, type Shown, type Together } from "./panels";
 
 const POINTS = 700;
@@ -15,14 +16,17 @@ const MOST = 200;
 export type Curves = Record<string, Points>;
 export const curveKey = (run: string, x: string, series: number) => `${run}\u0000${x}\u0000${series}`;
 
-export function Metrics({ source, runs }: { source: Source; runs: Shown[] }) {
+export function Metrics({ source, runs: given }: { source: Source; runs: Shown[] }) {
+  const [meanBy, setMeanBy] = useState("");
+  const params = useMemo(() => differing(given.map((run) => paramsOf(run.details))), [given]);
+  const runs = useMemo(() => grouped(given, meanBy), [given, meanBy]);
   const [kept, setAxis] = useKept<Axis>("axis", "auto");
   const [log, setLog] = useKept("log", false);
   const [smooth, setSmooth] = useKept("smooth", 0);
   const [cut, setCut] = useKept("cut", 0);
   const [by, setBy] = useKept<By>("group", "auto");
   const [together, setTogether] = useKept<Together>("together", "apart");
-  const [text, setText] = useState("");
+  const [filtered, setText] = useState("");
   const [more, setMore] = useState<Record<string, number>>({});
   const [toggled, setToggled] = useState<Record<string, boolean>>({});
   const [large, setLarge] = useState<string | null>(null);
@@ -36,7 +40,7 @@ export function Metrics({ source, runs }: { source: Source; runs: Shown[] }) {
   const metrics = useMemo(() => metricsOf(runs), [runs]);
   const names = useMemo(() => [...new Set(metrics.map((panel) => panel.name))].slice(0, MOST), [metrics]);
   const axis: Axis = kept.startsWith("metric:") && !names.includes(kept.slice("metric:".length)) ? "auto" : kept;
-  const filter = useMemo(() => filterOf(text), [text]);
+  const filter = useMemo(() => filterOf(filtered), [filtered]);
   const { folds, single } = useMemo(() => {
     const matching = metrics.filter(filter.matches);
     const isSingle = (panel: Panel) => panel.of.every((one) => one.series.count === 1);
@@ -90,7 +94,7 @@ export function Metrics({ source, runs }: { source: Source; runs: Shown[] }) {
   return (
     <>
       <div class="tools metric-tools">
-        {metrics.length > 6 && <input type="search" placeholder="Filter metrics (regular expression)" aria-label="Filter metrics" value={text} onInput={(event) => { setText(event.currentTarget.value); setMore({}); }} />}
+        {metrics.length > 6 && <input type="search" placeholder="Filter metrics (regular expression)" aria-label="Filter metrics" value={filtered} onInput={(event) => { setText(event.currentTarget.value); setMore({}); }} />}
         <label>
           <span class="muted">X</span>
           <select aria-label="Horizontal axis" value={axis} onChange={(event) => setAxis(event.currentTarget.value as Axis)}>
@@ -140,6 +144,16 @@ export function Metrics({ source, runs }: { source: Source; runs: Shown[] }) {
               </select>
             </label>
           </>
+        )}
+        {runs.length > 2 && (
+          <label>
+            <span class="muted">Runs</span>
+            <select aria-label="Runs" value={meanBy} onChange={(event) => setMeanBy(event.currentTarget.value)}>
+              <option value="">each</option>
+              <option value="all">mean of all</option>
+              {params.map((name) => <option key={name} value={`by:${name}`}>mean for each {name}</option>)}
+            </select>
+          </label>
         )}
         {zoom && <button type="button" class="quiet" onClick={() => setZoom(null)}>Show all</button>}
         {hidden.size > 0 && <button type="button" class="quiet" onClick={() => setHidden(new Set())}>Show {plural(hidden.size, "hidden line")}</button>}
@@ -195,6 +209,18 @@ export function Metrics({ source, runs }: { source: Source; runs: Shown[] }) {
       {!any && <p class="muted empty-line">No metric matches.</p>}
     </>
   );
+}
+
+/** Runs with the group whose mean they are part of: all of them, or those with the same value of a parameter. */
+function grouped(runs: Shown[], by: string): Shown[] {
+  if (!by) return runs;
+  const labels = runs.map((run) => {
+    if (by === "all") return "all runs";
+    const value = paramsOf(run.details)[by.slice("by:".length)];
+    return value === undefined ? `no ${by.slice("by:".length)}` : `${by.slice("by:".length)}=${text(value)}`;
+  });
+  const places = [...new Set(labels)];
+  return runs.map((run, at) => ({ ...run, group: { label: labels[at]!, colour: places.indexOf(labels[at]!) } }));
 }
 
 /** Groups that are open: the first ones with as many charts as are shown at once, but for those that were touched. */

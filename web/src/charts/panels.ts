@@ -7,6 +7,8 @@ export interface Shown {
   label: string;
   colour: number;
   details: Details;
+  /** What its group of runs is called, and the place of that group, where groups are drawn as their mean. */
+  group?: { label: string; colour: number };
 }
 
 /** A metric of a run: one line. */

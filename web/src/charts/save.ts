@@ -39,6 +39,10 @@ export function svgOf(plot: uPlot, lines: Line[], title: string, xName: string):
     const colour = look.lines[line.colour % look.lines.length]!;
     const dashes = DASHES[dashOf(line.colour, line.dash)]!.join(" ");
     const style = `stroke="${colour}"${dashes ? ` stroke-dasharray="${dashes}"` : ""}`;
+    if (line.band) {
+      const around = { x: [...line.x, ...line.x.toReversed()], y: [...line.band.high, ...line.band.low.toReversed()] };
+      parts.push(`<path d="${pathOf(plot, around, left, above)}" fill="${colour}" fill-opacity="0.18" stroke="none"/>`);
+    }
     parts.push(`<path d="${pathOf(plot, line, left, above)}" ${style} stroke-width="${line.smooth ? 1 : 1.6}"${line.smooth ? ' stroke-opacity="0.33"' : ""}/>`);
     if (line.smooth) parts.push(`<path d="${pathOf(plot, line.smooth, left, above)}" ${style} stroke-width="2"/>`);
   }
