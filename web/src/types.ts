@@ -1,4 +1,4 @@
-// What the server answers; see src/synapse_otel/view/{rows,details,loglines}.py. Times are Unix milliseconds.
+// What the server answers; see src/synapse_otel/runs/live/{entry,details,log_records,samples}.py. Times are Unix milliseconds.
 
 export type State = "live" | "stalled" | "crashed" | "done" | "unreadable";
 
