@@ -33,6 +33,16 @@ def test_metrics_in_both_spellings(ctx, recorded):
     ]
 
 
+@pytest.mark.parametrize("step", [7, 7.5])
+def test_a_number_as_the_step_of_metrics_is_told_what_to_write(ctx, recorded, step):
+    for called in (ctx.set_metrics, ctx.logger.set_metrics):
+        with pytest.raises(
+            TypeError, match=rf"got the number {step}: write set_metrics\(\{{\.\.\., 'step': {step}\}}\)"
+        ):
+            called({"loss": 0.5}, step=step)
+    assert recorded.samples == []
+
+
 def test_an_event_with_data_and_file(ctx, recorded, tmp_path):
     file = tmp_path / "weights.pt"
     file.write_bytes(b"1234")

@@ -78,6 +78,15 @@ class Serving:
             process.communicate()
 
 
+@pytest.fixture(scope="session")
+def sweep_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the runs of two learning rates."""
+    root = tmp_path_factory.mktemp("sweep")
+    for rate in ("0.05", "0.2"):
+        record(root, "sweep", rate)
+    return root
+
+
 @pytest.fixture
 def served() -> Iterator[Serving]:
     serving = Serving()

@@ -83,5 +83,34 @@ def swept(number: str, rate: str, optimizer: str, loss: str) -> None:
             ctx.set_metrics({"loss": float(loss) + more}, "val")
 
 
+def sweep(rate: str, count: str = "60") -> None:
+    """Train with a learning rate: the loss has an outlier, and the validation is every tenth step."""
+    import math
+
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+
+    params = {"lr": float(rate), "optimizer": {"name": "sgd"}}
+    validation = "validation " + "x" * 90
+    with synapse_otel.job("train", plugin="sweep", version="1.0.0", params=params, logger=NoOpLogger()) as ctx:
+        for step in range(int(count)):
+            loss = 500.0 if step == 7 else math.exp(-step * float(rate)) + 0.05 * math.sin(step)
+            ctx.set_metrics({"step": 1000 + 5 * step, "loss": loss, "accuracy": 1 - math.exp(-step / 30)}, "train")
+            if step % 10 == 0:
+                ctx.set_metrics({"epoch": step // 10, "loss": 1 / (step + 1)}, validation)
+
+
+def wide(categories: str, names: str) -> None:
+    """Report many metrics of many categories, three times each."""
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+
+    with synapse_otel.job("train", plugin="wide", job_id="job-wide", logger=NoOpLogger()) as ctx:
+        for time in range(3):
+            for category in range(int(categories)):
+                ctx.set_metrics({f"group{n % 7}/value{n}": time * n for n in range(int(names))}, f"class {category}")
+
+
 if __name__ == "__main__":
-    {"hostile": hostile, "obedient": obedient, "many": many, "swept": swept}[sys.argv[1]](*sys.argv[2:])
+    jobs = {"hostile": hostile, "obedient": obedient, "many": many, "swept": swept, "sweep": sweep, "wide": wide}
+    jobs[sys.argv[1]](*sys.argv[2:])

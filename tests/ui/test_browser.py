@@ -186,6 +186,164 @@ def test_curves_are_zoomed_smoothed_and_drawn_on_a_log_scale_by_keyboard_alone(p
     expect(page.locator('[data-metric="loss"] canvas')).to_be_visible()
 
 
+def sweep_page(page: Page, served, root: Path, runs: int = 2) -> None:
+    """Open the comparison of all runs of a folder."""
+    page.goto(served(root))
+    expect(page.locator(".run-row[data-run]")).to_have_count(runs)
+    for box in page.locator(".run-row[data-run]").get_by_role("checkbox").all():
+        box.check()
+    page.get_by_role("link", name="Compare").click()
+
+
+def test_runs_are_told_apart_by_what_differs_and_drawn_over_their_steps(page, served, sweep_root):
+    sweep_page(page, served, sweep_root)
+    loss = page.locator('[data-metric="loss"]').first
+    expect(loss).to_have_attribute("data-x", "step")
+    expect(page.locator('[data-metric="loss"]').last).to_have_attribute("data-x", "epoch")
+    expect(page.locator('[data-metric="step"]')).to_have_attribute("data-x", "time since start")
+    assert sorted(loss.locator(".legend > span:first-of-type").all_inner_texts()) == ["lr=0.05", "lr=0.2"]
+    expect(loss.locator(".legend.best")).to_contain_text("lr=0.2")
+    expect(loss.locator(".legend.best")).to_contain_text("best")
+    expect(page.locator(".compare td.best").first).to_contain_text("-0.0")
+    page.get_by_label("Horizontal axis").select_option("metric:accuracy")
+    expect(loss).to_have_attribute("data-x", "accuracy")
+    expect(page.locator('[data-metric="epoch"]')).to_contain_text("not reported in one call with accuracy")
+
+
+def test_a_legend_hides_its_run_everywhere(page, served, sweep_root):
+    sweep_page(page, served, sweep_root)
+    loss, accuracy = (page.locator(f'[data-metric="{name}"]').first for name in ("loss", "accuracy"))
+    legend = loss.get_by_role("button", name="lr=0.2")
+    expect(legend).to_have_attribute("aria-pressed", "true")
+    canvas = loss.locator("canvas")
+    expect(canvas).to_be_visible()
+    before = _saved(page, loss, "CSV")
+    legend.click()
+    expect(accuracy.get_by_role("button", name="lr=0.2")).to_have_attribute("aria-pressed", "false")
+    after = _saved(page, loss, "CSV")
+    assert before.startswith("run,category,metric,step,unix_milliseconds,value\r\n")
+    assert (before.count("\r\n"), after.count("\r\n")) == (121, 61)
+    page.get_by_role("button", name="Show 1 hidden line").click()
+    expect(legend).to_have_attribute("aria-pressed", "true")
+
+
+def _saved(page: Page, card, kind: str) -> str:
+    card.locator("summary").click()
+    with page.expect_download() as download:
+        card.get_by_role("button", name=kind, exact=True).click()
+    data = download.value.path().read_bytes()
+    return repr(data[:8]) if kind == "PNG" else data.decode()
+
+
+def test_outliers_and_the_vertical_range_are_chosen_and_a_chart_is_saved(page, served, sweep_root):
+    sweep_page(page, served, sweep_root)
+    loss = page.locator('[data-metric="loss"]').first
+    eventually(lambda: ">400<" in _saved(page, loss, "SVG"))
+    page.get_by_label("Outliers").select_option("5")
+    expect(loss).to_contain_text("outliers are outside of the chart")
+    cut = _saved(page, loss, "SVG")
+    assert ">400<" not in cut
+    assert ">lr=0.05<" in cut
+    assert ">step<" in cut
+    loss.get_by_role("button", name="Enlarge loss").click()
+    loss.get_by_label("Y to").fill("20")
+    loss.get_by_label("Y to").press("Enter")
+    eventually(lambda: ">20<" in _saved(page, loss, "SVG"))
+    assert _saved(page, loss, "PNG") == repr(b"\x89PNG\r\n\x1a\n")
+    page.get_by_label("Log scale").check()
+    expect(loss.locator("canvas")).to_be_visible()
+
+
+def test_two_hundred_metrics_of_fifty_categories_are_folded_and_filtered(page, served, tmp_path):
+    record(tmp_path, "wide", "50", "4")
+    page.goto(served(tmp_path, "wide"))
+    groups = page.locator(".fold-group")
+    expect(groups).to_have_count(50)
+    expect(page.locator(".chart")).to_have_count(12)
+    page.get_by_role("button", name="class 49 4").click()
+    expect(page.locator(".chart")).to_have_count(16)
+    page.get_by_role("button", name="class 0 4").click()
+    expect(page.locator(".chart")).to_have_count(12)
+    page.get_by_label("Filter metrics").fill("^class [12]/.*value[03]$")
+    expect(page.locator(".chart")).to_have_count(4)
+    expect(page.locator(".fold-head")).to_have_count(0)
+    page.get_by_label("Filter metrics").fill("VALUE3 class 48")
+    expect(page.locator(".chart")).to_have_count(1)
+    page.get_by_label("Filter metrics").fill("value(0|3)$")
+    page.get_by_label("Groups").select_option("prefix")
+    expect(groups).to_have_count(2)
+    page.get_by_label("In one chart").select_option("group")
+    expect(page.locator(".chart")).to_have_count(2)
+    expect(page.locator(".chart").first.locator(".legend")).to_have_count(50)
+    page.get_by_label("Filter metrics").fill("value(")
+    expect(page.get_by_text("is no regular expression")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_a_long_category_leaves_the_name_of_its_metric(page, served, sweep_root):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(served(sweep_root, "sweep-1"))
+    name = page.locator('[data-metric="epoch"] .metric-name')
+    expect(name).to_be_visible()
+    assert name.evaluate("element => element.scrollWidth <= element.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_parameters_and_metrics_are_points_and_parallel_lines_and_runs_are_drawn_as_their_mean(page, served, tmp_path):
+    for rate in ("0.05", "0.05", "0.2"):
+        record(tmp_path, "sweep", rate)
+    sweep_page(page, served, tmp_path, runs=3)
+    related = page.get_by_role("region", name="Parameters and metrics")
+    expect(related.locator("circle")).to_have_count(3)
+    expect(related.get_by_role("img", name="min train / loss over lr of 3 runs")).to_be_visible()
+    related.get_by_label("Y of the points").select_option("lr")
+    places = [float(circle.get_attribute("cy")) for circle in related.locator("circle").all()]
+    assert sorted(places) == [14, 214, 214]
+    expect(related.get_by_role("img", name="2 parameters and metrics of 3 runs").locator(".parallel")).to_have_count(3)
+    loss = page.locator('[data-metric="loss"]').first
+    page.get_by_label("Runs", exact=True).select_option("by:lr")
+    expect(loss.locator(".legend-mean")).to_have_count(2)
+    expect(loss).to_contain_text("lr=0.05 (mean of 2), from the least to the most")
+    drawn = _saved(page, loss, "SVG")
+    assert drawn.count('fill-opacity="0.18"') == 1
+    assert ">lr=0.2<" in drawn
+
+
+def test_more_runs_than_colours_are_compared_in_dashes(page, served, tmp_path):
+    for rate in range(1, 11):
+        record(tmp_path, "sweep", f"{rate / 100}", "5")
+    page.goto(served(tmp_path))
+    rows = page.locator(".run-row[data-run]")
+    expect(rows).to_have_count(10)
+    ids = [one.get_attribute("data-run") for one in rows.all()]
+    page.evaluate("ids => { location.hash = '#/compare/' + ids.join(',') }", ids)
+    loss = page.locator('[data-metric="loss"]').first
+    expect(loss.locator(".legend")).to_have_count(10)
+    expect(loss.locator(".legend .dash-0")).to_have_count(8)
+    expect(loss.locator(".legend .dash-1")).to_have_count(2)
+    assert len(set(loss.locator(".legend > span:first-of-type").all_inner_texts())) == 10
+    drawn = _saved(page, loss, "SVG")
+    assert drawn.count('stroke-dasharray="7 4" stroke-width="1.6"') == 2
+
+
+def test_marks_of_an_axis_are_told_apart_below_a_millisecond(page, served, tmp_path):
+    record(tmp_path, "sweep", "0.1")
+    page.goto(served(tmp_path, "sweep"))
+    page.get_by_label("Horizontal axis").select_option("elapsed")
+    loss = page.locator('[data-metric="loss"]').first
+    expect(loss).to_have_attribute("data-x", "time since start")
+    seen = []
+
+    def is_fine() -> bool:
+        loss.locator(".plot").press("+")
+        svg = _saved(page, loss, "SVG")
+        seen.append(re.findall(r'text-anchor="middle"[^>]*>([^<]*)<', svg)[:-1])
+        return any("µs" in mark for mark in seen[-1])
+
+    eventually(is_fine)
+    assert all(len(set(marks)) == len(marks) for marks in seen), seen
+
+
 def test_two_fingers_zoom_a_curve_and_two_taps_show_all_of_it(browser, served, tmp_path):
     record(tmp_path / "runs", "many", "300")
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
@@ -306,6 +464,22 @@ def test_an_exported_page_does_all_that_needs_no_server(page, shelf_root, tmp_pa
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
+def test_an_exported_page_draws_over_steps_and_other_metrics(page, sweep_root, tmp_path):
+    target = tmp_path / "run.html"
+    run_ = next(iter(run_folders(sweep_root))).name
+    assert command(sweep_root, "export", run_, "-o", str(target)).returncode == 0
+    page.goto(target.as_uri())
+    loss = page.locator('[data-metric="loss"]').first
+    expect(loss).to_have_attribute("data-x", "step")
+    steps = _saved(page, loss, "CSV").split("\r\n")[1:-1]
+    assert [row.split(",")[3] for row in steps] == [str(1000 + 5 * step) for step in range(60)]
+    page.get_by_label("Horizontal axis").select_option("metric:accuracy")
+    expect(loss).to_have_attribute("data-x", "accuracy")
+    rows = _saved(page, loss, "CSV").split("\r\n")[1:-1]
+    assert len(rows) == 60
+    assert [float(row.split(",")[3]) for row in rows] == sorted(float(row.split(",")[3]) for row in rows)
+
+
 def _failed(root: Path) -> str:
     return next(folder.name for folder in run_folders(root) if Recording.read(folder).exceptions)
 
@@ -353,6 +527,21 @@ def test_axe_finds_nothing_that_keeps_anybody_out(browser, address, scheme, widt
     found["run"] = _violations(page)
     context.close()
     assert {name: said for name, said in found.items() if said} == {}
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_in_the_charts_of_several_runs(browser, served, sweep_root, scheme, width):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    sweep_page(page, served, sweep_root)
+    page.get_by_role("button", name="Enlarge loss").first.click()
+    page.get_by_role("button", name="lr=0.2").first.click()
+    page.get_by_label("Outliers").select_option("5")
+    expect(page.get_by_text("outliers are outside of the chart").first).to_be_visible()
+    page.locator(".chart summary").first.click()
+    found = _violations(page)
+    context.close()
+    assert found == []
 
 
 def _violations(page: Page) -> list[str]:

@@ -171,6 +171,31 @@ def test_what_is_shown_is_what_a_recording_holds(client, shelf_root):
     assert texts == ["" if entry.body is None else entry.body for entry in recording.logs]
 
 
+def test_curves_are_drawn_over_a_metric_of_the_same_call(sweep_root):
+    client = client_of(sweep_root)
+    name = client.get("/api/runs").json()[0]["id"]
+    series = client.get(f"/api/runs/{name}").json()["series"]
+    along = {(one["category"][:10], one["name"]): one["along"] for one in series}
+    assert along == {
+        ("train", "step"): [],
+        ("train", "loss"): ["step"],
+        ("train", "accuracy"): ["step"],
+        ("validation", "epoch"): [],
+        ("validation", "loss"): ["epoch"],
+    }
+    by_name = {(one["category"][:10], one["name"]): str(one["id"]) for one in series}
+    asked = {"series": ",".join(by_name.values()), "along": "step"}
+    curves = client.get(f"/api/runs/{name}/curves", params=asked).json()["curves"]
+    assert set(curves) == {number for (category, _name), number in by_name.items() if category == "train"}
+    loss = curves[by_name["train", "loss"]]
+    assert loss["x"] == [1000 + 5 * step for step in range(60)]
+    assert max(loss["v"]) == 500
+    asked |= {"begin": "1100", "end": "1200", "cut": "5"}
+    part = client.get(f"/api/runs/{name}/curves", params=asked).json()["curves"][by_name["train", "loss"]]
+    assert (part["x"][0], part["x"][-1]) == (1095, 1205)
+    assert max(part["v"]) > part["usual"][1] > part["usual"][0] > min(part["v"])
+
+
 def test_a_trace_is_linked_where_jaeger_is(shelf_root):
     client = client_of(shelf_root, jaeger_url="http://jaeger:16686")
     told = client.get(f"/api/runs/{run_of(client, 'yolosuccess')}").json()
@@ -216,14 +241,30 @@ def test_credentials_are_neither_shown_nor_found(client):
 
 
 @pytest.mark.parametrize(
-    "asked", ["curves?series=x", "curves?series=0&points=x", "curves?series=0&begin=nan", "records?offset=x"]
+    "asked",
+    [
+        "curves?series=x",
+        "curves?series=0&points=x",
+        "curves?series=0&begin=nan",
+        "curves?series=0&begin=1e13",
+        "curves?series=0&along=x&end=inf",
+        "curves?series=0&cut=x",
+        "records?offset=x",
+    ],
 )
 def test_what_makes_no_sense_is_refused(client, asked):
     assert client.get(f"/api/runs/{run_of(client, 'yolosuccess')}/{asked}").status_code == 400
 
 
 @pytest.mark.parametrize(
-    "asked", ["curves?series=-1,99999999", "records?offset=999999", "records?limit=-4", "records?level=what"]
+    "asked",
+    [
+        "curves?series=-1,99999999",
+        "curves?series=0&along=nothing",
+        "records?offset=999999",
+        "records?limit=-4",
+        "records?level=what",
+    ],
 )
 def test_what_is_not_there_is_no_error(client, asked):
     assert client.get(f"/api/runs/{run_of(client, 'yolosuccess')}/{asked}").status_code == 200

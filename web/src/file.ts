@@ -3,7 +3,7 @@ import type { CurveQuery, Details, Listener, LogPage, LogQuery, LogRecord, Point
 /** What `synapse-otel export --format html` writes into the page. */
 export interface Written {
   details: Details;
-  curves: Record<string, Points>;
+  curves: Record<string, Points & { along?: Record<string, Points> }>;
   means: Record<string, Points>;
   records: LogRecord[];
 }
@@ -25,10 +25,23 @@ export class FileSource implements Source {
   async curves(_id: string, query: CurveQuery): Promise<Record<string, Points>> {
     const found: Record<string, Points> = {};
     for (const id of query.series) {
-      const points = (query.mean ? this.written.means[id] : undefined) ?? this.written.curves[id];
-      if (points) found[id] = points;
+      const whole = this.written.curves[id];
+      const points = query.along ? (whole?.along?.[query.along] ?? this.joined(id, query.along)) : ((query.mean ? this.written.means[id] : undefined) ?? whole);
+      if (points) found[id] = query.cut ? { ...points, usual: usual(points.v, query.cut) } : points;
     }
     return found;
+  }
+
+  /** A curve over another metric of its category, where both have a point of the same call. */
+  private joined(id: number, name: string): Points | undefined {
+    const category = this.written.details.series.find((one) => one.id === id)?.category;
+    const axis = this.written.details.series.find((one) => one.category === category && one.name === name);
+    const [curve, other] = [this.written.curves[id], axis && this.written.curves[axis.id]];
+    if (!curve || !other) return undefined;
+    const values = new Map(other.t.map((time, at) => [time, other.v[at]!]));
+    const places = curve.t.map((_, at) => at).filter((at) => values.has(curve.t[at]!));
+    places.sort((one, two) => values.get(curve.t[one]!)! - values.get(curve.t[two]!)!);
+    return { t: places.map((at) => curve.t[at]!), v: places.map((at) => curve.v[at]!), n: places, x: places.map((at) => values.get(curve.t[at]!)!) };
   }
 
   async records(_id: string, query: LogQuery, offset: number, limit: number): Promise<LogPage> {
@@ -50,6 +63,17 @@ export class FileSource implements Source {
     on.connected?.(true);
     return () => undefined;
   }
+}
+
+/** Of fewer values none is an outlier. */
+const FEW = 20;
+
+/** The range of values without a share, in percent, of the lowest and of the highest. */
+function usual(values: number[], percent: number): [number, number] | null {
+  const ranked = [...values].sort((one, two) => one - two);
+  if (ranked.length < FEW) return null;
+  const cut = Math.min(Math.ceil((ranked.length * percent) / 100), Math.floor((ranked.length - 1) / 2));
+  return [ranked[cut]!, ranked[ranked.length - 1 - cut]!];
 }
 
 function matches(one: LogRecord, words: string[]): boolean {

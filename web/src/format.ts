@@ -28,12 +28,37 @@ export function offset(ms: number): string {
 export function tick(ms: number): string {
   const s = ms / 1000;
   if (s === 0) return "0";
+  if (Math.abs(s) < 0.001) return `${trim(s * 1e6)} µs`;
   if (Math.abs(s) < 1) return `${trim(s * 1000)} ms`;
   if (Math.abs(s) < 120) return `${trim(s)} s`;
   if (Math.abs(s) < 7200) return `${trim(s / 60)} m`;
   if (Math.abs(s) < 172800) return `${trim(s / 3600)} h`;
   return `${trim(s / 86400)} d`;
 }
+
+/** Marks of a time axis, `step` ms apart. Where short texts do not tell them apart, each is the time after the first. */
+export function timeTicks(values: number[], step: number, axis: "elapsed" | "clock"): string[] {
+  const texts = values.map((value) => (axis === "elapsed" ? tick(value) : clock(value).slice(11)));
+  if (distinct(texts) && !(axis === "clock" && step < 1000)) return texts;
+  return values.map((value, at) => (at ? `+${tick(value - values[0]!)}` : timeAt(value, step, axis)));
+}
+
+/** A time with as many digits as tell it from one `step` ms later. */
+export function timeAt(ms: number, step: number, axis: "elapsed" | "clock"): string {
+  const digits = Math.min(Math.max(Math.ceil(3 - Math.log10(Math.max(step, 1e-4))), 0), 6);
+  if (axis === "clock") return step >= 1000 ? clock(ms) : clock(ms).slice(11) + ((((ms % 1000) + 1000) % 1000) / 1000).toFixed(digits).slice(1);
+  return step >= 1000 || Math.abs(ms) < 1000 ? tick(ms) : `${Number((ms / 1000).toFixed(digits))} s`;
+}
+
+/** Marks of an axis of numbers, `step` apart, with as many digits as tell them apart. */
+export function numberTicks(values: (number | null)[], step: number): string[] {
+  const texts = values.map((value) => (value === null ? "" : number(value)));
+  if (distinct(texts.filter(Boolean)) || !(step > 0)) return texts;
+  const digits = Math.min(Math.max(Math.ceil(-Math.log10(step)), 0), 12);
+  return values.map((value) => (value === null ? "" : Math.abs(value) < 1e12 ? String(Number(value.toFixed(digits))) : String(value)));
+}
+
+const distinct = (texts: string[]) => new Set(texts).size === texts.length;
 
 const trim = (value: number) => String(Number(value.toFixed(2)));
 const pad = (value: number) => String(value).padStart(2, "0");

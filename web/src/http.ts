@@ -28,6 +28,8 @@ export class HttpSource implements Source {
     if (query.begin !== undefined) asked.set("begin", String(query.begin));
     if (query.end !== undefined) asked.set("end", String(query.end));
     if (query.mean) asked.set("mean", "1");
+    if (query.along) asked.set("along", query.along);
+    if (query.cut) asked.set("cut", String(query.cut));
     const found = await get<{ curves: Record<string, Points> }>(`api/runs/${encodeURIComponent(id)}/curves?${asked}`);
     return found.curves;
   }

@@ -12,6 +12,7 @@ const PATHS: Record<string, string> = {
   out: "M14 4h6v6M20 4l-9 9M18 14v6H4V6h6",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   grow: "M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7",
+  save: "M12 4v11M7 10l5 5 5-5M5 20h14",
   check: "M5 12.500l4.500 4.500L19 7",
   cross: "M6 6l12 12M18 6L6 18",
   skip: "M5 12h14",

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { Failure } from "./failure";
 import { clock, count, duration, percent, plural, shown as text } from "./format";
 import { useNow, useRuns } from "./hooks";
-import { Metrics } from "./metrics";
+import { Metrics } from "./charts/metrics";
 import { Bar, Copied, Icon, lasted, Pairs, remaining, Section, StatePill, Tags, title, verdict, work } from "./parts";
 import { ProgressList } from "./progress";
 import { Records } from "./records";

@@ -84,6 +84,8 @@ export interface Series {
   last: number;
   min: number;
   max: number;
+  /** Metrics that its calls reported too, and that are an axis for it, the best first. */
+  along: string[];
 }
 
 export interface UsageChart {
@@ -170,6 +172,10 @@ export interface Points {
   t: number[];
   v: number[];
   n: number[];
+  /** Values of the metric that is the horizontal axis, where one is. */
+  x?: number[] | null;
+  /** Between which values the curve is without its outliers, where that was asked for. */
+  usual?: [number, number] | null;
 }
 
 export interface CurveQuery {
@@ -178,7 +184,11 @@ export interface CurveQuery {
   begin?: number;
   end?: number;
   axis: "time" | "n";
+  /** Name of the metric that is the horizontal axis. */
+  along?: string;
   mean: boolean;
+  /** Percentage of the values at either end that `usual` leaves out. */
+  cut?: number;
 }
 
 export interface LogRecord {

@@ -1,5 +1,5 @@
 import { useMemo, useState } from "preact/hooks";
-import { Chart, type Line } from "./chart";
+import { Chart, type Line } from "./charts/chart";
 import { bytes, duration, number, percent, plural } from "./format";
 import { Icon } from "./parts";
 import type { Details, UsageChart } from "./types";

@@ -10,11 +10,11 @@ from typing import Any, Final
 import msgspec
 
 from synapse_otel.runs.entries import most_telling
-from synapse_otel.runs.live.details import details
+from synapse_otel.runs.live.details import along_of, details, metrics_named
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.followed_run import FollowedRun
 from synapse_otel.runs.live.index import IndexedRun
-from synapse_otel.runs.live.samples import Points
+from synapse_otel.runs.live.samples import X_METRICS, Points
 
 DATA_ID: Final = "synapse-otel-run"
 """Id of the element that holds what is shown."""
@@ -67,7 +67,13 @@ def is_page_file(head: str) -> bool:
 def _curves(found: FollowedRun, numbers: list[int]) -> tuple[Json, Json]:
     series = found.series
     points = max(POINTS // max(len(numbers), 1), 40)
-    curves = {str(at): _short(series[at].drawn(points)) for at in numbers}
+    axes = metrics_named(series, X_METRICS)
+    curves = {str(at): _short(series[at].drawn(points)) | {"along": {}} for at in numbers}
+    for at in numbers:
+        of_category = axes.get(series[at].category, {})
+        for name in along_of(series[at], of_category):
+            # A thinned curve and its thinned axis have few times in common: so it is thinned over that axis, too.
+            curves[str(at)]["along"][name] = _short(series[at].along(of_category[name]).drawn(points))
     means = {str(at): _short(series[at].drawn(points // 2, mean=True)) for at in numbers if len(series[at]) > points}
     return curves, means
 
@@ -78,6 +84,7 @@ def _short(points: Points) -> Json:
         "t": [round(time, 3) for time in points.t],
         "v": [float(f"{value:.7g}") for value in points.v],
         "n": points.n,
+        **({} if points.x is None else {"x": points.x}),
     }
 
 

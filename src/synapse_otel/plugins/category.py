@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 
 def one_category(category: str | None, step: str | None) -> str | None:
     """Return the category, whichever way it was spelled.
@@ -15,3 +17,15 @@ def one_category(category: str | None, step: str | None) -> str | None:
         return step
     msg = f"category={category!r} and step={step!r} mean the same thing and differ: pass one of them"
     raise TypeError(msg)
+
+
+def phase(step: str | None) -> str | None:
+    """Return what `set_metrics` was given as ``step``, the name of a phase.
+
+    Raises:
+        TypeError: it is a number.
+    """
+    if isinstance(step, Real):
+        msg = f"step must be the name of a phase, got the number {step}: write set_metrics({{..., 'step': {step}}})"
+        raise TypeError(msg)
+    return step

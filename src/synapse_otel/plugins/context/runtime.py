@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from synapse_otel.mapping.current import current_span, job_of_context
 from synapse_otel.mapping.job import CURRENT
 from synapse_otel.mapping.propagation.inherited_job import job_outside
-from synapse_otel.plugins.category import one_category
+from synapse_otel.plugins.category import one_category, phase
 from synapse_otel.plugins.context.env import PluginEnvironment
 from synapse_otel.plugins.context.portable import Portable
 from synapse_otel.plugins.log_messages import CommonLogMessageCode, message_text
@@ -138,14 +138,15 @@ class RuntimeContext(Portable):
         Args:
             value: numbers by name; nested mappings are flattened with dots.
             category: the phase that they belong to; the current step if not given.
-            step: the same in the newer spelling.
+            step: the same in the newer spelling; the number of a training step is a value like others:
+                ``{"step": 7, "loss": 0.5}``.
 
         Raises:
-            TypeError: ``value`` is no mapping, or ``category`` and ``step`` differ.
+            TypeError: ``value`` is no mapping, ``step`` is a number, or ``category`` and ``step`` differ.
             ValueError: the category is empty, or there is none.
         """
         if step is not None:
-            category = one_category(category, step)
+            category = one_category(category, phase(step))
         method: Any = self._logger.set_metrics
         if getattr(method, "__func__", None) is not _SET_METRICS:
             self._call(method, value, category)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from synapse_otel.mapping.current import current_span
 from synapse_otel.mapping.job import CURRENT
-from synapse_otel.plugins.category import one_category
+from synapse_otel.plugins.category import one_category, phase
 from synapse_otel.plugins.loggers import calls
 from synapse_otel.plugins.loggers.view import View
 from synapse_otel.plugins.models.logger import LogLevel, level_named
@@ -194,9 +194,11 @@ class BaseLogger(View):
             category: the same in the older spelling.
 
         Raises:
-            TypeError: ``value`` is no mapping.
+            TypeError: ``value`` is no mapping, or ``step`` is a number.
             ValueError: the category is empty, or there is none.
         """
+        if type(step) is not str:
+            step = phase(step)
         if category is not None:
             step = one_category(category, step)
         calls.set_metrics(CURRENT.get() or current_span(), self, value, step)

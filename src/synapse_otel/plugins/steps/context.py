@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from synapse_otel.mapping.current import current_or_none
 from synapse_otel.mapping.job import CURRENT
-from synapse_otel.plugins.category import one_category
+from synapse_otel.plugins.category import one_category, phase
 from synapse_otel.plugins.loggers.base import one_level
 from synapse_otel.plugins.models.logger import LogLevel
 from synapse_otel.plugins.steps.calls import (
@@ -169,7 +169,7 @@ class BaseStepContext:
 
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None, *, step: str | None = None) -> None:
         """Record values, each call a sample of its own; arguments and errors as of `RuntimeContext.set_metrics`."""
-        category = self._category(category, step)
+        category = self._category(category, phase(step))
         set_metrics = self.runtime_ctx.set_metrics
         if category is None and not is_ours(set_metrics, SET_METRICS):
             msg = f"step must be provided outside of a step (current_step is None), got None with value={value!r}"

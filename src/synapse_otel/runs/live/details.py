@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from time import time_ns
 from typing import Final
 
@@ -15,11 +15,13 @@ from synapse_otel.runs.live.entry import Json, exit_of, finite, job_of, millisec
 from synapse_otel.runs.live.filters import counts_of
 from synapse_otel.runs.live.followed_run import FollowedRun
 from synapse_otel.runs.live.index import IndexedRun
+from synapse_otel.runs.live.samples import X_METRICS, Samples
 from synapse_otel.semconv.severity import Severity
 
 SPANS: Final = 3_000
 """Spans that are shown at most: of more, those of jobs and steps come first, then what failed or is open."""
-SERIES: Final = 1_000
+SERIES: Final = 2_000
+"""Metrics that are shown at most; a job records no more (`SERIES_LIMIT` of the mapping)."""
 _NONFINITE: Final = 500
 _LAST_WORDS: Final = 4
 _LOOKED_AT: Final = 200
@@ -146,15 +148,36 @@ def _span(span: Span, depth: int) -> Json:
 
 
 def _series(found: FollowedRun) -> list[Json]:
-    """Return the plugin's own metrics; the spans have the durations and activity of jobs and steps."""
+    """Return the plugin's own metrics; the spans have the durations and activity of jobs and steps.
+
+    ``along`` names those of `X_METRICS` that were reported in the same calls, the best horizontal axis first.
+    """
+    whole = found.series
+    axes = metrics_named(whole, X_METRICS)
     told = [
-        series.told(number)
-        for number, series in enumerate(found.series)
+        series.told(number) | {"along": along_of(series, axes.get(series.category, {}))}
+        for number, series in enumerate(whole)
         if len(series) and series.name == semconv.JOB_METRIC.name
     ]
     return [{key: finite(value) if isinstance(value, float) else value for key, value in one.items()} for one in told][
         :SERIES
     ]
+
+
+def metrics_named(series: Iterable[Samples], names: Container[str]) -> dict[str, dict[str, Samples]]:
+    """Return the plugin's metrics of some names, by category and name."""
+    found: dict[str, dict[str, Samples]] = {}
+    for one in series:
+        if one.metric in names and len(one) and one.name == semconv.JOB_METRIC.name:
+            found.setdefault(one.category, {})[one.metric] = one
+    return found
+
+
+def along_of(series: Samples, axes: dict[str, Samples]) -> list[str]:
+    """Return which of the axes were reported in the same calls as a series; none for an axis itself."""
+    if series.metric in X_METRICS:
+        return []
+    return [name for name in X_METRICS if name in axes and series.is_along(axes[name])]
 
 
 def _usage(found: FollowedRun) -> Json:

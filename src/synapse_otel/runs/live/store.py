@@ -7,13 +7,13 @@ from time import monotonic
 from typing import Any, Final
 
 from synapse_otel.journal.kept import delete_journal
-from synapse_otel.runs.live.details import details
+from synapse_otel.runs.live.details import details, metrics_named
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.filters import FilteredLogs, LogFilter
 from synapse_otel.runs.live.followed_run import FollowedRun
 from synapse_otel.runs.live.index import IndexedRun, RunIndex
 
-OPEN_RUNS: Final = 8
+OPEN_RUNS: Final = 24
 """Maximum number of runs in memory."""
 IDLE_SECONDS: Final = 120.0
 """A run that was not requested for this time is discarded."""
@@ -66,8 +66,11 @@ class RunStore:
             attempts = self.index.attempts(name)
             return told | {"version": one.found.version, "reading": one.ratio, "attempts": attempts}
 
-    def curves(self, name: str, numbers: list[int], points: int, **how: Any) -> Json:
+    def curves(self, name: str, numbers: list[int], points: int, *, along: str = "", **how: Any) -> Json:
         """Return the points of curves by their numbers, from `Samples.drawn`.
+
+        With ``along``, the name of a metric, they are drawn over that of the same category, as `Samples.along`;
+        a series whose category has no such metric is left out.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -76,11 +79,18 @@ class RunStore:
         with one.found.lock:
             self._begin(one)
             series = one.found.series
-            drawn = {
-                number: series[number].drawn(points, **how)._asdict()
-                for number in numbers
-                if 0 <= number < len(series) and len(series[number])
-            }
+            chosen = {number: series[number] for number in numbers if 0 <= number < len(series) and len(series[number])}
+            if along:
+                how.pop("by_number", None)
+                axes = metrics_named(series, {along})
+                found = {
+                    number: curve.along(axis[along]).drawn(points, **how)
+                    for number, curve in chosen.items()
+                    if (axis := axes.get(curve.category))
+                }
+            else:
+                found = {number: curve.drawn(points, **how) for number, curve in chosen.items()}
+            drawn = {number: points_._asdict() for number, points_ in found.items()}
         return {"version": one.found.version, "curves": drawn}
 
     def records(self, name: str, wanted: LogFilter, offset: int, limit: int) -> Json:

@@ -18,7 +18,7 @@ SILENCE_SECONDS: Final = 10.0
 """After so long something is sent in any case: so a page that has gone is noticed."""
 _LIST_SECONDS: Final = 0.1
 """How long the list is read before what is known of it is sent."""
-_RUNS: Final = 16
+_RUNS: Final = 24
 
 
 class EventStream:

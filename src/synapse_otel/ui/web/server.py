@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Final
@@ -24,8 +25,10 @@ PAGES: Final = {"": "index.html", "app.js": "app.js", "app.css": "app.css", "ico
 _TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 _MOST_POINTS: Final = 20_000
 _MOST_ROWS: Final = 1_000
-_MOST_SERIES: Final = 1_000
+_MOST_SERIES: Final = 2_000
 _LONGEST_SEARCH: Final = 500
+_LONGEST_NAME: Final = 1_000
+_MOST_CUT: Final = 49.0
 _LATEST: Final = 9e12
 """Times in ns beyond it are no 64-bit integers."""
 
@@ -98,14 +101,18 @@ def _curves(store: RunStore, request: Request) -> Any:
     asked = request.query_params
     numbers = [_integer(text) for text in asked.get("series", "").split(",")[:_MOST_SERIES] if text]
     points = min(max(_integer(asked.get("points", "1000")), 2), _MOST_POINTS)
+    along = asked.get("along", "")[:_LONGEST_NAME]
+    bound = _number if along else _time
     return store.curves(
         request.path_params["name"],
         numbers,
         points,
-        begin=_number(asked["begin"]) if "begin" in asked else None,
-        end=_number(asked["end"]) if "end" in asked else None,
+        along=along,
+        begin=bound(asked["begin"]) if "begin" in asked else None,
+        end=bound(asked["end"]) if "end" in asked else None,
         by_number=asked.get("axis") == "n",
         mean=asked.get("mean") == "1",
+        cut=min(max(_number(asked.get("cut", "0")), 0.0), _MOST_CUT),
     )
 
 
@@ -141,7 +148,14 @@ def _number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise HTTPException(400, "a number is required") from None
-    if not abs(number) < _LATEST:  # NaN too
+        number = math.nan
+    if not math.isfinite(number):
+        raise HTTPException(400, "a number is required")
+    return number
+
+
+def _time(text: str) -> float:
+    number = _number(text)
+    if not abs(number) < _LATEST:
         raise HTTPException(400, "a time in Unix milliseconds is required")
     return number

@@ -1,23 +1,35 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { clock, number, tick } from "./format";
+import { number, numberTicks, timeAt, timeTicks } from "../format";
 import { followFingers } from "./touch";
 
 export interface Line {
   label: string;
-  /** Place of the run's colour. */
+  /** Place of its colour; beyond the last colour, the line is dashed. */
   colour: number;
+  /** Which dashes, where the colour does not say so. */
+  dash?: number;
   x: number[];
   y: number[];
   /** Means for smoothing, where the points are thinned out. */
   smooth?: { x: number[]; y: number[] };
+  /** The least and most of several runs, at the places of the line, which is their mean. */
+  band?: { low: number[]; high: number[] };
 }
 
-export type Axis = "elapsed" | "clock" | "n";
+/** What the horizontal axis shows: a time, the number of the sample, or the metric of that name. */
+export type X = "elapsed" | "clock" | "n" | `metric:${string}`;
+
+const COLOURS = 8;
+export const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
+
+/** Classes of what shows a line's colour and dashes in words about it. */
+export const swatch = (colour: number, dash?: number) => `swatch line-${colour % COLOURS} dash-${dashOf(colour, dash)}`;
+export const dashOf = (colour: number, dash?: number) => (dash ?? Math.floor(colour / COLOURS)) % DASHES.length;
 
 export interface ChartProps {
   lines: Line[];
-  axis: Axis;
+  axis: X;
   log: boolean;
   marks: number[];
   range: [number, number] | null;
@@ -26,6 +38,10 @@ export interface ChartProps {
   onRange: (range: [number, number] | null) => void;
   /** How values are shown; as numbers if not given. */
   show?: (value: number) => string;
+  /** What the vertical axis shows, at either end, instead of all values. */
+  span?: [number | null, number | null];
+  /** Is given what draws, to save what it shows. */
+  onPlot?: (plot: uPlot | null) => void;
   /** What the vertical axis shows in any case. */
   least?: number;
   /** A line at the most there may be. */
@@ -34,18 +50,17 @@ export interface ChartProps {
   binary?: boolean;
 }
 
-const SYNC = "metrics";
 const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** Round distances between the marks of a time axis, in ms. */
 const STEPS = [
-  ...[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500],
   ...[1, 2, 5, 10, 15, 20, 30].map((n) => n * UNITS.s),
   ...[1, 2, 5, 10, 15, 20, 30].map((n) => n * UNITS.m),
   ...[1, 2, 3, 4, 6, 8, 12].map((n) => n * UNITS.h),
   ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((n) => n * UNITS.d),
 ];
 
-function colours(): { lines: string[]; grid: string; text: string; bad: string } {
+export function colours(): { lines: string[]; grid: string; text: string; bad: string; surface: string; strong: string } {
   // A canvas knows no light-dark(): an element that wears the colour tells what it comes to.
   const probe = document.createElement("i");
   document.body.append(probe);
@@ -53,12 +68,25 @@ function colours(): { lines: string[]; grid: string; text: string; bad: string }
     probe.style.color = `var(${name})`;
     return getComputedStyle(probe).color;
   };
-  const found = { lines: Array.from({ length: 8 }, (_, at) => get(`--line-${at}`)), grid: get("--grid"), text: get("--muted"), bad: get("--bad") };
+  const found = { lines: Array.from({ length: 8 }, (_, at) => get(`--line-${at}`)), grid: get("--grid"), text: get("--muted"), bad: get("--bad"), surface: get("--surface"), strong: get("--text") };
   probe.remove();
   return found;
 }
 
 const BINARY = Array.from({ length: 50 }, (_, at) => 2 ** at);
+
+/** The vertical axis: all values, or those that are wanted. */
+function yRange(props: ChartProps, min: number | null, max: number | null): uPlot.Range.MinMax {
+  const [low, high] = props.span ?? [null, null];
+  if (props.log) {
+    const [from, to] = [low !== null && low > 0 ? low : (min ?? 1), high !== null && high > 0 ? high : (max ?? 10)];
+    const whole = uPlot.rangeLog(from, Math.max(from, to), 10, false);
+    return [whole[0], high !== null && high > whole[0]! ? high : whole[1]]; // a lower end that is no mark would have no end of marks
+  }
+  if (min === null || max === null) return [low ?? 0, high !== null && high > (low ?? 0) ? high : (low ?? 0) + 1];
+  const whole = uPlot.rangeNum(Math.min(low ?? min, props.least ?? min), Math.max(high ?? max, low ?? max, props.limit ?? max), 0.1, true);
+  return [low ?? whole[0], high !== null && high > (low ?? whole[0]!) ? high : whole[1]];
+}
 
 const faint = (colour: string) => colour.replace(/^rgb\((.*)\)$/, "rgb($1 / 0.33)").replace(/,/g, " ");
 
@@ -70,13 +98,14 @@ export function Chart(props: ChartProps) {
   const now = useRef(props);
   now.current = props;
   const bounds = `${props.least ?? ""} ${props.limit ?? ""}`;
-  const shape = [bounds, props.lines.map((line) => `${line.label}\t${line.colour}\t${line.smooth ? 1 : 0}`).join("\n"), props.axis, props.log, props.height].join("\u0000");
+  const shape = [bounds, props.lines.map((line) => `${line.label}\t${line.colour}\t${line.dash ?? ""}\t${line.smooth ? 1 : 0}${line.band ? 1 : 0}`).join("\n"), props.axis, props.log, props.height].join("\u0000");
 
   useEffect(() => {
     const element = box.current!;
     const make = () => {
       plot.current?.destroy();
       plot.current = new uPlot(options(element, tip.current!, now), data(now.current), element);
+      now.current.onPlot?.(plot.current);
     };
     make();
     const observer = new ResizeObserver(() => {
@@ -92,12 +121,13 @@ export function Chart(props: ChartProps) {
       window.removeEventListener("themechange", make);
       plot.current?.destroy();
       plot.current = null;
+      now.current.onPlot?.(null);
     };
   }, [shape]);
 
   useEffect(() => {
     plot.current?.setData(data(props));
-  }, [props.lines, props.marks, props.range]);
+  }, [props.lines, props.marks, props.range, props.span?.[0], props.span?.[1]]);
 
   const move = (event: KeyboardEvent) => {
     const scale = plot.current?.scales.x;
@@ -122,15 +152,24 @@ export function Chart(props: ChartProps) {
   );
 }
 
-/** All lines over the x values of all: each has a gap where another one has a value. */
+/** All lines over the x values of all: each has a gap where another one has a value. An x may be there several times. */
 function data(props: ChartProps): uPlot.AlignedData {
-  const tables: uPlot.AlignedData[] = [];
-  for (const line of props.lines) {
-    tables.push([line.x, props.log ? line.y.map((value) => (value > 0 ? value : null)) : line.y]);
-    if (line.smooth) tables.push([line.smooth.x, props.log ? line.smooth.y.map((value) => (value > 0 ? value : null)) : line.smooth.y]);
+  const drawn = props.lines.flatMap((line) => [line, ...(line.smooth ? [line.smooth] : []), ...(line.band ? [{ x: line.x, y: line.band.high }, { x: line.x, y: line.band.low }] : [])]);
+  const values = (y: number[]) => (props.log ? y.map((value) => (value > 0 ? value : null)) : y);
+  if (!drawn.length) return [[]];
+  if (drawn.length === 1) return [drawn[0]!.x, values(drawn[0]!.y)];
+  const points = drawn.flatMap((line, at) => values(line.y).map((y, place) => ({ x: line.x[place]!, y, at })));
+  points.sort((one, other) => one.x - other.x);
+  const x: number[] = [];
+  const columns: (number | null | undefined)[][] = drawn.map(() => []);
+  for (const point of points) {
+    let row = x.length - 1;
+    while (row > 0 && x[row - 1] === point.x && columns[point.at]![row - 1] === undefined) row -= 1;
+    if (row < 0 || x[row] !== point.x || columns[point.at]![row] !== undefined) row = x.push(point.x) - 1;
+    columns[point.at]![row] = point.y;
   }
-  if (!tables.length) return [[]];
-  return tables.length === 1 ? tables[0]! : uPlot.join(tables);
+  columns.forEach((column) => (column.length = x.length));
+  return [x, ...columns.map((column) => Array.from(column))] as uPlot.AlignedData;
 }
 
 function options(element: HTMLElement, tip: HTMLElement, props: { current: ChartProps }): uPlot.Options {
@@ -138,29 +177,42 @@ function options(element: HTMLElement, tip: HTMLElement, props: { current: Chart
   const look = colours();
   const points = lines.reduce((most, line) => Math.max(most, line.x.length), 0);
   const series: uPlot.Series[] = [{}];
+  const bands: uPlot.Band[] = [];
   for (const line of lines) {
     const colour = look.lines[line.colour % look.lines.length]!;
-    series.push({ label: line.label, stroke: line.smooth ? faint(colour) : colour, width: line.smooth ? 1 : 1.6, spanGaps: true, points: { show: points < 3, size: 6 } });
-    if (line.smooth) series.push({ label: `${line.label} smoothed`, stroke: colour, width: 2, spanGaps: true, points: { show: false } });
+    const dash = DASHES[dashOf(line.colour, line.dash)]!;
+    series.push({ label: line.label, dash, stroke: line.smooth ? faint(colour) : colour, width: line.smooth ? 1 : 1.6, spanGaps: true, points: { show: points < 3, size: 6 } });
+    if (line.smooth) series.push({ label: `${line.label} smoothed`, dash, stroke: colour, width: 2, spanGaps: true, points: { show: false } });
+    if (line.band) {
+      const edge = { stroke: "transparent", width: 0, spanGaps: true, points: { show: false } };
+      bands.push({ series: [series.length, series.length + 1], fill: faint(colour).replace("0.33", "0.18") });
+      series.push({ ...edge, label: `most of ${line.label}` }, { ...edge, label: `least of ${line.label}` });
+    }
   }
   const axisOf = { stroke: look.text, grid: { stroke: look.grid, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
-  const values = (_: uPlot, splits: number[]) => splits.map((value) => (axis === "elapsed" ? tick(value) : axis === "clock" ? clock(value).slice(11) : number(value)));
+  const timed = axis === "elapsed" || axis === "clock";
+  const values = (_: uPlot, splits: number[], _axis: number, _space: number, step: number) => (timed ? timeTicks(splits, step, axis) : numberTicks(splits, step));
+  const yValues = (_: uPlot, splits: (number | null)[], _axis: number, _space: number, step: number) => {
+    const { show } = props.current;
+    return show ? splits.map((value) => (value === null ? "" : show(value))) : numberTicks(splits, log ? 0 : step);
+  };
   return {
     width: element.clientWidth || 300,
     height,
     series,
+    bands,
     legend: { show: false },
     padding: [8, 8, 0, 0],
     scales: {
       x: { time: false, range: (_u, min, max) => props.current.range ?? (min === max ? [min - 1, max + 1] : [min, max]) },
-      y: log ? { distr: 3 } : { range: (_u, min, max) => (min === null || max === null ? [0, 1] : uPlot.rangeNum(Math.min(min, props.current.least ?? min), Math.max(max, props.current.limit ?? max), 0.1, true)) },
+      y: { ...(log ? { distr: 3 as const } : {}), range: (_u, min, max) => yRange(props.current, min, max) },
     },
     axes: [
-      { ...axisOf, values, size: 28, ...(axis === "n" ? {} : { incrs: STEPS }), space: axis === "clock" ? 70 : 55 },
-      { ...axisOf, size: props.current.show ? 66 : 56, space: 32, ...(props.current.binary ? { incrs: BINARY } : {}), values: (_: uPlot, splits: (number | null)[]) => splits.map((value) => (value === null ? "" : (props.current.show ?? number)(value))) },
+      { ...axisOf, values, size: 28, ...(timed ? { incrs: STEPS } : {}), space: axis === "clock" ? 70 : 60 },
+      { ...axisOf, size: (_u, texts) => Math.max(props.current.show ? 66 : 56, ...(texts ?? []).map((text) => (text ?? "").length * 6.5 + 14)), space: 32, ...(props.current.binary ? { incrs: BINARY } : {}), values: yValues },
     ],
     cursor: {
-      sync: { key: SYNC },
+      sync: { key: axis },
       y: false,
       drag: { x: true, y: false, setScale: false },
       focus: { prox: 24 },
@@ -220,6 +272,15 @@ function drawLimit(u: uPlot, limit: number | null, colour: string): void {
   ctx.restore();
 }
 
+/** Where the pointer is, with the digits that a picture of `step` a pixel has. */
+function xText(axis: X, x: number, step: number): string {
+  if (axis === "elapsed" || axis === "clock") return timeAt(x, step, axis);
+  return axis === "n" ? `sample ${number(Math.round(x))}` : `${axis.slice("metric:".length)} ${number(step > 0.2 ? Math.round(x) : x)}`;
+}
+
+/** Rows of a tip at most: of more lines, those nearest to the pointer. */
+const TIP_ROWS = 12;
+
 function showTip(u: uPlot, tip: HTMLElement, props: ChartProps, look: string[]): void {
   const { idx, left, top } = u.cursor;
   if (idx == null || left == null || top == null || left < 0 || !u.over.matches(":hover")) {
@@ -229,16 +290,17 @@ function showTip(u: uPlot, tip: HTMLElement, props: ChartProps, look: string[]):
   const x = u.posToVal(left, "x");
   const head = document.createElement("div");
   head.className = "muted";
-  head.textContent = props.axis === "elapsed" ? tick(x) : props.axis === "clock" ? clock(x) : `sample ${number(Math.round(x))}`;
-  const rows = props.lines.map((line) => {
-    const from = line.smooth ?? line;
+  head.textContent = xText(props.axis, x, ((u.scales.x!.max ?? 0) - (u.scales.x!.min ?? 0)) / 500);
+  const at = u.posToVal(top, "y");
+  const found = props.lines.map((line) => ({ line, value: nearest((line.smooth ?? line).x, (line.smooth ?? line).y, x) }));
+  const near = found.length <= TIP_ROWS ? found : found.filter((one) => one.value !== null).sort((one, other) => Math.abs(one.value! - at) - Math.abs(other.value! - at)).slice(0, TIP_ROWS);
+  const rows = near.map(({ line, value }) => {
     const row = document.createElement("div");
-    const swatch = document.createElement("i");
-    swatch.style.background = look[line.colour % look.length]!;
+    const colour = document.createElement("i");
+    colour.style.background = look[line.colour % look.length]!;
     const text = document.createElement("span");
-    const value = nearest(from.x, from.y, x);
     text.textContent = value !== null && props.show ? props.show(value) : number(value);
-    row.append(swatch, text);
+    row.append(colour, text);
     if (props.lines.length > 1) {
       const name = document.createElement("span");
       name.className = "muted";
