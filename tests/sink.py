@@ -79,6 +79,8 @@ class Request:
     message: Any
     time: float
     """Monotonic."""
+    sender: int = 0
+    """Port of the connection's other end."""
     answer: Answer = ACCEPT
 
 
@@ -124,11 +126,11 @@ class Sink:
         self._thread.join()
         self._server.server_close()
 
-    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def take(self, path: str, headers: Mapping[str, str], body: bytes, sender: int = 0) -> Answer:
         """Decide about a request, keep it, and wake who waits."""
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        request = Request(path, headers, len(body), REQUESTS[path].FromString(body), time.monotonic())
+        request = Request(path, headers, len(body), REQUESTS[path].FromString(body), time.monotonic(), sender)
         with self._changed:
             request.answer = self.answer(request)
             self.requests.append(request)
@@ -238,7 +240,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
-        answer = self.server.sink.take(self.path, {key.lower(): value for key, value in self.headers.items()}, content)
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        answer = self.server.sink.take(self.path, headers, content, self.client_address[1])
         if answer.never:
             self.server.sink.over.wait()
             self.close_connection = True

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from synapse_otel.journal import frames
@@ -318,7 +319,8 @@ def test_a_stopped_shipper_with_a_run_in_hand_is_ended_by_sync(place, sink):
     in_hand(place)
     pid = place.shipper()
     stop(pid)
-    sink.answer = lambda _request: Answer()
+    under_way = {connection.laddr.port for connection in psutil.Process(pid).net_connections()}
+    sink.answer = lambda request: Answer(503) if request.sender in under_way else Answer()
     age(place, SILENT_SECONDS + 1)
     found = command(place, "sync")
     assert found.returncode == 0, found

@@ -39,7 +39,7 @@ export function Tray({ source, picked, pinned, hidden, setPinned, setHidden, cle
       <button type="button" class="quiet" onClick={() => { setHidden(turned(hidden)); clear(); }}>{inAll(hidden) ? "Show" : "Hide"}</button>
       {source.remove && <button type="button" class="quiet" onClick={() => { setFailure(""); setAsks(true); }}>Delete</button>}
       {ids.length > 1 ? (
-        <a class="button" href={`#/compare/${ids.slice(0, 8).map(encodeURIComponent).join(",")}`}>Compare{ids.length > 8 ? " the first 8" : ""}</a>
+        <a class="button" href={`#/compare/${ids.slice(0, 24).map(encodeURIComponent).join(",")}`}>Compare{ids.length > 24 ? " the first 24" : ""}</a>
       ) : (
         <span class="muted wide-only">choose one more to compare</span>
       )}
