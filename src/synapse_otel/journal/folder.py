@@ -11,7 +11,7 @@
                  cursor-logs.json    how far each signal has been delivered
                  quarantine.jsonl    records that the server rejected as invalid
                  exit.json           how the process ended (`Exit`), if its parent reported it
-                 summary.json        summary of its jobs, written when they are delivered
+                 summary.json        summary of its jobs and metrics, written when they are delivered
                  usage               resource usage (`UsageSample`), if a shipper has sampled it
     <root>/.runs-train-yolo          as many bytes as runs of this kind have begun (`numbering`)
 

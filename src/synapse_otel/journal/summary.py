@@ -59,17 +59,27 @@ class MetricSummaries:
     def __init__(self, kept: Any = ()) -> None:
         found = msgspec.convert(kept, list[MetricSummary])
         self._metrics = {(one.category, one.name): one for one in found}
+        self._by_series: dict[int, MetricSummary | None] = {}
+        """Where the values of a series of this journal belong; None: nowhere."""
 
     def add(self, series: Series, time: int, value: float) -> None:
         """Add a value of a series at a Unix time in ns; only the plugin's own metrics count."""
-        if series.name != semconv.JOB_METRIC.name or not math.isfinite(value):
+        if not math.isfinite(value):
             return
-        key = str(series.attributes.get(semconv.CATEGORY, "")), str(series.attributes.get(semconv.METRIC_NAME, ""))
-        found = self._metrics.get(key)
+        try:
+            found = self._by_series[series.id]
+        except KeyError:
+            found = self._by_series[series.id] = self._of(series, time, value)
         if found is not None:
             found.add(time, value)
-        elif len(self._metrics) < MOST_METRICS:
+
+    def _of(self, series: Series, time: int, value: float) -> MetricSummary | None:
+        if series.name != semconv.JOB_METRIC.name:
+            return None
+        key = str(series.attributes.get(semconv.CATEGORY, "")), str(series.attributes.get(semconv.METRIC_NAME, ""))
+        if key not in self._metrics and len(self._metrics) < MOST_METRICS:
             self._metrics[key] = MetricSummary(key[1], key[0], value, time, value, value)
+        return self._metrics.get(key)
 
     def merge(self, others: Iterable[MetricSummary]) -> None:
         """Add the values of another journal of the same run."""
