@@ -69,6 +69,7 @@ def main(ending: str) -> None:
         plugin=os.environ["PLUGIN"],
         version=os.environ["VERSION"],
         job_id=os.environ["JOB_ID"],
+        tags=["demo"],
         logger=NoOpLogger(),
     ) as ctx:
         trace_id = f"{ctx.job.root.span.get_span_context().trace_id:032x}"
