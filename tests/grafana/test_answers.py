@@ -59,6 +59,7 @@ def is_settled(fleet: Demo) -> bool:
         assert [span.name for span in spans if span.parent_span_id is None] == [f"train {fleet.plugin}"], name
     for series in ("otelcol_receiver_accepted_spans_total", "synapse_shipper_emitted_total", "synapse_job_items_total"):
         assert ask.prometheus(f"rate({series}[1m])").result, series
+    assert all(answer.result for answer in of_job(fleet, "running", "Its host")), "sampled twice"
     return True
 
 
