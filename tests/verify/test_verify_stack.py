@@ -235,6 +235,7 @@ def test_records_that_came_twice_are_counted_and_not_missing(recorder: Recorder)
 def test_of_a_run_whose_records_were_deleted_nothing_is_claimed(recorder: Recorder) -> None:
     recorder.place.variables |= {"SYNAPSE_OTEL_JOURNAL_KEEP": "false", "SYNAPSE_OTEL_JOURNAL_KEPT_BUDGET": "0"}
     folder = recorder.run()
+    eventually(lambda: not list(folder.glob("*.segment")))
     report = recorder.verify(folder, code=4)
     assert report["signals"]["logs"]["unverified"] == MESSAGES
     assert report["signals"]["samples"]["unverified"] >= SAMPLES

@@ -26,6 +26,7 @@ def phase(step: str | None) -> str | None:
         TypeError: it is a number.
     """
     if isinstance(step, Real):
-        msg = f"step must be the name of a phase, got the number {step}: write set_metrics({{..., 'step': {step}}})"
+        instead = f"set_metrics({{..., 'step': {step}}})"
+        msg = f"step is the category, the name of a phase, got the number {step}: write {instead}"
         raise TypeError(msg)
     return step
