@@ -51,6 +51,17 @@ def written(root: Path, name: str, records: int, **options: bool) -> Path:
     return writer.folder
 
 
+def killed(root: Path, name: str) -> Path:
+    """Return the journal of a process that did not end it: a hundred records."""
+    child = os.fork()
+    if not child:
+        write(root, name, 100)
+        os._exit(0)
+    os.waitpid(child, 0)
+    [folder] = root.iterdir()
+    return folder
+
+
 def deliver(sink: Sink, *folders: Path) -> None:
     destination = Destination(**{name: Endpoint(url=f"{sink.url}/v1/{name}") for name in ("logs", "metrics", "traces")})
     shipper = shipper_of([], destination, "key")
@@ -131,12 +142,7 @@ def test_on_a_full_disk_a_job_takes_the_space_of_delivered_runs(tmp_path: Path, 
 
 
 def test_a_killed_run_takes_no_more_space_than_its_records(tmp_path: Path, sink: Sink) -> None:
-    child = os.fork()
-    if not child:
-        write(tmp_path, "killed", 100)
-        os._exit(0)
-    os.waitpid(child, 0)
-    [folder] = tmp_path.iterdir()
+    folder = killed(tmp_path, "killed")
     deliver(sink, folder)
     assert folder_size(folder) > 4 * MEBIBYTE - 4096
     look_after(tmp_path, kept_bytes=1 << 30)
@@ -155,12 +161,7 @@ def test_what_a_process_may_still_write_to_stays_as_it_is(tmp_path: Path, sink: 
 
 
 def test_the_last_segment_of_a_process_that_cannot_be_seen_stays_for_a_day(tmp_path: Path, sink: Sink) -> None:
-    child = os.fork()
-    if not child:
-        write(tmp_path, "elsewhere", 100)
-        os._exit(0)
-    os.waitpid(child, 0)
-    [folder] = tmp_path.iterdir()
+    folder = killed(tmp_path, "elsewhere")
     run = (folder / "run.json").read_text(encoding="utf-8")
     birth = read_run(folder).birth
     (folder / "run.json").write_text(run.replace(birth, f"another machine {birth}"), encoding="utf-8")
