@@ -17,6 +17,7 @@ from tests.sink import Sink
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from xdist.scheduler import LoadFileScheduling
 
 
 def _is_importable(module: str) -> bool:
@@ -44,6 +45,30 @@ pytest_plugins = [
 ]
 
 
+# Containers come with bridges on this machine, and Chromium ends its requests when the machine's network changes.
+_OF_THE_NETWORK = {
+    "tests/containers/test_containers.py",
+    "tests/docs/test_guide_stack.py",
+    "tests/docs/test_site.py",
+    "tests/ui/test_browser.py",
+    "tests/ui/test_table.py",
+}
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    """Run what changes the machine's network, and what feels it, on one worker where each file has a worker."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "the machine's network" if file in _OF_THE_NETWORK else file
+
+    return Scheduling(config, log)
+
+
 @pytest.fixture
 def sink() -> Iterator[Sink]:
     """What receives OTLP over HTTP, and keeps it."""
@@ -52,9 +77,11 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """A real Chromium, for one module: while it runs, its event loop is the thread's."""
     from tools.chromium import opened
+
+    assert request.node.nodeid in _OF_THE_NETWORK
 
     with opened() as running:
         yield running

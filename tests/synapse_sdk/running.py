@@ -170,11 +170,6 @@ class Run:
         outcome["requests"] = (
             normalise.sent_in_background(requests, polled=case.mode == "job") if in_background else requests
         )
-        if case.mode.startswith("task"):  # what else the driver has is copied from the workers, when Ray gets to it
-            # What Ray passes on of its workers may begin in the middle of a line: its colour tells.
-            lines = outcome["stdout"].replace("\x1b[36m(", "\n\x1b[36m(").split("\n")
-            outcome["stdout"] = [line for line in lines if line.startswith("[SDK]")]
-            del outcome["stderr"]
         if case.mode == "search":  # Ray Tune draws tables of times, and a trial's worker may end with logs unsent
             return {key: outcome[key] for key in ("returned", "raised")}
         if case.unordered:  # a logger of 2026.1 whose threads meet sends what another one has queued, perhaps twice
@@ -200,7 +195,11 @@ class Run:
         out = folder / "outcomes.json"
         batch = {"out": str(out), "cases": [self._described(case) for case in cases]}
         (folder / "batch.json").write_text(json.dumps(batch))
-        process = self._sdk.start(str(HERE / "run_case.py"), str(folder / "batch.json"), folder=folder, output=folder)
+        # A driver writes the lines of its workers whenever Ray gets to it, also into the middle of its own.
+        own_lines = {"RAY_LOG_TO_DRIVER": "0"} if cases[0].mode.startswith("task") else {}
+        process = self._sdk.start(
+            *(str(HERE / "run_case.py"), str(folder / "batch.json")), folder=folder, output=folder, **own_lines
+        )
         status = process.wait(timeout=280)
         assert status == 0, (folder / "stderr").read_text()
         return json.loads(out.read_text())
