@@ -42,8 +42,9 @@ soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is 
 pull-plug: setup ## Take away backend, agent, gateway and disk under load and count what is lost (SECONDS=180 KAFKA=1)
 	@$(BIN)/python -m tools.pull_plug $(if $(KAFKA),--kafka) $(if $(SECONDS),--seconds $(SECONDS))
 
-drill: setup ## Take one part away after the other at random under load for ten minutes; nothing may be missing (SECONDS=600 KAFKA=1)
-	@$(BIN)/python -m tools.pull_plug $(if $(KAFKA),--kafka) --seconds $(or $(SECONDS),600) drill
+drill: setup ## Take one part away after the other at random under load for ten minutes; nothing may be missing (SECONDS=600 KAFKA=1; BESIDE=COMMIT: also jobs of that release)
+	@$(BIN)/python -m tools.pull_plug $(if $(KAFKA),--kafka) --seconds $(or $(SECONDS),600) \
+		$(if $(BESIDE),--beside "$$(sh tools/setup/beside.sh $(BIN) $(BESIDE))") drill
 
 lint: setup ## Check style, types, shell scripts, English and the tree
 	$(BIN)/ruff check

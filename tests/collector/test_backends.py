@@ -13,10 +13,11 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from synapse_otel import semconv
-from tests.collector.otelcol import NEWEST, SHIPPED, files, files_for, gateway_files, resolved, validate
+from tests.collector.otelcol import resolved, validate
 from tests.sink import Sink
 from tests.stack import otlp
 from tools.collector.inputs import COLLECTOR
+from tools.collector.versions import NEWEST, SHIPPED, files, files_for, gateway_files
 from tools.stack import query
 from tools.stack.fetch import get_json
 from tools.stack.polling import eventually

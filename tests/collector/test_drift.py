@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.collector.otelcol import NEWEST, SHIPPED, files_for, validate
+from tests.collector.otelcol import validate
 from tools.collector import names
 from tools.collector.__main__ import main
 from tools.collector.inputs import COLLECTOR, TIERS, fragments, variables
+from tools.collector.versions import NEWEST, SHIPPED, files_for
 from tools.stack import versions
 from tools.stack.build import build
 from tools.stack.ports import KNOWN

@@ -48,7 +48,8 @@ def run(tiers: Tiers, fault: str, seconds: float, rate: int = RATE) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    ("fault", "seconds"), {"agent killed": 0.5, "gateway killed": 0.5, "both killed, backend away": 3.0}.items()
+    ("fault", "seconds"),
+    {"agent killed": 0.5, "gateway killed": 0.5, "both killed, backend away": 3.0, "tiers upgraded": 2.0}.items(),
 )
 def test_no_record_is_lost_when_a_part_is_killed(tiers: Tiers, fault: str, seconds: float) -> None:
     run(tiers, fault, seconds)

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.collector.otelcol import NEWEST, SHIPPED, files, resolved, validate, without_routing
+from tests.collector.otelcol import resolved, validate
 from tools.collector import helm
 from tools.collector.inputs import COLLECTOR, TIERS
+from tools.collector.versions import NEWEST, SHIPPED, files, without_routing
 from tools.stack import versions
 
 SETTINGS: dict[str, dict[str, str]] = {

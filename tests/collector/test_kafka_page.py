@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.collector.kafka import PAGE
-from tests.collector.otelcol import files, validate
+from tests.collector.otelcol import validate
 from tools.collector.inputs import COLLECTOR, TIERS, variables
+from tools.collector.versions import files
 
 pytestmark = [pytest.mark.stack, pytest.mark.once]
 

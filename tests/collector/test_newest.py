@@ -16,7 +16,6 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.collector.otelcol import NEWEST, SHIPPED, gateway_files
 from tests.collector.routing_tiers import running_tiers
 from tests.collector.safe_tiers import TOKEN, Safe
 from tests.eventually import eventually
@@ -25,6 +24,7 @@ from tests.sink import Answer, Sink, attributes, body
 from tests.sink_grpc import GrpcSink
 from tests.stack import otlp
 from tools.collector.inputs import COLLECTOR
+from tools.collector.versions import NEWEST, SHIPPED, gateway_files
 from tools.stack.fetch import get_text
 from tools.stack.stack import Stack
 

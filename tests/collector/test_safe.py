@@ -16,12 +16,13 @@ import pytest
 
 from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.semconv.signal import Signal
-from tests.collector.otelcol import files, resolved
+from tests.collector.otelcol import resolved
 from tests.collector.safe_tiers import TOKEN, Safe
 from tests.eventually import eventually
 from tests.faults.running import Place
 from tests.sink import Sink, body
 from tests.stack import otlp
+from tools.collector.versions import files
 from tools.stack.stack import Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.once]

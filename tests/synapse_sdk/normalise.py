@@ -4,8 +4,8 @@ Of texts (standard output and error, logs of workers and jobs, texts of exceptio
 - clock times, durations that are measured (ETA, elapsed, remaining), addresses of objects, process ids, Ray's ids;
 - the folder and the name of the run, which differ so that two runs can be told apart;
 - frames of synapse_otel and wrapt in a printed traceback: a call that passes through us is seen there;
-- of a driver on Ray, what is not its own: Ray copies the workers' lines to it whenever it gets to it, so the workers'
-  own logs are compared instead; and what Ray says of a package, which only the first job has to upload.
+- of a driver on Ray, what Ray says of a package, which only the first job has to upload, and standard error, where Ray
+  speaks of the cluster; Ray is told not to copy the workers' lines, whose own logs are compared.
 
 Of standard error under `synapse-otel run`: the line in which it says how its command ended.
 

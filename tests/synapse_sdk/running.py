@@ -170,6 +170,8 @@ class Run:
         outcome["requests"] = (
             normalise.sent_in_background(requests, polled=case.mode == "job") if in_background else requests
         )
+        if case.mode.startswith("task"):  # Ray's own words on the cluster are among it
+            del outcome["stderr"]
         if case.mode == "search":  # Ray Tune draws tables of times, and a trial's worker may end with logs unsent
             return {key: outcome[key] for key in ("returned", "raised")}
         if case.unordered:  # a logger of 2026.1 whose threads meet sends what another one has queued, perhaps twice

@@ -1,4 +1,4 @@
-"""``python -m tools.pull_plug [--seconds 60] [--rate 2000] [--through | --kafka] [FAULT ...]``: 1 on a loss."""
+"""``python -m tools.pull_plug [--through | --kafka] [--beside PYTHON] [FAULT ...]``: 1 on a loss."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=int, default=2000, help="log records a second (default: 2000)")
     parser.add_argument("--through", action="store_true", help="with tiers that keep nothing (default: on their disks)")
     parser.add_argument("--kafka", action="store_true", help="with a broker between the tiers (default: without)")
+    beside = (
+        "of an environment with another release of this package: a second job, in the same folder (may be repeated)"
+    )
+    parser.add_argument("--beside", action="append", default=[], metavar="PYTHON", help=beside)
     chosen = parser.parse_args(arguments)
     keep = "through" if chosen.through else "disk"
     may_lose = frozenset() if chosen.through else MAY_LOSE
@@ -49,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if "disk full" in name and not mounted:
                 print(f"{name}: left out, no file system can be mounted here (that takes root)", file=sys.stderr)
                 continue
-            outcomes.append(trial(name, tiers, faults[name], seconds=chosen.seconds, rate=chosen.rate))
+            pythons = [sys.executable, *chosen.beside]
+            outcomes.append(trial(name, tiers, faults[name], seconds=chosen.seconds, rate=chosen.rate, pythons=pythons))
             print("; ".join(outcomes[-1].wrong) or f"{name}: nothing lost", file=sys.stderr, flush=True)
     print(table(outcomes))
     return 1 if any(outcome.wrong and outcome.fault not in may_lose for outcome in outcomes) else 0

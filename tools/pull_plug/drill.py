@@ -9,10 +9,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from synapse_otel.journal.files.lock_holder import read_holder
-from tools.pull_plug.faults import agent_killed, backend_away, both_killed, broker_killed, gateway_killed
+from tools.pull_plug.faults import agent_killed, backend_away, both_killed, broker_killed, gateway_killed, upgraded
 from tools.pull_plug.trial import Tiers
 
 AWAY_SECONDS: Final = (0.5, 10.0)
@@ -20,7 +21,7 @@ AWAY_SECONDS: Final = (0.5, 10.0)
 
 
 def shipper_killed(tiers: Tiers, seconds: float) -> None:
-    """Kill the job's shipper, which the job starts again."""
+    """Kill the jobs' shipper; one of the jobs, whichever notices first, starts it again."""
     holders = (read_holder(lock) for lock in tiers.folder.glob("**/shipper-*.lock"))
     for process in {holder.process for holder in holders if holder is not None}:
         os.kill(process, signal.SIGKILL)
@@ -33,8 +34,13 @@ PARTS: Final[dict[str, Callable[[Tiers, float], None]]] = {
     "agent and gateway": both_killed,
     "the backends": backend_away,
     "the job's shipper": shipper_killed,
+    "the agent's version": partial(upgraded, tier="agent"),
+    "the gateway's version": partial(upgraded, tier="gateway"),
 }
-"""What may go: by name, what takes it away for some seconds and brings it back."""
+"""What may go: by name, what takes it away for some seconds and brings it back.
+
+A tier's version goes to the newest and back, so that for a time both versions are in one chain.
+"""
 
 
 def drill(tiers: Tiers, seconds: float) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tools.collector.versions import NEWEST, SHIPPED, gateway_files
 from tools.pull_plug.trial import Tiers
 
 _MEBIBYTE: Final = 1 << 20
@@ -80,6 +81,21 @@ def queues_full(tiers: Tiers, seconds: float) -> None:
     tiers.backends_return()
 
 
+def upgraded(tiers: Tiers, seconds: float, *, tier: str) -> None:
+    """End one tier and start it again as the newest version of the Collector, and after a time as the shipped one."""
+    for program in (NEWEST, SHIPPED):
+        files = gateway_files(program, tiers.stack.directory / f"{program} files") if tier == "gateway" else {}
+        tiers.stack.exchange(tier, program, files.get(tier, ()))
+        if program == NEWEST:
+            time.sleep(seconds)
+
+
+def tiers_upgraded(tiers: Tiers, seconds: float) -> None:
+    """Have one tier after the other be the newest version for a time, and go back."""
+    for tier in ("gateway", "agent"):
+        upgraded(tiers, seconds / 2, tier=tier)
+
+
 def disk_full(tiers: Tiers, seconds: float) -> None:
     """Fill the disk of both tiers' queues, as somebody else would, and free it again."""
     ballast = tiers.queues / "ballast"
@@ -142,6 +158,7 @@ FAULTS: Final[dict[str, Callable[[Tiers, float], None]]] = {
     "both killed again and again": both_killed_again_and_again,
     "queues full": queues_full,
     "disk full": disk_full,
+    "tiers upgraded": tiers_upgraded,
 }
 """By name."""
 
@@ -154,6 +171,7 @@ KAFKA_FAULTS: Final[dict[str, Callable[[Tiers, float], None]]] = {
     "broker killed": broker_killed,
     "broker and gateway killed": broker_and_gateway_killed,
     "broker's disk full": broker_disk_full,
+    "tiers upgraded": tiers_upgraded,
 }
 """By name, where Kafka is between the tiers."""
 

@@ -1,4 +1,4 @@
-"""One trial: a job under load, a fault, and what became of its records."""
+"""One trial: jobs under load, a fault, and what became of their records."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ _QUERY_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one job's records."""
+    """What became of the jobs' records."""
 
     fault: str
     made: int
@@ -98,33 +98,54 @@ class Tiers:
             self.stack.restart(part)
 
 
-def trial(name: str, tiers: Tiers, fault: Callable[[Tiers, float], None], *, seconds: float, rate: int) -> Outcome:
-    """Run a job, have something happen to the tiers meanwhile, and wait until all has arrived.
+def trial(
+    name: str,
+    tiers: Tiers,
+    fault: Callable[[Tiers, float], None],
+    *,
+    seconds: float,
+    rate: int,
+    pythons: Sequence[str] = (sys.executable,),
+) -> Outcome:
+    """Run jobs, have something happen to the tiers meanwhile, and wait until all has arrived.
 
     Args:
-        name: of the fault, and of the job.
+        name: of the fault, and of the jobs.
         tiers: running; they run again at the end.
         fault: takes the tiers and how many seconds it should last.
-        seconds: of the fault; the job goes on for a moment before and behind it.
-        rate: log records a second.
+        seconds: of the fault; the jobs go on for a moment before and behind it.
+        rate: log records a second, of each job.
+        pythons: what runs a job each, all in one folder of journals: the interpreters of environments, which may have
+            other releases of this package.
 
     """
     begin = time.monotonic()
-    job_id = f"{name.replace(' ', '-')}-{time.time_ns():x}"
-    with running_job(job_id, rate, endpoint=tiers.stack.otlp_http, journals=tiers.folder) as job:
+    job_ids = [f"{name.replace(' ', '-')}-{time.time_ns():x}-{number}" for number in range(len(pythons))]
+    with ExitStack() as running:
+        jobs = [
+            running.enter_context(
+                running_job(job_id, rate, endpoint=tiers.stack.otlp_http, journals=tiers.folder, python=python)
+            )
+            for job_id, python in zip(job_ids, pythons, strict=True)
+        ]
         time.sleep(1)
         fault(tiers, seconds)
         time.sleep(1)
-        out, err = job.communicate("end\n", timeout=60)
-    if job.returncode:
-        raise RuntimeError(f"the job failed:\n{err[-3000:]}")
-    made: dict[str, int] = json.loads(out.splitlines()[-1])
+        made = {job_id: _end(job) for job_id, job in zip(job_ids, jobs, strict=True)}
     over = time.monotonic()
-    while time.monotonic() - over < _patience(seconds) and not _complete(tiers, job_id, made):
+    while time.monotonic() - over < _patience(seconds) and not all(_complete(tiers, *job) for job in made.items()):
         tiers.check()
         time.sleep(_POLL_SECONDS)
     now = time.monotonic()
-    return _outcome(name, tiers, job_id, made, seconds=now - begin, recovery=now - over)
+    return _outcome(name, tiers, made, seconds=now - begin, recovery=now - over)
+
+
+def _end(job: subprocess.Popen[str]) -> dict[str, int]:
+    out, err = job.communicate("end\n", timeout=60)
+    if job.returncode:
+        raise RuntimeError(f"the job failed:\n{err[-3000:]}")
+    made: dict[str, int] = json.loads(out.splitlines()[-1])
+    return made
 
 
 def _patience(seconds: float) -> float:
@@ -133,7 +154,9 @@ def _patience(seconds: float) -> float:
 
 
 @contextmanager
-def running_job(job_id: str, rate: int, *, endpoint: str, journals: Path) -> Iterator[subprocess.Popen[str]]:
+def running_job(
+    job_id: str, rate: int, *, endpoint: str, journals: Path, python: str = sys.executable
+) -> Iterator[subprocess.Popen[str]]:
     """Run `tools.pull_plug.job`, which ends when its standard input does; yield it when it has begun."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SYNAPSE_"))}
     environment = {
@@ -143,7 +166,7 @@ def running_job(job_id: str, rate: int, *, endpoint: str, journals: Path) -> Ite
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
     }
     job = subprocess.Popen(
-        [sys.executable, "-m", "tools.pull_plug.job", job_id, str(rate)],
+        [python, "-m", "tools.pull_plug.job", job_id, str(rate)],
         env=environment,
         cwd=Path(__file__).parents[2],
         stdin=subprocess.PIPE,
@@ -192,7 +215,30 @@ SPANS: Final = {"train plug", "train"}
 """Of the job and its step, each with a marker besides."""
 
 
-def _outcome(name: str, tiers: Tiers, job_id: str, made: dict[str, int], *, seconds: float, recovery: float) -> Outcome:
+def _outcome(name: str, tiers: Tiers, jobs: dict[str, dict[str, int]], *, seconds: float, recovery: float) -> Outcome:
+    parts = [_part(tiers, job_id, made) for job_id, made in jobs.items()]
+    return Outcome(
+        fault=name,
+        made=sum(part.made for part in parts),
+        lost=sum(part.lost for part in parts),
+        repeated=sum(part.repeated for part in parts),
+        seconds=seconds,
+        recovery_seconds=recovery,
+        wrong=[one for part in parts for one in part.wrong],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What became of the records of one of the jobs: as in Outcome."""
+
+    made: int
+    lost: int
+    repeated: int
+    wrong: list[str]
+
+
+def _part(tiers: Tiers, job_id: str, made: dict[str, int]) -> _Part:
     with tiers.backend.lock:
         found = tiers.backend.jobs.pop(job_id, Arrived())
     stored = stored_logs(tiers.stack.victorialogs, job_id)
@@ -204,12 +250,9 @@ def _outcome(name: str, tiers: Tiers, job_id: str, made: dict[str, int], *, seco
         wrong.append(f"{torn} log records came under more than one uid")
     if torn := sum(len(contents) > 1 for contents in found.spans.values()):
         wrong.append(f"{torn} span ids came with more than one content")
-    return Outcome(
-        fault=name,
+    return _Part(
         made=made["records"] + made["samples"] + len(SPANS),
         lost=sum(missing) + spans,
         repeated=stored.records - stored.uids,
-        seconds=seconds,
-        recovery_seconds=recovery,
         wrong=wrong,
     )

@@ -146,10 +146,7 @@ class Stack:
         """
         binaries = build(dict.fromkeys(self._programs[part] for part in self.parts))
         for part in self.parts:
-            folder = self.directory / part
-            folder.mkdir(parents=True, exist_ok=True)
-            server = SERVERS[part](binaries[self._programs[part]], folder, self._ports)
-            self._servers[part] = server.with_files(self._files[part]) if part in self._files else server
+            self._prepare(part, binaries)
         # A tier starts when what it sends to is ready: else its first connection fails, and it waits before the next.
         backends = tuple(part for part in self.parts if part not in _TIERS)
         for parts in (backends, *((tier,) for tier in _TIERS if tier in self.parts)):
@@ -180,6 +177,17 @@ class Stack:
         process.signal(number)
         process.wait(STOP_SECONDS)
 
+    def exchange(self, part: str, program: str, files: Sequence[Path] = ()) -> None:
+        """End one part and start it again, on the same ports with the same data, from what another recipe builds.
+
+        `files` are what a Collector reads from then on; without any, what it has read before.
+        """
+        self._programs[part] = program
+        if files:
+            self._files[part] = tuple(files)
+        self._prepare(part, build([program]))
+        self.restart(part)
+
     def restart(self, part: str) -> None:
         """Start one part again on the same ports with the same data, ending it first if it runs; wait for it."""
         self.kill(part, signal.SIGTERM)
@@ -207,6 +215,12 @@ class Stack:
 
     def _log_path(self, part: str) -> Path:
         return self.directory / part / f"{part}.log"
+
+    def _prepare(self, part: str, binaries: Mapping[str, Path]) -> None:
+        folder = self.directory / part
+        folder.mkdir(parents=True, exist_ok=True)
+        server = SERVERS[part](binaries[self._programs[part]], folder, self._ports)
+        self._servers[part] = server.with_files(self._files[part]) if part in self._files else server
 
     def _spawn(self, part: str) -> None:
         server = self._servers[part]
