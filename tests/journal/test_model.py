@@ -28,7 +28,7 @@ from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.otlp.outcome import Accepted, Invalid, Retry
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import ClaimedJournal
-from synapse_otel.shipper.pipelines.delivery import INVALID
+from synapse_otel.shipper.pipelines.outbox import INVALID
 from synapse_otel.shipper.pipelines.poison_records import Tally
 from tests.journal.power import Disk
 from tests.sink import attributes

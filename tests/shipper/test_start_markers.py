@@ -16,8 +16,8 @@ from synapse_otel.journal.frames import Kind, encode
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import ClaimedJournal
-from synapse_otel.shipper.pipelines.delivery import REJECTED
 from synapse_otel.shipper.pipelines.open_spans import HOLD_SECONDS, MOST_HELD
+from synapse_otel.shipper.pipelines.outbox import REJECTED
 from synapse_otel.shipper.pipelines.poison_records import Tally
 from synapse_otel.shipper.pipelines.traces import TracesPipeline
 from synapse_otel.shipper.throttle import Throttle

@@ -27,9 +27,9 @@ from synapse_otel.journal.reader import JournalReader, last_sequences
 from synapse_otel.journal.summary import summarise, write_summary
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
-from synapse_otel.shipper.pipelines.delivery import Send
 from synapse_otel.shipper.pipelines.logs import LogsPipeline
 from synapse_otel.shipper.pipelines.metrics import MetricsPipeline
+from synapse_otel.shipper.pipelines.outbox import Send
 from synapse_otel.shipper.pipelines.traces import TracesPipeline
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.writer_process import LOOK_SECONDS, WriterProcess

@@ -20,7 +20,7 @@ from synapse_otel.journal.frames import SIGNAL_OF, Scope, Segment
 from synapse_otel.journal.reader import Frame
 from synapse_otel.otlp.encode.metrics import Distribution, gauge_points, histogram_point, metric, sum_point
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.pipelines.delivery import INVALID, POISON, REJECTED
+from synapse_otel.shipper.pipelines.outbox import INVALID, POISON, REJECTED
 
 OWN_SCOPE: Final = Scope(-3, semconv.SHIPPER_SCOPE_NAME, __version__)
 """The scope of all this; the numbers of a journal's own begin at 0."""

@@ -21,7 +21,7 @@ LONGEST_TEXT: Final = 20_000
 FROM_FILE: Final = re.compile(r"otlp file, (?P<left_out>\d+) lines left out")
 """Destination of a journal that was rebuilt from a file."""
 Json = dict[str, Any]
-_TONES: Final = {RunState.LIVE: "live", RunState.STALLED: "warn", RunState.CRASHED: "bad"}
+TONES: Final = {RunState.LIVE: "live", RunState.STALLED: "warn", RunState.CRASHED: "bad"}
 _ENDS: Final = {
     "": ("done", "good"),
     semconv.RESULT_SUCCESS: ("done", "good"),
@@ -102,7 +102,7 @@ def unreadable_row(folder: Path, why: str) -> Json:
 def _verdict(state: RunState, result: str) -> tuple[str, str]:
     """Return the state of a run in one word (for a done run, the job's result), and its colour."""
     if state is not RunState.DONE:
-        return str(state), _TONES[state]
+        return str(state), TONES[state]
     return _ENDS.get(result, (result, "bad"))
 
 

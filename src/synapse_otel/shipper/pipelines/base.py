@@ -20,7 +20,7 @@ from synapse_otel.journal.reader import Frame, JournalReader, Position
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.cursor_file import CursorFile
 from synapse_otel.shipper.pipelines.definitions import JournalDefinitions
-from synapse_otel.shipper.pipelines.delivery import Outbox, Send
+from synapse_otel.shipper.pipelines.outbox import Outbox, Send
 from synapse_otel.shipper.pipelines.queue import Batch, Item
 from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 

@@ -18,8 +18,8 @@ from synapse_otel.otlp.encode.metrics import Exemplar, gauge_points, metric
 from synapse_otel.redaction import redact_values
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
-from synapse_otel.shipper.pipelines.delivery import Send
 from synapse_otel.shipper.pipelines.job_metrics import JobMetrics, Times
+from synapse_otel.shipper.pipelines.outbox import Send
 from synapse_otel.shipper.pipelines.queue import Batch, Item
 from synapse_otel.shipper.pipelines.sample_spacing import Spacing
 from synapse_otel.shipper.pipelines.sums import Sums

@@ -27,7 +27,7 @@ def head(page: Page) -> Lines:
         yield page.more(len(jobs) - _JOBS, "jobs")
 
 
-_STATES: Final = {
+STATES: Final = {
     RunState.LIVE: "running",
     RunState.STALLED: "stalled",
     RunState.CRASHED: "killed",
@@ -40,7 +40,7 @@ _LINES: Final = 4
 def _run_title(page: Page) -> Text:
     recording = page.recording
     name = recording.run.name if recording.run else "run"
-    return Text.assemble((printable(name), "bold"), "  ", (_STATES[recording.state], "dim"))
+    return Text.assemble((printable(name), "bold"), "  ", (STATES[recording.state], "dim"))
 
 
 def _title(page: Page, job: Span) -> Text:

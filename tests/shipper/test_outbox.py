@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
 from synapse_otel.semconv.signal import Signal
-from synapse_otel.shipper.pipelines.delivery import INVALID, POISON, REJECTED, Outbox
+from synapse_otel.shipper.pipelines.outbox import INVALID, POISON, REJECTED, Outbox
 from synapse_otel.shipper.pipelines.queue import Item
 from synapse_otel.shipper.pipelines.signal_sender import SignalSender
 
