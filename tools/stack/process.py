@@ -7,8 +7,12 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from tools.stack.bound import bound_command
+
+_GO_ENDS: Final = ("panic: ", "fatal error: ", "unexpected fault address ")
+"""Beginning of the line in which a program of Go says why it ends; the stacks below may be long."""
 
 
 class Process:
@@ -54,5 +58,7 @@ class Process:
             self._popen.wait()
 
     def last_lines(self, count: int = 15) -> str:
-        """Return the end of its log."""
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
+        """Return the end of its log, from where a program of Go says why it ends."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        begin = max((at for at, line in enumerate(lines) if line.startswith(_GO_ENDS)), default=len(lines) - count)
+        return "\n".join(lines[max(begin, 0) :][: 4 * count])
