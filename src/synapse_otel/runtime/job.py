@@ -15,6 +15,7 @@ from opentelemetry.context import Context
 
 from synapse_otel import semconv
 from synapse_otel._fork import Part, at_fork
+from synapse_otel._guard import guarded
 from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.notices import Check, explained_by, say
@@ -238,6 +239,8 @@ def running_job(
     started.flush = runtime.flush
     started.at_end = at_end
     started.is_told = is_told
+    if outermost and is_told:
+        _tell_page(started, runtime)
     with ended_by_sigterm(lambda error: _end(started, error), runtime.settings.exit_timeout):
         try:
             with started.root.activated():
@@ -247,6 +250,22 @@ def running_job(
             raise
         else:
             _end(started, None)
+
+
+def _tell_page(started: Job, runtime: ProcessRuntime) -> None:
+    """Say where the run can be watched, if a page is served over its folder of journals.
+
+    The page's token is for who looks at a terminal, not for a file that others may read: without it, the address is
+    for the browser that has the page open.
+    """
+    from synapse_otel.runtime.served_page import served_page
+
+    folder = runtime.journal_folder
+    address = served_page(runtime.settings.journal_dir) if folder is not None else ""
+    if folder is not None and address:
+        home, _, token = address.partition("?")
+        is_seen = guarded(lambda: sys.stderr.isatty(), otherwise=lambda _error: False)
+        say(f"{started.run_name}: {home}?{f'{token}&' if is_seen else ''}run={folder.name}")
 
 
 def begin_process(name: str, *, plugin: str, version: str | None = None) -> None:

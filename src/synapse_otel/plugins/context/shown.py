@@ -33,8 +33,9 @@ def context_html(job: Job | None, logger: BaseLogger) -> str:
         state = result if job.ended else "running"
         step = job.current.name or ""
         facts = {"job": kind, "id": job.id or "", "state": state, "step": "" if job.ended else step}
+    over = job is not None and job.ended
     bars = [
-        Bar(name or "whole job", track.share, "  ".join(filter(None, (count(track), rate(track), remaining(track)))))
+        Bar(name or "whole job", track.share, "  ".join(filter(None, (count(track), rate(track), remaining(track, over=over)))))
         for name, track in list(logger.tracks.items())[:_SHOWN]
     ]
     values = {
