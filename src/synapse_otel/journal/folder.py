@@ -14,6 +14,7 @@
                  summary.json        summary of its jobs and metrics, written when they are delivered
                  usage               resource usage (`UsageSample`), if a shipper has sampled it
     <root>/.runs-train-yolo          as many bytes as runs of this kind have begun (`numbering`)
+           .jobs-train-yolo          the numbers of jobs whose platform gave them a long id (`numbering`)
 
 Folders are 0700, files 0600. Readers ignore folders whose name begins with a dot: they are being created.
 """

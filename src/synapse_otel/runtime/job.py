@@ -139,7 +139,7 @@ def job(
         params: Parameters of the job, to find it by.
         name: What the run is called, on one line; longer ones than 100 characters are cut. If there is none, what
             ``SYNAPSE_OTEL_RUN_NAME`` says; else action, plugin, and the job's id where it is short, or a number that
-            counts on this machine: ``train-yolo-7``.
+            counts on this machine: ``train-yolo-7``. Each attempt of a job that is resumed has the same.
         tags: Words to find the run by, at most 64; those of ``SYNAPSE_OTEL_RUN_TAGS`` come on top.
         notes: What there is to say about the run, on any number of lines.
 
@@ -212,14 +212,14 @@ def running_job(
     from synapse_otel.settings.travelling import packed
 
     runtime = _runtime()
-    if spec.job_id is None:
-        spec = replace(spec, job_id=uuid.uuid4().hex)
     with STATE.lock:
         outermost = not STATE.jobs
         if outermost:
             spec = labelled(spec, runtime.settings, has_journal=runtime.installed is not None)
         elif spec.name is None:
             spec = replace(spec, name=STATE.jobs[0].run_name or None)
+        if spec.job_id is None:
+            spec = replace(spec, job_id=uuid.uuid4().hex)
         of_run = {
             semconv.SERVICE_NAME: spec.plugin,
             semconv.SERVICE_VERSION: spec.version,
