@@ -15,6 +15,7 @@
                  usage               resource usage (`UsageSample`), if a shipper has sampled it
     <root>/.runs-train-yolo          as many bytes as runs of this kind have begun (`numbering`)
            .jobs-train-yolo          the numbers of jobs whose platform gave them a long id (`numbering`)
+           page, page.lock           address of the page that `view` serves, and its lock
 
 Folders are 0700, files 0600. Readers ignore folders whose name begins with a dot: they are being created.
 """

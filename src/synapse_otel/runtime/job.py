@@ -264,8 +264,13 @@ def _tell_page(started: Job, runtime: ProcessRuntime) -> None:
     address = served_page(runtime.settings.journal_dir) if folder is not None else ""
     if folder is not None and address:
         home, _, token = address.partition("?")
-        is_seen = guarded(lambda: sys.stderr.isatty(), otherwise=lambda _error: False)
-        say(f"{started.run_name}: {home}?{f'{token}&' if is_seen else ''}run={folder.name}")
+        shown = f"{token}&" if guarded(_is_on_terminal, otherwise=lambda _error: False) else ""
+        say(f"{started.run_name}: {home}?{shown}run={folder.name}")
+
+
+def _is_on_terminal() -> bool:
+    """Return whether somebody reads stderr, which may be None or closed."""
+    return sys.stderr.isatty()
 
 
 def begin_process(name: str, *, plugin: str, version: str | None = None) -> None:

@@ -44,7 +44,7 @@ def serving(root: Path, address: str) -> Iterator[None]:
 
 
 def served_page(root: Path) -> str:
-    """Return the address of the page that is served over a folder of journals, token included; empty if there is none."""
+    """Return the address of the page that is served over a folder of journals, token included; empty if none is."""
     try:
         if is_own(root) and is_locked(root / _LOCK):
             address = (root / _ADDRESS).read_text()
