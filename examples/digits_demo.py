@@ -24,8 +24,10 @@ from otlp_stand_in import StandIn
 from rich.console import Console
 
 import synapse_otel
+from synapse_otel.journal.folder import read_run, safe_name
 from synapse_otel.loggers import BaseLogger
 from synapse_otel.runs import Recording, RunState, find_run, known_runs
+from synapse_otel.runtime.served_page import served_page
 from synapse_otel.settings import load_settings
 from synapse_otel.ui.printed import Report
 
@@ -126,7 +128,7 @@ def explain(console: Console, recording: Recording, journal: Path, stand_in: Sta
 
 def show_pages(console: Console, job_id: str, journal: Path, *, serves: bool) -> None:
     """Write the run as one HTML file, and say where it is; and where all runs are, live, if that is ``serves``."""
-    page = journal / "report.html"
+    page = report_of(find_run(job_id, [journal]))
     command = [PROGRAM, "export", job_id, "--output", str(page)]
     written = subprocess.run(command, env=of(journal), capture_output=True, text=True, check=False)
     lines = [f"As one page:    {page.as_uri()}" if not written.returncode else written.stderr.strip()]
@@ -138,8 +140,19 @@ def show_pages(console: Console, job_id: str, journal: Path, *, serves: bool) ->
     console.print("\n".join(lines), soft_wrap=True, highlight=False)
 
 
+def report_of(folder: Path) -> Path:
+    """Return the file of a run's report: it is called as the run is."""
+    known = read_run(folder)
+    return folder.with_name(f"{safe_name(known.name if known else folder.name)}.html")
+
+
 def served(journal: Path) -> str | None:
-    """Start the page with all runs, in the background, and return its address; None if it cannot be started."""
+    """Return the address of the page with all runs: of one that an earlier demo has left, else of a new one.
+
+    It is started in the background; None if it cannot be.
+    """
+    if address := served_page(journal):
+        return address
     command = [PROGRAM, "view", "--no-browser", "--idle", str(IDLE_SECONDS)]
     told = journal / "view.log"
     with told.open("w") as log:
@@ -163,6 +176,7 @@ def tidy(journal: Path) -> None:
     for known in known_runs([journal])[:-RUNS_KEPT]:
         old = Recording.read(known.folder)
         if old.state is not RunState.LIVE and old.account is not None and old.account.complete:
+            report_of(known.folder).unlink(missing_ok=True)
             shutil.rmtree(known.folder)
 
 

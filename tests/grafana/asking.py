@@ -135,12 +135,30 @@ class Asker:
         return VARIABLE.sub(value, text)
 
     def options(self, name: str) -> list[str]:
-        """Return what a variable offers."""
+        """Return the values that a variable offers."""
         query = self.substitute(self.variables[name]["query"]["query"])
+        if query.startswith("query_result("):
+            return list(self.shown(name))
         asked = re.fullmatch(r"label_values\((?P<series>.+), (?P<label>\w+)\)", query)
         assert asked, query
         parameters = [("match[]", asked["series"]), *self._span()]
         found: list[str] = get_json(f"{self.demo.prometheus}/api/v1/label/{asked['label']}/values", parameters)["data"]
+        return found
+
+    def shown(self, name: str) -> dict[str, str]:
+        """Return what a variable with texts of its own offers: by value, its text.
+
+        They are taken out of the query's series, each of which the data source writes as one line.
+        """
+        variable = self.variables[name]
+        query = self.substitute(variable["query"]["query"]).removeprefix("query_result(").removesuffix(")")
+        pattern = re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
+        found = {}
+        for series in self.prometheus(query).result:
+            labels = ",".join(f'{label}="{value}"' for label, value in series["metric"].items())
+            match = pattern.search(f"{{{labels}}} {series['value'][1]} {float(series['value'][0]) * 1000:.0f}")
+            assert match, labels
+            found[match["value"]] = match["text"]
         return found
 
     def panel(self, title: str) -> list[Answer]:

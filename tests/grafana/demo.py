@@ -62,6 +62,7 @@ class Demo:
         environment = {
             **os.environ,
             "JOB_ID": job_id,
+            "SYNAPSE_OTEL_RUN_NAME": f"run-{name}",
             "PLUGIN": self.plugin,
             "VERSION": version,
             "XDG_STATE_HOME": str(self.state),

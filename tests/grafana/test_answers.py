@@ -235,6 +235,13 @@ def test_the_table_of_jobs_tells_state_cause_and_progress(fleet: Demo) -> None:
     assert shares[(of["killed"],)] == pytest.approx(0.2 + 0.8 * SEEN / EPOCHS)
     assert set(to_go.by("synapse_job_id")) == {(of["running"],)}, "who has ended has no time to go"
     assert set(silence.by("synapse_job_id")) == {(of["running"],)}
+    called = dict(states.by("synapse_job_id", "synapse_run_name").keys())
+    assert called == {job_id: f"run-{name}" for name, job_id in of.items()}
+
+
+def test_a_job_is_chosen_by_the_name_of_its_run(fleet: Demo) -> None:
+    shown = Asker(fleet, read("job"), {"plugin": fleet.plugin}).shown("job")
+    assert shown == {job.job_id: f"run-{name}" for name, job in fleet.jobs.items()}
 
 
 def test_the_table_of_ended_jobs_has_its_columns_and_leads_to_the_traces(fleet: Demo) -> None:

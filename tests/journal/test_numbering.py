@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from synapse_otel.journal.folder import run_folders
-from synapse_otel.journal.numbering import next_number
+from synapse_otel.journal.numbering import next_number, number_of
 from synapse_otel.shipper.retention import delete_leftovers
 
 _COUNT = """
 import sys
 from pathlib import Path
-from synapse_otel.journal.numbering import next_number
+from synapse_otel.journal.numbering import next_number, number_of
 sys.stdin.readline()
 print(*[next_number(Path(sys.argv[1]), "train-yolo") for _ in range(200)])
 """
@@ -73,3 +73,24 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path):
     with pytest.raises(OSError, match=r"symbolic links"):
         next_number(tmp_path, "train-yolo")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_job_has_one_number_and_others_go_on_counting(tmp_path):
+    assert [number_of(tmp_path, "train-yolo", job) for job in ("a" * 40, "b" * 40, "a" * 40)] == [1, 2, 1]
+    assert next_number(tmp_path, "train-yolo") == 3
+    assert number_of(tmp_path, "train-coco", "a" * 40) == 1
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.glob(".jobs-*")] == [0o600] * 2
+
+
+def test_a_file_that_was_cut_off_keeps_the_numbers_before(tmp_path):
+    assert [number_of(tmp_path, "train-yolo", job) for job in ("a" * 40, "b" * 40)] == [1, 2]
+    path = tmp_path / ".jobs-train-yolo"
+    path.write_bytes(path.read_bytes()[:-3])
+    assert number_of(tmp_path, "train-yolo", "a" * 40) == 1
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("elsewhere"), os.mkfifo], ids=["link", "pipe"])
+def test_what_stands_in_the_place_of_the_numbers_is_an_error(tmp_path, make):
+    make(tmp_path / ".jobs-train-yolo")
+    with pytest.raises(OSError, match=r"train-yolo|symbolic links"):
+        number_of(tmp_path, "train-yolo", "a" * 40)

@@ -91,8 +91,8 @@ def test_at_most_one_line_of_progress_a_second(plain, clock):
     ]
     ctx.logger.finish()
     assert lines() == [
-        "progress train  7%  79/1000  31.9/s  eta 0:28",
-        "progress total  3%  79/2000  31.9/s  eta 1:00",
+        "progress train  7%  79/1000  31.9/s  stopped after 2.5s",
+        "progress total  3%  79/2000  31.9/s  stopped after 2.5s",
     ]
 
 

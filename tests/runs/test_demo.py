@@ -50,11 +50,17 @@ def test_it_ends_with_a_report_and_the_address_of_a_page_that_is_there(tmp_path)
     result = demo(tmp_path, "--page", "--fail", "load")
     assert result.returncode == 1
     report, page, _ = result.stdout.splitlines()[-3:]
-    assert report == f"As one page:    {(tmp_path / 'report.html').as_uri()}"
-    assert "train digits" in (tmp_path / "report.html").read_text()
+    assert report == f"As one page:    {(tmp_path / 'train-digits-1.html').as_uri()}"
+    first = (tmp_path / "train-digits-1.html").read_text()
+    assert "train digits" in first
     address = page.removeprefix("All runs, live: ")
     try:
         assert b"<title>synapse-otel" in build_opener(HTTPCookieProcessor()).open(address, timeout=20).read()
+        again = demo(tmp_path, "--page", "--fail", "load")
+        report, page, _ = again.stdout.splitlines()[-3:]
+        assert report == f"As one page:    {(tmp_path / 'train-digits-2.html').as_uri()}"
+        assert (tmp_path / "train-digits-1.html").read_text() == first
+        assert page == f"All runs, live: {address}", "the page that is served already"
     finally:
         end_page(tmp_path)
 
@@ -119,6 +125,8 @@ def test_a_failing_step_is_rolled_back_and_shown(tmp_path):
     assert "✗ failure in" in result.stdout
     assert "RuntimeError: made to fail half-way through train" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
+    last = re.findall(r"progress (?:total|train) .*", result.stdout)[-2:]
+    assert all(re.search(r"  stopped after [\d.:]+s?$", line) for line in last), last
 
 
 def test_a_step_that_there_is_not_is_said(tmp_path):

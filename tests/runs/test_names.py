@@ -49,6 +49,31 @@ def test_a_short_id_of_the_platform_is_in_the_name_and_a_long_one_is_not(tmp_pat
     assert names(tmp_path) == {"train-yolo-4711", "train-yolo-1"}
 
 
+def test_attempts_of_a_job_with_a_long_id_have_one_name(tmp_path):
+    job, other = "0f9619ff-8b86-d011-b42d-00cf4fc964ff", "0f9619ff-8b86-d011-b42d-00cf4fc964fe"
+    record(tmp_path, {"job_id": job})
+    record(tmp_path, {}, {"job_id": other})
+    record(tmp_path, {"job_id": job})
+    record(tmp_path, {"job_id": job, "name": "nightly"}, {"job_id": other})
+    found = {}
+    for one in (Overview.read([folder]) for folder in run_folders(tmp_path)):
+        found.setdefault(one.job.id, []).append(one.name)
+    assert sorted(found.pop(job)) == ["nightly", "train-yolo-1", "train-yolo-1"]
+    assert found.pop(other) == ["train-yolo-3"] * 2
+    assert list(found.values()) == [["train-yolo-2"]]
+    listed = [line.split()[-1] for line in command(tmp_path, "jobs").stdout.splitlines()[1:]]
+    assert sorted(listed) == ["nightly", "train-yolo-2", "train-yolo-3"]
+    assert len(find_runs("train-yolo-3", [tmp_path])) == 2
+
+
+def test_attempts_that_begin_at_once_have_one_name(tmp_path):
+    called = [sys.executable, "-c", _JOB, '[{"job_id": "0f9619ff-8b86-d011-b42d-00cf4fc964ff"}]']
+    started = [subprocess.Popen(called, env=environment(tmp_path), stderr=subprocess.DEVNULL) for _ in range(6)]
+    assert [one.wait(60) for one in started] == [0] * 6
+    assert len(list(run_folders(tmp_path))) == 6
+    assert len(names(tmp_path)) == 1
+
+
 def test_a_name_tags_and_notes_are_kept_and_found(tmp_path):
     (one,) = record(tmp_path, {"name": "night ly", "tags": ["base", "gpu", "base"], "notes": "two\nlines"})
     assert (one.name, one.tags, one.jobs[0].notes) == ("night ly", ["base", "gpu"], "two\nlines")

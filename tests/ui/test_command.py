@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from synapse_otel.journal.folder import run_folders
-from tests.runs.runs import command
+from tests.runs.runs import REPOSITORY, command, environment
 
 pytestmark = pytest.mark.once
 
@@ -61,6 +64,41 @@ def test_it_ends_by_itself_when_no_page_has_been_open_for_long(served, shelf_roo
     with opener.open(events, timeout=20), pytest.raises(subprocess.TimeoutExpired):
         process.wait(4)
     assert process.wait(30) == 0
+
+
+def stderr_of_a_job(root: Path, *, terminal: bool = False) -> list[str]:
+    """Run a job and return what it has written to stderr, a terminal perhaps."""
+    ours, theirs = os.openpty() if terminal else os.pipe()
+    with open(theirs, "wb") as stderr:
+        called = [sys.executable, str(REPOSITORY / "tests" / "runs" / "runs.py"), "success"]
+        subprocess.run(called, env=environment(root), stderr=stderr, check=True, timeout=60)
+    read = b""
+    with suppress(OSError):  # a terminal says so that nobody writes any more
+        while part := os.read(ours, 65536):
+            read += part
+    os.close(ours)
+    return read.decode().splitlines()
+
+
+def test_the_first_line_of_a_job_is_the_address_of_the_page_where_one_is_served(served, tmp_path):
+    (last,) = stderr_of_a_job(tmp_path)
+    assert "http" not in last
+    address = served(tmp_path)
+    home, token = address.split("?")
+
+    first, last = stderr_of_a_job(tmp_path)
+    newest = max(run_folders(tmp_path), key=lambda folder: folder.stat().st_ctime_ns)
+    assert first == f"synapse-otel: train-yolo-job-4711: {home}?run={newest.name}"
+    assert "token" not in first + last
+    first, _last = stderr_of_a_job(tmp_path, terminal=True)
+    shown = first.split(": ")[-1]
+    assert shown.startswith(f"{home}?{token}&run=")
+    assert shown.split("&run=")[1] in names(shown)
+
+    served.processes[0].kill()
+    served.processes[0].wait(30)
+    (last,) = stderr_of_a_job(tmp_path)
+    assert "http" not in last
 
 
 def test_a_port_in_use_is_said(shelf_root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,18 @@ from synapse_otel.plugins.steps.registry import StepRegistry
 from synapse_otel.plugins.steps.result import StepResult
 
 COUNT = 50
+ODD = (
+    " blanks around ",
+    "two\nlines\r\nand\ttabs",
+    "업로드 완료 ✓ 🙂",
+    "{'a': 1}",
+    '{"a": {"b": 1}}',
+    "\x1b[31mred\x1b[0m \x00 nothing",
+    "a lone \ud83d surrogate",
+    "password=hunter2hunter2",
+    "stars **** of its own",
+    "long " * 5_000,
+)
 
 
 class Round(BaseStep[BaseStepContext]):
@@ -48,6 +61,12 @@ def main(mode: str, pause: float) -> None:
         if mode == "large":
             for number in range(4000):
                 ctx.log_message(f"{number} {'x' * 2000}")
+        if mode == "odd":
+            for text in ODD:
+                ctx.log_message(text)
+            for text in ODD:
+                logging.getLogger("plugin").warning(text)
+            ctx.log("no body", {"numbers": [1, 2], "text": "a b"})
         if mode == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -32,6 +32,22 @@ service:
     metrics/default: {processors: [filter/lossy]}
     traces/default: {processors: [filter/lossy]}
 """
+CHANGING = """
+processors:
+  transform/changing:
+    error_mode: propagate
+    log_statements:
+      - context: log
+        statements:
+          - set(log.body, "forged") where log.body == "message 1-1"
+          - set(log.severity_number, 17) where log.body == "message 1-2"
+          - set(log.event_name, "forged.event") where log.body == "message 1-3"
+          - set(log.body, "message ****") where log.body == "message 1-4"
+          - set(log.body, "") where log.body == "message 1-5"
+service:
+  pipelines:
+    logs/default: {processors: [transform/changing, transform/victorialogs]}
+"""
 REFUSING = """
 connectors:
   routing/age:
@@ -115,6 +131,35 @@ def test_what_a_gateway_drops_is_missed_exactly_and_brought_exactly(recorder: Re
     assert len(set(after) - set(before)) == 10
     again = recorder.verify(folder, "--repair")
     assert again["repaired"] == {}, "nothing is sent that is there"
+
+
+def test_a_record_that_was_changed_on_the_way_is_different(recorder: Recorder, servers: Servers) -> None:
+    servers.set_gateway(CHANGING)
+    folder = recorder.run()
+
+    def settled() -> dict[str, Any]:
+        found = recorder.verify(folder, code=1)
+        assert counts(found, "found", "missing", "different")["logs"] == (MESSAGES - 4, 0, 4)
+        return found
+
+    report = eventually(settled)
+    servers.set_gateway(HARMLESS)
+    shown = sorted(one.partition(": ")[2] for one in report["signals"]["logs"]["examples"]["different"])
+    assert shown == [
+        "another body, ''",
+        "another body, 'forged'",
+        "another event name, 'forged.event'",
+        "severity 17 instead of 9",
+    ]
+    repaired = recorder.verify(folder, "--repair", code=1)
+    assert repaired["repaired"] == {}, "a backend would keep both"
+
+
+def test_texts_of_any_kind_are_found_as_they_were_recorded(recorder: Recorder) -> None:
+    folder = recorder.run("odd")
+    report = recorder.verify(folder, "--wait", "30")
+    assert report["complete"], report["signals"]["logs"]
+    assert counts(report, "found", "different")["logs"] == (MESSAGES + 21, 0)
 
 
 def test_what_a_killed_log_store_has_lost_is_missed_exactly_and_brought(recorder: Recorder) -> None:

@@ -19,6 +19,7 @@ from tools.grafana.queries import (
     items_rate,
     last,
     mean,
+    named,
     or_none,
     quantile,
     running,
@@ -174,13 +175,14 @@ def _states() -> Table:
     whole = f'{names.CATEGORY}=""'
     progress = last(series(names.name(semconv.JOB_PROGRESS), FLEET, whole))
     eta = series(names.name(semconv.JOB_ETA), FLEET, whole)
+    states = series(STATE, FLEET)
     silence = series(names.recorded("synapse:job_silence:seconds"), FLEET)
     panel = tables.rows(
         "Jobs of the last hour",
         "Each job that was heard within the hour before the end of the time range. Stalled: it lives and says "
         "nothing; crashed: its process is gone, and the cause says why. Click a job to see into it.",
         [
-            as_table(series(STATE, FLEET), "A"),
+            as_table(f"{named(states, '1h')} or ignoring ({names.RUN}) {states}", "A"),
             as_table(f"max by ({names.JOB}) ({progress})", "B"),
             as_table(running(f"max by ({names.JOB}) ({eta})", names.JOB, FLEET), "C"),
             as_table(f"min by ({names.JOB}) ({silence})", "D"),
@@ -188,6 +190,7 @@ def _states() -> Table:
     )
     titles = {
         names.STATE: "State",
+        names.RUN: "Name",
         names.JOB: "Job",
         names.PLUGIN: "Plugin",
         names.VERSION: "Version",

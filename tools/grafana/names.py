@@ -23,6 +23,7 @@ VERSION: Final = label(semconv.SERVICE_VERSION)
 SERVICE: Final = label(semconv.SERVICE_NAME)
 NAMESPACE: Final = label(semconv.SERVICE_NAMESPACE)
 JOB: Final = label(semconv.JOB_ID)
+RUN: Final = label(semconv.RUN_NAME)
 RESULT: Final = label(semconv.JOB_RESULT)
 CATEGORY: Final = label(semconv.CATEGORY)
 WORKER: Final = label(semconv.WORKER_ID)
@@ -40,8 +41,12 @@ GPU: Final = label(semconv.HW_NAME)
 DISK_DIRECTION: Final = label(semconv.DISK_DIRECTION)
 NETWORK_DIRECTION: Final = label(semconv.NETWORK_DIRECTION)
 
+PROMETHEUS_JOB: Final = "job"
+"""Prometheus' label for namespace and name of the service: with the instance, it tells a resource from others."""
 INSTANCE: Final = "instance"
 """Prometheus' label for `service.instance.id`: the run."""
+RESOURCE: Final = "target_info"
+"""Prometheus' own series of each resource, with those of its attributes that are no labels of other series."""
 ALERTS: Final = "ALERTS"
 """Prometheus' own series of alerts."""
 FIRING: Final = 'alertstate="firing"'

@@ -60,6 +60,17 @@ def or_none(expression: str) -> str:
     return f"({expression}) or vector(0)"
 
 
+def named(expression: str, window: str = RANGE) -> str:
+    """Return series of runs, or of their jobs, with the run's name as a label; those without a name are left out.
+
+    A run is one `instance`; of several names that its resource was told with, it has one.
+    """
+    process = f"{names.PROMETHEUS_JOB}, {names.INSTANCE}"
+    told = last(series(names.RESOURCE, f'{names.RUN}!=""'), window)
+    one = f"topk by ({process}) (1, group by ({process}, {names.RUN}) ({told}))"
+    return f"{expression} * on ({process}) group_left ({names.RUN}) {one}"
+
+
 def running(expression: str, by: str, *matchers: str) -> str:
     """Return what is so of jobs that run: what they told of the time to go is void at their end."""
     active = series(names.name(semconv.JOB_ACTIVE), *matchers)

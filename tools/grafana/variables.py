@@ -16,6 +16,10 @@ from tools.grafana.sources import PROMETHEUS
 _JOBS: Final = names.name(semconv.JOB_ACTIVE)
 """Every job has told this series, from its start to its end."""
 
+_LABEL_VALUES: Final = 1
+_QUERY_RESULT: Final = 3
+"""How Grafana's data source of Prometheus numbers the kinds of variables."""
+
 EVERY_SAMPLE: Final = "[$__range]"
 A_POINT_A_STEP: Final = "[$__range:$__interval]"
 
@@ -23,12 +27,16 @@ A_POINT_A_STEP: Final = "[$__range:$__interval]"
 def values(name: str, label: str, title: str, description: str, *matchers: str, series: str = _JOBS) -> QueryVariable:
     """Return a variable with the values of a label in the time range; one of them is chosen."""
     query = f"label_values({queries.series(series, *matchers)}, {label})"
+    return _variable(name, title, description, query, _LABEL_VALUES)
+
+
+def _variable(name: str, title: str, description: str, query: str, kind: int) -> QueryVariable:
     return (
         QueryVariable(name)
         .label(title)
         .description(description)
         .datasource(PROMETHEUS)
-        .query({"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"})
+        .query({"qryType": kind, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"})
         .definition(query)
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_ASC)
@@ -78,9 +86,17 @@ def versions() -> QueryVariable:
 
 
 def job() -> QueryVariable:
-    """Return the choice of one job."""
-    described = "Job that was heard in the time range; the links of the dashboard Jobs choose it."
-    return values("job", names.JOB, "Job", described, queries.FLEET)
+    """Return the choice of one job: shown by the name of its run where it has one, else by its id."""
+    described = "Job that was heard in the time range, by its run's name; the links of the dashboard Jobs choose it."
+    told = queries.last(queries.series(_JOBS, queries.FLEET))
+    by_name = f"group by ({names.JOB}, {names.RUN}) ({queries.named(told)})"
+    by_id = f'label_join(group by ({names.JOB}) ({told}), "{names.RUN}", "", "{names.JOB}")'
+    query = f"query_result({by_name} or on ({names.JOB}) {by_id})"
+    return (
+        _variable("job", "Job", described, query, _QUERY_RESULT)
+        # Grafana shows what is called text, and takes what is called value.
+        .regex(f'/{names.JOB}="(?<value>.*)",{names.RUN}="(?<text>.*)"\\}}/')
+    )
 
 
 def service(matcher: str) -> QueryVariable:

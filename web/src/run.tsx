@@ -146,7 +146,7 @@ function Figures({ details, now }: { details: Details; now: number }) {
       )}
       <div>
         <dt>Warnings, errors</dt>
-        <dd>{count((details.logs.least.warning ?? 0) - (details.logs.least.error ?? 0))}<span class="muted">, </span><span class={details.logs.least.error ? "bad-text" : ""}>{count(details.logs.least.error ?? 0)}</span></dd>
+        <dd>{count((details.logs.least.warning ?? 0) - (details.logs.least.error ?? 0))}<span class="muted">, </span><span class={details.logs.errors ? "bad-text" : ""}>{count(details.logs.errors)}</span></dd>
       </div>
       <div>
         <dt>Pending records</dt>

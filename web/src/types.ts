@@ -147,7 +147,7 @@ export interface Details {
   spans_left_out: number;
   series: Series[];
   usage: Usage;
-  logs: { total: number; least: Record<string, number>; developer: number; user: number; categories: string[] };
+  logs: { total: number; least: Record<string, number>; errors: number; developer: number; user: number; categories: string[] };
   exceptions: Exception[];
   /** Of a killed run: what it said to users last, and what it warned of. */
   last_words: LogRecord[];

@@ -15,8 +15,17 @@ def journal_roots(settings: Settings) -> list[Path]:
     return [settings.journal_dir, *spare_roots()]
 
 
+def is_readable(root: Path) -> bool:
+    """Return whether a folder of journals may be read; one that does not exist (yet) is empty."""
+    try:
+        look_into(root)
+    except OSError:
+        return False
+    return True
+
+
 def readable_roots(settings: Settings) -> list[Path]:
-    """Return the readable folders, and report the configured one if it is not readable.
+    """Return the folders of journals as `journal_roots` does, and report the configured one if it is not readable.
 
     Raises:
         OSError: none is readable.
@@ -25,11 +34,9 @@ def readable_roots(settings: Settings) -> list[Path]:
     try:
         look_into(settings.journal_dir)
     except OSError as error:
-        others = [root for root in roots[1:] if root.is_dir()]
-        if not others:
+        if not any(root.is_dir() for root in roots[1:]):
             raise
         tell(f"{settings.journal_dir}: {error.strerror or error}; its runs are left out")
-        return others
     return roots
 
 
@@ -50,6 +57,6 @@ def foreign_runs(roots: Iterable[Path]) -> list[Path]:
     """Return the folders of other users below the folders of journals."""
     found: list[Path] = []
     for root in roots:
-        if root.is_dir():
+        if is_readable(root) and root.is_dir():
             found += [one for one in root.iterdir() if one.is_dir() and not is_own(one) and one.name[:1] != "."]
     return sorted(found)

@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import webbrowser
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from threading import Thread
@@ -27,6 +27,7 @@ from synapse_otel.runs.live.entry import run_id
 from synapse_otel.runs.live.index import RunIndex
 from synapse_otel.runs.live.store import RunStore
 from synapse_otel.runs.otlp_file.reader import read_otlp_file
+from synapse_otel.runtime.served_page import serving
 from synapse_otel.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -68,10 +69,13 @@ def _show(target: str | None, *, port: int | None, browser: bool, terminal: bool
 
         TerminalView(store, run, unicode=knows_unicode()).run()
         return 0
-    return _serve_page(store, run, port=port, browser=browser, idle_seconds=idle_seconds)
+    root = roots[0] if roots else None
+    return _serve_page(store, run, root, port=port, browser=browser, idle_seconds=idle_seconds)
 
 
-def _serve_page(store: RunStore, run: str, *, port: int | None, browser: bool, idle_seconds: float | None) -> int:
+def _serve_page(
+    store: RunStore, run: str, root: Path | None, *, port: int | None, browser: bool, idle_seconds: float | None
+) -> int:
     from synapse_otel.ui.web.server import application, page
 
     try:
@@ -81,13 +85,15 @@ def _serve_page(store: RunStore, run: str, *, port: int | None, browser: bool, i
     token = secrets.token_urlsafe(24)
     with _listening(port) as listener:
         number = listener.getsockname()[1]
-        address = f"http://{_HOST}:{number}/?token={token}" + (f"&run={quote(run)}" if run else "")
-        say(f"Page: {address}")
-        say("Ctrl-C stops the page; jobs keep running.")
-        sys.stdout.flush()
-        if browser:
-            Thread(target=_open_browser, args=(address,), daemon=True).start()
-        _serve(application(store, token), listener, idle_seconds)
+        home = f"http://{_HOST}:{number}/?token={token}"
+        address = home + (f"&run={quote(run)}" if run else "")
+        with serving(root, home) if root is not None else nullcontext():
+            say(f"Page: {address}")
+            say("Ctrl-C stops the page; jobs keep running.")
+            sys.stdout.flush()
+            if browser:
+                Thread(target=_open_browser, args=(address,), daemon=True).start()
+            _serve(application(store, token), listener, idle_seconds)
     return 0
 
 

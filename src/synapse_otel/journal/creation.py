@@ -49,6 +49,7 @@ def create_journal(
     journal_id: str | None = None,
     watched: str = "",
     self_telemetry: bool = True,
+    meant_for: str = "",
 ) -> tuple[JournalWriter, memoryview]:
     """Create a journal below ``root``; return it, and the memory of its state block.
 
@@ -70,6 +71,7 @@ def create_journal(
         watched=clean(watched),
         self_telemetry=self_telemetry,
         birth=birth(),
+        meant_for=clean(meant_for),
     )
     final = root / new_folder_name(name)
     making = root / f".{final.name}"

@@ -14,6 +14,8 @@
                  summary.json        summary of its jobs and metrics, written when they are delivered
                  usage               resource usage (`UsageSample`), if a shipper has sampled it
     <root>/.runs-train-yolo          as many bytes as runs of this kind have begun (`numbering`)
+           .jobs-train-yolo          the numbers of jobs whose platform gave them a long id (`numbering`)
+           page, page.lock           address of the page that `view` serves, and its lock
 
 Folders are 0700, files 0600. Readers ignore folders whose name begins with a dot: they are being created.
 """
@@ -25,7 +27,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -83,6 +85,8 @@ class Run(msgspec.Struct, frozen=True):
     """Distinguishes the process from others with the same id (`liveness.birth`); empty if unknown."""
     retain: bool = False
     """Whether delivered segments stay within the budget of kept runs."""
+    meant_for: str = ""
+    """Folder of journals that could not be written, so that this one is in a fallback folder; empty if it is not."""
 
     @property
     def stays(self) -> bool:
@@ -275,11 +279,20 @@ def spare_roots() -> list[Path]:
     return [root / name for root in roots]
 
 
+def is_listed(run: Run, root: Path, roots: Sequence[Path]) -> bool:
+    """Return whether a run that is below ``root`` belongs to the list of the runs below ``roots``, of which it is one.
+
+    All jobs of a user share the fallback folders: below those, only what was meant for one of ``roots`` does. The first
+    of them is the one that was asked for, with all that is in it.
+    """
+    return not run.meant_for or root == roots[0] or run.meant_for in map(os.path.realpath, roots)
+
+
 def is_own(folder: Path) -> bool:
     """Return whether a folder belongs to the user; one that does not exist may be the user's."""
     try:
         return folder.stat().st_uid == os.geteuid()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
 
 

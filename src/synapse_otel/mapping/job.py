@@ -562,8 +562,14 @@ class Job(JobRecords):
         return exception
 
     def _known(self, exception: BaseException) -> BaseException | None:
-        """Return the recorded exception: itself, or the one it was raised from."""
-        return next((known for known in self._recorded if known is exception or known is exception.__cause__), None)
+        """Return the recorded exception: itself, or one that it was raised from."""
+        one: BaseException | None = exception
+        for _ in range(_EXCEPTIONS_KEPT):
+            for known in self._recorded:
+                if known is one:
+                    return known
+            one = one.__cause__ if one is not None else None
+        return None
 
     def _result_of(self, exception: BaseException | None) -> str:
         """Return the job's result that an exception means; a timeout stays one if a workflow fails because of it."""

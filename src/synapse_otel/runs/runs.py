@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from synapse_otel import semconv
-from synapse_otel.journal.folder import RUN_FILE, Run, is_run, read_run, run_folders
+from synapse_otel.journal.folder import RUN_FILE, Run, is_listed, is_run, read_run, run_folders
 from synapse_otel.journal.summary import JobSummary, read_summary, summarise
 
 NAME_END: Final = "~"
@@ -35,12 +35,14 @@ def run_groups(roots: Iterable[Path]) -> list[list[KnownRun]]:
     """Return the runs below the folders of journals, the oldest first, each with all its journals, its first one first.
 
     A journal that continues another one's run (of a forked process, or after a full disk) is not a separate run.
+    Runs that another folder's jobs have left in a fallback folder are left out.
     """
+    places = list(dict.fromkeys(roots))
     found = {
         folder: KnownRun(folder, run)
-        for root in dict.fromkeys(roots)
+        for root in places
         for folder in run_folders(root)
-        if (run := read_run(folder))
+        if (run := read_run(folder)) and is_listed(run, root, places)
     }
     return grouped(found.values())
 

@@ -15,6 +15,7 @@ from opentelemetry.context import Context
 
 from synapse_otel import semconv
 from synapse_otel._fork import Part, at_fork
+from synapse_otel._guard import guarded
 from synapse_otel.mapping.job import Job
 from synapse_otel.mapping.start_job import JobSpec, start_job
 from synapse_otel.notices import Check, explained_by, say
@@ -138,7 +139,7 @@ def job(
         params: Parameters of the job, to find it by.
         name: What the run is called, on one line; longer ones than 100 characters are cut. If there is none, what
             ``SYNAPSE_OTEL_RUN_NAME`` says; else action, plugin, and the job's id where it is short, or a number that
-            counts on this machine: ``train-yolo-7``.
+            counts on this machine: ``train-yolo-7``. Each attempt of a job that is resumed has the same.
         tags: Words to find the run by, at most 64; those of ``SYNAPSE_OTEL_RUN_TAGS`` come on top.
         notes: What there is to say about the run, on any number of lines.
 
@@ -211,14 +212,14 @@ def running_job(
     from synapse_otel.settings.travelling import packed
 
     runtime = _runtime()
-    if spec.job_id is None:
-        spec = replace(spec, job_id=uuid.uuid4().hex)
     with STATE.lock:
         outermost = not STATE.jobs
         if outermost:
             spec = labelled(spec, runtime.settings, has_journal=runtime.installed is not None)
         elif spec.name is None:
             spec = replace(spec, name=STATE.jobs[0].run_name or None)
+        if spec.job_id is None:
+            spec = replace(spec, job_id=uuid.uuid4().hex)
         of_run = {
             semconv.SERVICE_NAME: spec.plugin,
             semconv.SERVICE_VERSION: spec.version,
@@ -238,6 +239,8 @@ def running_job(
     started.flush = runtime.flush
     started.at_end = at_end
     started.is_told = is_told
+    if outermost and is_told:
+        _tell_page(started, runtime)
     with ended_by_sigterm(lambda error: _end(started, error), runtime.settings.exit_timeout):
         try:
             with started.root.activated():
@@ -247,6 +250,27 @@ def running_job(
             raise
         else:
             _end(started, None)
+
+
+def _tell_page(started: Job, runtime: ProcessRuntime) -> None:
+    """Say where the run can be watched, if a page is served over its folder of journals.
+
+    The page's token is for who looks at a terminal, not for a file that others may read: without it, the address is
+    for the browser that has the page open.
+    """
+    from synapse_otel.runtime.served_page import served_page
+
+    folder = runtime.journal_folder
+    address = served_page(runtime.settings.journal_dir) if folder is not None else ""
+    if folder is not None and address:
+        home, _, token = address.partition("?")
+        shown = f"{token}&" if guarded(_is_on_terminal, otherwise=lambda _error: False) else ""
+        say(f"{started.run_name}: {home}?{shown}run={folder.name}")
+
+
+def _is_on_terminal() -> bool:
+    """Return whether somebody reads stderr, which may be None or closed."""
+    return sys.stderr.isatty()
 
 
 def begin_process(name: str, *, plugin: str, version: str | None = None) -> None:

@@ -170,6 +170,12 @@ class ProcessRuntime:
         journals = self.installed.recorder.run.journals if self.installed else []
         return journals[0].run.journal if journals else ""
 
+    @property
+    def journal_folder(self) -> Path | None:
+        """Folder of the current run's journal; None if there is none."""
+        journals = self.installed.recorder.run.journals if self.installed else []
+        return journals[0].folder if journals else None
+
     def parent(self) -> Context:
         """Return the trace context that this process was started with, empty if there is none."""
         carrier = {"traceparent": self.settings.traceparent or "", "tracestate": self.settings.tracestate or ""}

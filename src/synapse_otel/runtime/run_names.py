@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
 from synapse_otel._guard import let_through
-from synapse_otel.journal.numbering import next_number
+from synapse_otel.journal.numbering import next_number, number_of
 from synapse_otel.mapping.arguments import TAG_LIMIT
 from synapse_otel.mapping.start_job import JobSpec
 from synapse_otel.settings import Settings
@@ -35,18 +36,25 @@ def labelled(spec: JobSpec, settings: Settings, *, has_journal: bool) -> JobSpec
 
 
 def _own_name(spec: JobSpec, root: Path | None) -> str:
-    """Return a name for a job without one. A resumed job has the same one where its platform gave it a short id."""
+    """Return a name for a job without one. A resumed job has the same one as before, if its platform gave it an id."""
     known = spec.trial or spec.job_id
     if known and len(known) <= _SPOKEN and known.isprintable() and not any(map(str.isspace, known)):
         return f"{spec.kind}-{known}"
-    return counted_name(spec.kind, root)
+    return counted_name(spec.kind, root, "\n".join(filter(None, (spec.job_id, spec.trial))))
 
 
-def counted_name(kind: str, root: Path | None) -> str:
-    """Return a name for a run of a kind: with the next number, or where none can be had with a few random digits."""
+def counted_name(kind: str, root: Path | None, job: str = "") -> str:
+    """Return a name for a run of a kind: with a number, or where none can be had with a few digits.
+
+    Args:
+        kind: what it is called before the number.
+        root: folder of all journals; None: there is none.
+        job: id of its job: each of its runs gets the same number. Empty: the next one.
+    """
     try:
         if root is not None:
-            return f"{kind}-{next_number(root, kind)}"
+            return f"{kind}-{number_of(root, kind, job) if job else next_number(root, kind)}"
     except OSError as error:
         let_through(error)  # the journal is written elsewhere, or nowhere, which is reported
-    return f"{kind}-{secrets.token_hex(2)}"
+    digits = blake2b(job.encode("utf-8", "surrogatepass"), digest_size=2).hexdigest() if job else secrets.token_hex(2)
+    return f"{kind}-{digits}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -85,6 +86,7 @@ class JournalRoots:
 
     def __init__(self, folders: Iterable[Path], say: Callable[[str], None]) -> None:
         self.folders = list(folders)
+        self._wanted = os.path.realpath(self.folders[0]) if self.folders else ""
         self._say = say
 
     def create(
@@ -117,6 +119,7 @@ class JournalRoots:
                     journal_id=run.journal_id if failed is None else None,
                     watched=options.watched,
                     self_telemetry=options.self_telemetry,
+                    meant_for="" if os.path.realpath(root) == self._wanted else self._wanted,
                 )
             except OSError as error:
                 let_through(error)

@@ -127,14 +127,13 @@ def _verify_logs(expected: Expected, client: Client, report: SignalReport) -> No
     ahead = (time.time() + _LOGS_AHEAD) * 1e9
     for logs in expected.logs:
         look_up_logs(client, logs)
-        differ = set(logs.different)
-        report.found += logs.found - len(differ)
+        report.found += logs.found - len(logs.different)
         report.double += logs.double
-        report.different += len(differ) + (0 if gone else logs.strange)
+        report.different += len(logs.different) + (0 if gone else logs.strange)
         for uid in logs.doubles():
             report.show("double", uid)
-        for uid in sorted(differ):
-            report.show("different", uid)
+        for uid, difference in sorted(logs.different.items()):
+            report.show("different", f"{uid}: {difference}")
         for uid, when in logs.missing():
             if when > ahead:
                 report.keep_away(TOO_FAR_AHEAD, 1)

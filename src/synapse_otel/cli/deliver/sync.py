@@ -15,7 +15,7 @@ from synapse_otel._text import counted
 from synapse_otel.cli.codes import PENDING
 from synapse_otel.cli.deliver.waiting import Waiting, account
 from synapse_otel.cli.lines import say, tell
-from synapse_otel.cli.roots import check_owner, foreign_runs, readable_roots
+from synapse_otel.cli.roots import check_owner, foreign_runs, is_readable, readable_roots
 from synapse_otel.journal.account import Account, added
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Role
@@ -66,7 +66,7 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
     destination = load_destination(settings)
     place = _shown(destination)
     roots = readable_roots(settings)
-    if settings.journal_dir in roots:
+    if is_readable(settings.journal_dir):
         check_owner(settings)
     foreign = foreign_runs(roots)
     if foreign and run is None:

@@ -16,7 +16,7 @@ from synapse_otel.doctor.finding import Finding, Level
 from synapse_otel.journal.account import account_of
 from synapse_otel.journal.destination_key import read_salt
 from synapse_otel.journal.files.lock_holder import Holder, Role, place
-from synapse_otel.journal.folder import is_own, read_run, run_folders, spare_roots
+from synapse_otel.journal.folder import is_listed, is_own, read_run, run_folders, spare_roots
 from synapse_otel.journal.segment import allocate
 from synapse_otel.notices import Check
 from synapse_otel.otlp.destination import Destination
@@ -84,7 +84,8 @@ def _runs(folders: list[Path], roots: list[Path], key: str) -> Iterator[Finding]
     for folder in folders:
         account = account_of([folder], emitted_records(folder))
         run = read_run(folder)
-        if run_state(folder) is RunState.CRASHED:
+        listed = run is None or is_listed(run, folder.parent, roots)
+        if listed and run_state(folder) is RunState.CRASHED:
             crashed.append(folder.name)
         dropped.update(account.dropped)
         if not account.pending:

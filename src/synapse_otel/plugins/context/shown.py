@@ -11,6 +11,7 @@ from synapse_otel.plugins.loggers.console.amounts import count, number, rate, re
 if TYPE_CHECKING:
     from synapse_otel.mapping.job import Job
     from synapse_otel.plugins.loggers.base import BaseLogger
+    from synapse_otel.plugins.loggers.track import Track
 
 _SHOWN = 30
 
@@ -33,16 +34,19 @@ def context_html(job: Job | None, logger: BaseLogger) -> str:
         state = result if job.ended else "running"
         step = job.current.name or ""
         facts = {"job": kind, "id": job.id or "", "state": state, "step": "" if job.ended else step}
-    bars = [
-        Bar(name or "whole job", track.share, "  ".join(filter(None, (count(track), rate(track), remaining(track)))))
-        for name, track in list(logger.tracks.items())[:_SHOWN]
-    ]
+    over = job is not None and job.ended
+    bars = [_bar(name, track, over=over) for name, track in list(logger.tracks.items())[:_SHOWN]]
     values = {
         f"{category}.{name}": _shown(value)
         for category, of_category in logger.get_metrics().items()
         for name, value in of_category.items()
     }
     return card(title, facts, bars, dict(list(values.items())[:_SHOWN]))
+
+
+def _bar(name: str | None, track: Track, *, over: bool) -> Bar:
+    words = (count(track), rate(track), remaining(track, over=over))
+    return Bar(name or "whole job", track.share, "  ".join(filter(None, words)))
 
 
 def _shown(value: object) -> str:

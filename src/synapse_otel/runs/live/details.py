@@ -47,7 +47,7 @@ def details(one: IndexedRun, found: FollowedRun, *, jaeger_url: str | None = Non
         "spans_left_out": left_out,
         "series": _series(found),
         "usage": _usage(found),
-        "logs": counts_of(found.logs),
+        "logs": counts_of(found.logs) | {"errors": found.errors},
         "exceptions": [_exception(found, at) for at in found.exceptions],
         "last_words": _last_words(found) if overview is not None and overview.state is RunState.CRASHED else [],
         "nonfinite": [mark for at in found.nonfinite[:_NONFINITE] for mark in _marks(found, at)],

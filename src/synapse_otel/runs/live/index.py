@@ -9,7 +9,7 @@ from threading import RLock
 from time import monotonic
 from typing import Final
 
-from synapse_otel.journal.folder import is_run, read_run, run_folders
+from synapse_otel.journal.folder import is_listed, is_run, read_run, run_folders
 from synapse_otel.journal.liveness import is_alive
 from synapse_otel.journal.summary import Summary, SummaryFollower, summary_of
 from synapse_otel.runs import KnownRun, Overview, RunState, grouped
@@ -57,6 +57,8 @@ class RunIndex:
         self._stall_seconds = stall_seconds
         self._lock = RLock()
         self._known: dict[Path, KnownRun | None] = {}
+        self._others: set[Path] = set()
+        """Runs of other folders' jobs, in a fallback folder."""
         self._runs: dict[str, IndexedRun] = {}
         self._attempts = Attempts()
         self._looked = -LOOK_SECONDS
@@ -132,6 +134,8 @@ class RunIndex:
             return
         found = {folder for root in self._roots for folder in run_folders(root)}
         found |= {folder for folder in self._folders if is_run(folder)}
+        self._others &= found
+        found -= self._others
         # What could not be read may be whole by now; what was read once is written once.
         new = {folder for folder in found if self._known.get(folder) is None}
         gone = self._known.keys() - found
@@ -140,7 +144,10 @@ class RunIndex:
                 del self._known[folder]
             for folder in new:
                 run = read_run(folder)
-                self._known[folder] = KnownRun(folder, run) if run else None
+                if run and folder not in self._folders and not is_listed(run, folder.parent, self._roots):
+                    self._others.add(folder)
+                else:
+                    self._known[folder] = KnownRun(folder, run) if run else None
             self._group()
         self._looked = monotonic()
 

@@ -142,6 +142,14 @@ class LogRecords:
         """Return all attributes of a record, credentials taken out."""
         return self.whole(at)[1]
 
+    def recorded_attributes(self, at: int) -> dict[str, Any]:
+        """Return the attributes of a record as they were recorded, credentials included: nothing to show."""
+        template = self._templates[at]
+        if template is None:
+            return _decode_log(self._payloads[at]).attributes  # type: ignore[no-any-return]
+        brief: Brief = _decode_brief(self._payloads[at])
+        return template.attributes | {template.prefix + key: value for key, value in (brief.data or {}).items()}
+
     def whole(self, at: int) -> tuple[Any, dict[str, Any], str, bytes]:
         """Return body, attributes, name of the event, and span of a record."""
         template = self._templates[at]

@@ -153,7 +153,7 @@ class RunScreen(Searching):
         return head
 
     def _tabs(self, told: Json, width: int) -> Text:
-        logs, errors = told["logs"], told["logs"]["least"]["error"]
+        logs, errors = told["logs"], told["logs"]["errors"]
         counts = {"metrics": f" {len(told['series']):,}", "messages": f" {logs['total']:,}"}
         line = Text()
         for at, name in enumerate(TABS):

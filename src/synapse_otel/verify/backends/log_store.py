@@ -16,6 +16,7 @@ from synapse_otel.verify.logs import JournalLogs, LogSeen
 _RECORDS: Final = 100_000
 _SECOND: Final = 1_000_000_000
 _LONGEST: Final = 6 * 3600 * _SECOND
+_FIELDS: Final = '_time, "log.record.uid", severity_number, trace_id, span_id, event_name, _msg'
 _ZEROS: Final = "0" * 48
 
 
@@ -27,6 +28,8 @@ class _Row(msgspec.Struct):
     severity: str = msgspec.field(name="severity_number", default="0")
     trace_id: str = ""
     span_id: str = ""
+    body: str = msgspec.field(name="_msg", default="")
+    event_name: str = ""
 
 
 _decode: Final = msgspec.json.Decoder(_Row).decode
@@ -44,9 +47,7 @@ def look_up_logs(client: Client, logs: JournalLogs) -> None:
     unknown = bool(times) and times[0] <= 0
     ranges = ["_time:>1970-01-01"] if unknown else map(_range, pages([times], most=_RECORDS, longest=_LONGEST))
     for when in ranges:
-        query = (
-            f'{when} "log.record.uid":="{prefix}"* | fields _time, "log.record.uid", severity_number, trace_id, span_id'
-        )
+        query = f'{when} "log.record.uid":="{prefix}"* | fields {_FIELDS}'
         for line in _lines(client, query):
             try:
                 row = _decode(line)
@@ -54,6 +55,8 @@ def look_up_logs(client: Client, logs: JournalLogs) -> None:
                     _nanoseconds(row.time),
                     int(row.severity),
                     bytes.fromhex((row.trace_id or _ZEROS[:32]) + (row.span_id or _ZEROS[:16])),
+                    row.body,
+                    row.event_name,
                 )
             except (ValueError, msgspec.MsgspecError):
                 raise _unreadable(client, line) from None

@@ -32,10 +32,17 @@ def rate(track: Track) -> str:
     return f"{number(round(value, 1))}/s" if value >= 1 else f"{value * _MINUTE:.1f}/min"
 
 
-def remaining(track: Track) -> str:
-    """Return the time left, of an ended track the time taken; empty if not known."""
+def remaining(track: Track, *, over: bool = False) -> str:
+    """Return the time left, of an ended track the time taken; empty if not known.
+
+    Args:
+        track: the progress.
+        over: nothing more comes, as after a failure: there is no time left.
+    """
     if track.ended_seconds is not None:
         return f"took {duration(track.elapsed_seconds)}"
+    if over:
+        return f"stopped after {duration(track.elapsed_seconds)}"
     seconds = track.remaining_seconds
     return "" if seconds is None else f"eta {duration(seconds)}"
 
@@ -57,6 +64,6 @@ def duration(seconds: float) -> str:
     return f"{whole // _HOUR}:{minutes}" if whole >= _HOUR else minutes.removeprefix("0")
 
 
-def progress_parts(track: Track) -> list[str]:
-    """Return share, count, rate and time of a track."""
-    return [percent(track).strip(), count(track), rate(track), remaining(track)]
+def progress_parts(track: Track, *, over: bool = False) -> list[str]:
+    """Return share, count, rate and time of a track; ``over`` as of `remaining`."""
+    return [percent(track).strip(), count(track), rate(track), remaining(track, over=over)]

@@ -61,9 +61,9 @@ class LiveScreen:
             for category, values in self._metrics.release():
                 self.line(metrics_line(category, values))
             for category, track in left:
-                self.line(_end_line(category, track))
+                self.line(_end_line(category, track, over=True))
             self._area.leave(self._running)
 
 
-def _end_line(category: str | None, track: Track) -> Line:
-    return progress_line(category, progress_parts(track), failed=track.failed)
+def _end_line(category: str | None, track: Track, *, over: bool = False) -> Line:
+    return progress_line(category, progress_parts(track, over=over), failed=track.failed)

@@ -56,8 +56,8 @@ class NotebookScreen:
 
     def close(self) -> None:
         """Show what is last."""
-        if self._is_behind:
-            self._show()
+        if self._is_behind or any(track.ended_seconds is None for track in self._tracks.values()):
+            self._show(over=True)
         self._shell.events.unregister("post_run_cell", self._at_end_of_cell)
 
     def _moved(self, *, at_once: bool = False) -> None:
@@ -70,22 +70,22 @@ class NotebookScreen:
         if self._is_behind:
             self._show()
 
-    def _show(self) -> None:
+    def _show(self, *, over: bool = False) -> None:
         from IPython.display import display
 
         with self._lock:
             self._due = monotonic() + REFRESH_SECONDS
             self._is_behind = False
-            shown = _Shown(self._rows())
+            shown = _Shown(self._rows(over=over))
             cell = self._shell.execution_count
             if self._handle is None or cell != self._cell:
                 self._handle, self._cell = display(shown, display_id=True), cell  # type: ignore[no-untyped-call]
             else:
                 self._handle.update(shown)
 
-    def _rows(self) -> list[Line]:
+    def _rows(self, *, over: bool) -> list[Line]:
         tracks = list(self._tracks.items())
-        rows = bar_rows(tracks, _WIDTH, _MOST_ROWS, UNICODE) if tracks else []
+        rows = bar_rows(tracks, _WIDTH, _MOST_ROWS, UNICODE, over=over) if tracks else []
         for category, values in list(self._metrics.items()):
             rows.append([(f"{category}  ", "cyan"), (compact(dict(values)), "")])
         return rows

@@ -50,8 +50,8 @@ class PlainScreen(Forkable):
         for category, values in self._metrics_pace.release():
             self.line(metrics_line(str(category), values))
         for category, track in self._progress_pace.release():
-            self._write(category, track)
+            self._write(category, track, over=True)
         self._stream.close()
 
-    def _write(self, category: str | None, track: Track) -> None:
-        self.line(progress_line(category, progress_parts(track), failed=track.failed))
+    def _write(self, category: str | None, track: Track, *, over: bool = False) -> None:
+        self.line(progress_line(category, progress_parts(track, over=over), failed=track.failed))

@@ -48,7 +48,9 @@ def glyphs_for(encoding: str) -> Glyphs:
     return UNICODE
 
 
-def bar_rows(tracks: Sequence[tuple[str | None, Track]], width: int, height: int, glyphs: Glyphs) -> list[Line]:
+def bar_rows(
+    tracks: Sequence[tuple[str | None, Track]], width: int, height: int, glyphs: Glyphs, *, over: bool = False
+) -> list[Line]:
     """Return a row for each category: in half of the window at most, so the newest ones and how many more there are.
 
     A row has its name and share at least, and as much of bar, remaining time, rate and count as there is room for.
@@ -58,12 +60,13 @@ def bar_rows(tracks: Sequence[tuple[str | None, Track]], width: int, height: int
         width: of the window in cells.
         height: of the window in lines.
         glyphs: what to draw with.
+        over: nothing more comes: there is no time left.
     """
     room = max(height // 2, 1)
     hidden = len(tracks) - room
     if hidden > 0:
         tracks = tracks[-max(room - 1, 1) :]
-    rows = [_Row(escaped(category or "total"), track) for category, track in tracks]
+    rows = [_Row(escaped(category or "total"), track, over=over) for category, track in tracks]
     rest = width - 1 - _PERCENT
     label = min(max(cell_len(row.label) for row in rows), max(width // _LABEL_SHARE, _LABEL_LEAST), max(rest, 1))
     rest -= label
@@ -90,14 +93,14 @@ def _columns(rows: list[_Row], rest: int) -> dict[str, int]:
 class _Row:
     """The texts of a category."""
 
-    def __init__(self, label: str, track: Track) -> None:
+    def __init__(self, label: str, track: Track, *, over: bool) -> None:
         self.label = label
         self.failed = track.failed
         self.share = min(max(track.share, 0.0), 1.0)
         self.percent = amounts.percent(track)
         self.count = amounts.count(track).rjust(2 * len(amounts.number(track.total)) + 1)
         self.rate = amounts.rate(track)
-        self.remaining = amounts.remaining(track)
+        self.remaining = amounts.remaining(track, over=over)
 
     def line(self, label: int, bar: int, columns: dict[str, int], glyphs: Glyphs) -> Line:
         """Return the row; a label too long for its column is cut."""
