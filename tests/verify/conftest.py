@@ -26,11 +26,11 @@ class Recorder:
     place: Place
     stack: Stack
 
-    def run(self, mode: str = "good", pause: float = 0.0, *, ship: bool = True) -> Path:
+    def run(self, mode: str = "good", *, ship: bool = True) -> Path:
         """Run a job and return its folder; without ``ship`` nothing of it is sent yet."""
         before = set(run_folders(self.place.root)) if self.place.root.exists() else set()
         self.place.variables["SYNAPSE_OTEL_SHIPPER"] = "process" if ship else "off"
-        ended = self.place.run(mode, pause, program=JOB)
+        ended = self.place.run(mode, program=JOB)
         assert ended.code == (-9 if mode == "killed" else 0), ended.err
         (folder,) = set(run_folders(self.place.root)) - before
         return folder

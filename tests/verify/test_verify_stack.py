@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from synapse_otel import read
 from synapse_otel.journal.folder import read_run, run_folders
 from tests.verify.conftest import Recorder, counts
 from tools.stack.polling import eventually
@@ -53,7 +54,7 @@ connectors:
   routing/age:
     table:
       - context: datapoint
-        condition: datapoint.time < Now() - Duration("3s")
+        condition: datapoint.time_unix_nano < {before}
         pipelines: [metrics/unstorable]
 """
 HARMLESS = "processors: {}\n"
@@ -179,8 +180,9 @@ def test_what_a_killed_log_store_has_lost_is_missed_exactly_and_brought(recorder
 
 
 def test_old_samples_that_were_refused_are_missed_exactly_and_brought(recorder: Recorder, servers: Servers) -> None:
-    servers.set_gateway(REFUSING)
-    folder = recorder.run(pause=4.0, ship=False)
+    folder = recorder.run(ship=False)
+    times = read.run(folder.name, folder=folder.parent).metrics()["train", "loss"].times
+    servers.set_gateway(REFUSING.format(before=times[SAMPLES // 4]))  # of two metrics, in two rounds
     assert recorder.command("sync", str(folder)).returncode == 0
 
     def settled() -> bool:
