@@ -23,6 +23,7 @@ from synapse_otel.runs import LogKind, Span, emitted_records
 from synapse_otel.runs.contents import Contents
 from synapse_otel.runs.gone import gone_notes, records_gone
 from synapse_otel.runs.live.log_records import LogRecords
+from synapse_otel.runs.live.metric_texts import MetricTexts
 from synapse_otel.runs.live.samples import Samples
 from synapse_otel.semconv.signal import Signal
 
@@ -126,6 +127,7 @@ class FollowedRun:
         self.lock = RLock()
         self.folders = folders
         self.logs = LogRecords()
+        self.metric_texts = MetricTexts(self.logs)
         self.version = 0
         """Grows whenever something was read."""
         self.used = monotonic()
@@ -178,6 +180,7 @@ class FollowedRun:
         for series in self._series.values():
             series.sort()
         order = self.logs.sort()
+        self.metric_texts = MetricTexts(self.logs)
         for journal in self._journals:
             journal.exceptions = [order[at] for at in journal.exceptions]
             journal.nonfinite = [order[at] for at in journal.nonfinite]
