@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -169,6 +170,27 @@ def test_images_are_listed_in_parts(tmp_path):
     assert (part["offset"], part["rows"]) == (23, whole["rows"][23:25])
     assert client.get(address, params={"offset": 99}).json()["rows"] == []
     assert client.get(address, params={"offset": "x"}).status_code == 400
+
+
+def test_images_and_texts_of_several_processes_are_in_the_order_of_time(tmp_path):
+    record(tmp_path / "runs", "pictures", str(tmp_path / "pictures"), "3")
+    (folder,) = run_folders(tmp_path / "runs")
+    other = folder.with_name("20990101T000000Z-child-00000001")
+    shutil.copytree(folder, other)
+    first = json.loads((folder / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps({**first, "journal": "b" * 32, "parent": first["journal"]}))
+    client = client_of(tmp_path / "runs")
+    told = client.get(f"/api/runs/{folder.name}").json()
+    assert (told["reading"], told["logs"]["images"], told["metric_texts"][0]["count"]) == (1, 54, 6)
+    rows = client.get(f"/api/runs/{folder.name}/images").json()["rows"]
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    asked = [("record", f"{row['n']}@{row['time']!r}") for row in rows]
+    infos = client.get(f"/api/runs/{folder.name}/images/info", params=asked).json()
+    assert [info.get("reason") for info in infos.values()].count(None) == 44
+    for row in rows[::7]:
+        if "error" not in infos[str(row["n"])]:
+            answer = client.get(f"/api/runs/{folder.name}/images/{row['n']}", params={"time": repr(row["time"])})
+            assert answer.content == (tmp_path / "pictures" / row["name"]).read_bytes()
 
 
 # --- what is not shown ---------------------------------------------------------------------------------
