@@ -51,6 +51,7 @@ _OF_THE_NETWORK = {
     "tests/docs/test_guide_stack.py",
     "tests/docs/test_site.py",
     "tests/ui/test_browser.py",
+    "tests/ui/test_images.py",
     "tests/ui/test_table.py",
 }
 

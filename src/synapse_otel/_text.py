@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from time import gmtime, strftime
 from typing import Any, Final
 
 from synapse_otel._guard import guarded
@@ -41,3 +42,13 @@ def counted(count: int, thing: str, many: str = "") -> str:
 def titled(kind: str, text: str) -> str:
     """Return what is said of an exception: its class, and its text if it has one."""
     return f"{kind}: {text}" if text else kind
+
+
+def iso_time(nanoseconds: int) -> str:
+    """Return a Unix time in ns as ISO 8601 in UTC, to the nanosecond.
+
+    Raises:
+        OverflowError, OSError, ValueError: no calendar has it.
+    """
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(seconds))}.{rest:09d}Z"

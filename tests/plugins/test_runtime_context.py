@@ -7,6 +7,7 @@ from enum import Enum
 
 import pytest
 
+from synapse_otel._text import iso_time
 from synapse_otel.loggers import ConsoleLogger, NoOpLogger
 from synapse_otel.plugins.context import PluginEnvironment, RuntimeContext
 from synapse_otel.plugins.log_messages import LogMessageCode, register_log_messages
@@ -52,8 +53,22 @@ def test_an_event_with_data_and_file(ctx, recorded, tmp_path):
     assert record.attributes["synapse.data.epoch"] == 5
     assert record.attributes["file.path"] == str(file)
     assert record.attributes["file.size"] == 4
+    assert record.attributes["file.modified"] == iso_time(file.stat().st_mtime_ns)
+    assert "file.directory" not in record.attributes
     assert record.attributes["synapse.category"] == "train"
     assert record.severity_number.name == "INFO2"
+
+
+def test_a_relative_path_is_recorded_with_what_it_is_relative_to(ctx, recorded, tmp_path, monkeypatch):
+    place = tmp_path / "gone"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    ctx.log("before", file="../a.png")
+    place.rmdir()
+    ctx.log("after", file="a.png")
+    before, after = recorded.logs()
+    assert (before.attributes["file.path"], before.attributes["file.directory"]) == ("../a.png", str(place))
+    assert {key for key in after.attributes if key.startswith("file.")} == {"file.path"}
 
 
 class Foreign(Enum):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 EVIL = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
 
@@ -49,6 +51,10 @@ def obedient() -> None:
                     ctx.set_progress(int(rest), 100, "train")
                 elif word == "metric":
                     ctx.set_metrics({"loss": float(rest)}, "train")
+                elif word == "image":
+                    ctx.log_visualization("val", "boxes", 0, rest)
+                elif word == "phase":
+                    ctx.set_metrics({"phase": rest}, "train")
                 elif word == "say":
                     ctx.log_message(rest)
                 elif word == "die":
@@ -111,6 +117,63 @@ def wide(categories: str, names: str) -> None:
                 ctx.set_metrics({f"group{n % 7}/value{n}": time * n for n in range(int(names))}, f"class {category}")
 
 
+def pictures(folder: str, epochs: str = "8") -> None:
+    """Log predictions of six samples at each epoch, and what can go wrong with images."""
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+    from tests.ui.pictures import SVG, bomb, png, prediction
+
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+
+    def written(name: str, data: bytes) -> Path:
+        (place / name).write_bytes(data)
+        return place / name
+
+    with synapse_otel.job("train", plugin="seer", version="3.1.0", job_id="job-seer", logger=NoOpLogger()) as ctx:
+        for epoch in range(int(epochs)):
+            ctx.set_metrics(
+                {"epoch": epoch, "loss": 1 / (epoch + 1), "phase": "warm-up" if epoch < 3 else "fine"}, "train"
+            )
+            for sample in range(6):
+                path = written(f"{epoch}-{sample}.png", prediction(sample, epoch))
+                ctx.log_visualization("validation", f"epoch_{epoch}", sample, path, label=f"class {sample}", score=0.7)
+            curve = written(f"curve {epoch}.png", png(200, 80, lambda x, y, e=epoch: (x, 255 - y, 20 * e)))
+            ctx.log("curve", {"epoch": epoch}, file=curve, category="train")
+        ctx.log("checkpoint", {"epoch": 8}, file=written("weights.pt", bytes(10)))
+        for name, data in (("svg.png", SVG), ("text.png", b"no image"), ("bomb.png", bomb(60_000, 60_000))):
+            ctx.log_visualization("odd", "bad input", name, written(name, data))
+        ctx.log_visualization("odd", "bad input", "gone", place / "gone.png")
+        ctx.log_visualization("odd", "bad input", "replaced", written("replaced.png", png(8, 8, (1, 2, 3))))
+        ctx.log_visualization("odd", "bad input", "damaged", written("damaged.png", png(8, 8, (1, 2, 3))[:40]))
+    written("replaced.png", png(9, 9, (200, 30, 30)))
+
+
+def phases(count: str) -> None:
+    """Set a text metric again and again, and say something now and then."""
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+
+    with synapse_otel.job("train", plugin="phases", job_id="job-phases", logger=NoOpLogger()) as ctx:
+        for number in range(int(count)):
+            ctx.set_metrics({"phase": f"phase {number}"}, "train")
+            if number % 100 == 0:
+                ctx.log_message(f"message {number}")
+
+
+def named(paths: str) -> None:
+    """Log the files of a list in JSON, in which each has a name for its event."""
+    import synapse_otel
+    from synapse_otel.loggers import NoOpLogger
+
+    with synapse_otel.job("train", plugin="named", job_id="job-named", logger=NoOpLogger()) as ctx:
+        for name, path in json.loads(paths).items():
+            ctx.log(name, file=path)
+
+
 if __name__ == "__main__":
-    jobs = {"hostile": hostile, "obedient": obedient, "many": many, "swept": swept, "sweep": sweep, "wide": wide}
+    jobs = {
+        "hostile": hostile, "obedient": obedient, "many": many, "swept": swept, "sweep": sweep, "wide": wide,
+        "pictures": pictures, "named": named, "phases": phases,
+    }  # fmt: skip
     jobs[sys.argv[1]](*sys.argv[2:])

@@ -228,6 +228,32 @@ def test_messages_are_filtered_searched_and_opened(shelf_root):
     watch(shelf_root, scenario, run=run_of(shelf_root, "yolo", "success"))
 
 
+def test_text_metrics_are_folded_until_they_are_asked_for(tmp_path):
+    record(tmp_path / "runs", "phases", "30")
+
+    async def scenario(terminal: Terminal) -> None:
+        await terminal.shows("3 messages 3 ")
+        await terminal.press("3")
+        await terminal.shows("message 0", "text metrics: 30 folded")
+        await terminal.hides("phase 7")
+        await terminal.press("t")
+        await terminal.shows("text metrics: shown", "33 of 33")
+        await terminal.press("t", "slash")
+        await terminal.type("phase 7")
+        await terminal.shows("phase=phase 7")
+
+    watch(tmp_path / "runs", scenario, run=run_of(tmp_path / "runs", "phases", "success"))
+
+
+def test_the_printed_report_has_the_latest_of_a_text_metric(tmp_path):
+    record(tmp_path / "runs", "phases", "30")
+    printed = command(tmp_path / "runs", "show").stdout
+    assert "message 0" in printed
+    assert "and 28 more here" in printed
+    assert "phase=phase 29" in printed
+    assert "phase 28" not in printed
+
+
 def test_metrics_have_latest_least_and_greatest_value_and_a_curve_that_is_zoomed(shelf_root):
     async def scenario(terminal: Terminal) -> None:
         await terminal.shows("2 metrics 2")

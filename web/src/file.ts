@@ -1,4 +1,4 @@
-import type { CurveQuery, Details, Listener, LogPage, LogQuery, LogRecord, Points, Source } from "./types";
+import { METRIC_TEXT, type CurveQuery, type Details, type ImageInfo, type ImagePage, type Listener, type LogPage, type LogQuery, type LogRecord, type Points, type RecordRef, type Source } from "./types";
 
 /** What `synapse-otel export --format html` writes into the page. */
 export interface Written {
@@ -6,6 +6,8 @@ export interface Written {
   curves: Record<string, Points & { along?: Record<string, Points> }>;
   means: Record<string, Points>;
   records: LogRecord[];
+  /** Images: the records that name one, what is known of each, and the URLs of those that the file holds. */
+  images: { rows: ImagePage; infos: Record<string, ImageInfo & { key?: string }>; urls: Record<string, string> };
 }
 
 const LEVELS: Record<string, number> = { debug: 0, info: 9, success: 10, warning: 13, error: 17 };
@@ -53,10 +55,27 @@ export class FileSource implements Source {
         one.severity >= least &&
         (query.audience === "all" || developer === (query.audience === "developer")) &&
         (query.category === null || one.category === query.category) &&
+        (query.texts || one.event !== METRIC_TEXT) &&
         (!words.length || matches(one, words))
       );
     });
     return { matching: all.length, offset, rows: all.slice(offset, offset + limit) };
+  }
+
+  async images(_id: string, offset: number, limit: number): Promise<ImagePage> {
+    const { total, offset: first, rows } = this.written.images.rows;
+    const begin = Math.max(offset >= 0 ? offset : total + offset, first);
+    return { total, offset: begin, rows: rows.slice(begin - first, begin - first + limit) };
+  }
+
+  async imageInfos(_id: string, records: RecordRef[]): Promise<Record<string, ImageInfo>> {
+    const { infos } = this.written.images;
+    return Object.fromEntries(records.map(({ n }) => [n, infos[n] ?? { error: "the image is not in this file", reason: "left out" }]));
+  }
+
+  imageUrl(_id: string, record: RecordRef, changed = false): string | null {
+    const { infos, urls } = this.written.images;
+    return changed ? null : (urls[infos[record.n]?.key ?? ""] ?? null);
   }
 
   watch(_what: object, on: Listener): () => void {

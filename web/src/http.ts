@@ -1,4 +1,4 @@
-import type { CurveQuery, Details, Listener, LogPage, LogQuery, Points, Source } from "./types";
+import type { CurveQuery, Details, ImageInfo, ImagePage, Listener, LogPage, LogQuery, Points, RecordRef, Source } from "./types";
 
 async function get<T>(path: string, how?: RequestInit): Promise<T> {
   const answer = await fetch(path, how);
@@ -39,7 +39,21 @@ export class HttpSource implements Source {
     if (query.level) asked.set("level", query.level);
     if (query.category !== null) asked.set("category", query.category);
     if (query.q) asked.set("q", query.q);
+    if (!query.texts) asked.set("metric_texts", "0");
     return get(`api/runs/${encodeURIComponent(id)}/records?${asked}`);
+  }
+
+  images(id: string, offset: number, limit: number): Promise<ImagePage> {
+    return get(`api/runs/${encodeURIComponent(id)}/images?${new URLSearchParams({ offset: String(offset), limit: String(limit) })}`);
+  }
+
+  imageInfos(id: string, records: RecordRef[]): Promise<Record<string, ImageInfo>> {
+    return get(`api/runs/${encodeURIComponent(id)}/images/info?${new URLSearchParams(records.map((one) => ["record", `${one.n}@${one.time}`]))}`);
+  }
+
+  imageUrl(id: string, record: RecordRef, changed = false): string {
+    const asked = new URLSearchParams({ time: String(record.time), ...(changed ? { changed: "1" } : {}) });
+    return `api/runs/${encodeURIComponent(id)}/images/${record.n}?${asked}`;
   }
 
   async remove(id: string): Promise<void> {

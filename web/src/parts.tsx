@@ -20,6 +20,11 @@ const PATHS: Record<string, string> = {
   play: "M8 5l11 7-11 7z",
   dot: "M12 11a1 1 0 1 1 0 2 1 1 0 0 1 0-2",
   pause: "M9 5v14M15 5v14",
+  image: "M4 5h16v14H4zM4 16l4.500-4.500 4 4 3-3 4.500 4.500M15.500 9v.5",
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+  up: "M5 15l7-7 7 7",
+  down: "M5 9l7 7 7-7",
   warn: "M12 4l9 16H3zM12 10v4M12 17v.5",
 };
 

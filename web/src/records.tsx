@@ -1,12 +1,15 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clock, count, offset, plural, removedText, shown } from "./format";
 import { usePaced } from "./hooks";
-import { Copied, Marked, Pairs } from "./parts";
+import { RecordImage } from "./images/gallery";
+import { Copied, Icon, Marked, Pairs } from "./parts";
 import type { Details, LogQuery, LogRecord, Source } from "./types";
 
 const ROW = 28;
 const PAGE = 200;
 const AHEAD = 20;
+/** Texts that a metric has at every epoch would flood the messages; a search finds them in any case. */
+const ALL: LogQuery = { level: "", audience: "all", category: null, q: "", texts: false };
 
 function level(one: LogRecord): { word: string; tone: string } {
   const words: Partial<Record<LogRecord["kind"], string>> = { event: "event", developer: "dev", exception: "error", life: "job" };
@@ -29,7 +32,7 @@ export function summary(one: LogRecord): string {
 }
 
 export function Records({ source, details, at }: { source: Source; details: Details; at: number | null }) {
-  const [query, setQuery] = useState<LogQuery>({ level: "", audience: "all", category: null, q: "" });
+  const [query, setQuery] = useState<LogQuery>(ALL);
   const [typed, setTyped] = useState("");
   const [matching, setMatching] = useState(0);
   const [rows, setRows] = useState<Map<number, LogRecord>>(new Map());
@@ -57,7 +60,7 @@ export function Records({ source, details, at }: { source: Source; details: Deta
       for (const page of pages) {
         const whole = (page + 1) * PAGE <= view.current.matching;
         if (whole && view.current.loaded.has(page)) continue;
-        const found = await source.records(id, query, page * PAGE, PAGE);
+        const found = await source.records(id, { ...query, texts: query.texts || Boolean(query.q) }, page * PAGE, PAGE);
         if (view.current.key !== asked) return;
         if (found.rows.length === PAGE) view.current.loaded.add(page);
         view.current.matching = found.matching;
@@ -109,7 +112,7 @@ export function Records({ source, details, at }: { source: Source; details: Deta
   useEffect(() => {
     if (at !== null) {
       setTyped("");
-      setQuery({ level: "", audience: "all", category: null, q: "" });
+      setQuery({ ...ALL, texts: true });
       setFollow(false);
       setTimeout(() => choose(at), 60);
     }
@@ -134,6 +137,7 @@ export function Records({ source, details, at }: { source: Source; details: Deta
     setFollow(false);
     choose(to, true);
   };
+  const unfolded = details.logs.total - (query.texts || query.q ? 0 : details.logs.metric_texts);
   const words = query.q.toLowerCase().split(/\s+/).filter(Boolean);
   const begin = details.begin;
   const visible = [];
@@ -169,13 +173,19 @@ export function Records({ source, details, at }: { source: Source; details: Deta
             </select>
           </label>
         )}
+        {details.logs.metric_texts > 0 && (
+          <label class="check">
+            <input type="checkbox" checked={query.texts} onChange={(event) => setQuery({ ...query, texts: event.currentTarget.checked })} />
+            <span>Text metrics ({count(details.logs.metric_texts)})</span>
+          </label>
+        )}
         {details.lives && (
           <label class="check">
             <input type="checkbox" checked={follow} onChange={(event) => setFollow(event.currentTarget.checked)} />
             <span>Follow</span>
           </label>
         )}
-        <span class="muted small matching" role="status">{failed ? <span class="bad-text">{failed}</span> : matching === details.logs.total ? plural(matching, "record") : `${count(matching)} of ${count(details.logs.total)}`}</span>
+        <span class="muted small matching" role="status">{failed ? <span class="bad-text">{failed}</span> : matching === unfolded ? plural(matching, "record") : `${count(matching)} of ${count(details.logs.total)}`}</span>
       </div>
       <div
         class="records-box"
@@ -210,7 +220,7 @@ export function Records({ source, details, at }: { source: Source; details: Deta
                 <span class="record-time" title={clock(row.time)}>{offset(row.time - begin)}</span>
                 <span class="record-level">{word}</span>
                 <span class="record-category">{row.category}</span>
-                <span class="record-text"><Marked text={summary(row)} words={words} /></span>
+                <span class="record-text">{row.image && <Icon name="image" />}<Marked text={summary(row)} words={words} /></span>
               </button>
             );
           })}
@@ -225,6 +235,7 @@ export function Records({ source, details, at }: { source: Source; details: Deta
           <p class="muted small">{clock(open.time)} · {offset(open.time - begin)} · {open.kind}{open.category && ` · ${open.category}`}{open.scope && ` · ${open.scope}`}</p>
           {open.text && <pre class="record-whole">{open.text}</pre>}
           {open.file && <Copied text={open.file} label="path" />}
+          {open.file && <RecordImage key={open.n} source={source} details={details} record={open} />}
           <Pairs label="Data" values={open.data} />
           <Pairs label="Attributes" values={open.more} />
         </div>

@@ -3,6 +3,7 @@ import { Failure } from "./failure";
 import { clock, count, duration, percent, plural, shown as text } from "./format";
 import { useNow, useRuns } from "./hooks";
 import { Metrics } from "./charts/metrics";
+import { Gallery } from "./images/gallery";
 import { Bar, Copied, Icon, lasted, Pairs, remaining, Section, StatePill, Tags, title, verdict, work } from "./parts";
 import { ProgressList } from "./progress";
 import { Records } from "./records";
@@ -68,7 +69,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
       <Figures details={details} now={now} />
       <Failure details={details} onRecord={goTo} />
       <nav class="sections" aria-label="Parts of this page">
-        {[["steps", "Steps"], ["metrics", `Metrics ${details.series.length || ""}`], ...(hasUsage(details) ? [["usage", "Usage"]] : []), ["messages", `Messages ${count(details.logs.total)}`], ["about", "About"]].map(([target, word]) => (
+        {[["steps", "Steps"], ["metrics", `Metrics ${details.series.length + details.metric_texts.length || ""}`], ...(details.logs.images ? [["images", `Images ${count(details.logs.images)}`]] : []), ...(hasUsage(details) ? [["usage", "Usage"]] : []), ["messages", `Messages ${count(details.logs.total - details.logs.metric_texts)}`], ["about", "About"]].map(([target, word]) => (
           <a key={target} href={`#${target}`} onClick={(event) => { event.preventDefault(); document.getElementById(target!)?.scrollIntoView(); }}>{word}</a>
         ))}
       </nav>
@@ -79,6 +80,7 @@ export function RunPage({ source, id }: { source: Source; id: string }) {
       <Section id="metrics" title="Metrics" note={details.series.length > 0 && <span class="muted small"><span class="by-mouse">Drag to zoom, double click</span><span class="by-touch">Pinch to zoom, double tap</span> to show all</span>}>
         <Metrics source={source} runs={shown} />
       </Section>
+      {details.logs.images > 0 && <Section id="images" title="Images" note={source.live && <span class="muted small">Read from their files, which stay where the job wrote them</span>}><Gallery source={source} details={details} /></Section>}
       {hasUsage(details) && <Section id="usage" title="Resource usage"><Usage details={details} /></Section>}
       <Section id="messages" title="Messages and events">
         <Records source={source} details={details} at={at} />

@@ -88,6 +88,16 @@ export interface Series {
   along: string[];
 }
 
+export interface MetricText {
+  category: string;
+  name: string;
+  value: Value;
+  count: number;
+  time: number;
+  /** Number of the record that has the value. */
+  n: number;
+}
+
 export interface UsageChart {
   name: string;
   unit: string;
@@ -146,8 +156,10 @@ export interface Details {
   spans: Span[];
   spans_left_out: number;
   series: Series[];
+  /** Metrics that are no numbers, each with its latest value. */
+  metric_texts: MetricText[];
   usage: Usage;
-  logs: { total: number; least: Record<string, number>; errors: number; developer: number; user: number; categories: string[] };
+  logs: { total: number; least: Record<string, number>; errors: number; developer: number; user: number; metric_texts: number; images: number; categories: string[] };
   exceptions: Exception[];
   /** Of a killed run: what it said to users last, and what it warned of. */
   last_words: LogRecord[];
@@ -202,6 +214,8 @@ export interface LogRecord {
   text: string;
   data: Values;
   file: string;
+  /** Whether the file is expected to be an image. */
+  image: boolean;
   more: Values;
   scope: string;
   span: string;
@@ -212,6 +226,43 @@ export interface LogQuery {
   audience: string;
   category: string | null;
   q: string;
+  /** Whether metrics that are no numbers are among the records. */
+  texts: boolean;
+}
+
+/** Event of a metric that is no number. */
+export const METRIC_TEXT = "synapse.metric.text";
+
+/** A record that names an image. */
+export interface ImageRow {
+  n: number;
+  time: number;
+  category: string;
+  /** Of `log_visualization`, else the name of the event. */
+  group: string;
+  /** Of `log_visualization`, else empty. */
+  index: string;
+  name: string;
+  data: Values;
+}
+
+export interface ImagePage {
+  total: number;
+  offset: number;
+  rows: ImageRow[];
+}
+
+/** A record by its number, and its time: the numbers may be given anew. */
+export type RecordRef = Pick<LogRecord, "n" | "time">;
+
+export interface ImageInfo {
+  type?: string;
+  width?: number;
+  height?: number;
+  size?: number;
+  /** Why the image is not shown. */
+  error?: string;
+  reason?: string;
 }
 
 export interface LogPage {
@@ -243,9 +294,15 @@ export interface Source {
   details(id: string): Promise<Details>;
   curves(id: string, query: CurveQuery): Promise<Record<string, Points>>;
   records(id: string, query: LogQuery, offset: number, limit: number): Promise<LogPage>;
-  /** Listen until the returned function is called; nothing is asked for while the page is hidden. */
+  /** Records that name images; an offset below 0 counts from the end. */
+  images(id: string, offset: number, limit: number): Promise<ImagePage>;
+  /** What is known of the images of some records, by their numbers. */
+  imageInfos(id: string, records: RecordRef[]): Promise<Record<string, ImageInfo>>;
+  /** Address of a record's image; with `changed` of what is there now, where a source has that. */
+  imageUrl(id: string, record: RecordRef, changed?: boolean): string | null;
   /** Delete a run from the machine; a source that cannot has no such method. */
   remove?(id: string): Promise<void>;
+  /** Listen until the returned function is called; nothing is asked for while the page is hidden. */
   watch(what: { list?: boolean; runs?: string[] }, on: Listener): () => void;
 }
 

@@ -179,11 +179,18 @@ def export(
     incomplete: Annotated[
         bool, typer.Option("--incomplete", help="Write what is left of a run, though some of its records are gone.")
     ] = False,
+    images: Annotated[
+        int, typer.Option(min=0, max=1024, metavar="MIB", help="html: MiB of images in the file at most; 0: none.")
+    ] = 16,
 ) -> None:
     """Write a run to a file, to attach to a ticket or to load elsewhere; or several runs as one set of tables."""
     from synapse_otel.cli.export import export as command
 
-    _finish(lambda: command(runs or (), kind=kind, output=output, incomplete=incomplete, everything=everything))
+    _finish(
+        lambda: command(
+            runs or (), kind=kind, output=output, incomplete=incomplete, everything=everything, images=images
+        )
+    )
 
 
 @app.command()

@@ -28,7 +28,13 @@ _SEVERAL: Final = Path("runs")
 
 
 def export(
-    runs: Sequence[str], *, kind: str, output: Path | None, incomplete: bool = False, everything: bool = False
+    runs: Sequence[str],
+    *,
+    kind: str,
+    output: Path | None,
+    images: int,
+    incomplete: bool = False,
+    everything: bool = False,
 ) -> int:
     """Write runs to a file or folder, and return the exit code; the arguments are as `app` has them.
 
@@ -67,7 +73,9 @@ def export(
         if len(found) > 1:
             raise LookupError(f"{kind} takes one run, and these are {len(found)}: csv and parquet take several")
         ((group, places),) = found.values()
-        return _export_one(group, places, settings, kind=kind, output=output, incomplete=incomplete)
+        return _export_one(
+            group, places, settings, kind=kind, output=output, incomplete=incomplete, images=images << 20
+        )
 
 
 def _groups(run: str | None, roots: list[Path], *, everything: bool) -> list[list[Path]]:
@@ -126,7 +134,14 @@ def _each(
 
 
 def _export_one(
-    folders: list[Path], roots: list[Path], settings: Settings, *, kind: str, output: Path | None, incomplete: bool
+    folders: list[Path],
+    roots: list[Path],
+    settings: Settings,
+    *,
+    kind: str,
+    output: Path | None,
+    incomplete: bool,
+    images: int,
 ) -> int:
     from synapse_otel.export.html import page_file
     from synapse_otel.runs.live.entry import run_id
@@ -151,7 +166,7 @@ def _export_one(
         if indexed is None:
             raise LookupError(f"{folder} cannot be read as a run")
         script, style = page("app.js").decode(), page("app.css").decode()
-        text = page_file(indexed, found, script=script, style=style, jaeger_url=settings.jaeger_url)
+        text = page_file(indexed, found, script=script, style=style, jaeger_url=settings.jaeger_url, images=images)
         target.write_text(text, encoding="utf-8")
     return _tell_of([target], notes)
 

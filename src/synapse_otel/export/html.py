@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
+from synapse_otel.export.page_images import PageImages
 from synapse_otel.runs.entries import most_telling
 from synapse_otel.runs.live.details import along_of, details, metrics_named
 from synapse_otel.runs.live.entry import Json
 from synapse_otel.runs.live.followed_run import FollowedRun
 from synapse_otel.runs.live.index import IndexedRun
+from synapse_otel.runs.live.log_records import LogRecords
 from synapse_otel.runs.live.samples import X_METRICS, Points
 
 DATA_ID: Final = "synapse-otel-run"
@@ -27,21 +29,33 @@ RECORDS: Final = 3_000
 _EDGE: Final = 1_000
 
 
-def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, jaeger_url: str | None = None) -> str:
+def page_file(
+    one: IndexedRun,
+    found: FollowedRun,
+    *,
+    script: str,
+    style: str,
+    images: int,
+    jaeger_url: str | None = None,
+) -> str:
     """Return the file: the run as its folder tells, with all that was read of it, and the page's script and style.
 
-    ``jaeger_url`` is the base address of Jaeger's web page, for links.
+    ``images`` is how many bytes of images it may hold, ``jaeger_url`` the base address of Jaeger's web page, for links.
     """
     told = details(one, found, jaeger_url=jaeger_url) | {"version": 0, "reading": 1.0, "attempts": []}
-    chosen = most_telling(found.logs.severities, first=_EDGE, important=RECORDS - 2 * _EDGE, last=_EDGE)
+    chosen = _records(found.logs)
+    held = PageImages(one, found, images)
     if len(chosen) < len(found.logs):
         told["notes"].append(f"this file holds {len(chosen):,} of {len(found.logs):,} messages and events")
+    if note := held.note():
+        told["notes"].append(note)
     curves, means = _curves(found, [series["id"] for series in told["series"]])
     written = {
         "details": told,
         "curves": curves,
         "means": means,
         "records": [found.logs.told(at) for at in chosen],
+        "images": held.written(),
     }
     title = escape(told["row"]["name"] or told["row"]["id"], quote=False)
     policy = (
@@ -62,6 +76,16 @@ def page_file(one: IndexedRun, found: FollowedRun, *, script: str, style: str, j
 def is_page_file(head: str) -> bool:
     """Return whether the beginning of a file is that of one that `page_file` made."""
     return "synapse-otel</title>" in head and "content-security-policy" in head
+
+
+def _records(logs: LogRecords) -> list[int]:
+    """Return the places of the records that the file holds; metrics that are no numbers get the room that is left."""
+    texts = set(logs.metric_texts)
+    others = [at for at in range(len(logs)) if at not in texts]
+    severities = [logs.severities[at] for at in others]
+    told = most_telling(severities, first=_EDGE, important=RECORDS - 2 * _EDGE, last=_EDGE)
+    room = RECORDS - len(told)
+    return sorted([others[at] for at in told] + logs.metric_texts[max(len(texts) - room, 0) :])
 
 
 def _curves(found: FollowedRun, numbers: list[int]) -> tuple[Json, Json]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from synapse_otel import semconv
 from synapse_otel._guard import let_through
-from synapse_otel._text import cut
+from synapse_otel._text import cut, iso_time
 from synapse_otel.mapping.names import free_name
 from synapse_otel.mapping.values import flatten, key_text
 
@@ -71,7 +71,7 @@ def product_attributes(products: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
-    """Add a file's path, and its size if it exists.
+    """Add a file's path, its size and time if it exists, and of a relative path the working directory.
 
     Raises:
         TypeError: ``file`` is not a path.
@@ -81,8 +81,17 @@ def add_file(attributes: dict[str, Any], file: str | os.PathLike[str]) -> None:
     except TypeError as error:
         msg = f"file must be a path, not {file!r}"
         raise TypeError(msg) from error
-    attributes[semconv.FILE_PATH] = cut(path if isinstance(path, str) else os.fsdecode(path))
+    text = path if isinstance(path, str) else os.fsdecode(path)
+    attributes[semconv.FILE_PATH] = cut(text)
     try:
-        attributes[semconv.FILE_SIZE] = Path(os.fsdecode(path)).stat().st_size
-    except (OSError, ValueError) as error:  # a file that is not there (yet); no path, as it holds a zero
+        if not text.startswith(os.sep):
+            attributes[semconv.FILE_DIRECTORY] = cut(os.getcwd())  # noqa: PTH109 - a third of the cost
+        found = Path(text).stat()
+        attributes[semconv.FILE_SIZE] = found.st_size
+        attributes[semconv.FILE_MODIFIED] = iso_time(found.st_mtime_ns)
+    except (
+        OSError,
+        ValueError,
+        OverflowError,
+    ) as error:  # a file or directory that is not there (yet); no path, as it holds a zero
         let_through(error)

@@ -89,6 +89,8 @@ EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 FILE_PATH: Final = "file.path"
 FILE_SIZE: Final = "file.size"
+FILE_MODIFIED: Final = "file.modified"
+FILE_DIRECTORY: Final = "file.directory"
 MESSAGE: Final = "message"
 SIGNAL: Final = "synapse.signal"
 OUTCOME: Final = "synapse.verify.outcome"
@@ -229,6 +231,8 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(EXCEPTION_STACKTRACE, "string", "Stack of the exception.", "exception"),
     Attribute(FILE_PATH, "string", "File that an event is about.", "event"),
     Attribute(FILE_SIZE, "int", "Its size in bytes, where it exists.", "event"),
+    Attribute(FILE_MODIFIED, "string", "When it was last written, in ISO 8601, where it exists.", "event"),
+    Attribute(FILE_DIRECTORY, "string", "What a relative `file.path` is relative to: the working directory.", "event"),
     Attribute(MESSAGE, "string", "Text of a message.", "span event"),
     Attribute(
         SIGNAL,
@@ -580,6 +584,8 @@ EVENT_MESSAGE: Final = "synapse.message"
 EVENT_DEVELOPER: Final = "synapse.dev_event"
 EVENT_METRIC_NONFINITE: Final = "synapse.metric.nonfinite"
 EVENT_METRIC_TEXT: Final = "synapse.metric.text"
+EVENT_VISUALIZATION: Final = "visualization"
+"""Name of the event of `log_visualization`, one of the plugin's own as others are."""
 EVENT_EXCEPTION: Final = "exception"
 EVENT_WORKER_KILLED: Final = "synapse.worker.killed"
 PROBE: Final = "synapse.doctor.probe"

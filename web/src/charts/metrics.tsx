@@ -7,6 +7,7 @@ import { MetricCard, type Bounds } from "./card";
 import { swatch } from "./chart";
 import { differing, paramsOf } from "./labels";
 import { bestPlaces, filterOf, foldsOf, metricsOf, STEP, xOf, type Axis, type By, type Fold, type Panel, type Shown, type Together } from "./panels";
+import { Texts } from "./texts";
 
 const POINTS = 700;
 /** Metrics that were reported once, and names of metrics to choose from, at most. */
@@ -88,6 +89,7 @@ export function Metrics({ source, runs: given }: { source: Source; runs: Shown[]
   useEffect(fetchThem, [state]);
   useEffect(() => setZoom(null), [axis]);
 
+  if (!metrics.length && runs.some((run) => run.details.metric_texts.length)) return <Texts runs={runs} matches={() => true} />;
   if (!metrics.length) return <p class="muted empty-line">{runs.some((run) => run.details.removed) ? removedText : "No metric has been reported."}</p>;
   const hide = (key: string) => setHidden((before) => new Set(before.has(key) ? [...before].filter((one) => one !== key) : [...before, key]));
   const any = drawn.length + single.length > 0 || folds.some((fold) => fold.panels.length > 0);
@@ -206,6 +208,7 @@ export function Metrics({ source, runs: given }: { source: Source; runs: Shown[]
         ))}
       </div>
       {single.length > 0 && <Singles groups={single} runs={runs} />}
+      <Texts runs={runs} matches={filter.matches} />
       {!any && <p class="muted empty-line">No metric matches.</p>}
     </>
   );

@@ -67,7 +67,7 @@ export function metricsOf(runs: Shown[]): Panel[] {
 const SPECIAL = /[\\^$.*+?()[\]{}|]/;
 
 /** A filter: a regular expression for the name, the category, or `category/name`; of a text without signs, its words. */
-export function filterOf(text: string): { matches: (panel: Panel) => boolean; wrong: boolean } {
+export function filterOf(text: string): { matches: (panel: { category: string; name: string }) => boolean; wrong: boolean } {
   let wrong = false;
   let patterns: RegExp[];
   try {
@@ -76,7 +76,7 @@ export function filterOf(text: string): { matches: (panel: Panel) => boolean; wr
     wrong = true;
     patterns = [new RegExp(text.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i")];
   }
-  const matches = ({ category, name }: Panel) => patterns.every((one) => one.test(name) || one.test(category) || one.test(`${category}/${name}`));
+  const matches = ({ category, name }: { category: string; name: string }) => patterns.every((one) => one.test(name) || one.test(category) || one.test(`${category}/${name}`));
   return { matches, wrong };
 }
 

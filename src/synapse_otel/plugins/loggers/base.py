@@ -12,6 +12,7 @@ from synapse_otel.plugins.category import one_category, phase
 from synapse_otel.plugins.loggers import calls
 from synapse_otel.plugins.loggers.view import View
 from synapse_otel.plugins.models.logger import LogLevel, level_named
+from synapse_otel.semconv import EVENT_VISUALIZATION
 
 
 class BaseLogger(View):
@@ -121,7 +122,8 @@ class BaseLogger(View):
         self, category: str, group: str, index: int, image: str | os.PathLike[str], **meta: Any
     ) -> None:
         """Log an image: ``category``, ``group`` and ``index`` say where a viewer places it."""
-        self.log(LogLevel.INFO, "visualization", {"category": category, "group": group, "index": index, **meta}, image)
+        data = {"category": category, "group": group, "index": index, **meta}
+        self.log(LogLevel.INFO, EVENT_VISUALIZATION, data, image)
 
     def log_trials(
         self,

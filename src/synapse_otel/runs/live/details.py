@@ -46,6 +46,7 @@ def details(one: IndexedRun, found: FollowedRun, *, jaeger_url: str | None = Non
         "spans": shown,
         "spans_left_out": left_out,
         "series": _series(found),
+        "metric_texts": found.metric_texts.latest(),
         "usage": _usage(found),
         "logs": counts_of(found.logs) | {"errors": found.errors},
         "exceptions": [_exception(found, at) for at in found.exceptions],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Final, NamedTuple
 
 from synapse_otel.runs import LogKind
@@ -31,6 +32,8 @@ class LogFilter(NamedTuple):
     category: str | None = None
     text: str = ""
     """In small letters."""
+    metric_texts: bool = True
+    """Whether records of metrics that are no numbers are among them: there may be one for each epoch."""
 
 
 class FilteredLogs:
@@ -57,6 +60,9 @@ class FilteredLogs:
         logs = self._logs
         places = range(seen, len(logs))
         found = list(places)
+        if not wanted.metric_texts:
+            folded = set(logs.metric_texts[bisect_left(logs.metric_texts, seen) :])
+            found = [at for at in found if at not in folded]
         if wanted.severity:
             found = [at for at in found if logs.severities[at] >= wanted.severity]
         if wanted.audience != "all":
@@ -83,5 +89,7 @@ def counts_of(logs: LogRecords) -> Json:
         "least": least,
         "developer": developer,
         "user": len(logs) - developer,
+        "metric_texts": len(logs.metric_texts),
+        "images": len(logs.images),
         "categories": [name for name in logs.names if name],
     }

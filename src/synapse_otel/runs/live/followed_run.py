@@ -24,6 +24,7 @@ from synapse_otel.runs.contents import Contents
 from synapse_otel.runs.gone import gone_notes, records_gone
 from synapse_otel.runs.live.errors import ErrorCount
 from synapse_otel.runs.live.log_records import LogRecords
+from synapse_otel.runs.live.metric_texts import MetricTexts
 from synapse_otel.runs.live.samples import Samples
 from synapse_otel.semconv.signal import Signal
 
@@ -128,6 +129,7 @@ class FollowedRun:
         self.folders = folders
         self.logs = LogRecords()
         self._errors = ErrorCount(self.logs)
+        self.metric_texts = MetricTexts(self.logs)
         self.version = 0
         """Grows whenever something was read."""
         self.used = monotonic()
@@ -181,6 +183,7 @@ class FollowedRun:
             series.sort()
         order = self.logs.sort()
         self._errors.clear()
+        self.metric_texts = MetricTexts(self.logs)
         for journal in self._journals:
             journal.exceptions = [order[at] for at in journal.exceptions]
             journal.nonfinite = [order[at] for at in journal.nonfinite]

@@ -16,6 +16,7 @@ from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.runs import LogKind
 from synapse_otel.runs.contents import kind_of
 from synapse_otel.runs.entries import data_of
+from synapse_otel.runs.image_files import NamedFile, is_image_name
 from synapse_otel.runs.live.entry import LONGEST_TEXT, Json, milliseconds, plain
 
 _KINDS: Final = list(LogKind)
@@ -48,6 +49,10 @@ class LogRecords:
         self.categories = array("I")
         """Place in `names`."""
         self.names: list[str] = [""]
+        self.images: list[int] = []
+        """Places of the records that name a file that is expected to be an image."""
+        self.metric_texts: list[int] = []
+        """Places of the records of metrics that are no numbers."""
         self._payloads: list[bytes] = []
         self._templates: list[Template | None] = []
         """Template of each record; None for a complete one."""
@@ -99,6 +104,10 @@ class LogRecords:
         if abs(log.time) > _LARGEST_TIME or abs(log.severity) > _LARGEST_SEVERITY:
             return None
         kind = _KINDS.index(kind_of(log))
+        if log.event_name == semconv.EVENT_METRIC_TEXT:
+            self.metric_texts.append(len(self))
+        elif is_image_name(log.event_name or "", str(log.attributes.get(semconv.FILE_PATH, ""))):
+            self.images.append(len(self))
         self._add(log.time, (log.severity, kind, self._category(log.attributes)), frame.payload, None)
         self._scopes.append(scopes.get(log.scope, ""))
         return log.time
@@ -134,6 +143,8 @@ class LogRecords:
         now = [0] * len(order)
         for place, before in enumerate(order):
             now[before] = place
+        self.images = sorted(now[at] for at in self.images)
+        self.metric_texts = sorted(now[at] for at in self.metric_texts)
         return now
 
     # --- showing --------------------------------------------------------------------------------------
@@ -161,6 +172,20 @@ class LogRecords:
         for key, value in (brief.data or {}).items():
             attributes[template.prefix + key] = value
         return redact_values(brief.body), redact_values(attributes), template.event_name or "", template.span
+
+    def file(self, at: int) -> NamedFile | None:
+        """Return the file that a record names, as its author wrote it: to be opened, and not to be shown."""
+        if self._templates[at] is not None:
+            return None  # what is written in brief names none
+        log: Log = _decode_log(self._payloads[at])
+        path = log.attributes.get(semconv.FILE_PATH)
+        if path is None:
+            return None
+        size = log.attributes.get(semconv.FILE_SIZE)
+        directory, modified = (
+            str(log.attributes.get(key, "")) for key in (semconv.FILE_DIRECTORY, semconv.FILE_MODIFIED)
+        )
+        return NamedFile(str(path), directory, size if isinstance(size, int) else None, modified, log.time)
 
     def text(self, at: int) -> str:
         """Return the searchable text in lower case: what a record's line shows, and the stack of an exception."""
@@ -193,7 +218,8 @@ class LogRecords:
             "event": event,
             "text": text_of(kind, body, attributes)[:LONGEST_TEXT],
             "data": plain(data),
-            "file": str(attributes.get(semconv.FILE_PATH, "")),
+            "file": (file := str(attributes.get(semconv.FILE_PATH, ""))),
+            "image": is_image_name(event, file),
             "more": plain(more),
             "scope": self._scopes[at],
             "span": span[16:24].hex(),

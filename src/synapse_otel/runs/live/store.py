@@ -7,10 +7,12 @@ from time import monotonic
 from typing import Any, Final
 
 from synapse_otel.journal.kept import delete_journal
+from synapse_otel.runs.image_files import NamedFile, OpenImage
 from synapse_otel.runs.live.details import details, metrics_named
-from synapse_otel.runs.live.entry import Json
+from synapse_otel.runs.live.entry import Json, milliseconds
 from synapse_otel.runs.live.filters import FilteredLogs, LogFilter
 from synapse_otel.runs.live.followed_run import FollowedRun
+from synapse_otel.runs.live.images import image_info, image_rows, run_image
 from synapse_otel.runs.live.index import IndexedRun, RunIndex
 
 OPEN_RUNS: Final = 24
@@ -27,6 +29,10 @@ class UnknownRunError(LookupError):
 
 class RunInUseError(RuntimeError):
     """The run cannot be deleted now; the message says why."""
+
+
+class UnknownRecordError(LookupError):
+    """There is no such record of the run, or it is another one by now."""
 
 
 class Open:
@@ -102,6 +108,60 @@ class RunStore:
             begin = max(offset if offset >= 0 else len(places) + offset, 0)
             rows = [one.found.logs.told(at) for at in places[begin : begin + limit]]
             return {"version": one.found.version, "matching": len(places), "offset": begin, "rows": rows}
+
+    def images(self, name: str, offset: int, limit: int) -> Json:
+        """Return some of the records that name images, as `image_rows`; none until all of the run has been read.
+
+        Raises:
+            UnknownRunError: there is no such run.
+        """
+        one = self._opened(name)
+        with one.found.lock:
+            self._begin(one)
+            return image_rows(one.found.logs, offset, limit if one.complete else 0)
+
+    def image_infos(self, name: str, records: list[tuple[int, float]]) -> Json:
+        """Return what is known of the images that some records name, as `image_info`, by the records' numbers.
+
+        Args:
+            name: of the run.
+            records: number and time (Unix ms) of each. Those of which there is none are left out.
+
+        Raises:
+            UnknownRunError: there is no such run.
+        """
+        found: Json = {}
+        for number, time in records:
+            try:
+                indexed, named = self._named(name, number, time)
+            except UnknownRecordError:
+                continue
+            found[str(number)] = image_info(indexed, named)
+        return found
+
+    def image(self, name: str, number: int, time: float, *, changed: bool = False) -> OpenImage:
+        """Open the image that a record names: its number and time (Unix ms) say which; ``changed`` as in `open_image`.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            UnknownRecordError: there is no such record.
+            ImageError: the record names no file, or the file is not shown.
+        """
+        indexed, named = self._named(name, number, time)
+        return run_image(indexed, named, changed=changed)
+
+    def _named(self, name: str, number: int, time: float) -> tuple[IndexedRun, NamedFile | None]:
+        """Return a run and the file that a record of it names. The time tells when the records were counted anew."""
+        one = self._opened(name)
+        with one.found.lock:
+            self._begin(one)
+            indexed = self.index.get(name)
+            if indexed is None:
+                raise UnknownRunError(name)
+            logs = one.found.logs
+            if not 0 <= number < len(logs) or milliseconds(logs.times[number]) != time:
+                raise UnknownRecordError(number)
+            return indexed, logs.file(number)
 
     def delete(self, name: str) -> None:
         """Delete the journals of a run, with their pending records.

@@ -47,8 +47,16 @@ def messages(page: Page) -> Lines:
 
 
 def _chosen(entries: list[LogEntry]) -> list[int]:
-    """Return the places of the entries to show: the first, the last, and of those between what matters most."""
-    return most_telling([entry.severity for entry in entries], first=FIRST, important=IMPORTANT, last=LAST)
+    """Return the places of the entries to show: the first, the last, and of those between what matters most.
+
+    Of a metric that is a text only the latest entry is among them: there may be one for each epoch.
+    """
+    texts = [at for at, entry in enumerate(entries) if entry.event_name == semconv.EVENT_METRIC_TEXT]
+    latest = {(entries[at].category, *entries[at].data): at for at in texts}
+    folded = set(texts).difference(latest.values())
+    places = [at for at in range(len(entries)) if at not in folded]
+    severities = [entries[at].severity for at in places]
+    return [places[at] for at in most_telling(severities, first=FIRST, important=IMPORTANT, last=LAST)]
 
 
 def _lines(page: Page, entry: LogEntry, category: int) -> Lines:

@@ -18,6 +18,8 @@ from synapse_otel.ui.terminal.words import folded, printable_line, shown, summar
 
 LEVEL_WORDS: Final = ("", *(word for word, _least in LEVELS[1:]))
 AUDIENCES: Final = ("all", "user", "developer")
+FOLDED: Final = LogFilter(metric_texts=False)
+"""What is shown at first: a metric that is a text may have a record at every epoch. A search finds them, too."""
 _AHEAD: Final = 100
 """Records that are read before and behind those that are seen."""
 _WIDE: Final = 90
@@ -36,7 +38,7 @@ class Records(Lines):
         self._begin = 0.0
         self._asked: object = None
         """What the records at hand are of: the version of the run, the filter, and those that are seen."""
-        self.wanted = LogFilter()
+        self.wanted = FOLDED
 
     def want(self, wanted: LogFilter) -> None:
         """Show what another filter lets through, from its end on."""
@@ -51,7 +53,8 @@ class Records(Lines):
         if asked == self._asked:
             return None
         first = max(seen.start - _AHEAD, 0)
-        found = self._store.records(self._run_id, wanted, first, len(seen) + 2 * _AHEAD)
+        whole = wanted._replace(metric_texts=wanted.metric_texts or bool(wanted.text))
+        found = self._store.records(self._run_id, whole, first, len(seen) + 2 * _AHEAD)
         self._asked = asked
         return wanted, found
 

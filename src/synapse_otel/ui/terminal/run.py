@@ -21,7 +21,7 @@ from synapse_otel.ui.terminal.curve import CurveScreen
 from synapse_otel.ui.terminal.lines import Lines
 from synapse_otel.ui.terminal.metrics import MetricLines
 from synapse_otel.ui.terminal.overview import overview
-from synapse_otel.ui.terminal.records import AUDIENCES, LEVEL_WORDS, Records, record
+from synapse_otel.ui.terminal.records import AUDIENCES, FOLDED, LEVEL_WORDS, Records, record
 from synapse_otel.ui.terminal.searching import Searching
 from synapse_otel.ui.terminal.watching import Key, KeyLine, Watching
 from synapse_otel.ui.terminal.words import lasted, now_ms, pace, percent, pill, title, work
@@ -43,6 +43,7 @@ class RunScreen(Searching):
         Binding("l", "level", show=False),
         Binding("a", "audience", show=False),
         Binding("c", "category", show=False),
+        Binding("t", "metric_texts", show=False),
         Binding("x", "stack", show=False),
     ]
     CSS = (
@@ -78,10 +79,19 @@ class RunScreen(Searching):
     def keys(self) -> Sequence[Key]:
         """Return the keys of the part that is shown."""
         tabs: tuple[Key, ...] = (("esc", "back"), ("1-4", "part"))
+        texts: tuple[Key, ...] = (("t", "texts"),) if self._texts else ()
         return {
             "steps": (*tabs, ("x", "own frames" if self._whole_stack else "whole stack")),
             "metrics": (*tabs, ("enter", "enlarge"), ("/", "search")),
-            "messages": (*tabs, ("/", "search"), ("l", "level"), ("a", "for"), ("c", "step"), ("enter", "whole")),
+            "messages": (
+                *tabs,
+                ("/", "search"),
+                ("l", "level"),
+                ("a", "for"),
+                ("c", "step"),
+                *texts,
+                ("enter", "whole"),
+            ),
             "about": tabs,
         }[self._tab]
 
@@ -154,7 +164,7 @@ class RunScreen(Searching):
 
     def _tabs(self, told: Json, width: int) -> Text:
         logs, errors = told["logs"], told["logs"]["errors"]
-        counts = {"metrics": f" {len(told['series']):,}", "messages": f" {logs['total']:,}"}
+        counts = {"metrics": f" {len(told['series']):,}", "messages": f" {logs['total'] - logs['metric_texts']:,}"}
         line = Text()
         for at, name in enumerate(TABS):
             line.append(f" {at + 1} {name}{counts.get(name, '')} ", "reverse" if name == self._tab else "dim")
@@ -167,7 +177,9 @@ class RunScreen(Searching):
         wanted = records.wanted
         level = next((f"{word} and above" for word, least in LEVELS[1:] if least == wanted.severity), "all")
         parts = [f"level: {level}", f"for: {wanted.audience}", f"step: {printable(wanted.category or 'all')}"]
-        count = f"{records.count:,} of {told['logs']['total']:,}" if wanted != LogFilter() else ""
+        if self._texts:
+            parts.append(f"text metrics: {'shown' if wanted.metric_texts else f'{self._texts:,} folded'}")
+        count = f"{records.count:,} of {told['logs']['total']:,}" if wanted != FOLDED else ""
         return Text("  ".join([*parts, count]), "dim underline", no_wrap=True, overflow="ellipsis")
 
     def focused_lines(self) -> Lines:
@@ -225,6 +237,16 @@ class RunScreen(Searching):
         names = [None, *(self._told["logs"]["categories"] if self._told else [])]
         at = names.index(wanted.category) if wanted.category in names else 0
         self._want(wanted._replace(category=names[(at + 1) % len(names)]))
+
+    def action_metric_texts(self) -> None:
+        """Show the records of metrics that are texts, or fold them."""
+        wanted = self.query_one(Records).wanted
+        self._want(wanted._replace(metric_texts=not wanted.metric_texts))
+
+    @property
+    def _texts(self) -> int:
+        """Number of the records of metrics that are texts."""
+        return self._told["logs"]["metric_texts"] if self._told else 0
 
     def _want(self, wanted: LogFilter) -> None:
         if self._tab != "messages":

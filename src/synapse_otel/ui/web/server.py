@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 from starlette.applications import Starlette
@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from synapse_otel.runs.image_files import ImageError, Reason
 from synapse_otel.runs.live.filters import LEVELS, LogFilter
-from synapse_otel.runs.live.store import RunInUseError, RunStore, UnknownRunError
+from synapse_otel.runs.live.store import RunInUseError, RunStore, UnknownRecordError, UnknownRunError
 from synapse_otel.ui.web.events import EventStream
 from synapse_otel.ui.web.guard import Guard
 
@@ -31,6 +32,15 @@ _LONGEST_NAME: Final = 1_000
 _MOST_CUT: Final = 49.0
 _LATEST: Final = 9e12
 """Times in ns beyond it are no 64-bit integers."""
+_MOST_IMAGES: Final = 5_000
+_MOST_INFOS: Final = 100
+_CHUNK: Final = 1 << 18
+_IMAGE_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"
+"""What an image may do that is opened as a page: nothing."""
+_STATUSES: Final = {
+    Reason.DENIED: 403, Reason.CHANGED: 409, Reason.TOO_LARGE: 413, Reason.NO_IMAGE: 415,
+}  # fmt: skip
+"""HTTP status of an image that is not shown; 404 for any other reason."""
 
 
 class _Json(JSONResponse):
@@ -46,6 +56,9 @@ def application(store: RunStore, token: str) -> Starlette:
         Route("/api/runs/{name}", _answered(lambda request: _delete(store, request)), methods=["DELETE"]),
         Route("/api/runs/{name}/curves", _answered(lambda request: _curves(store, request))),
         Route("/api/runs/{name}/records", _answered(lambda request: _records(store, request))),
+        Route("/api/runs/{name}/images", _answered(lambda request: _images(store, request))),
+        Route("/api/runs/{name}/images/info", _answered(lambda request: _image_infos(store, request))),
+        Route("/api/runs/{name}/images/{number}", _answered(lambda request: _image(store, request))),
         Route("/api/events", _events(store)),
         Route("/{name}", _page),
         Route("/", _page),
@@ -71,13 +84,18 @@ async def _page(request: Request) -> Response:
 
 
 def _answered(answer: Callable[[Request], Any]) -> Callable[[Request], Response]:
-    """Return an endpoint that answers in JSON; Starlette runs it in a thread."""
+    """Return an endpoint that answers in JSON, or by a response of its own; Starlette runs it in a thread."""
 
     def endpoint(request: Request) -> Response:
         try:
-            return _Json(answer(request))
+            found = answer(request)
+            return found if isinstance(found, Response) else _Json(found)
         except UnknownRunError:
             return _Json({"error": "there is no such run"}, 404)
+        except UnknownRecordError:
+            return _Json({"error": "there is no such record"}, 404)
+        except ImageError as error:
+            return _Json({"error": str(error), "reason": str(error.reason)}, _STATUSES.get(error.reason, 404))
         except RunInUseError as error:
             return _Json({"error": str(error)}, 409)
         except OSError as error:
@@ -123,9 +141,39 @@ def _records(store: RunStore, request: Request) -> Any:
         audience=asked.get("audience", "all"),
         category=asked.get("category"),
         text=asked.get("q", "")[:_LONGEST_SEARCH].strip().lower(),
+        metric_texts=asked.get("metric_texts") != "0",
     )
     limit = min(max(_integer(asked.get("limit", "200")), 0), _MOST_ROWS)
     return store.records(request.path_params["name"], wanted, _integer(asked.get("offset", "0")), limit)
+
+
+def _images(store: RunStore, request: Request) -> Any:
+    asked = request.query_params
+    limit = min(max(_integer(asked.get("limit", "200")), 0), _MOST_IMAGES)
+    return store.images(request.path_params["name"], _integer(asked.get("offset", "0")), limit)
+
+
+def _image_infos(store: RunStore, request: Request) -> Any:
+    """Answer for records that are asked for as ``record=NUMBER@TIME``, each."""
+    parts = [text.partition("@") for text in request.query_params.getlist("record")[:_MOST_INFOS]]
+    records = [(_integer(number), _number(time)) for number, _at, time in parts]
+    return store.image_infos(request.path_params["name"], records)
+
+
+def _image(store: RunStore, request: Request) -> Response:
+    asked, path = request.query_params, request.path_params
+    changed = asked.get("changed") == "1"
+    image = store.image(path["name"], _integer(path["number"]), _number(asked.get("time", "")), changed=changed)
+    headers = {"content-length": str(image.size), "content-security-policy": _IMAGE_POLICY}
+    return StreamingResponse(_chunks(image.file, image.size), media_type=image.head.type, headers=headers)
+
+
+def _chunks(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield a file's bytes, no more than were promised: it may grow. Of one that shrinks the answer is broken off."""
+    with file:
+        while size > 0 and (chunk := file.read(min(size, _CHUNK))):
+            size -= len(chunk)
+            yield chunk
 
 
 def _events(store: RunStore) -> Callable[[Request], Any]:
