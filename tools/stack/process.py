@@ -25,6 +25,7 @@ class Process:
         """
         self.log = log
         with log.open("ab") as output:
+            self._begin = output.tell()
             self._popen = subprocess.Popen(
                 bound_command(list(command)),
                 env=os.environ | dict(environment),
@@ -58,7 +59,7 @@ class Process:
             self._popen.wait()
 
     def last_lines(self, count: int = 15) -> str:
-        """Return the end of its log, from where a program of Go says why it ends."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        """Return the end of what it has written, from where a program of Go says why it ends."""
+        lines = self.log.read_bytes()[self._begin :].decode(errors="replace").splitlines()
         begin = max((at for at, line in enumerate(lines) if line.startswith(_GO_ENDS)), default=len(lines) - count)
         return "\n".join(lines[max(begin, 0) :][: 4 * count])
