@@ -26,7 +26,7 @@ _TIERS = ("gateway", "agent")
 """In the order in which they start."""
 STOP_SECONDS = 10.0
 _TOO_EARLY = "queue.(*persistentQueue[...]).putInternal("
-"""In the panic of a Collector up to 0.15x whose receiver serves all signals before the queues of each have started."""
+"""In the panic of a Collector whose receiver serves all signals before the queues of each have started (0.149)."""
 
 
 class Stack:
