@@ -92,7 +92,7 @@ def thousand_runs(browser: Browser, root: Path) -> list[Found]:
         folder = root / f"20260101T{number // 3600:02}{number // 60 % 60:02}{number % 60:02}Z-train-{number:08x}"
         shutil.copytree(first, folder)
         (folder / "run.json").write_text(json.dumps({**run, "journal": f"{number:032x}", "created": 1.7e9 + number}))
-    with _served(root) as (address, process):
+    with served(root) as (address, process):
         page = browser.new_page()
         begun = time.perf_counter()
         page.goto(address)
@@ -118,7 +118,7 @@ def long_run(browser: Browser, root: Path) -> list[Found]:
     """Return how long a very long run takes to be seen whole, and what the server needs for it."""
     _job(root, "long")
     (folder,) = run_folders(root)
-    with _served(root) as (address, process):
+    with served(root) as (address, process):
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector(".run-row[data-run]")
@@ -161,7 +161,7 @@ def lag(browser: Browser, root: Path) -> list[Found]:
         if job.stdin is None or job.stdout is None:
             raise RuntimeError("the job cannot be steered")
         job.stdout.readline()
-        with _served(root) as (address, _process):
+        with served(root) as (address, _process):
             page = browser.new_page()
             page.goto(address)
             page.locator(".run-row[data-run] a").first.click()
@@ -191,7 +191,7 @@ def cost_to_the_job(browser: Browser, root: Path) -> list[Found]:
         alone.append(_paced(root / f"alone{number}"))
         place = root / f"watched{number}"
         place.mkdir(parents=True)
-        with _served(place) as (address, _process):
+        with served(place) as (address, _process):
             page = browser.new_page()
             page.goto(address)
             watched.append(_paced(place, page))
@@ -250,7 +250,7 @@ def _job(root: Path, name: str) -> None:
 
 
 @contextmanager
-def _served(root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Serve a folder of journals, and nothing but it."""
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("synapse-otel")), "view", "--no-browser", "--port", "0", str(root)]

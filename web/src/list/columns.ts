@@ -16,18 +16,27 @@ export interface Column {
   text: (value: Cell, row: Row, now: number) => string;
   /** Whether the lowest value of a group is the best one. */
   lowest: boolean;
+  /** In pixels; all are wider where the table has room. */
+  width: number;
 }
 
 export const FIRST = ["state", "name", "progress", "start", "duration", "pending"];
 /** They stand in each row, in this order: they cannot be left out. */
 export const ALWAYS = ["state", "name"];
+const WIDTHS: Record<string, number> = { state: 118, name: 320, progress: 210, duration: 100, pending: 90, tags: 180 };
+const WIDTH = 112;
+/** Columns that have a place of their own on a card. */
+const PLACED = new Set(FIRST);
 const LOW = /loss|err|mae|mse|perplexity|latency|time|seconds|duration/i;
 
 const plainText = (value: Cell) => (value === null ? "" : typeof value === "number" ? number(value) : value);
 
 function column(key: string, label: string, numeric: boolean, value: Column["value"], text: Column["text"] = plainText, group: Column["group"] = "Run"): Column {
-  return { key, label, group, numeric, value, text, lowest: LOW.test(label) };
+  return { key, label, group, numeric, value, text, lowest: LOW.test(label), width: WIDTHS[key] ?? WIDTH };
 }
+
+/** The class of a column's cells. */
+export const place = (one: Column) => (PLACED.has(one.key) ? `cell-${one.key}` : "cell-more");
 
 const FIXED: Column[] = [
   column("state", "State", false, (row) => verdict(row).word),
@@ -113,15 +122,30 @@ export function fieldNames({ params, metrics }: Names): Set<string> {
   return found;
 }
 
+const texts = new WeakMap<Row, string>();
+
+function textOf(row: Row): string {
+  let found = texts.get(row);
+  if (found === undefined) {
+    found = [row.id, row.name, ...row.tags, row.action, row.plugin, row.version, row.job, row.result, row.error, row.state, row.host].join(" ").toLowerCase();
+    texts.set(row, found);
+  }
+  return found;
+}
+
+const FIELDS = new Map([...USED_COLUMNS.map((one): [string, Column] => [one.key.replace("used.", ""), one]), ...FIXED.map((one): [string, Column] => [one.key, one])]);
+
 /** A row as a filter sees it; a name that several metrics end with stands for each of them. */
 export function fields(row: Row, group: string, now: number): Fields {
   return {
-    text: [row.id, row.name, ...row.tags, row.action, row.plugin, row.version, row.job, row.result, row.error, row.state, row.host].join(" ").toLowerCase(),
+    get text() {
+      return textOf(row);
+    },
     values: (field) => {
       if (field === "state") return [row.state, row.word, group];
       if (field === "tag" || field === "tags") return row.tags;
       if (field === "name") return [row.name, row.id];
-      const fixed = FIXED.find((one) => one.key === field) ?? USED_COLUMNS.find((one) => one.key === `used.${field}`);
+      const fixed = FIELDS.get(field);
       if (fixed) return present([fixed.value(row, now)]);
       const param = scalar(row.params, field.replace(/^param\./, ""));
       if (param !== null && !field.startsWith("metric.")) return [param];
