@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import html
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +12,12 @@ from urllib.parse import quote
 
 from playwright.sync_api import Browser, Page
 
-from benchmarks.far_side import far_side
-from benchmarks.listing_runs import METRICS, params_of
+from benchmarks.listing_runs import METRICS, PENDING, RUNS, params_of, record
 from benchmarks.report import Bar, Table
 from benchmarks.unmeasured import Unmeasured
 from benchmarks.viewing import served
 from tools.chromium import chromium, opened
 
-RUNS: Final = 1_000
-PENDING: Final = 50
-"""The last ones of the runs are not delivered."""
 ROUNDS: Final = 5
 PAINT_SECONDS: Final = 1.0
 SORT_SECONDS: Final = 0.1
@@ -110,24 +103,6 @@ def listing() -> Table:
         record(root)
         with opened() as browser:
             return measured(browser, root)
-
-
-def record(root: Path) -> None:
-    """Record the runs, and deliver all but some of them."""
-    with far_side() as far:
-        own = {
-            "SYNAPSE_OTEL_JOURNAL_DIR": str(root),
-            "SYNAPSE_OTEL_SHIPPER": "off",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{far.port}",
-        }
-        _run(own, sys.executable, "-m", "benchmarks.listing_runs", "0", str(RUNS - PENDING))
-        _run(own, str(Path(sys.executable).with_name("synapse-otel")), "sync")
-        _run(own, sys.executable, "-m", "benchmarks.listing_runs", str(RUNS - PENDING), str(RUNS))
-
-
-def _run(variables: dict[str, str], *command: str) -> None:
-    quiet = subprocess.DEVNULL
-    subprocess.run(command, env={**os.environ, **variables}, check=True, stdout=quiet, stderr=quiet)
 
 
 def measured(browser: Browser, root: Path) -> Table:

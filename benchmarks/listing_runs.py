@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
+from benchmarks.far_side import far_side
+
+RUNS: Final = 1_000
+PENDING: Final = 50
+"""The last ones of the runs are not delivered."""
 PARAMS: Final = 20
 METRICS: Final = 8
 CALLS: Final = 3
@@ -48,6 +55,24 @@ def one(number: int) -> None:
             ctx.set_progress(call + 1, CALLS)
             ctx.set_metrics({f"metric_{m}": (number * (m + 3)) % 997 / (call + 1) for m in range(METRICS)}, "val")
         ctx.log_message("done")
+
+
+def record(root: Path) -> None:
+    """Record the runs below a folder, and deliver all but some of them."""
+    with far_side() as far:
+        own = {
+            "SYNAPSE_OTEL_JOURNAL_DIR": str(root),
+            "SYNAPSE_OTEL_SHIPPER": "off",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{far.port}",
+        }
+        _run(own, sys.executable, "-m", "benchmarks.listing_runs", "0", str(RUNS - PENDING))
+        _run(own, str(Path(sys.executable).with_name("synapse-otel")), "sync")
+        _run(own, sys.executable, "-m", "benchmarks.listing_runs", str(RUNS - PENDING), str(RUNS))
+
+
+def _run(variables: dict[str, str], *command: str) -> None:
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, env={**os.environ, **variables}, check=True, stdout=quiet, stderr=quiet)
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -18,13 +17,13 @@ from typing import Any, Final, NamedTuple
 
 from playwright.sync_api import Browser
 
+from benchmarks.listing_runs import RUNS, record
 from benchmarks.report import Bar, Table
 from benchmarks.unmeasured import Unmeasured
 from benchmarks.viewing_jobs import MESSAGES, METRICS, SAMPLES
 from synapse_otel.journal.folder import run_folders
 from tools.chromium import chromium, opened
 
-RUNS: Final = 1_000
 ROUNDS: Final = 5
 LOOKS: Final = 30
 PAINT_SECONDS: Final = 1.0
@@ -85,13 +84,7 @@ def _told(value: float, unit: str) -> str:
 
 def thousand_runs(browser: Browser, root: Path) -> list[Found]:
     """Return how long the list takes to be seen."""
-    _job(root, "small")
-    (first,) = run_folders(root)
-    run = json.loads((first / "run.json").read_text())
-    for number in range(RUNS - 1):
-        folder = root / f"20260101T{number // 3600:02}{number // 60 % 60:02}{number % 60:02}Z-train-{number:08x}"
-        shutil.copytree(first, folder)
-        (folder / "run.json").write_text(json.dumps({**run, "journal": f"{number:032x}", "created": 1.7e9 + number}))
+    record(root)
     with served(root) as (address, process):
         page = browser.new_page()
         begun = time.perf_counter()

@@ -2,7 +2,8 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { count, plural } from "./format";
 import { useKept, useNow } from "./hooks";
 import { Chooser } from "./list/chooser";
-import { type Column, columns as columnsOf, csv, fieldNames, fields, type Names, namesOf, order } from "./list/columns";
+import { type Column, columns as columnsOf, fieldNames, fields, type Names, namesOf, order } from "./list/columns";
+import { Exports } from "./list/exports";
 import { matches, type Mistake, parse } from "./list/query";
 import type { Group } from "./list/row";
 import { Table } from "./list/table";
@@ -172,7 +173,7 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
             </select>
           </label>
           <button type="button" class="quiet bordered" aria-expanded={choosing} onClick={() => setChoosing(!choosing)}>Columns</button>
-          <button type="button" class="quiet bordered" disabled={!matching.length} onClick={() => download(csv(shown, matching, now))}>CSV</button>
+          <Exports source={source} columns={shown} rows={matching} now={now} />
         </div>
       </div>
       {query.mistake && <MistakeLine text={view.text} mistake={query.mistake} />}
@@ -276,12 +277,4 @@ function scrollRuns(key: string) {
   const page = box.clientHeight * 0.9;
   const by: Record<string, number> = { PageDown: page, PageUp: -page, End: box.scrollHeight, Home: -box.scrollHeight };
   if (Object.hasOwn(by, key)) box.scrollBy(0, by[key]!);
-}
-
-function download(text: string) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  link.download = "runs.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

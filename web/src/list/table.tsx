@@ -56,7 +56,7 @@ export function Table(props: TableProps) {
   const down = narrow ? { begin: 0, end: Math.min(limit, items.length) } : seen.rows;
   useEffect(() => {
     setLimit(STEP);
-    box.current?.scrollTo(0, 0);
+    box.current?.scrollTo({ top: 0 });
   }, [asked]);
   return (
     <>
