@@ -1,4 +1,4 @@
-"""The list of a thousand runs with fifty columns, against the same cells as a plain static HTML table in one Chromium."""
+"""The list of a thousand runs with fifty columns, against the same cells as a plain static HTML table."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import html
 import statistics
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -105,21 +106,34 @@ def listing() -> Table:
             return measured(browser, root)
 
 
+@dataclass
+class _Found:
+    """What was measured, in ms."""
+
+    firsts: list[dict[str, float]] = field(default_factory=list)
+    agains: list[dict[str, float]] = field(default_factory=list)
+    sorts: list[float] = field(default_factory=list)
+    filters: list[float] = field(default_factory=list)
+    frames: list[float] = field(default_factory=list)
+    static_paints: list[float] = field(default_factory=list)
+    static_sorts: list[float] = field(default_factory=list)
+
+
 def measured(browser: Browser, root: Path) -> Table:
     """Return what a browser finds of the runs below a folder."""
-    firsts, agains, sorts, filters, frames = [], [], [], [], []
+    found, rows = _Found(), []
     for _ in range(ROUNDS):
         with served(root) as (address, _process):
             page = _page(browser, _RULES)
-            firsts.append(_firsts(page, lambda page=page, address=address: page.goto(f"{address}{_view()}")))
-            agains.append(_firsts(page, page.reload))
-            sorts += [page.evaluate(_SORT, key) for key in (COLUMNS[2], COLUMNS[2], "name", COLUMNS[4])]
-            filters += [page.evaluate(_FILTER, text) for text in ("s", "sweep metric_3<100", "lr>0.01 tag:seed-1", "")]
-            frames += page.evaluate(_SCROLL)
+            found.firsts.append(_firsts(page, lambda page=page, address=address: page.goto(f"{address}{_view()}")))
+            found.agains.append(_firsts(page, page.reload))
+            found.sorts += [page.evaluate(_SORT, key) for key in (COLUMNS[2], COLUMNS[2], "name", COLUMNS[4])]
+            found.filters += [page.evaluate(_FILTER, text) for text in ("s", "metric_3<100", "lr>0.01 tag:seed-1", "")]
+            found.frames += page.evaluate(_SCROLL)
             rows = page.evaluate("fetch('api/runs').then(answer => answer.json())")
             page.context.close()
-    paint, sort = _static(browser, rows)
-    return _table(firsts, agains, sorts, filters, frames, paint, sort)
+    _measure_static(browser, rows, found)
+    return _table(found)
 
 
 def _view() -> str:
@@ -139,19 +153,17 @@ def _firsts(page: Page, opens: Callable[[], Any]) -> dict[str, float]:
     return page.evaluate("firsts")  # type: ignore[no-any-return]
 
 
-def _static(browser: Browser, rows: list[dict[str, Any]]) -> tuple[float, float]:
-    """Return in ms how long the same cells take as a table in a static page: to be drawn, and to be sorted."""
+def _measure_static(browser: Browser, rows: list[dict[str, Any]], found: _Found) -> None:
+    """Add how long the same cells take as a table in a static page: to be drawn, and to be sorted."""
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(text)}' for text in _texts(row))}" for row in rows)
     heads = "".join(f"<th>{html.escape(key)}" for key in COLUMNS)
     text = f"<!doctype html><title>Runs</title><table><thead><tr>{heads}<tbody>{body}</table>"
-    paints, sorts = [], []
     for _ in range(ROUNDS):
         page = _page(browser, _STATIC_RULES)
         page.route(_STATIC, lambda route: route.fulfill(body=text, content_type="text/html"))
-        paints.append(_firsts(page, lambda page=page: page.goto(_STATIC))["whole"])
-        sorts += [page.evaluate(_STATIC_SORT, 2 + at) for at in range(4)]
+        found.static_paints.append(_firsts(page, lambda page=page: page.goto(_STATIC))["whole"])
+        found.static_sorts += [page.evaluate(_STATIC_SORT, 2 + at) for at in range(4)]
         page.context.close()
-    return statistics.median(paints), statistics.median(sorts)
 
 
 def _texts(row: dict[str, Any]) -> list[str]:
@@ -162,20 +174,16 @@ def _texts(row: dict[str, Any]) -> list[str]:
     return [*found, "100%", str(row["start"]), str(row["last"] - row["start"]), ", ".join(row["tags"])]
 
 
-def _table(
-    firsts: list[dict[str, float]],
-    agains: list[dict[str, float]],
-    sorts: list[float],
-    filters: list[float],
-    frames: list[float],
-    static_paint: float,
-    static_sort: float,
-) -> Table:
+def _table(found: _Found) -> Table:
     first, again = (
-        {name: statistics.median(one[name] for one in found) / 1e3 for name in found[0]} for found in (firsts, agains)
+        {name: statistics.median(one[name] for one in all_) / 1e3 for name in all_[0]}
+        for all_ in (found.firsts, found.agains)
     )
-    sort, key = statistics.median(sorts) / 1e3, statistics.median(filters) / 1e3
-    paint, static_paint, static_sort = first["values"], static_paint / 1e3, static_sort / 1e3
+    sort, key, frame, static_paint, static_sort = (
+        statistics.median(all_) / 1e3
+        for all_ in (found.sorts, found.filters, found.frames, found.static_paints, found.static_sorts)
+    )
+    paint = first["values"]
     seconds = [
         ("a new server: the first rows are drawn", first["rows"], static_paint),
         ("a new server: their 50 columns are drawn", paint, static_paint),
@@ -183,11 +191,11 @@ def _table(
         ("once more: the first rows with 50 columns are drawn", again["values"], static_paint),
         ("once more: all runs are there", again["whole"], static_paint),
         ("a click on a head: the sorted rows are drawn", sort, static_sort),
-        ("the same, at most", max(sorts) / 1e3, static_sort),
+        ("the same, at most", max(found.sorts) / 1e3, static_sort),
         ("a key in the filter: the rows that match are drawn", key, static_sort),
-        ("the same, at most", max(filters) / 1e3, static_sort),
-        ("a step of scrolling is drawn, median", statistics.median(frames) / 1e3, None),
-        ("the same, at most", max(frames) / 1e3, None),
+        ("the same, at most", max(found.filters) / 1e3, static_sort),
+        ("a step of scrolling is drawn, median", frame, None),
+        ("the same, at most", max(found.frames) / 1e3, None),
         ("the static table is drawn", static_paint, None),
         ("the static table is sorted and drawn", static_sort, None),
     ]

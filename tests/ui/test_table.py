@@ -123,6 +123,15 @@ def test_expressions_filter_and_a_mistake_is_marked_at_its_place(page):
     expect(page.locator("[data-run]")).to_have_count(4)
 
 
+def test_the_state_in_a_filter_is_the_one_that_the_list_shows(page, address):
+    page.goto(address)
+    pills = page.locator("[data-run] .pill")
+    expect(pills).to_have_count(4)
+    for text, words in [("state:done", ["done", "done"]), ("-state:done -state:crashed", ["failed"])]:
+        page.get_by_label("Filter runs").fill(text)
+        expect(pills).to_have_text(words)
+
+
 def test_keys_move_choose_filter_and_open(page):
     page.keyboard.press("/")
     expect(page.get_by_label("Filter runs")).to_be_focused()
@@ -248,6 +257,10 @@ def test_a_run_is_deleted_when_that_was_confirmed_and_its_open_page_says_so(page
     asked.get_by_role("button", name="Keep").click()
     expect(rows).to_have_count(4)
     page.get_by_role("button", name="Delete").click()
+    page.keyboard.press("Escape")
+    expect(asked).to_have_count(0)
+    expect(rows).to_have_count(4)
+    page.get_by_role("button", name="Delete").click()
     asked.get_by_role("button", name="Delete").click()
     expect(rows).to_have_count(3)
     assert len(list(run_folders(root))) == 3
@@ -320,7 +333,8 @@ def test_of_many_runs_those_in_sight_are_drawn_and_the_keys_reach_the_last(long_
 
 
 def test_of_many_columns_those_in_sight_are_drawn(long_page, many_address):
-    columns = [f"metric.class {c}/group{n % 7}/value{n}.{which}" for c in range(2) for n in range(10) for which in ("last", "max")]
+    metrics = [f"metric.class {c}/group{n % 7}/value{n}" for c in range(2) for n in range(10)]
+    columns = [f"{name}.{which}" for name in metrics for which in ("last", "max")]
     asked = "%2C".join(quote(quote(key, safe=""), safe="") for key in ["state", "name", *columns])
     long_page.goto(f"{long_page.url.partition('#')[0]}#/?columns={asked}")
     expect(long_page.get_by_role("table")).to_have_attribute("aria-colcount", "43")
@@ -334,8 +348,8 @@ def test_of_many_columns_those_in_sight_are_drawn(long_page, many_address):
     expect(long_page.locator("[data-run] .cell-name > a").first).to_be_in_viewport()
     last.get_by_role("button").click()
     expect(last).to_have_attribute("aria-sort", "descending")
-    place = long_page.evaluate("() => [...document.querySelectorAll('[aria-colindex=\"43\"]')].slice(0, 3).map(one => one.getBoundingClientRect().x)")
-    assert len(set(place)) == 1
+    column = long_page.locator("[aria-colindex='43']").all()[:3]
+    assert len({cell.bounding_box()["x"] for cell in column}) == 1
 
 
 def test_on_a_phone_cards_come_as_one_scrolls(browser, many_address):

@@ -92,7 +92,9 @@ def test_a_table_that_is_too_large_is_refused(client: TestClient, monkeypatch: p
     assert (answer.status_code, answer.json()) == (413, {"error": "the table is too large"})
 
 
-@pytest.mark.parametrize("forged", [{"origin": "http://127.0.0.1:8888"}, {"origin": ""}, {"sec-fetch-site": "same-site"}])
+@pytest.mark.parametrize(
+    "forged", [{"origin": "http://127.0.0.1:8888"}, {"origin": ""}, {"sec-fetch-site": "same-site"}]
+)
 def test_only_the_page_itself_can_ask_for_it(client: TestClient, forged: dict[str, str]) -> None:
     assert client.post(PATH, json=[], headers={**OWN, **forged}).status_code == 403
     client.cookies.clear()

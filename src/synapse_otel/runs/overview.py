@@ -253,9 +253,7 @@ def _emitted(cursors: Mapping[Signal, Cursor], summary: Summary) -> list[int]:
     return [max(cursors[signal].sequence, *summary.sequences[signal : signal + 1], 0) for signal in Signal]
 
 
-def _by_signal(
-    cursors: Sequence[Mapping[Signal, Cursor]], emitted: Sequence[Sequence[int]]
-) -> dict[str, Account]:
+def _by_signal(cursors: Sequence[Mapping[Signal, Cursor]], emitted: Sequence[Sequence[int]]) -> dict[str, Account]:
     return {
         signal.name.lower(): account_of_cursors([one[signal] for one in cursors], sum(one[signal] for one in emitted))
         for signal in Signal

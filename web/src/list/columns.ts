@@ -150,7 +150,7 @@ export function fields(row: Row, group: string, now: number): Fields {
       return textOf(row);
     },
     values: (field) => {
-      if (field === "state") return [row.state, row.word, group];
+      if (field === "state") return [row.word, group];
       if (field === "tag" || field === "tags") return row.tags;
       if (field === "name") return [row.name, row.id];
       const fixed = FIELDS.get(field);
