@@ -332,6 +332,19 @@ def test_of_many_runs_those_in_sight_are_drawn_and_the_keys_reach_the_last(long_
     expect(long_page.get_by_role("region", name="Chosen runs")).to_contain_text("1 run chosen")
 
 
+def test_who_comes_back_from_a_run_sees_the_same_rows(long_page):
+    long_page.locator(".runs").evaluate("box => box.scrollTo(0, 3000)")
+    link = long_page.locator("[aria-rowindex='55'] .cell-name > a")
+    name = link.text_content()
+    link.click()
+    expect(long_page.locator("h1")).to_have_text(name)
+    long_page.go_back()
+    expect(long_page.locator("[aria-rowindex='55'] .cell-name > a")).to_be_in_viewport()
+    expect(long_page.locator("[aria-rowindex='55'] .cell-name > a")).to_have_text(name)
+    long_page.get_by_role("button", name="Run", exact=True).click()
+    expect(long_page.locator("[aria-rowindex='2']")).to_be_in_viewport()
+
+
 def test_of_many_columns_those_in_sight_are_drawn(long_page, many_address):
     metrics = [f"metric.class {c}/group{n % 7}/value{n}" for c in range(2) for n in range(10)]
     columns = [f"{name}.{which}" for name in metrics for which in ("last", "max")]

@@ -1,6 +1,6 @@
 // The runs as a table, of which what is in view is drawn; on a narrow screen each row is a card.
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useMedia } from "../hooks";
 import type { Row } from "../types";
 import { type Column, place } from "./columns";
@@ -14,6 +14,9 @@ const CHECK = 40;
 const NARROW = "(max-width: 820px)";
 /** Cards that are drawn at first, and with each look at the last one. */
 const STEP = 20;
+
+/** Where the table was left: who comes back from a run sees the same rows. */
+const left = { asked: "", top: 0 };
 
 interface TableProps {
   columns: Column[];
@@ -54,13 +57,17 @@ export function Table(props: TableProps) {
   const all = useMemo(() => ({ begin: 0, end: columns.length }), [columns]);
   const wide = narrow ? all : seen.columns;
   const down = narrow ? { begin: 0, end: Math.min(limit, items.length) } : seen.rows;
-  useEffect(() => {
-    setLimit(STEP);
-    box.current?.scrollTo({ top: 0 });
+  useLayoutEffect(() => {
+    if (left.asked === asked) box.current!.scrollTop = left.top;
+    else {
+      setLimit(STEP);
+      box.current!.scrollTop = 0;
+    }
+    left.asked = asked;
   }, [asked]);
   return (
     <>
-      <div class="runs" ref={box}>
+      <div class="runs" ref={box} onScroll={(event) => { left.top = event.currentTarget.scrollTop; }}>
         <table role="table" aria-label="Runs" aria-rowcount={items.length + 1} aria-colcount={columns.length + 1}>
           <colgroup>
             <col class="col-check" />
