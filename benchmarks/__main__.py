@@ -25,6 +25,7 @@ BENCHMARKS = {
     "threads": "threads:threads",
     "outage": "outages:outage",
     "view": "viewing:viewing",
+    "list": "listing:listing",
     "sdk": "sdk:sdk",
     "platform": "sdk_platform:platform",
     "tasks": "sdk_tasks:tasks",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -18,13 +17,13 @@ from typing import Any, Final, NamedTuple
 
 from playwright.sync_api import Browser
 
+from benchmarks.listing_runs import RUNS, record
 from benchmarks.report import Bar, Table
 from benchmarks.unmeasured import Unmeasured
 from benchmarks.viewing_jobs import MESSAGES, METRICS, SAMPLES
 from synapse_otel.journal.folder import run_folders
 from tools.chromium import chromium, opened
 
-RUNS: Final = 1_000
 ROUNDS: Final = 5
 LOOKS: Final = 30
 PAINT_SECONDS: Final = 1.0
@@ -85,14 +84,8 @@ def _told(value: float, unit: str) -> str:
 
 def thousand_runs(browser: Browser, root: Path) -> list[Found]:
     """Return how long the list takes to be seen."""
-    _job(root, "small")
-    (first,) = run_folders(root)
-    run = json.loads((first / "run.json").read_text())
-    for number in range(RUNS - 1):
-        folder = root / f"20260101T{number // 3600:02}{number // 60 % 60:02}{number % 60:02}Z-train-{number:08x}"
-        shutil.copytree(first, folder)
-        (folder / "run.json").write_text(json.dumps({**run, "journal": f"{number:032x}", "created": 1.7e9 + number}))
-    with _served(root) as (address, process):
+    record(root)
+    with served(root) as (address, process):
         page = browser.new_page()
         begun = time.perf_counter()
         page.goto(address)
@@ -118,7 +111,7 @@ def long_run(browser: Browser, root: Path) -> list[Found]:
     """Return how long a very long run takes to be seen whole, and what the server needs for it."""
     _job(root, "long")
     (folder,) = run_folders(root)
-    with _served(root) as (address, process):
+    with served(root) as (address, process):
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector(".run-row[data-run]")
@@ -161,7 +154,7 @@ def lag(browser: Browser, root: Path) -> list[Found]:
         if job.stdin is None or job.stdout is None:
             raise RuntimeError("the job cannot be steered")
         job.stdout.readline()
-        with _served(root) as (address, _process):
+        with served(root) as (address, _process):
             page = browser.new_page()
             page.goto(address)
             page.locator(".run-row[data-run] a").first.click()
@@ -191,7 +184,7 @@ def cost_to_the_job(browser: Browser, root: Path) -> list[Found]:
         alone.append(_paced(root / f"alone{number}"))
         place = root / f"watched{number}"
         place.mkdir(parents=True)
-        with _served(place) as (address, _process):
+        with served(place) as (address, _process):
             page = browser.new_page()
             page.goto(address)
             watched.append(_paced(place, page))
@@ -250,7 +243,7 @@ def _job(root: Path, name: str) -> None:
 
 
 @contextmanager
-def _served(root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Serve a folder of journals, and nothing but it."""
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("synapse-otel")), "view", "--no-browser", "--port", "0", str(root)]

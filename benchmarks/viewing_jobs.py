@@ -14,18 +14,6 @@ METRICS: Final = 4
 CALLS: Final = 200_000
 
 
-def small() -> None:
-    """Run a short job."""
-    import synapse_otel
-    from synapse_otel.loggers import NoOpLogger
-
-    with synapse_otel.job("train", plugin="small", version="1.0", logger=NoOpLogger()) as ctx:
-        for epoch in range(20):
-            ctx.set_progress(epoch + 1, 20)
-            ctx.set_metrics({"loss": 1 / (epoch + 1)})
-            ctx.log_message(f"epoch {epoch}")
-
-
 def long() -> None:
     """Run a very long one."""
     import synapse_otel
@@ -70,4 +58,4 @@ def paced() -> None:
 
 
 if __name__ == "__main__":
-    {"small": small, "long": long, "paced": paced, "steered": steered}[sys.argv[1]]()
+    {"long": long, "paced": paced, "steered": steered}[sys.argv[1]]()

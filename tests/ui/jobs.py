@@ -106,12 +106,12 @@ def sweep(rate: str, count: str = "60") -> None:
                 ctx.set_metrics({"epoch": step // 10, "loss": 1 / (step + 1)}, validation)
 
 
-def wide(categories: str, names: str) -> None:
+def wide(categories: str, names: str, job_id: str = "job-wide") -> None:
     """Report many metrics of many categories, three times each."""
     import synapse_otel
     from synapse_otel.loggers import NoOpLogger
 
-    with synapse_otel.job("train", plugin="wide", job_id="job-wide", logger=NoOpLogger()) as ctx:
+    with synapse_otel.job("train", plugin="wide", job_id=job_id or None, logger=NoOpLogger()) as ctx:
         for time in range(3):
             for category in range(int(categories)):
                 ctx.set_metrics({f"group{n % 7}/value{n}": time * n for n in range(int(names))}, f"class {category}")
@@ -171,9 +171,23 @@ def named(paths: str) -> None:
             ctx.log(name, file=path)
 
 
+def crowd(count: str) -> None:
+    """Be many runs, each of a forked process, with two categories of ten metrics."""
+    import importlib
+
+    for module in ("loggers", "mapping.job", "runtime.job", "runtime.run_names", "sdk.install", "shipper.launch"):
+        importlib.import_module(f"synapse_otel.{module}")
+    for _ in range(int(count)):
+        child = os.fork()
+        if not child:
+            wide("2", "10", "")
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+
 if __name__ == "__main__":
     jobs = {
         "hostile": hostile, "obedient": obedient, "many": many, "swept": swept, "sweep": sweep, "wide": wide,
-        "pictures": pictures, "named": named, "phases": phases,
+        "pictures": pictures, "named": named, "phases": phases, "crowd": crowd,
     }  # fmt: skip
     jobs[sys.argv[1]](*sys.argv[2:])

@@ -16,6 +16,19 @@ export function useNow(every: number, running = true): number {
   return now;
 }
 
+/** Whether a media query holds. */
+export function useMedia(query: string): boolean {
+  const [holds, set] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const media = matchMedia(query);
+    const changed = () => set(media.matches);
+    changed();
+    media.addEventListener("change", changed);
+    return () => media.removeEventListener("change", changed);
+  }, [query]);
+  return holds;
+}
+
 /** Call `work` soon, but not more often than every `every` ms, and never twice at a time. */
 export function usePaced(work: () => Promise<void>, every: number): () => void {
   const state = useRef({ busy: false, again: false, last: 0, timer: 0, work, gone: false });

@@ -1,6 +1,13 @@
-import type { CurveQuery, Details, ImageInfo, ImagePage, Listener, LogPage, LogQuery, Points, RecordRef, Source } from "./types";
+import type {
+  CurveQuery, Details, ImageInfo, ImagePage, Listener, LogPage, LogQuery, Points, RecordRef, Source, TableColumn,
+} from "./types";
 
 async function get<T>(path: string, how?: RequestInit): Promise<T> {
+  return (await (await answered(path, how)).json()) as T;
+}
+
+/** The answer to a request; what is no success is an error with what the server said. */
+async function answered(path: string, how?: RequestInit): Promise<Response> {
   const answer = await fetch(path, how);
   if (!answer.ok) {
     const text = await answer.text();
@@ -12,7 +19,7 @@ async function get<T>(path: string, how?: RequestInit): Promise<T> {
     }
     throw new Error(said.trim() || `the server answered ${answer.status}`);
   }
-  return (await answer.json()) as T;
+  return answer;
 }
 
 export class HttpSource implements Source {
@@ -58,6 +65,10 @@ export class HttpSource implements Source {
 
   async remove(id: string): Promise<void> {
     await get(`api/runs/${encodeURIComponent(id)}`, { method: "DELETE" });
+  }
+
+  async parquet(columns: TableColumn[]): Promise<Blob> {
+    return (await answered("api/table.parquet", { method: "POST", body: JSON.stringify(columns) })).blob();
   }
 
   watch(what: { list?: boolean; runs?: string[] }, on: Listener): () => void {

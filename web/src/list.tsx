@@ -1,18 +1,18 @@
-import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count, plural } from "./format";
 import { useKept, useNow } from "./hooks";
 import { Chooser } from "./list/chooser";
-import { type Column, columns as columnsOf, csv, fieldNames, fields, type Names, namesOf, order } from "./list/columns";
+import { type Column, columns as columnsOf, fieldNames, fields, type Names, namesOf, order } from "./list/columns";
+import { Exports } from "./list/exports";
 import { matches, type Mistake, parse } from "./list/query";
-import { type Group, Table } from "./list/table";
+import type { Group } from "./list/row";
+import { Table } from "./list/table";
 import { Tray } from "./list/tray";
 import { useView } from "./list/view";
 import { nearest } from "./nearest";
 import { entries, title, verdict } from "./parts";
 import type { Row, Source } from "./types";
 
-const STEP = 20;
 const TONES = ["live", "stalled", "crashed", "failed", "done"] as const;
 const GROUPED = ["plugin", "action", "version", "result", "tags", "revision", "host"];
 
@@ -70,10 +70,10 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
   const [showsHidden, setShowsHidden] = useState(false);
   const [choosing, setChoosing] = useState(false);
   const [open, setOpen] = useState<Set<string>>(new Set());
-  const [limit, setLimit] = useState(STEP);
   const now = useNow(1000);
 
-  const visible = useMemo(() => (showsHidden ? every : every.filter((row) => !hidden.includes(row.id))), [every, hidden, showsHidden]);
+  const hiddenIds = useMemo(() => new Set(hidden), [hidden]);
+  const visible = useMemo(() => (showsHidden ? every : every.filter((row) => !hiddenIds.has(row.id))), [every, hiddenIds, showsHidden]);
   const all = useMemo(() => entries(visible), [visible]);
   const names = useNames(every);
   const possible = useMemo(() => columnsOf(names), [names]);
@@ -109,8 +109,6 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
     [complete, matching, view.text, query, every],
   );
 
-  useEffect(() => setLimit(STEP), [view.text, view.state, view.sort, view.group]);
-  const more = useCallback(() => setLimit((before) => before + STEP), []);
   const toggle = useCallback(
     (id: string) =>
       setChosen((before) => {
@@ -120,14 +118,14 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
       }),
     [],
   );
-  const search = useKeys(toggle, more);
+  const search = useKeys(toggle);
   const picked = every.filter((row) => chosen.has(row.id));
   const choices = [...new Set([...TONES.filter((tone) => counts[tone]), ...Object.keys(counts)])];
   const sortBy = (key: string) => {
     const falls = byKey.get(key)?.numeric ?? false;
     setView({ sort: view.sort === key ? `-${key}` : view.sort === `-${key}` ? key : falls ? `-${key}` : key });
   };
-  const hiddenCount = every.filter((row) => hidden.includes(row.id)).length;
+  const hiddenCount = every.filter((row) => hiddenIds.has(row.id)).length;
 
   return (
     <div class="page list-page">
@@ -175,7 +173,7 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
             </select>
           </label>
           <button type="button" class="quiet bordered" aria-expanded={choosing} onClick={() => setChoosing(!choosing)}>Columns</button>
-          <button type="button" class="quiet bordered" disabled={!matching.length} onClick={() => download(csv(shown, matching, now))}>CSV</button>
+          <Exports source={source} columns={shown} rows={matching} now={now} />
         </div>
       </div>
       {query.mistake && <MistakeLine text={view.text} mistake={query.mistake} />}
@@ -198,16 +196,16 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
           sort={view.sort}
           onSort={sortBy}
           groups={groups}
-          rows={matching.slice(0, limit)}
+          rows={matching}
           open={open}
           onOpen={(name) => setOpen((before) => new Set(before.has(name) ? [...before].filter((one) => one !== name) : [...before, name]))}
           chosen={chosen}
           pinned={first}
           toggle={toggle}
           now={now}
+          asked={[view.text, view.state, view.sort, view.group].join("\n")}
         />
       )}
-      {!groups && matching.length > limit && <More onSeen={more} key={limit}>…</More>}
       {picked.length > 0 && <Tray source={source} picked={picked} pinned={pinned} hidden={hidden} setPinned={setPinned} setHidden={setHidden} clear={() => setChosen(new Set())} />}
     </div>
   );
@@ -229,24 +227,15 @@ function grouped(rows: Row[], by: Column): Group[] {
   for (const row of rows) {
     const value = by.value(row, 0);
     const name = value === null || value === "" ? `without ${by.label}` : `${by.label} ${by.text(value, row, 0)}`;
-    found.set(name, [...(found.get(name) ?? []), row]);
+    const rowsOf = found.get(name);
+    if (rowsOf) rowsOf.push(row);
+    else found.set(name, [row]);
   }
   return [...found].map(([name, itsRows]) => ({ name, rows: itsRows }));
 }
 
-/** What asks for more rows when it comes into sight. */
-function More({ onSeen, children }: { onSeen: () => void; children: ComponentChildren }) {
-  const end = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const observer = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && onSeen(), { rootMargin: "600px" });
-    observer.observe(end.current!);
-    return () => observer.disconnect();
-  }, []);
-  return <div ref={end} class="muted more">{children}</div>;
-}
-
 /** Keys of the list: / for the filter, j and k to move, Space to choose; Enter opens the link that has the focus. */
-function useKeys(toggle: (id: string) => void, more: () => void) {
+function useKeys(toggle: (id: string) => void) {
   const search = useRef<HTMLInputElement>(null);
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
@@ -258,26 +247,34 @@ function useKeys(toggle: (id: string) => void, more: () => void) {
         event.preventDefault();
         search.current?.focus();
       } else if (event.key === "j" || event.key === "k") {
-        const links = [...document.querySelectorAll<HTMLElement>(".run-row .cell-name > a")];
-        const here = links.findIndex((link) => link.closest("tr")!.contains(at));
-        const next = here < 0 ? 0 : Math.min(Math.max(here + (event.key === "j" ? 1 : -1), 0), links.length - 1);
-        if (next === links.length - 1) more();
-        links[next]?.focus();
+        step(at, event.key === "j" ? 1 : -1);
       } else if (event.key === " " && at.matches(".cell-name > a")) {
         event.preventDefault();
         toggle(at.closest<HTMLElement>("tr")!.dataset.run!);
+      } else if (at === document.body) {
+        scrollRuns(event.key);
       }
     };
     document.addEventListener("keydown", pressed);
     return () => document.removeEventListener("keydown", pressed);
-  }, [toggle, more]);
+  }, [toggle]);
   return search;
 }
 
-function download(text: string) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  link.download = "runs.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+/** Move the focus to the next row, or from elsewhere to the first one in sight. */
+function step(from: HTMLElement, by: number) {
+  const links = [...document.querySelectorAll<HTMLElement>(".run-row .cell-name > a")];
+  const here = links.findIndex((link) => link.closest("tr")!.contains(from));
+  const top = document.querySelector(".run-labels")?.getBoundingClientRect().bottom ?? 0;
+  const next = here < 0 ? links.find((link) => link.getBoundingClientRect().top >= top) : links[Math.min(Math.max(here + by, 0), links.length - 1)];
+  next?.focus();
+}
+
+/** The keys that scroll a page scroll the table: it is what is longer than the screen. */
+function scrollRuns(key: string) {
+  const box = document.querySelector(".runs");
+  if (!box) return;
+  const page = box.clientHeight * 0.9;
+  const by: Record<string, number> = { PageDown: page, PageUp: -page, End: box.scrollHeight, Home: -box.scrollHeight };
+  if (Object.hasOwn(by, key)) box.scrollBy(0, by[key]!);
 }

@@ -287,6 +287,13 @@ export interface RunEvent {
 }
 
 /** Where the page's data comes from: a server that reads journals, or the file that the page itself is. */
+/** A column of a table to be written: times are Unix milliseconds; `any` is the narrowest kind that takes all values. */
+export interface TableColumn {
+  name: string;
+  kind: "time" | "number" | "long" | "text" | "any";
+  values: (string | number | boolean | null)[];
+}
+
 export interface Source {
   readonly live: boolean;
   /** The one run that there is, where there is but one. */
@@ -302,6 +309,8 @@ export interface Source {
   imageUrl(id: string, record: RecordRef, changed?: boolean): string | null;
   /** Delete a run from the machine; a source that cannot has no such method. */
   remove?(id: string): Promise<void>;
+  /** Return a table as a Parquet file; a source that cannot has no such method. */
+  parquet?(columns: TableColumn[]): Promise<Blob>;
   /** Listen until the returned function is called; nothing is asked for while the page is hidden. */
   watch(what: { list?: boolean; runs?: string[] }, on: Listener): () => void;
 }

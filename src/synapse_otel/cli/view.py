@@ -76,6 +76,7 @@ def _show(target: str | None, *, port: int | None, browser: bool, terminal: bool
 def _serve_page(
     store: RunStore, run: str, root: Path | None, *, port: int | None, browser: bool, idle_seconds: float | None
 ) -> int:
+    from synapse_otel.export.parquet import parquet_table
     from synapse_otel.ui.web.server import application, page
 
     try:
@@ -93,7 +94,7 @@ def _serve_page(
             sys.stdout.flush()
             if browser:
                 Thread(target=_open_browser, args=(address,), daemon=True).start()
-            _serve(application(store, token), listener, idle_seconds)
+            _serve(application(store, token, write_table=parquet_table), listener, idle_seconds)
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Runs as tables in Parquet, with types: times are timestamps in ns and UTC."""
+"""Tables in Parquet, with types: times are timestamps in ns and UTC."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -50,6 +50,27 @@ def write_parquet(
                 for columns in _batches(table, found, values):
                     writer.write_batch(pa.record_batch(columns, schema=schema))
     return paths
+
+
+def parquet_table(columns: Mapping[str, tuple[Column, Sequence[Any]]]) -> bytes:
+    """Return one table as the content of a Parquet file.
+
+    Args:
+        columns: by name, what a column holds and its values, one for each row.
+
+    Raises:
+        ParquetMissingError: the extra ``parquet`` is not installed.
+        TypeError, ValueError, OverflowError: a value does not fit its column, or there are not as many of each.
+    """
+    check_parquet()
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = _schema({name: kind for name, (kind, _values) in columns.items()})
+    arrays = [pa.array(values, field.type) for field, (_kind, values) in zip(schema, columns.values(), strict=True)]
+    out = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_arrays(arrays, schema=schema), out, compression="zstd")
+    return out.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
 def check_parquet() -> None:

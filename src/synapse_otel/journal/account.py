@@ -98,24 +98,31 @@ def account_of(folders: Iterable[Path], emitted: int, *, unwritten: int = 0) -> 
     Those include the ``unwritten`` ones, which no journal could store.
     """
     unreached = ""
-    requests = dict.fromkeys(Signal, Requests())
-    found: list[tuple[Signal, Cursor]] = []
+    found: list[Mapping[Signal, Cursor]] = []
     for folder in folders:
         try:
-            found += cursors_of(folder).items()
+            found.append(cursors_of(folder))
         except OSError as error:  # nothing is known of it, so all of it waits
             raise_foreign(error)
             unreached = f"{folder.name} cannot be looked into: {error.strerror or error}"
-    for signal, cursor in found:
-        requests[signal] += Requests(cursor.attempts, cursor.retries, cursor.size)
-    account = account_of_cursors([cursor for _, cursor in found], emitted)
+    account = account_of_journals(found, emitted)
     return replace(
         account,
         dropped={UNWRITTEN: unwritten, **account.dropped} if unwritten else account.dropped,
         failure=account.failure or unreached,
         complete=account.complete and not unreached,
-        requests=requests,
     )
+
+
+def account_of_journals(found: Iterable[Mapping[Signal, Cursor]], emitted: int) -> Account:
+    """Return the account of the journals of one run, by what `cursors_of` returned of each."""
+    requests = dict.fromkeys(Signal, Requests())
+    cursors = []
+    for of_journal in found:
+        for signal, cursor in of_journal.items():
+            requests[signal] += Requests(cursor.attempts, cursor.retries, cursor.size)
+            cursors.append(cursor)
+    return replace(account_of_cursors(cursors, emitted), requests=requests)
 
 
 def account_of_cursors(cursors: Sequence[Cursor], emitted: int) -> Account:

@@ -11,10 +11,10 @@ from time import time_ns
 from typing import Any, Self
 
 from synapse_otel import semconv
-from synapse_otel.journal.account import Account, account_of, account_of_cursors, cursors_of
-from synapse_otel.journal.cursor import read_cursor
+from synapse_otel.journal.account import Account, account_of_cursors, account_of_journals, cursors_of
+from synapse_otel.journal.cursor import Cursor
 from synapse_otel.journal.folder import Exit, Run, read_exit, read_run, read_slots
-from synapse_otel.journal.liveness import cause_of_death, is_alive
+from synapse_otel.journal.liveness import cause_of_death
 from synapse_otel.journal.summary import JobSummary, MetricSummary, Summary, summary_of
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.redaction import redact_values
@@ -139,7 +139,7 @@ class Overview:
         if runs[0] is None:
             raise LookupError(f"{folders[0]} cannot be read as a run")
         summaries = [summary_of(folder) for folder in folders]
-        states = [_state(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
+        states = [_state(*one) for one in zip(folders, summaries, runs, strict=True)]
         state = joined_state(states, runs)
         told = [
             Told.of(read_slots(folder), summary, run, its)
@@ -156,15 +156,16 @@ class Overview:
         jobs = _jobs(summaries, judge, death)
         if any(job.state is RunState.STALLED for job in jobs):
             state = RunState.STALLED
-        emitted = [_emitted(folder, summary) for folder, summary in zip(folders, summaries, strict=True)]
+        cursors = [cursors_of(folder) for folder in folders]
+        emitted = [_emitted(*one) for one in zip(cursors, summaries, strict=True)]
         return cls(
             folders=list(folders),
             run=runs[0],
             state=state,
             jobs=jobs,
             progress=progress,
-            account=account_of(folders, sum(map(sum, emitted))),
-            by_signal=_by_signal(folders, emitted),
+            account=account_of_journals(cursors, sum(map(sum, emitted))),
+            by_signal=_by_signal(cursors, emitted),
             exit=read_exit(folders[0]) or found_exit,
             last=last,
             version=max([one.version for one in summaries] + [runs[0].version]),
@@ -233,8 +234,8 @@ def _params(known: Mapping[str, Any]) -> dict[str, Any]:
     return redact_values(params)  # type: ignore[no-any-return] # a mapping stays one
 
 
-def _state(folder: Path, summary: Summary) -> RunState:
-    return RunState.LIVE if is_alive(folder) else run_state(folder, ended=summary.ended)
+def _state(folder: Path, summary: Summary, run: Run | None) -> RunState:
+    return run_state(folder, ended=summary.ended, run=run)
 
 
 def _jobs(summaries: Iterable[Summary], judge: Callable[..., RunState], death: _Death | None) -> list[JobOverview]:
@@ -247,15 +248,13 @@ def _jobs(summaries: Iterable[Summary], judge: Callable[..., RunState], death: _
     return [JobOverview.of(job, judge, death) for job in sorted(found.values(), key=lambda job: job.start)]
 
 
-def _emitted(folder: Path, summary: Summary) -> list[int]:
+def _emitted(cursors: Mapping[Signal, Cursor], summary: Summary) -> list[int]:
     """Return, by signal, how many records a journal was given."""
-    return [max(read_cursor(folder, signal).sequence, *summary.sequences[signal : signal + 1], 0) for signal in Signal]
+    return [max(cursors[signal].sequence, *summary.sequences[signal : signal + 1], 0) for signal in Signal]
 
 
-def _by_signal(folders: Sequence[Path], emitted: Sequence[Sequence[int]]) -> dict[str, Account]:
-    found = {}
-    of_folders = [cursors_of(folder) for folder in folders]
-    for signal in Signal:
-        cursors = [one[signal] for one in of_folders]
-        found[signal.name.lower()] = account_of_cursors(cursors, sum(one[signal] for one in emitted))
-    return found
+def _by_signal(cursors: Sequence[Mapping[Signal, Cursor]], emitted: Sequence[Sequence[int]]) -> dict[str, Account]:
+    return {
+        signal.name.lower(): account_of_cursors([one[signal] for one in cursors], sum(one[signal] for one in emitted))
+        for signal in Signal
+    }

@@ -74,7 +74,7 @@ def joined_state(states: Sequence[RunState], runs: Sequence[Run | None]) -> RunS
     return found
 
 
-def run_state(folder: Path, *, ended: bool | None = None) -> RunState:
+def run_state(folder: Path, *, ended: bool | None = None, run: Run | None = None) -> RunState:
     """Return the state of a journal's process: the only place where this is decided.
 
     The holder of the journal's lock is alive, since the kernel releases it at death; a process id means nothing in
@@ -83,8 +83,9 @@ def run_state(folder: Path, *, ended: bool | None = None) -> RunState:
     Args:
         folder: the journal's.
         ended: whether the journal's end has been read, if the caller has just read it.
+        run: the journal's run, if it was read before.
     """
-    if is_alive(folder):
+    if is_alive(folder, run):
         return classify(ended=False, alive=True)
     if ended is None:
         ended = last_sequences(folder)[1]

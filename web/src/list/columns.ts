@@ -1,7 +1,7 @@
 // The columns that the list may have: fixed ones, and what the runs have as parameters, metrics and resource usage.
 import { ago, bytes, clock, count, duration, number, shown } from "../format";
 import { lasted, title, verdict } from "../parts";
-import type { Row, Values } from "../types";
+import type { Row, TableColumn, Values } from "../types";
 import type { Fields } from "./query";
 
 export type Cell = string | number | null;
@@ -16,18 +16,35 @@ export interface Column {
   text: (value: Cell, row: Row, now: number) => string;
   /** Whether the lowest value of a group is the best one. */
   lowest: boolean;
+  /** What its values are in a file of a table. */
+  kind: TableColumn["kind"];
+  /** In pixels; all are wider where the table has room. */
+  width: number;
 }
 
 export const FIRST = ["state", "name", "progress", "start", "duration", "pending"];
 /** They stand in each row, in this order: they cannot be left out. */
 export const ALWAYS = ["state", "name"];
+const WIDTHS: Record<string, number> = { state: 118, name: 320, progress: 230, duration: 100, pending: 90, tags: 180 };
+const LEAST = 112;
+const MOST = 220;
+const OF_LETTER = 6.6;
+const AROUND = 32;
+/** Columns that have a place of their own on a card. */
+const PLACED = new Set(FIRST);
 const LOW = /loss|err|mae|mse|perplexity|latency|time|seconds|duration/i;
+
+const KINDS: Record<string, TableColumn["kind"]> = { start: "time", end: "time", pending: "long", delivered: "long", dropped: "long", "used.memory": "long", "used.gpu_memory": "long" };
 
 const plainText = (value: Cell) => (value === null ? "" : typeof value === "number" ? number(value) : value);
 
 function column(key: string, label: string, numeric: boolean, value: Column["value"], text: Column["text"] = plainText, group: Column["group"] = "Run"): Column {
-  return { key, label, group, numeric, value, text, lowest: LOW.test(label) };
+  const kind = KINDS[key] ?? (group === "Parameters" ? "any" : numeric ? "number" : "text");
+  return { key, label, group, numeric, value, text, kind, lowest: LOW.test(label), width: WIDTHS[key] ?? Math.min(Math.max(Math.ceil(label.length * OF_LETTER) + AROUND, LEAST), MOST) };
 }
+
+/** The class of a column's cells. */
+export const place = (one: Column) => (PLACED.has(one.key) ? `cell-${one.key}` : "cell-more");
 
 const FIXED: Column[] = [
   column("state", "State", false, (row) => verdict(row).word),
@@ -113,15 +130,30 @@ export function fieldNames({ params, metrics }: Names): Set<string> {
   return found;
 }
 
+const texts = new WeakMap<Row, string>();
+
+function textOf(row: Row): string {
+  let found = texts.get(row);
+  if (found === undefined) {
+    found = [row.id, row.name, ...row.tags, row.action, row.plugin, row.version, row.job, row.result, row.error, row.state, row.host].join(" ").toLowerCase();
+    texts.set(row, found);
+  }
+  return found;
+}
+
+const FIELDS = new Map([...USED_COLUMNS.map((one): [string, Column] => [one.key.replace("used.", ""), one]), ...FIXED.map((one): [string, Column] => [one.key, one])]);
+
 /** A row as a filter sees it; a name that several metrics end with stands for each of them. */
 export function fields(row: Row, group: string, now: number): Fields {
   return {
-    text: [row.id, row.name, ...row.tags, row.action, row.plugin, row.version, row.job, row.result, row.error, row.state, row.host].join(" ").toLowerCase(),
+    get text() {
+      return textOf(row);
+    },
     values: (field) => {
-      if (field === "state") return [row.state, row.word, group];
+      if (field === "state") return [row.word, group];
       if (field === "tag" || field === "tags") return row.tags;
       if (field === "name") return [row.name, row.id];
-      const fixed = FIXED.find((one) => one.key === field) ?? USED_COLUMNS.find((one) => one.key === `used.${field}`);
+      const fixed = FIELDS.get(field);
       if (fixed) return present([fixed.value(row, now)]);
       const param = scalar(row.params, field.replace(/^param\./, ""));
       if (param !== null && !field.startsWith("metric.")) return [param];
@@ -145,6 +177,20 @@ export function order(a: Cell, b: Cell, sign: number): number {
   if (none(a) || none(b)) return Number(none(a)) - Number(none(b));
   if (typeof a === "number" && typeof b === "number") return (a - b) * sign;
   return (String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0) * sign;
+}
+
+/** The shown rows as a table to be written: parameters as they are, what is no single value as JSON. */
+export function tableOf(shownColumns: Column[], rows: Row[], now: number): TableColumn[] {
+  const plain = (one: Column, row: Row) => {
+    if (one.kind !== "any") return one.value(row, now);
+    const name = one.key.slice("param.".length);
+    const value = Object.hasOwn(row.params, name) ? row.params[name]! : null;
+    return value !== null && typeof value === "object" ? JSON.stringify(value) : value;
+  };
+  return [
+    { name: "id", kind: "text", values: rows.map((row) => row.id) },
+    ...shownColumns.map((one) => ({ name: one.key, kind: one.kind, values: rows.map((row) => plain(one, row)) })),
+  ];
 }
 
 /** The shown rows as CSV (RFC 4180). What a spreadsheet would take for a formula is made a text. */

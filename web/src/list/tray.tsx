@@ -51,7 +51,7 @@ function Asking({ picked, onYes, onNo }: { picked: Row[]; onYes: () => void; onN
   const pending = picked.reduce((sum, row) => sum + row.pending, 0);
   const attempts = picked.some((row) => row.attempts.length);
   return (
-    <div class="tray" role="alertdialog" aria-label="Delete runs" aria-describedby="asked">
+    <div class="tray" role="alertdialog" aria-label="Delete runs" aria-describedby="asked" onKeyDown={(event) => event.key === "Escape" && onNo()}>
       <span id="asked">
         Delete {plural(picked.length, "run")}{attempts ? " with all attempts" : ""} from this machine?
         {pending > 0 && <strong class="bad-text"> {count(pending)} records are not delivered, and will be lost.</strong>}

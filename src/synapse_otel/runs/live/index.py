@@ -177,7 +177,7 @@ class RunIndex:
         signature = _signature(one.folders)
         try:
             overview = Overview.read(
-                one.folders, stall_seconds=self._stall_seconds, summary_of=lambda folder: _summary(one, folder)
+                one.folders, stall_seconds=self._stall_seconds, summary_of=lambda folder: self._summary(one, folder)
             )
             row = row_of(overview)
         except Exception as error:  # noqa: BLE001 - whatever stands in its files must not hide the other runs
@@ -192,6 +192,17 @@ class RunIndex:
         self._set(one, row | one.values.columns() | {"attempts": self._attempts.of(name)})
         self._tell(others)
 
+    def _summary(self, one: IndexedRun, folder: Path) -> Summary:
+        """Return a journal's summary; one that is being written is followed, so that nothing is read twice."""
+        known = self._known.get(folder)
+        alive = is_alive(folder, known.run if known else None)
+        follower = one.followers.get(folder)
+        if follower is None:
+            if not alive:
+                return summary_of(folder)
+            follower = one.followers[folder] = SummaryFollower(folder)
+        return follower.read(ended=not alive)
+
     def _tell(self, names: Iterable[str]) -> None:
         """Renew which runs are of the same job as these."""
         for name in names:
@@ -204,16 +215,6 @@ class RunIndex:
             one.row = row
             self._clock += 1
             one.version = self._clock
-
-
-def _summary(one: IndexedRun, folder: Path) -> Summary:
-    """Return a journal's summary; one that is being written is followed, so that nothing is read twice."""
-    follower = one.followers.get(folder)
-    if follower is None:
-        if not is_alive(folder):
-            return summary_of(folder)
-        follower = one.followers[folder] = SummaryFollower(folder)
-    return follower.read(ended=not is_alive(folder))
 
 
 def _close(one: IndexedRun) -> None:

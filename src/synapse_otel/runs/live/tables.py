@@ -104,7 +104,7 @@ def run_columns(found: Iterable[Overview]) -> dict[str, Column]:
     for one in found:
         for name, value in params_of(one).items():
             values.setdefault(name, []).append(value)
-    params = {_PARAMS + name: _kind_of(values[name]) for name in sorted(values)}
+    params = {_PARAMS + name: kind_of(values[name]) for name in sorted(values)}
     return {**_texts("run", "run_id"), **params}
 
 
@@ -112,7 +112,7 @@ def run_values(one: Overview, columns: dict[str, Column]) -> tuple[Any, ...]:
     """Return what a run has in the columns of `run_columns`: its name, its id, its parameters or None."""
     params = params_of(one)
     found = ((params.get(name.removeprefix(_PARAMS)), kind) for name, kind in list(columns.items())[2:])
-    return redact_text(one.name), one.folders[0].name, *(_fitting(value, kind) for value, kind in found)
+    return redact_text(one.name), one.folders[0].name, *(fitting(value, kind) for value, kind in found)
 
 
 def params_of(one: Overview) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def params_of(one: Overview) -> dict[str, Any]:
     return one.job.params if one.job is not None else {}
 
 
-def _kind_of(values: Iterable[Any]) -> Column:
+def kind_of(values: Iterable[Any]) -> Column:
     """Return the narrowest kind of column that takes all values."""
     kinds = {type(value) for value in values} - {type(None)}
     if kinds == {bool}:
@@ -130,7 +130,7 @@ def _kind_of(values: Iterable[Any]) -> Column:
     return Column.NUMBER if kinds and kinds <= {int, float} else Column.TEXT
 
 
-def _fitting(value: Any, kind: Column) -> Any:
+def fitting(value: Any, kind: Column) -> Any:
     """Return a value as its column takes it."""
     if value is None:
         return None

@@ -16,8 +16,10 @@ from synapse_otel.runs.live.store import RunStore, UnknownRunError
 POLL_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 10.0
 """After so long something is sent in any case: so a page that has gone is noticed."""
-_LIST_SECONDS: Final = 0.1
-"""How long the list is read before what is known of it is sent."""
+_FIRST_LIST_SECONDS: Final = 0.05
+"""How long runs, and then their values, are read before what is known of the list is sent first..."""
+_LIST_SECONDS: Final = 0.25
+"""...and later: each time the page sorts and draws what it has."""
 _RUNS: Final = 24
 
 
@@ -79,9 +81,11 @@ class EventStream:
 
     def _look_at_list(self) -> Any:
         index = self._store.index
-        complete = index.refresh(_LIST_SECONDS)
-        if complete:
-            index.refresh_values(_LIST_SECONDS)
+        seconds = _LIST_SECONDS if self._ids else _FIRST_LIST_SECONDS
+        read = index.refresh(seconds)
+        # The values of the newest runs come with their rows: they are what is seen first.
+        with_values = index.refresh_values(seconds)
+        complete = read and (with_values or self._complete)
         ids = index.ids()
         version, rows = index.rows(self._version)
         if not rows and ids == self._ids and complete == self._complete:

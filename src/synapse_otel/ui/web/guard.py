@@ -26,6 +26,8 @@ HEADERS: Final = {
     "x-frame-options": "DENY",
     "cache-control": "no-store",
 }
+TABLE: Final = "/api/table.parquet"
+"""Where the page posts its list to, and gets it back as a file."""
 _DELETABLE: Final = "/api/runs/"
 _REFUSED: Final = (
     "This page needs the token that `synapse-otel view` printed.\n"
@@ -54,15 +56,16 @@ class Guard:
         if name not in NAMES:
             return PlainTextResponse("This page is for this machine only: 127.0.0.1, localhost or [::1].\n", 421)
         deletes = request.method == "DELETE" and request.url.path.startswith(_DELETABLE)
-        if request.method not in {"GET", "HEAD"} and not deletes:
+        own = deletes or (request.method == "POST" and request.url.path == TABLE)
+        if request.method not in {"GET", "HEAD"} and not own:
             return PlainTextResponse("Nothing can be done here but to read, and to delete a run.\n", 405)
         given = request.query_params.get("token")
         if given is not None and request.url.path == "/":
             return self._welcome(request) if self._is_token(given) else PlainTextResponse(_REFUSED, 403)
         if not any(self._is_token(cookie) for cookie in _cookies(request.headers)):
             return PlainTextResponse(_REFUSED, 403)
-        if deletes and not _is_of_this_page(request.headers):
-            return PlainTextResponse("Only this page can delete a run.\n", 403)
+        if own and not _is_of_this_page(request.headers):
+            return PlainTextResponse("Only this page itself can ask for that.\n", 403)
         return None
 
     def _welcome(self, request: Request) -> Response:
@@ -84,7 +87,7 @@ class Guard:
 def _is_of_this_page(headers: Headers) -> bool:
     """Return whether the browser says that a request is this page's own: a cookie is sent for pages of other ports too.
 
-    A browser names the origin of every DELETE, and lets no script change it.
+    A browser names the origin of every DELETE and POST, and lets no script change it.
     """
     origin = headers.get("origin", "").partition("://")[2].lower()
     return origin == headers.get("host", "").lower() and headers.get("sec-fetch-site", "same-origin") == "same-origin"

@@ -20,7 +20,8 @@ from synapse_otel.runs.image_files import ImageError, Reason
 from synapse_otel.runs.live.filters import LEVELS, LogFilter
 from synapse_otel.runs.live.store import RunInUseError, RunStore, UnknownRecordError, UnknownRunError
 from synapse_otel.ui.web.events import EventStream
-from synapse_otel.ui.web.guard import Guard
+from synapse_otel.ui.web.guard import TABLE, Guard
+from synapse_otel.ui.web.table_file import TableWriter, table_file
 
 PAGES: Final = {"": "index.html", "app.js": "app.js", "app.css": "app.css", "icon.svg": "icon.svg"}
 _TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
@@ -48,8 +49,14 @@ class _Json(JSONResponse):
         return msgspec.json.encode(content)
 
 
-def application(store: RunStore, token: str) -> Starlette:
-    """Return the ASGI application; the first address must have the token as ``?token=``, and a cookie remembers it."""
+def application(store: RunStore, token: str, *, write_table: TableWriter | None = None) -> Starlette:
+    """Return the ASGI application; the first address must have the token as ``?token=``, and a cookie remembers it.
+
+    Args:
+        store: the runs.
+        token: what a request must know.
+        write_table: makes a Parquet file of the list; without it, there is none.
+    """
     routes = [
         Route("/api/runs", _answered(lambda _request: _all_runs(store))),
         Route("/api/runs/{name}", _answered(lambda request: store.details(request.path_params["name"]))),
@@ -60,6 +67,7 @@ def application(store: RunStore, token: str) -> Starlette:
         Route("/api/runs/{name}/images/info", _answered(lambda request: _image_infos(store, request))),
         Route("/api/runs/{name}/images/{number}", _answered(lambda request: _image(store, request))),
         Route("/api/events", _events(store)),
+        *([Route(TABLE, table_file(write_table), methods=["POST"])] if write_table else ()),
         Route("/{name}", _page),
         Route("/", _page),
     ]
