@@ -13,7 +13,7 @@ const MANY_ROWS = 40;
 const MANY_COLUMNS = 24;
 const SPARE_ROWS = 8;
 const SPARE_COLUMNS = 3;
-/** A part begins at a multiple of it, so that not every step of scrolling draws anew. */
+/** A part begins at a multiple of it, so that not every step of scrolling draws again. */
 const GRAIN = 4;
 
 /** Where each of some sizes begins, and the end of the last. */
