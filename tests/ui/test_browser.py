@@ -322,8 +322,8 @@ def test_more_runs_than_colours_are_compared_in_dashes(page, served, tmp_path):
     expect(loss.locator(".legend .dash-0")).to_have_count(8)
     expect(loss.locator(".legend .dash-1")).to_have_count(2)
     assert len(set(loss.locator(".legend > span:first-of-type").all_inner_texts())) == 10
-    drawn = _saved(page, loss, "SVG")
-    assert drawn.count('stroke-dasharray="7 4" stroke-width="1.6"') == 2
+    dashed = 'stroke-dasharray="7 4" stroke-width="1.6"'
+    eventually(lambda: _saved(page, loss, "SVG").count(dashed) == 2)  # each run's curve is drawn when it has come
 
 
 def test_marks_of_an_axis_are_told_apart_below_a_millisecond(page, served, tmp_path):

@@ -66,10 +66,27 @@ def names(page: Page) -> list[str]:
 
 
 def choose(page: Page, *columns: str) -> None:
+    """Show these columns, and of parameters and metrics no others."""
     page.get_by_role("button", name="Columns").click()
+    for column in page.locator(".chooser fieldset:not(:first-of-type) input:checked + span").all_inner_texts():
+        page.locator(".chooser").get_by_label(column, exact=True).uncheck()
     for column in columns:
         page.locator(".chooser").get_by_label(column, exact=True).check()
     page.get_by_role("button", name="Columns").click()
+
+
+def test_parameters_that_differ_and_metrics_are_there_without_being_chosen(page):
+    heads = page.locator("thead th")
+    at_first = ["State", "Run", "Progress", "lr", "optimizer", "val/loss", "Started ↓", "Duration", "Pending"]
+    expect(heads).to_have_text(["Choose", *at_first])
+    choose(page)
+    expect(heads).to_have_text(["Choose", "State", "Run", "Progress", "Started ↓", "Duration", "Pending"])
+    page.reload()
+    expect(heads).to_have_count(7)
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("button", name="Reset").click()
+    expect(heads).to_have_text(["Choose", *at_first])
+    expect(page).not_to_have_url(re.compile("columns"))
 
 
 def test_columns_are_chosen_sorted_by_their_heads_and_remembered_in_the_address(page):
@@ -78,12 +95,13 @@ def test_columns_are_chosen_sorted_by_their_heads_and_remembered_in_the_address(
     assert heads[-6:] == ["lr", "optimizer", "val/loss", "val/loss max", "Tags", "Host"]
     first = page.locator("[data-run]").filter(has_text="sweep-0")
     assert first.locator("td").all_text_contents()[-6:-1] == ["0.1", "sgd", "0.4", "1.4", "sweep"]
+    page.get_by_role("button", name="val/loss", exact=True).click()  # the best one first
+    expect(page.locator("thead th[aria-sort=ascending]")).to_contain_text("val/loss")
+    assert names(page) == ["sweep-1", "sweep-2", "sweep-0", "sweep-3"]
     page.get_by_role("button", name="val/loss", exact=True).click()
     expect(page.locator("thead th[aria-sort=descending]")).to_contain_text("val/loss")
     assert names(page) == ["sweep-3", "sweep-0", "sweep-2", "sweep-1"]
     page.get_by_role("button", name="val/loss", exact=True).click()
-    expect(page.locator("thead th[aria-sort=ascending]")).to_contain_text("val/loss")
-    assert names(page) == ["sweep-1", "sweep-2", "sweep-0", "sweep-3"]
     page.get_by_label("Filter runs").fill("lr<0.1")
     expect(page.locator("[data-run]")).to_have_count(3)
     expect(page).to_have_url(re.compile("[?&]q=lr"))
@@ -192,7 +210,8 @@ def test_what_is_shown_is_exported_as_csv_without_formulas(page, tmp_path):
 def test_what_is_shown_is_exported_as_parquet_with_types(page, tmp_path):
     choose(page, "lr", "optimizer", "val/loss", "Tags", "Ended")
     page.get_by_label("Filter runs").fill("lr<0.1")
-    page.get_by_role("button", name="val/loss", exact=True).click()
+    for _ in range(2):
+        page.get_by_role("button", name="val/loss", exact=True).click()
     expect(page.locator("thead th[aria-sort=descending]")).to_contain_text("val/loss")
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Parquet").click()

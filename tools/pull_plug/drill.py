@@ -34,13 +34,14 @@ PARTS: Final[dict[str, Callable[[Tiers, float], None]]] = {
     "agent and gateway": both_killed,
     "the backends": backend_away,
     "the job's shipper": shipper_killed,
+}
+"""What may go: by name, what takes it away for some seconds and brings it back."""
+
+VERSIONS: Final[dict[str, Callable[[Tiers, float], None]]] = {
     "the agent's version": partial(upgraded, tier="agent"),
     "the gateway's version": partial(upgraded, tier="gateway"),
 }
-"""What may go: by name, what takes it away for some seconds and brings it back.
-
-A tier's version goes to the newest and back, so that for a time both versions are in one chain.
-"""
+"""It goes to the newest, which is built without Kafka, and back: for a time both versions are in one chain."""
 
 
 def drill(tiers: Tiers, seconds: float) -> None:
@@ -48,7 +49,7 @@ def drill(tiers: Tiers, seconds: float) -> None:
     seed = int(os.environ.get("DRILL_SEED") or secrets.randbelow(1 << 31))
     chance = random.Random(seed)  # noqa: S311 - to be repeated
     print(f"drill: DRILL_SEED={seed}", file=sys.stderr)
-    parts = {**PARTS, **({"the broker": broker_killed} if tiers.broker is not None else {})}
+    parts = PARTS | (VERSIONS if tiers.broker is None else {"the broker": broker_killed})
     begin = time.monotonic()
     while (passed := time.monotonic() - begin) < seconds:
         name, away = chance.choice(list(parts)), chance.uniform(*AWAY_SECONDS)

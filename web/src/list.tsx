@@ -2,7 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { count, plural } from "./format";
 import { useKept, useNow } from "./hooks";
 import { Chooser } from "./list/chooser";
-import { type Column, columns as columnsOf, fieldNames, fields, type Names, namesOf, order } from "./list/columns";
+import { type Column, columns as columnsOf, fieldNames, fields, type Names, namesOf, order, unasked } from "./list/columns";
 import { Exports } from "./list/exports";
 import { matches, type Mistake, parse } from "./list/query";
 import type { Group } from "./list/row";
@@ -78,7 +78,8 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
   const names = useNames(every);
   const possible = useMemo(() => columnsOf(names), [names]);
   const byKey = useMemo(() => new Map(possible.map((one) => [one.key, one])), [possible]);
-  const shown = useMemo(() => view.columns.map((key) => byKey.get(key)).filter((one): one is Column => !!one), [view.columns, byKey]);
+  const keys = useMemo(() => view.columns ?? unasked(every), [view.columns, every]);
+  const shown = useMemo(() => keys.map((key) => byKey.get(key)).filter((one): one is Column => !!one), [keys.join("\n"), byKey]);
   const counts = useMemo(() => {
     const found: Record<string, number> = {};
     for (const row of all) found[stateOf(row)] = (found[stateOf(row)] ?? 0) + 1;
@@ -122,7 +123,8 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
   const picked = every.filter((row) => chosen.has(row.id));
   const choices = [...new Set([...TONES.filter((tone) => counts[tone]), ...Object.keys(counts)])];
   const sortBy = (key: string) => {
-    const falls = byKey.get(key)?.numeric ?? false;
+    const by = byKey.get(key);
+    const falls = !!by?.numeric && !(by.group === "Metrics" && by.lowest); // the best values first
     setView({ sort: view.sort === key ? `-${key}` : view.sort === `-${key}` ? key : falls ? `-${key}` : key });
   };
   const hiddenCount = every.filter((row) => hiddenIds.has(row.id)).length;
@@ -177,7 +179,7 @@ export function ListPage({ source, hash }: { source: Source; hash: string }) {
         </div>
       </div>
       {query.mistake && <MistakeLine text={view.text} mistake={query.mistake} />}
-      {choosing && <Chooser all={possible} chosen={view.columns} onChange={(columns) => setView({ columns })} />}
+      {choosing && <Chooser all={possible} chosen={keys} onChange={(columns) => setView({ columns })} />}
       {complete && !ids.length && (
         <div class="empty">
           <p>No run has been recorded here yet.</p>

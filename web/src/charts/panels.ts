@@ -40,7 +40,7 @@ export type Together = "apart" | "name" | "group";
 
 /** Charts that are shown before one asks for more. */
 export const STEP = 12;
-const AXES = new Set(["global_step", "step", "iteration", "epoch"]);
+export const AXES = new Set(["global_step", "step", "iteration", "epoch"]);
 
 /** Whether a metric counts steps: it is an axis, and has no best value. */
 export const isAxis = (panel: { name: string }) => AXES.has(panel.name);

@@ -1,10 +1,10 @@
 // Which columns the table has.
 import { useMemo, useState } from "preact/hooks";
-import { ALWAYS, type Column, FIRST } from "./columns";
+import { ALWAYS, type Column } from "./columns";
 
 const SHOWN = 300;
 
-export function Chooser({ all, chosen, onChange }: { all: Column[]; chosen: string[]; onChange: (keys: string[]) => void }) {
+export function Chooser({ all, chosen, onChange }: { all: Column[]; chosen: string[]; onChange: (keys: string[] | null) => void }) {
   const [text, setText] = useState("");
   const found = useMemo(() => all.filter((one) => !ALWAYS.includes(one.key) && one.label.toLowerCase().includes(text.toLowerCase())), [all, text]);
   const groups = [...new Set(found.map((one) => one.group))];
@@ -13,7 +13,7 @@ export function Chooser({ all, chosen, onChange }: { all: Column[]; chosen: stri
     <div class="chooser card" role="group" aria-label="Columns">
       <div class="tools">
         <input type="search" placeholder="Find a column" aria-label="Find a column" value={text} onInput={(event) => setText(event.currentTarget.value)} />
-        <button type="button" class="quiet" onClick={() => onChange(FIRST)}>Reset</button>
+        <button type="button" class="quiet" onClick={() => onChange(null)}>Reset</button>
       </div>
       {!found.length && <p class="muted">No run has such a column.</p>}
       <div class="chooser-groups">

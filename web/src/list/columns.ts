@@ -1,4 +1,5 @@
 // The columns that the list may have: fixed ones, and what the runs have as parameters, metrics and resource usage.
+import { AXES } from "../charts/panels";
 import { ago, bytes, clock, count, duration, number, shown } from "../format";
 import { lasted, title, verdict } from "../parts";
 import type { Row, TableColumn, Values } from "../types";
@@ -23,6 +24,8 @@ export interface Column {
 }
 
 export const FIRST = ["state", "name", "progress", "start", "duration", "pending"];
+/** So many of them stand before the parameters and metrics. */
+const BEFORE = 3;
 /** They stand in each row, in this order: they cannot be left out. */
 export const ALWAYS = ["state", "name"];
 const WIDTHS: Record<string, number> = { state: 118, name: 320, progress: 250, duration: 100, pending: 90, tags: 180 };
@@ -113,6 +116,24 @@ export function columns({ params, metrics }: Names): Column[] {
     ),
     ...USED_COLUMNS,
   ];
+}
+
+/** At most so many columns of parameters, and as many of metrics, are there without being chosen. */
+const UNASKED = 2;
+
+/** Keys of the columns that are there if none was chosen: parameters that differ, and metrics that most runs have, among the first ones. */
+export function unasked(rows: Row[]): string[] {
+  const values = new Map<string, Set<string>>();
+  const counts = new Map<string, number>();
+  for (const row of rows) {
+    for (const name in row.params) values.set(name, (values.get(name) ?? new Set()).add(JSON.stringify(row.params[name])));
+    for (const name in row.metrics) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  const params = [...values.keys()].filter((name) => values.get(name)!.size > 1).sort();
+  const metrics = [...counts.keys()].filter((name) => !AXES.has(name.slice(name.lastIndexOf("/") + 1)));
+  metrics.sort((a, b) => counts.get(b)! - counts.get(a)! || Number(LOW.test(b)) - Number(LOW.test(a)) || (a < b ? -1 : 1));
+  const found = [...params.slice(0, UNASKED).map((name) => `param.${name}`), ...metrics.slice(0, UNASKED).map((name) => `metric.${name}.last`)];
+  return [...FIRST.slice(0, BEFORE), ...found, ...FIRST.slice(BEFORE)];
 }
 
 const byName = (a: [string, unknown], b: [string, unknown]) => (a[0] < b[0] ? -1 : 1);

@@ -117,7 +117,7 @@ function Head({ column, at, sort, onSort }: { column: Column; at: number; sort: 
   return (
     <th role="columnheader" aria-colindex={at + 2} class={`${column.numeric && column.key !== "progress" ? "right" : ""} ${place(column)}`} aria-sort={sorted} data-column={column.key}>
       <button type="button" class="head" onClick={() => onSort(column.key)} title={`Sort by ${column.label}`}>
-        {column.label}
+        <span class="head-label">{column.label}</span>
         {sorted && <span aria-hidden="true">{sorted === "ascending" ? " ↑" : " ↓"}</span>}
       </button>
     </th>
