@@ -28,7 +28,7 @@ export const FIRST = ["state", "name", "progress", "start", "duration", "pending
 const BEFORE = 3;
 /** They stand in each row, in this order: they cannot be left out. */
 export const ALWAYS = ["state", "name"];
-const WIDTHS: Record<string, number> = { state: 118, name: 320, progress: 250, duration: 100, pending: 90, tags: 180 };
+const WIDTHS: Record<string, number> = { state: 118, name: 290, progress: 220, duration: 100, pending: 90, tags: 180 };
 const LEAST = 112;
 const MOST = 220;
 const OF_LETTER = 6.6;
