@@ -60,6 +60,8 @@ def is_settled(fleet: Demo) -> bool:
     for series in ("otelcol_receiver_accepted_spans_total", "synapse_shipper_emitted_total", "synapse_job_items_total"):
         assert ask.prometheus(f"rate({series}[1m])").result, series
     assert all(answer.result for answer in of_job(fleet, "running", "Its host")), "sampled twice"
+    tiers = Asker(fleet, read("pipeline"), {"plugin": fleet.plugin})
+    assert all(answer.result for answer in tiers.panel("Delivered to each backend")), "each signal's sender asked twice"
     return True
 
 

@@ -18,7 +18,7 @@ from synapse_otel.otlp.destination import Destination, Endpoint
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper import delivery_thread
 from synapse_otel.shipper.pipelines import base as pipeline
-from synapse_otel.shipper.pipelines import delivery, signal_sender
+from synapse_otel.shipper.pipelines import outbox, signal_sender
 from synapse_otel.shipper.pipelines import poison_records as suspects
 from tests.eventually import eventually
 from tests.shipping import shipper_of
@@ -32,7 +32,7 @@ MILLISECOND = 1_000_000
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """A first failure is enough to take a request apart; what waits for more, or for another try, waits for less."""
-    monkeypatch.setattr(delivery, "FAILURES", 1)
+    monkeypatch.setattr(outbox, "FAILURES", 1)
     monkeypatch.setattr(pipeline, "AGE_SECONDS", 0.1)
     monkeypatch.setattr(signal_sender, "Backoff", partial(Backoff, first_seconds=0.1))
 

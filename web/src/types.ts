@@ -252,7 +252,7 @@ export interface ImagePage {
   rows: ImageRow[];
 }
 
-/** A record by its number, and its time: the numbers may be given anew. */
+/** A record by its number, and its time: the numbers may be given again. */
 export type RecordRef = Pick<LogRecord, "n" | "time">;
 
 export interface ImageInfo {

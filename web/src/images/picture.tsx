@@ -35,7 +35,7 @@ export function useInfos(source: Source, id: string, records: RecordRef[], onCou
     for (let at = 0; at < some.length; at += ASKED) {
       const part = some.slice(at, at + ASKED);
       let found: Record<string, ImageInfo>;
-      let missing: ImageInfo = { error: "the records have been counted anew", reason: "gone" };
+      let missing: ImageInfo = { error: "the records have been recounted", reason: "gone" };
       try {
         found = await source.imageInfos(id, part);
         if (part.some((one) => !found[one.n])) onCountedAnew?.();

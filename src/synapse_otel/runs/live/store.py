@@ -151,7 +151,7 @@ class RunStore:
         return run_image(indexed, named, changed=changed)
 
     def _named(self, name: str, number: int, time: float) -> tuple[IndexedRun, NamedFile | None]:
-        """Return a run and the file that a record of it names. The time tells when the records were counted anew."""
+        """Return a run and the file that a record of it names. The time tells when the records were recounted."""
         one = self._opened(name)
         with one.found.lock:
             self._begin(one)
