@@ -88,7 +88,7 @@ export function MetricCard({ source, panel, many, x, log, smooth, cut, range, on
         </h3>
         {one && <span class="figure" title="The last value">{number(first.last)}</span>}
         {one && first.count > 1 && !isAxis(panel) && <span class="muted small figure-best">{word} {number(best(first))}</span>}
-        <SaveMenu title={title} onSave={(kind) => saveAs(kind, { source, panel, x, range, title, lines, plot: plot.current, hidden })} />
+        <SaveMenu title={title} onSave={(kind) => saveAs(kind, { source, panel, x, range, title, lines, plot: () => plot.current, hidden })} />
         <button type="button" class="quiet" onClick={onLarge} aria-pressed={large} aria-label={`Enlarge ${panel.name}`} title="Enlarge"><Icon name="grow" /></button>
       </header>
       {large && <BoundsFields bounds={bounds} onBounds={onBounds} />}
@@ -213,7 +213,7 @@ interface Saved {
   range: [number, number] | null;
   title: string;
   lines: Line[];
-  plot: uPlot | null;
+  plot: () => uPlot | null;
   hidden: ReadonlySet<string>;
 }
 
@@ -223,10 +223,19 @@ async function saveAs(kind: Kind, { source, panel, x, range, title, lines, plot,
   if (kind === "csv") {
     const shown = panel.of.filter((member) => !hidden.has(lineKey(panel, member)));
     save(csvOf([["run", "category", "metric", nameOf(x), "unix_milliseconds", "value"], ...(await Promise.all(shown.map((member) => rowsOf(source, member, x, range)))).flat()]), `${name}.csv`, "text/csv");
-  } else if (plot) {
-    const picture = svgOf(plot, lines, runs.size === 1 ? name : title, nameOf(x));
+  } else {
+    const picture = svgOf(await drawn(plot), lines, runs.size === 1 ? name : title, nameOf(x));
     save(kind === "svg" ? picture.text : await pngOf(picture), `${name}.${kind}`, "image/svg+xml");
   }
+}
+
+/** A chart as soon as it has been drawn: one that has just been enlarged is drawn again a moment later. */
+async function drawn(plot: () => uPlot | null): Promise<uPlot> {
+  for (const end = performance.now() + 5_000; performance.now() < end; await new Promise(requestAnimationFrame)) {
+    const found = plot();
+    if (found) return found;
+  }
+  throw new Error("the chart has not been drawn");
 }
 
 async function rowsOf(source: Source, { run, series }: Member, x: X, range: [number, number] | null): Promise<(string | number)[][]> {
