@@ -82,19 +82,20 @@ export function useRuns(source: Source, ids: string[]): Watched {
   const [connected, setConnected] = useState(true);
   const stale = useRef(new Set<string>());
 
+  const asked = useRef(ids);
+  asked.current = ids;
   const fetchThem = useCallback(async () => {
     const wanted = [...stale.current];
     stale.current.clear();
     for (const id of wanted) {
       try {
-        const found = await source.details(id);
-        skew = source.live ? found.now - Date.now() : 0;
-        setDetails((before) => ({ ...before, [id]: found }));
-        setErrors(({ [id]: _gone, ...rest }) => rest);
-        if (found.reading < 1) {
-          stale.current.add(id);
-          refresh();
-        }
+        let found: Details;
+        do {
+          found = await source.details(id);
+          skew = source.live ? found.now - Date.now() : 0;
+          setDetails((before) => ({ ...before, [id]: found }));
+          setErrors(({ [id]: _gone, ...rest }) => rest);
+        } while (found.reading < 1 && asked.current.includes(id)); // each answer reads on
       } catch (error) {
         setErrors((before) => ({ ...before, [id]: String((error as Error).message) }));
       }
