@@ -229,8 +229,11 @@ def test_a_legend_hides_its_run_everywhere(page, served, sweep_root):
 
 def _saved(page: Page, card, kind: str) -> str:
     card.locator("summary").click()
-    with page.expect_download() as download:
-        card.get_by_role("button", name=kind, exact=True).click()
+    try:
+        with page.expect_download() as download:
+            card.get_by_role("button", name=kind, exact=True).click()
+    except Error as error:
+        raise AssertionError(f"{error}\n{card.inner_html()}") from None
     data = download.value.path().read_bytes()
     return repr(data[:8]) if kind == "PNG" else data.decode()
 
