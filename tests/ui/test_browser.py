@@ -227,6 +227,10 @@ def test_a_legend_hides_its_run_everywhere(page, served, sweep_root):
     expect(legend).to_have_attribute("aria-pressed", "true")
 
 
+_SAVED_EVERY = 0.5
+"""Seconds between two charts that are saved: of some ten at once Chromium begins no further download for a while."""
+
+
 def _saved(page: Page, card, kind: str) -> str:
     card.locator("summary").click()
     try:
@@ -241,7 +245,7 @@ def _saved(page: Page, card, kind: str) -> str:
 def test_outliers_and_the_vertical_range_are_chosen_and_a_chart_is_saved(page, served, sweep_root):
     sweep_page(page, served, sweep_root)
     loss = page.locator('[data-metric="loss"]').first
-    eventually(lambda: ">400<" in _saved(page, loss, "SVG"))
+    eventually(lambda: ">400<" in _saved(page, loss, "SVG"), every=_SAVED_EVERY)
     page.get_by_label("Outliers").select_option("5")
     expect(loss).to_contain_text("outliers are outside of the chart")
     cut = _saved(page, loss, "SVG")
@@ -249,9 +253,14 @@ def test_outliers_and_the_vertical_range_are_chosen_and_a_chart_is_saved(page, s
     assert ">lr=0.05<" in cut
     assert ">step<" in cut
     loss.get_by_role("button", name="Enlarge loss").click()
-    loss.get_by_label("Y to").fill("20")
+    loss.get_by_label("Y to").press_sequentially("20")
+    redraw = "one => { one.value = 5; one.dispatchEvent(new Event('input', { bubbles: true })); }"
+    page.get_by_label("Smoothing").evaluate(redraw)
+    page.locator(".tools").get_by_text("off").wait_for(state="detached")  # drawn again while somebody types
+    expect(loss.get_by_label("Y to")).to_have_value("20")
+    page.get_by_label("Smoothing").evaluate(redraw.replace("5", "0"))
     loss.get_by_label("Y to").press("Enter")
-    eventually(lambda: ">20<" in _saved(page, loss, "SVG"))
+    eventually(lambda: ">20<" in _saved(page, loss, "SVG"), every=_SAVED_EVERY)
     assert _saved(page, loss, "PNG") == repr(b"\x89PNG\r\n\x1a\n")
     page.get_by_label("Log scale").check()
     expect(loss.locator("canvas")).to_be_visible()
@@ -326,7 +335,8 @@ def test_more_runs_than_colours_are_compared_in_dashes(page, served, tmp_path):
     expect(loss.locator(".legend .dash-1")).to_have_count(2)
     assert len(set(loss.locator(".legend > span:first-of-type").all_inner_texts())) == 10
     dashed = 'stroke-dasharray="7 4" stroke-width="1.6"'
-    eventually(lambda: _saved(page, loss, "SVG").count(dashed) == 2)  # each run's curve is drawn when it has come
+    # Each run's curve is drawn when it has come.
+    eventually(lambda: _saved(page, loss, "SVG").count(dashed) == 2, every=_SAVED_EVERY)
 
 
 def test_marks_of_an_axis_are_told_apart_below_a_millisecond(page, served, tmp_path):
@@ -343,7 +353,7 @@ def test_marks_of_an_axis_are_told_apart_below_a_millisecond(page, served, tmp_p
         seen.append(re.findall(r'text-anchor="middle"[^>]*>([^<]*)<', svg)[:-1])
         return any("µs" in mark for mark in seen[-1])
 
-    eventually(is_fine)
+    eventually(is_fine, every=_SAVED_EVERY)
     assert all(len(set(marks)) == len(marks) for marks in seen), seen
 
 

@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { count, number, plural } from "../format";
 import { Icon } from "../parts";
@@ -172,15 +172,22 @@ function Legend({ panel, shown, top, hidden, onHide }: { panel: Panel; shown: Dr
 }
 
 function BoundsFields({ bounds, onBounds }: { bounds: Bounds; onBounds: (bounds: Bounds) => void }) {
-  const read = (text: string) => (text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text));
   return (
     <div class="tools bounds">
-      <label><span class="muted">Y from</span><input type="number" step="any" aria-label="Y from" value={bounds[0] ?? ""} onChange={(event) => onBounds([read(event.currentTarget.value), bounds[1]])} /></label>
-      <label><span class="muted">to</span><input type="number" step="any" aria-label="Y to" value={bounds[1] ?? ""} onChange={(event) => onBounds([bounds[0], read(event.currentTarget.value)])} /></label>
+      <label><span class="muted">Y from</span><BoundField name="Y from" value={bounds[0]} onValue={(value) => onBounds([value, bounds[1]])} /></label>
+      <label><span class="muted">to</span><BoundField name="Y to" value={bounds[1]} onValue={(value) => onBounds([bounds[0], value])} /></label>
       {bounds[0] !== null && bounds[1] !== null && bounds[0] >= bounds[1] && <span class="warn-text" role="status">“from” must be below “to”</span>}
       {(bounds[0] !== null || bounds[1] !== null) && <button type="button" class="quiet" onClick={() => onBounds([null, null])}>As the values</button>}
     </div>
   );
+}
+
+/** A number to type in; what is typed stays while the page is drawn again, and counts when the field is left, or from Enter on. */
+function BoundField({ name, value, onValue }: { name: string; value: number | null; onValue: (value: number | null) => void }) {
+  const [typed, setTyped] = useState("");
+  useEffect(() => setTyped(value === null ? "" : String(value)), [value]);
+  const read = (text: string) => (text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text));
+  return <input type="number" step="any" aria-label={name} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} onChange={(event) => onValue(read(event.currentTarget.value))} />;
 }
 
 type Kind = "png" | "svg" | "csv";
