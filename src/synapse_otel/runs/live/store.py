@@ -19,7 +19,7 @@ OPEN_RUNS: Final = 24
 """Maximum number of runs in memory."""
 IDLE_SECONDS: Final = 120.0
 """A run that was not requested for this time is discarded."""
-READ_SECONDS: Final = 0.8
+READ_SECONDS: Final = 1.3
 """What one answer may read of a run: a long one is shown in parts, while the rest is read."""
 
 
