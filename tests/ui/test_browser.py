@@ -187,12 +187,14 @@ def test_curves_are_zoomed_smoothed_and_drawn_on_a_log_scale_by_keyboard_alone(p
 
 
 def sweep_page(page: Page, served, root: Path, runs: int = 2) -> None:
-    """Open the comparison of all runs of a folder."""
+    """Open the comparison of all runs of a folder, and wait until each of them is read."""
     page.goto(served(root))
     expect(page.locator(".run-row[data-run]")).to_have_count(runs)
     for box in page.locator(".run-row[data-run]").get_by_role("checkbox").all():
         box.check()
     page.get_by_role("link", name="Compare").click()
+    expect(page.locator(".compare thead th a")).to_have_count(runs)
+    expect(page.locator('[data-metric="loss"]').first.locator(".legend > span:first-of-type")).to_have_count(runs)
 
 
 def test_runs_are_told_apart_by_what_differs_and_drawn_over_their_steps(page, served, sweep_root):
