@@ -17,6 +17,7 @@ from synapse_otel.runs import Recording
 from tests.eventually import eventually
 from tests.runs.runs import command, run
 from tests.ui.conftest import only, record, tell
+from tests.ui.pages import clean_page
 from tests.usage.used import write as write_usage
 from tools.chromium import chromium
 
@@ -33,19 +34,8 @@ _CUT_OFF = "net::ERR_FAILED"
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page on which no error happens, and none of whose texts is run."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.set_default_timeout(10_000)
-    told: list[str] = []
-    opened.on("pageerror", lambda error: told.append(str(error)))
-    opened.on(
-        "console", lambda said: told.append(said.text) if said.type == "error" and _CUT_OFF not in said.text else None
-    )
-    opened.on("dialog", lambda dialog: told.append(dialog.message))
-    yield opened
-    assert told == []
-    assert opened.evaluate("window.hacked") is None
-    context.close()
+    with clean_page(browser, expected=_CUT_OFF) as opened:
+        yield opened
 
 
 def row(page: Page, text: str):

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.runs.runs import command
 from tests.ui.conftest import Serving, record, tell
+from tests.ui.pages import clean_page
 from tests.ui.pictures import png
 from tests.ui.test_browser import _violations
 from tools.chromium import chromium
@@ -41,16 +42,8 @@ def seen_address(seen_root: Path) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page on which no error happens."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.set_default_timeout(10_000)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    yield opened
-    assert errors == []
-    assert opened.evaluate("window.hacked") is None
-    context.close()
+    with clean_page(browser) as opened:
+        yield opened
 
 
 def gallery(page: Page, named: str) -> Locator:

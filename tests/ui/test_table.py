@@ -18,6 +18,7 @@ from pyarrow import parquet
 from synapse_otel.journal.folder import run_folders
 from tests.runs.runs import environment
 from tests.ui.conftest import JOBS, Serving, record, tell
+from tests.ui.pages import clean_page
 from tests.ui.test_browser import _violations
 from tools.chromium import chromium
 
@@ -48,17 +49,10 @@ def swept_address(swept: Path) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, swept_address: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.set_default_timeout(10_000)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    opened.goto(swept_address)
-    expect(opened.locator("[data-run]")).to_have_count(4)
-    yield opened
-    assert errors == []
-    context.close()
+    with clean_page(browser) as opened:
+        opened.goto(swept_address)
+        expect(opened.locator("[data-run]")).to_have_count(4)
+        yield opened
 
 
 def names(page: Page) -> list[str]:
