@@ -19,7 +19,9 @@ class Part(IntEnum):
     SCREENS = 3
     RUNTIME = 4
     """The child runs no job of its parent's."""
-    RECORDER = 5
+    TERMINATION = 5
+    """The child dies of SIGTERM as it would without us."""
+    RECORDER = 6
     """The child has a journal of its own."""
 
 

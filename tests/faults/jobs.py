@@ -216,6 +216,32 @@ def pooling(method="fork"):
                 told(f"code {process.exitcode}")
 
 
+def forking_for_sigterm(handler="none"):
+    """Tell what SIGTERM does in children of a job: forked by its main thread, by another, and from a job inside it."""
+    before = _own_handler if handler == "own" else signal.SIG_DFL
+    signal.signal(signal.SIGTERM, before)
+
+    def fork(name):
+        pid = os.fork()
+        if pid == 0:
+            told(f"{name} {signal.getsignal(signal.SIGTERM) is before}")
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+    with begin():
+        fork("main")
+        thread = threading.Thread(target=fork, args=("thread",))
+        thread.start()
+        thread.join()
+        with begin():
+            fork("nested")
+        told(f"parent {signal.getsignal(signal.SIGTERM) is before}")
+
+
+def _own_handler(_number, _frame):
+    sys.exit(7)
+
+
 def storm(seconds="1"):
     """A signal handler logs in the middle of everything, and now and then raises."""
     count = raised = made = depth = 0

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from synapse_otel.journal.files.locks import holder
 from synapse_otel.journal.folder import run_folders
 from synapse_otel.otlp.destination import Destination, Endpoint
@@ -89,8 +91,9 @@ class Place:
         """End what a test that has failed has left: nothing of it is to fail another."""
         for process in self.processes:
             if process.returncode is None:
-                process.kill()
-                process.communicate()
+                for one in (*psutil.Process(process.pid).children(recursive=True), process):
+                    one.kill()  # its children hold its streams too
+                process.communicate(timeout=60)
         self.end_shippers()
 
     def end_shippers(self) -> None:

@@ -146,6 +146,14 @@ def test_children_of_multiprocessing_record(sink, place, method):
     assert result(sink) == "success"
 
 
+@pytest.mark.parametrize("handler", ["none", "own"])
+def test_a_forked_child_is_terminated_as_without_us(sink, place, handler):
+    """A pool's worker that is terminated just before it waits for a lock would never run a handler of ours."""
+    ended = place.run("forking_for_sigterm", handler)
+    assert ended.code == 0
+    assert ended.out.splitlines() == ["main True", "thread True", "nested True", "parent False"]
+
+
 @pytest.mark.once
 def test_without_a_collector_the_end_is_quick_and_says_what_waits(nowhere):
     ended = nowhere.run("normal")

@@ -96,6 +96,21 @@ def test_at_most_one_line_of_progress_a_second(plain, clock):
     ]
 
 
+def test_what_was_shown_under_way_is_said_to_have_stopped(plain, clock):
+    ctx, lines = plain
+    ctx.set_progress(0, 1000, "train")
+    ctx.set_progress(0, 10, "load")
+    clock.now += 1.5
+    ctx.set_progress(500, 1000, "train")
+    ctx.set_progress(10, 10, "load")
+    assert lines() == [
+        "progress train  50%  500/1000  333.3/s  eta 1.5s",
+        "progress load  100%  10/10  6.7/s  took 1.5s",
+    ]
+    ctx.logger.finish()
+    assert lines() == ["progress train  50%  500/1000  333.3/s  stopped after 1.5s"]
+
+
 def test_a_short_phase_is_one_line(plain, clock):
     ctx, lines = plain
     for current in range(11):

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
+from synapse_otel._fork import Part, at_fork
+
 
 class Terminated(BaseException):
     """Stands in a job's record for what ended it from outside; never raised. Its name is the ``error.type``."""
@@ -64,6 +66,20 @@ def ended_by_sigterm(end: Callable[[Terminated], None], within_seconds: float) -
 
 _hosts_handler: Final[dict[Any, Any]] = {}
 """By handler of ours: the one of the host that was there before, also before that of a job around it."""
+
+
+def _give_back_in_child() -> None:
+    """Give the host's handling of SIGTERM back in the child of a fork, which runs no job of ours.
+
+    A handler in Python is called between two instructions. A child that is terminated in the moment in which it begins
+    to wait for a lock, as a pool's worker does after each piece of work, would therefore never hear of it.
+    """
+    hosts = _hosts_handler.get(signal.getsignal(signal.SIGTERM))
+    if hosts is not None:
+        signal.signal(signal.SIGTERM, hosts)
+
+
+at_fork(Part.TERMINATION, _give_back_in_child)
 
 
 def _die_later(number: int, seconds: float) -> None:

@@ -28,6 +28,8 @@ class PlainScreen(Forkable):
         self._colours = colours
         self._progress_pace: Pace[Track] = Pace(delayed=True)
         self._metrics_pace: Pace[dict[str, Any]] = Pace()
+        self._unfinished: dict[str | None, Track] = {}
+        """Progress whose last line does not say how it ended."""
 
     def line(self, line: Line) -> None:
         """Write a line."""
@@ -37,8 +39,15 @@ class PlainScreen(Forkable):
 
     def progress(self, category: str | None, track: Track) -> None:
         """Write a category's progress if it is due: not in its first second unless it is over by then."""
-        if self._progress_pace.admits(category, track, final=track.ended_seconds is not None):
-            self._write(category, track)
+        has_ended = track.ended_seconds is not None
+        if not self._progress_pace.admits(category, track, final=has_ended):
+            self._unfinished[category] = track
+            return
+        if has_ended:
+            self._unfinished.pop(category, None)
+        else:
+            self._unfinished[category] = track
+        self._write(category, track)
 
     def metrics(self, category: str, values: dict[str, Any]) -> None:
         """Write the last values of a category if they are due."""
@@ -46,11 +55,12 @@ class PlainScreen(Forkable):
             self.line(metrics_line(category, values))
 
     def close(self) -> None:
-        """Write the last values and the last progress of each category that were held back."""
+        """Write the last values that were held back, and the last progress of each category that has not ended."""
         for category, values in self._metrics_pace.release():
             self.line(metrics_line(str(category), values))
-        for category, track in self._progress_pace.release():
+        for category, track in self._unfinished.items():
             self._write(category, track, over=True)
+        self._unfinished.clear()
         self._stream.close()
 
     def _write(self, category: str | None, track: Track, *, over: bool = False) -> None:
