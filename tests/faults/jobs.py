@@ -238,6 +238,31 @@ def forking_for_sigterm(handler="none"):
         told(f"parent {signal.getsignal(signal.SIGTERM) is before}")
 
 
+def terminating_children(count="50"):
+    """Terminate each child as soon as it is there, before its first instruction; tell how many did not die of it."""
+    lock = multiprocessing.Lock()
+    lock.acquire()
+    left = 0
+    with begin():
+        for _ in range(int(count)):
+            pid = os.fork()
+            if pid == 0:
+                lock.acquire()
+                os._exit(0)
+            os.kill(pid, signal.SIGTERM)
+            give_up = time.monotonic() + 5
+            while os.waitpid(pid, os.WNOHANG) == (0, 0):
+                if time.monotonic() > give_up:
+                    left += 1
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                    break
+                time.sleep(0.001)
+            if left:
+                break
+    told(f"left {left}")
+
+
 def _own_handler(_number, _frame):
     sys.exit(7)
 

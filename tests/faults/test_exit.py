@@ -154,6 +154,12 @@ def test_a_forked_child_is_terminated_as_without_us(sink, place, handler):
     assert ended.out.splitlines() == ["main True", "thread True", "nested True", "parent False"]
 
 
+def test_a_child_that_is_terminated_as_soon_as_it_is_forked_dies(sink, place):
+    ended = place.run("terminating_children")
+    assert ended.code == 0
+    assert ended.told("left") == 0
+
+
 @pytest.mark.once
 def test_without_a_collector_the_end_is_quick_and_says_what_waits(nowhere):
     ended = nowhere.run("normal")

@@ -68,18 +68,35 @@ _hosts_handler: Final[dict[Any, Any]] = {}
 """By handler of ours: the one of the host that was there before, also before that of a job around it."""
 
 
-def _give_back_in_child() -> None:
-    """Give the host's handling of SIGTERM back in the child of a fork, which runs no job of ours.
+class _Forking(threading.local):
+    """Gives the child of a fork the host's handling of SIGTERM: it runs no job of ours.
 
     A handler in Python is called between two instructions. A child that is terminated in the moment in which it begins
-    to wait for a lock, as a pool's worker does after each piece of work, would therefore never hear of it.
+    to wait for a lock, as a pool's worker does after each piece of work, would therefore never hear of it; and of a
+    signal that comes before its first instruction none does. So the signal waits while the process forks.
     """
-    hosts = _hosts_handler.get(signal.getsignal(signal.SIGTERM))
-    if hosts is not None:
-        signal.signal(signal.SIGTERM, hosts)
+
+    mask: set[Any] | None = None
+    """The signals that waited before, while one forks in this thread."""
+
+    def before(self) -> None:
+        if _hosts_handler:
+            self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def after(self) -> None:
+        if self.mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
+            self.mask = None
+
+    def after_in_child(self) -> None:
+        hosts = _hosts_handler.get(signal.getsignal(signal.SIGTERM))
+        if hosts is not None:
+            signal.signal(signal.SIGTERM, hosts)
+        self.after()
 
 
-at_fork(Part.TERMINATION, _give_back_in_child)
+_forking: Final = _Forking()
+at_fork(Part.TERMINATION, _forking.after_in_child, before=_forking.before, after_in_parent=_forking.after)
 
 
 def _die_later(number: int, seconds: float) -> None:
