@@ -217,6 +217,7 @@ def test_a_record_above_the_limit_is_refused_and_harms_no_other(between: Between
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
 
+@pytest.mark.timeout(600)
 def test_a_topic_with_too_small_a_limit_hands_requests_back_and_nothing_is_lost(broker: Stack, tmp_path: Path) -> None:
     """Requests above the limit are halved by the shipper; a record above it waits until the limit is raised."""
     small = Between(broker, "small")
@@ -230,11 +231,13 @@ def test_a_topic_with_too_small_a_limit_hands_requests_back_and_nothing_is_lost(
         try:
             assert place.run("filling", 8_000, 8).code == 0
             assert place.run("filling", 16_000, 1).code == 0
-            sink.wait(lambda: of_size(sink, 8_000) == 8, within=60)
+            # Three failures of the whole, one of each half: after each a wait is drawn, the longest from up to 30 s.
+            sink.wait(lambda: of_size(sink, 8_000) == 8, within=180)
             assert of_size(sink, 16_000) == 0
             eventually(lambda: any("MESSAGE_TOO_LARGE" in cursor.failure for cursor in cursors(place)), within=20)
             raise_limit(small)
-            sink.wait(lambda: of_size(sink, 16_000) == 1, within=90)
+            # One that waits for a minute, on a server that was left alone for half a minute.
+            sink.wait(lambda: of_size(sink, 16_000) == 1, within=120)
             assert of_size(sink, 8_000) == 8
         finally:
             place.end()

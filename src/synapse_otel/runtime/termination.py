@@ -72,8 +72,8 @@ class _Forking(threading.local):
     """Gives the child of a fork the host's handling of SIGTERM: it runs no job of ours.
 
     A handler in Python is called between two instructions. A child that is terminated in the moment in which it begins
-    to wait for a lock, as a pool's worker does after each piece of work, would therefore never hear of it; and of a
-    signal that comes before its first instruction none does. So the signal waits while the process forks.
+    to wait for a lock, as a pool's worker does after each piece of work, would never call it; and of a signal that
+    comes before the first instruction, Python tells the child nothing. So the signal waits while the process forks.
     """
 
     mask: set[Any] | None = None
