@@ -131,6 +131,18 @@ def test_the_page_names_no_other_address(client):
 # --- what is shown -------------------------------------------------------------------------------------
 
 
+def test_the_page_travels_compressed_and_light(client):
+    sent = 0
+    for name in PAGES:
+        with client.stream("GET", f"/{name}", headers={"accept-encoding": "gzip"}) as answer:
+            sent += sum(len(part) for part in answer.iter_raw())
+            assert ("content-encoding" in answer.headers) == (int(answer.headers["content-length"]) > 500)
+    assert 20_000 < sent < 90_000
+    plain = client.get("/app.js", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == client.get("/app.js").content
+
+
 def test_the_list_has_every_run_with_its_state(client):
     found = rows(client)
     assert found["yolosuccess"]["state"] == "done"

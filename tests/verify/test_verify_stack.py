@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,7 @@ connectors:
 """
 HARMLESS = "processors: {}\n"
 MESSAGES, SAMPLES, SPANS = 102, 200, 3
+HOUR = 3600
 
 
 class Servers(Stack):
@@ -73,6 +75,15 @@ class Servers(Stack):
         """Restart the gateway with this in its further file."""
         self.extra.write_text(configuration)
         self.restart("gateway")
+
+    def set_prometheus_window(self, window: str) -> None:
+        """Restart Prometheus with this `out_of_order_time_window`."""
+        file = self.directory / "prometheus" / "configuration" / "prometheus.yaml"
+        text, count = re.subn("(?m)(out_of_order_time_window:) .*$", rf"\1 {window}", file.read_text())
+        assert count == 1
+        file.unlink()  # a link
+        file.write_text(text)
+        self.restart("prometheus")
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +103,13 @@ def stored_uids(recorder: Recorder, folder: Path) -> list[str]:
     query = equal_fields({"service.instance.id": journal_of(folder)})
     found = log_records(recorder.stack.victorialogs, query, time.time() - 600, time.time() + 60)
     return [one.fields["log.record.uid"] for one in found]
+
+
+def samples_held(servers: Servers, folder: Path) -> int:
+    """Return how many of a run's samples Prometheus holds, asked in another way."""
+    selector = f'synapse_job_metric{{instance="{journal_of(folder)}"}}'
+    held = prometheus_series(servers.prometheus, selector, time.time() - 4 * HOUR, time.time())
+    return sum(len(one.samples) for one in held)
 
 
 def test_all_of_a_good_and_of_a_killed_run_is_found(recorder: Recorder) -> None:
@@ -179,7 +197,7 @@ def test_what_a_killed_log_store_has_lost_is_missed_exactly_and_brought(recorder
     assert len(after) == len(set(after)) == MESSAGES
 
 
-def test_old_samples_that_were_refused_are_missed_exactly_and_brought(recorder: Recorder, servers: Servers) -> None:
+def test_old_samples_that_a_gateway_kept_away_are_missed_exactly_and_brought(recorder: Recorder, servers: Servers) -> None:
     folder = recorder.run(ship=False)
     times = read.run(folder.name, folder=folder.parent).metrics()["train", "loss"].times
     servers.set_gateway(REFUSING.format(before=times[SAMPLES // 4]))  # of two metrics, in two rounds
@@ -193,9 +211,7 @@ def test_old_samples_that_were_refused_are_missed_exactly_and_brought(recorder: 
     servers.set_gateway(HARMLESS)
     repaired = recorder.verify(folder, "--repair")
     assert repaired["repaired"] == {"metrics": SAMPLES // 2}
-    selector = f'synapse_job_metric{{instance="{journal_of(folder)}"}}'
-    held = prometheus_series(servers.prometheus, selector, time.time() - 600, time.time())
-    assert sum(len(one.samples) for one in held) == SAMPLES
+    assert samples_held(servers, folder) == SAMPLES
 
 
 def test_what_is_still_refused_after_a_repair_is_said(recorder: Recorder, servers: Servers) -> None:
@@ -211,8 +227,45 @@ def test_what_is_still_refused_after_a_repair_is_said(recorder: Recorder, server
 
 
 CLOCK = Path(__file__).parents[1] / "faults" / "clock"
-HOUR, BEFORE_1970, FAR = 3600, -70 * 365 * 86_400, 150 * 365 * 86_400
+CLOCK_ROUND = 20
+"""Samples of a round of its jobs."""
+BEFORE_1970, FAR = -70 * 365 * 86_400, 150 * 365 * 86_400
 AHEAD = "from a clock that was ahead: the backend does not take times that far in the future"
+
+
+def clock_run(recorder: Recorder, shifts: list[float]) -> Path:
+    """Run a job whose clock is shifted by so many seconds, in one round after the other; nothing of it is sent yet."""
+    recorder.place.variables |= {
+        "SYNAPSE_OTEL_SHIPPER": "off",
+        "PYTHONPATH": os.pathsep.join((str(CLOCK), recorder.place.environment()["PYTHONPATH"])),
+    }
+    ended = recorder.place.run(str(shifts[0]), *shifts[1:], program=CLOCK / "jobs.py")
+    assert ended.code == 0, ended.err
+    del recorder.place.variables["PYTHONPATH"]
+    (folder,) = run_folders(recorder.place.root)
+    return folder
+
+
+def test_old_samples_that_prometheus_refused_are_missed_exactly_and_brought(
+    recorder: Recorder, servers: Servers
+) -> None:
+    folder = clock_run(recorder, [-3 * HOUR, -3 * HOUR, 0])
+    servers.set_prometheus_window("0s")  # it then takes nothing that is an hour older than its newest sample
+    assert recorder.command("sync", str(folder)).returncode == 0
+
+    def settled() -> dict[str, Any]:
+        found = recorder.verify(folder, code=1)
+        missing = counts(found, "missing")
+        assert (missing["logs"], missing["samples"], missing["spans"]) == ((0,), (CLOCK_ROUND,), (0,))
+        return found
+
+    report = eventually(settled)
+    assert samples_held(servers, folder) == CLOCK_ROUND
+    servers.set_prometheus_window("168h")
+    repaired = recorder.verify(folder, "--repair")
+    refused = CLOCK_ROUND + counts(report, "missing")["progress"][0]
+    assert repaired["repaired"] == {"metrics": refused}
+    assert samples_held(servers, folder) == 2 * CLOCK_ROUND
 
 
 @pytest.mark.parametrize(
@@ -236,21 +289,14 @@ AHEAD = "from a clock that was ahead: the backend does not take times that far i
 def test_of_a_wrong_clock_is_said_what_no_backend_takes(
     recorder: Recorder, shifts: list[float], kept_away: dict[str, dict[str, int]]
 ) -> None:
-    recorder.place.variables |= {
-        "SYNAPSE_OTEL_SHIPPER": "off",
-        "PYTHONPATH": os.pathsep.join((str(CLOCK), recorder.place.environment()["PYTHONPATH"])),
-    }
-    ended = recorder.place.run(str(shifts[0]), *shifts[1:], program=CLOCK / "jobs.py")
-    assert ended.code == 0, ended.err
-    (folder,) = run_folders(recorder.place.root)
-    del recorder.place.variables["PYTHONPATH"]
+    folder = clock_run(recorder, shifts)
     assert recorder.command("sync", str(folder)).returncode == 0
     report = recorder.verify(folder, "--wait", "20")
     found = counts(report, "expected", "found")
     assert {name: one["kept_away"] for name, one in report["signals"].items() if one["kept_away"]} == kept_away
     for name, (expected, held) in found.items():
         assert expected - held == sum(kept_away.get(name, {}).values())
-    assert found["samples"][0] == 20 * (len(shifts) - 1)
+    assert found["samples"][0] == CLOCK_ROUND * (len(shifts) - 1)
 
 
 def test_a_run_that_was_not_delivered_is_not_repaired(recorder: Recorder) -> None:

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -25,6 +26,8 @@ from synapse_otel.ui.web.table_file import TableWriter, table_file
 
 PAGES: Final = {"": "index.html", "app.js": "app.js", "app.css": "app.css", "icon.svg": "icon.svg"}
 _TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+_PAGE: Final = [Middleware(GZipMiddleware)]
+"""The page often comes through a tunnel; what it shows is not worth the processor's time."""
 _MOST_POINTS: Final = 20_000
 _MOST_ROWS: Final = 1_000
 _MOST_SERIES: Final = 2_000
@@ -68,8 +71,8 @@ def application(store: RunStore, token: str, *, write_table: TableWriter | None 
         Route("/api/runs/{name}/images/{number}", _answered(lambda request: _image(store, request))),
         Route("/api/events", _events(store)),
         *([Route(TABLE, table_file(write_table), methods=["POST"])] if write_table else ()),
-        Route("/{name}", _page),
-        Route("/", _page),
+        Route("/{name}", _page, middleware=_PAGE),
+        Route("/", _page, middleware=_PAGE),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Guard, token=token)])
 
