@@ -6,7 +6,8 @@ provider has been set can only be told by the private proxy types. ``tests/test_
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import (
@@ -28,6 +29,7 @@ __all__ = [
     "LoggerProvider",
     "NoOpLogger",
     "SeverityNumber",
+    "asks_whether_enabled",
     "get_logger_provider",
     "set_logger_provider",
     "unset_providers",
@@ -46,6 +48,12 @@ def unset_providers() -> set[str]:
         "logs": get_logger_provider(),
     }
     return {signal for signal, provider in current.items() if _is_proxy(type(provider), _PROXIES[signal])}
+
+
+def asks_whether_enabled(tracer: Any) -> Callable[[], bool]:
+    """Return what tells whether a tracer of the SDK begins spans, which its provider's configurator decides."""
+    asked: Callable[[], bool] = tracer._is_enabled  # noqa: SLF001 - what this module is for
+    return asked
 
 
 def _is_proxy(kind: type, name: str) -> bool:

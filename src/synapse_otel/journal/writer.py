@@ -149,7 +149,7 @@ class JournalWriter:
         """Append a definition, and repeat it in every further segment until `forget`."""
         with self._lock:
             self._definitions[key] = (kind, payload)
-            if not self._put(frames.frame(kind, payload)) and self._successor is not None:
+            if not self._put(kind, payload) and self._successor is not None:
                 self._successor.define(key, kind, payload)
 
     def undisturbed(self) -> AbstractContextManager[object]:
@@ -197,7 +197,7 @@ class JournalWriter:
         """Ask the shipper to send at once what was appended."""
         with self._lock:
             self._notice_deletion()
-            self._put(frames.frame(Kind.FLUSH, frames.encode((time_ns(),))))
+            self._put(Kind.FLUSH, frames.encode((time_ns(),)))
 
     def close(self) -> None:
         """Write the end, bring all to the disk and let go of the lock. A second call does nothing."""
@@ -226,9 +226,12 @@ class JournalWriter:
 
     # --- segments -----------------------------------------------------------------------------------
 
-    def _put(self, data: bytes) -> bool:
+    def _put(self, kind: int, payload: bytes) -> bool:
         """Append a frame without records; return False if there is no room for it."""
-        size = len(data)
+        length = len(payload)
+        size = HEADER_SIZE + length
+        store = _STORES.get(length) or _store_for(length)
+        check = checksum(payload, kind << 56)
         while True:
             # As in `append`: no call between looking for room and filling it.
             segment = self._segment
@@ -240,11 +243,11 @@ class JournalWriter:
                     return False
             elif memory is not None:
                 segment.at = end
-                memory[at:end] = data
+                store(memory, at, MARK, kind, 0, length, check, 0, payload)
                 return True
             else:
                 try:
-                    segment.write(data)
+                    segment.write(frames.frame(kind, payload))
                 except OSError as error:
                     raise_foreign(error)
                     self._fail(error)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
-from opentelemetry.sdk.trace import TracerProvider
 
 from synapse_otel._otel_private import set_logger_provider, unset_providers
 from synapse_otel.journal.state_block import StateBlock
@@ -17,7 +16,7 @@ from synapse_otel.sdk.other_metrics import ForeignMetrics
 from synapse_otel.sdk.recorded_run import RecorderOptions
 from synapse_otel.sdk.recorder import Recorder
 from synapse_otel.sdk.resource import make_resource
-from synapse_otel.sdk.span_processor import JournalSpanProcessor
+from synapse_otel.sdk.tracers import JournalTracerProvider
 
 SIGNALS: Final = frozenset({"traces", "metrics", "logs"})
 
@@ -68,9 +67,7 @@ def install(
         ours, of_host = Ours(recorder, resource, loggers, meters, id_generator), SIGNALS - signals
         beside = instead_of_the_host(ours, of_host) if host == "not" else in_front_of_the_host(ours, of_host, say)
     if "traces" in signals:
-        provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=id_generator)
-        provider.add_span_processor(JournalSpanProcessor(recorder))
-        trace.set_tracer_provider(provider)
+        trace.set_tracer_provider(JournalTracerProvider(recorder, resource, id_generator))
     if "metrics" in signals:
         metrics.set_meter_provider(meters)
     if "logs" in signals:

@@ -21,6 +21,10 @@ from synapse_otel.sdk.recorded_run import JournalRoots, RecordedRun, RecorderOpt
 from synapse_otel.sdk.templates import BoundTemplate
 from synapse_otel.semconv.signal import Signal
 
+_SPAN: Final = int(Kind.SPAN)
+_SPAN_OPEN: Final = int(Kind.SPAN_OPEN)
+_TRACES: Final = int(Signal.TRACES)
+
 
 class Bound:
     """A series that has a number: what measurements are recorded for."""
@@ -246,7 +250,7 @@ class Recorder:
             self._open_spans[span_id] = payload
             if self.append == self._open_and_append:
                 self._open_further()
-            self._define(("span", span_id), Kind.SPAN_OPEN, payload)
+            self._define(("span", span_id), _SPAN_OPEN, payload)
         if self.on_look is not None:
             self.on_look()
 
@@ -254,11 +258,13 @@ class Recorder:
         """Record a span that has ended."""
         with self._lock, self.run.journals[-1].undisturbed() if self.run.journals else nullcontext():
             # One act: a segment that another thread begins in between would show the span as open for ever.
-            self.append(Kind.SPAN, Signal.TRACES, payload, 1)
+            self.append(_SPAN, _TRACES, payload, 1)
             self._open_spans.pop(span_id, None)
+            key = "span", span_id
             for journal in self.run.journals:
-                journal.forget(("span", span_id))
+                journal.forget(key)
 
     def _define(self, key: object, kind: int, payload: bytes) -> None:
-        if self.run.journals and not self.run.journals[-1].closed:
-            self.run.journals[-1].define(key, kind, payload)
+        journals = self.run.journals
+        if journals and not journals[-1].closed:
+            journals[-1].define(key, kind, payload)

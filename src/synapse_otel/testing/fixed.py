@@ -20,6 +20,7 @@ CLOCKS: Final = (
     "synapse_otel.journal.writer",
     "synapse_otel.sdk.logger",
     "synapse_otel.sdk.meter",
+    "synapse_otel.sdk.spans",
     "synapse_otel.mapping.job",
     SDK_CLOCK,
 )
