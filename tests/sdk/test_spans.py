@@ -35,7 +35,8 @@ from opentelemetry.trace import (
 from synapse_otel.sdk.spans import JournalSpan
 from synapse_otel.sdk.tracers import CurrentSpan, JournalTracer
 from synapse_otel.testing.fixed import Ids, fixed_clock
-from tests.sdk.conftest import Frames, of_ours, of_the_sdk
+from tests.sdk.conftest import of_ours, of_the_sdk
+from tests.sdk.kept_frames import Frames
 
 
 class Odd:

@@ -1,6 +1,6 @@
 """Spans of our own: they hold what they were given, and write what the journal needs when they begin and end.
 
-They behave as the OpenTelemetry SDK's do, whose own classes clean and bound what is not plain, but without a lock, a copy
+They behave as the OpenTelemetry SDK's do, whose own classes clean and bound what is not plain, without a lock, a copy
 or an object that nobody reads.
 """
 

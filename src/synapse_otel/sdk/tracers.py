@@ -55,9 +55,11 @@ class JournalTracerProvider(TracerProvider):
         resource: Resource,
         id_generator: Any = None,
         limits: SpanLimits | None = None,
+        **given: Any,
     ) -> None:
         self.limits: Final = limits or SpanLimits()
-        super().__init__(resource=resource, shutdown_on_exit=False, id_generator=id_generator, span_limits=self.limits)
+        given = {"shutdown_on_exit": False, **given}
+        super().__init__(resource=resource, id_generator=id_generator, span_limits=self.limits, **given)
         self.writer: Final = SpanWriter(recorder)
         self.added: list[SpanProcessor] = []
         """Processors of others: they hear of spans of ours when these end, and of all that begin from then on."""
