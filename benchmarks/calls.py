@@ -39,6 +39,7 @@ def synapse() -> Iterator[Calls]:
                 "log": lambda: ctx.log("checkpoint", DATA),
                 "log_message": lambda: ctx.log_message("epoch 5 of 20 is done", "info"),
                 "span": _span,
+                "span, 5 attributes, 2 events": _rich_span,
             }
 
 
@@ -70,6 +71,7 @@ def stock() -> Iterator[Calls]:
             "log": lambda: mapping.log("checkpoint", DATA),
             "log_message": lambda: mapping.log_message("epoch 5 of 20 is done", "info"),
             "span": _span,
+            "span, 5 attributes, 2 events": _rich_span,
         }
 
 
@@ -152,6 +154,14 @@ def _span() -> None:
     span = trace.get_tracer("bench").start_span("step", attributes={"synapse.step.name": "step"})
     span.set_attribute("synapse.step.result", "success")
     span.end()
+
+
+def _rich_span() -> None:
+    with trace.get_tracer("bench").start_as_current_span("step") as span:
+        for number in range(5):
+            span.set_attribute(f"key {number}", number)
+        span.add_event("begun", {"epoch": 1})
+        span.add_event("done")
 
 
 CONTENDERS = {"synapse-otel": synapse, "plain SDK": stock}
