@@ -197,7 +197,7 @@ def test_what_a_killed_log_store_has_lost_is_missed_exactly_and_brought(recorder
     assert len(after) == len(set(after)) == MESSAGES
 
 
-def test_old_samples_that_a_gateway_kept_away_are_missed_exactly_and_brought(recorder: Recorder, servers: Servers) -> None:
+def test_old_samples_that_a_gateway_kept_away_are_missed_and_brought(recorder: Recorder, servers: Servers) -> None:
     folder = recorder.run(ship=False)
     times = read.run(folder.name, folder=folder.parent).metrics()["train", "loss"].times
     servers.set_gateway(REFUSING.format(before=times[SAMPLES // 4]))  # of two metrics, in two rounds
