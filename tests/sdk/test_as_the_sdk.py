@@ -50,11 +50,12 @@ def of_the_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_they_pass_with_our_spans(of_the_sdk: Path, always: str, left_out: tuple[str, ...]) -> None:
     here = Path(__file__).parent
     path = os.pathsep.join((str(here), str(here.parents[1] / "src")))
+    programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))  # one of them runs `python`
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "as_the_sdk", "-p", "no:cacheprovider", "tests/trace"]
     ended = subprocess.run(
         [*command, *left_out],
         cwd=of_the_sdk,
-        env=os.environ | {"PYTHONPATH": path, "ALWAYS_OURS": always},
+        env=os.environ | {"PYTHONPATH": path, "ALWAYS_OURS": always, "PATH": programs},
         capture_output=True,
         text=True,
         timeout=240,

@@ -12,12 +12,14 @@ import traceback
 from collections.abc import Mapping, Sequence
 from time import time_ns
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.util import BoundedList
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.semconv.attributes.exception_attributes import (
     EXCEPTION_ESCAPED,
     EXCEPTION_MESSAGE,
@@ -27,15 +29,28 @@ from opentelemetry.semconv.attributes.exception_attributes import (
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from synapse_otel.sdk.span_processor import STATUSES, otlp_kind
-
-if TYPE_CHECKING:
-    from synapse_otel.sdk.tracers import JournalTracer
+from synapse_otel.sdk.span_writer import SpanWriter
 
 _log = logging.getLogger(__name__)
 _PLAIN: Final = frozenset({str, int, float, bool, type(None), bytes})
 _NOTHING: Final[dict[str, Any]] = {}
 _Event = tuple[int, str, dict[str, Any], int]
 _Link = tuple[SpanContext, dict[str, Any], int]
+
+
+class Owner(Protocol):
+    """What a span takes from its tracer."""
+
+    writer: SpanWriter
+    limits: SpanLimits
+    scope: int
+    """The number of its instrumentation scope."""
+    instrumentation_scope: InstrumentationScope
+    instrumentation_info: Any
+    resource: Resource
+
+    def has_ended(self, span: JournalSpan) -> None:
+        """Take notice of the end of a span."""
 
 
 def cleaned(attributes: Any, most: int | None, longest: int | None) -> tuple[dict[str, Any], int]:
@@ -60,7 +75,7 @@ def cleaned(attributes: Any, most: int | None, longest: int | None) -> tuple[dic
 
 
 class JournalSpan(SdkSpan):
-    """A sampled span that nobody but the journal hears of, unless a span processor is added while it goes on.
+    """A sampled span that is for the journal alone, unless a span processor is added while it goes on.
 
     It is one of the SDK's for those who ask, and has nothing of it: each of its methods and properties is made here.
     """
@@ -69,7 +84,7 @@ class JournalSpan(SdkSpan):
 
     def __init__(  # noqa: PLR0917 - the SDK's is not called; keywords would cost a tenth of it all
         self,
-        tracer: JournalTracer,
+        tracer: Owner,
         name: str,
         context: SpanContext,
         parent: SpanContext | None,

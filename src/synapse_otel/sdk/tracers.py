@@ -1,4 +1,4 @@
-"""A tracer provider whose spans are `JournalSpan` as long as nobody else is to hear of them."""
+"""A tracer provider whose spans are `JournalSpan` as long as they are for the journal alone."""
 
 # ruff: noqa: FBT001, FBT002, FBT003, PLR0917 - the signatures are those of OpenTelemetry's API
 from __future__ import annotations
@@ -62,7 +62,7 @@ class JournalTracerProvider(TracerProvider):
         super().__init__(resource=resource, id_generator=id_generator, span_limits=self.limits, **given)
         self.writer: Final = SpanWriter(recorder)
         self.added: list[SpanProcessor] = []
-        """Processors of others: they hear of spans of ours when these end, and of all that begin from then on."""
+        """Processors of others: they are given spans of ours when these end, and all that begin from then on."""
         counts_spans = os.environ.get(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED, "").strip().lower() == "true"
         self.begins_own = not counts_spans
         """Nobody else wants to know of a span when it begins."""
@@ -102,10 +102,10 @@ class JournalTracer(SdkTracer):
         self._provider = provider
         self._tracer = tracer
         self._is_on = asks_whether_enabled(tracer)
-        self.writer: Final = provider.writer
-        self.limits: Final = provider.limits
-        self.instrumentation_scope: Final = InstrumentationScope(name or "", version or "", schema_url)
-        self.scope: Final = provider.writer.recorder.scope(name or "", version, schema_url, None)
+        self.writer = provider.writer
+        self.limits = provider.limits
+        self.instrumentation_scope = InstrumentationScope(name or "", version or "", schema_url)
+        self.scope = provider.writer.recorder.scope(name or "", version, schema_url, None)
 
     def start_span(
         self,
@@ -163,7 +163,7 @@ class JournalTracer(SdkTracer):
         return CurrentSpan(self, begin, end_on_exit)
 
     def has_ended(self, span: JournalSpan) -> None:
-        """Tell those who want to hear of a span of ours that has ended."""
+        """Give a span of ours that has ended to the processors of others."""
         for processor in self._provider.added:
             processor.on_end(span.readable())
         recorder = self.writer.recorder
