@@ -81,6 +81,11 @@ class JournalSpan(SdkSpan):
     """
 
     _context: SpanContext
+    _dropped_attributes = 0
+    _dropped_events = 0
+    _dropped_links = 0
+    _end_time: int | None = None
+    _kept_status: Status | None = None
 
     def __init__(  # noqa: PLR0917 - the SDK's is not called; keywords would cost a tenth of it all
         self,
@@ -102,26 +107,25 @@ class JournalSpan(SdkSpan):
         self._kind = kind
         self._on_exception = on_exception
         """Whether one that leaves its block is recorded, and sets the status."""
-        self._dropped_attributes = self._dropped_events = self._dropped_links = 0
         self._attributes: dict[str, Any] = {}
         if attributes:
-            self._attributes, self._dropped_attributes = cleaned(
+            self._attributes, dropped = cleaned(
                 attributes, limits.max_span_attributes, limits.max_span_attribute_length
             )
+            if dropped:
+                self._dropped_attributes = dropped
         self._kept_events: list[_Event] = []
         self._kept_links: list[_Link] = []
-        for link in filter(None, links or ()):
-            self._take_link(link.context, link.attributes)
-        self._kept_status: Status | None = None
-        self._end_time: int | None = None
+        if links:
+            for link in filter(None, links):
+                self._take_link(link.context, link.attributes)
         start = self._start_time = time_ns() if start_time is None else start_time
         writer = tracer.writer
         begin = writer.opened(context, parent, start, tracer.scope)
         self._begun = [begin]
         """Taken out by the one call that ends the span."""
-        writer.write_open(
-            begin, name, otlp_kind(kind), self._attributes, self._written_links() if self._kept_links else ()
-        )
+        of_links = self._written_links() if self._kept_links else ()
+        writer.write_open(begin, name, otlp_kind(kind), self._attributes, of_links)
 
     def get_span_context(self) -> SpanContext:
         """Return the ids, flags and state of the trace."""

@@ -126,10 +126,7 @@ class JournalTracer(SdkTracer):
             self._provider.begins_own
             and tracer.sampler is DEFAULT_ON
             and self._is_on()
-            and (
-                parent is None
-                or (type(parent) is SpanContext and (parent.trace_flags & _SAMPLED or not parent.is_valid))
-            )
+            and (type(around) is JournalSpan or parent is None or _is_followed(parent))
         ):
             started: Span = tracer.start_span(
                 name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
@@ -175,6 +172,11 @@ class JournalTracer(SdkTracer):
         if name == "_tracer":
             raise AttributeError(name)
         return getattr(self._tracer, name)
+
+
+def _is_followed(parent: Any) -> bool:
+    """Return whether the default sampler samples a child: of a sampled parent, and of one that is none."""
+    return type(parent) is SpanContext and bool(parent.trace_flags & _SAMPLED or not parent.is_valid)
 
 
 _Begin = tuple[str, Context | None, SpanKind, Any, Sequence[Link] | None, int | None, bool, bool]
