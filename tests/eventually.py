@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(attempt: Callable[[], T], within: float = 10.0, every: float = 0.01) -> T:
+def eventually(attempt: Callable[[], T], within: float = 30.0, every: float = 0.01) -> T:
     """Call `attempt` until it returns something true, and return that; AssertionError after `within` seconds."""
     deadline = time.monotonic() + within
     while True:

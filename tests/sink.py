@@ -137,7 +137,7 @@ class Sink:
             self._changed.notify_all()
         return request.answer
 
-    def wait(self, true: Callable[[], Any], within: float = 10.0) -> Any:
+    def wait(self, true: Callable[[], Any], within: float = 30.0) -> Any:
         """Wait until `true()` is, looked at whenever a request came in."""
         deadline = time.monotonic() + within
         with self._changed:

@@ -285,12 +285,12 @@ def test_of_many_threads_that_end_a_span_one_does():
 def test_attributes_are_set_while_the_span_is_ended_in_another_thread():
     frames = Frames()
     tracer = of_ours(frames, Ids()).get_tracer("scope")
-    for _ in range(50):
+    for turn in range(50):
         span = tracer.start_span("a")
 
-        def fill(span: Any = span) -> None:
+        def fill(span: Any = span, turn: int = turn) -> None:
             for number in range(200):
-                span.set_attribute(f"key {number % 130}", number)
+                span.set_attribute(f"key {turn} {number % 130}", number)  # a new one is judged in Python
                 span.add_event("event")
 
         thread = threading.Thread(target=fill)

@@ -97,7 +97,7 @@ class Samples:
         self.bind: Callable[[dict[str, Any]], Any] = gauge.bind if many else dict
         """Convert attributes for `record`."""
         self.record: Callable[[list[Any]], None] = many or self._set_each
-        """Record a list of bound attributes and value, alternately."""
+        """Record a list of bound attributes and value, alternately; of what our recorder has bound, the numbers."""
 
     def _set_each(self, pairs: list[Any]) -> None:
         for attributes, value in zip(pairs[::2], pairs[1::2], strict=True):

@@ -22,6 +22,8 @@ class MetricSeries(dict[Any, Any]):
         self._samples = samples
         self._attributes = attributes
         self._room = room
+        self._bound: list[Any] = []
+        """The recorder's series, which exist as long as they are held."""
 
     def __missing__(self, name: object) -> Any:
         text = key_text(name)
@@ -37,4 +39,6 @@ class MetricSeries(dict[Any, Any]):
         return bound
 
     def _bind(self, name: str) -> Any:
-        return self._samples.bind({**self._attributes, semconv.METRIC_NAME: name})
+        bound = self._samples.bind({**self._attributes, semconv.METRIC_NAME: name})
+        self._bound.append(bound)
+        return getattr(bound, "number", bound)

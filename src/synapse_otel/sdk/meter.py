@@ -107,13 +107,12 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
         return self._recorder.series(self._scope, self._kind, self._identity, attributes, self._bounds)
 
     def append_samples(self, pairs: list[Any], *span: bytes) -> None:
-        """Record values of several series at one time: bound series and value, alternately; of a histogram the span."""
+        """Record values of several series at one time: a series' number, its value, and so on; of a histogram the span."""
         if len(pairs) > 2 * _MOST:
             for at in range(0, len(pairs), 2 * _MOST):
                 self.append_samples(pairs[at : at + 2 * _MOST])
             return
-        numbers = [item.number if type(item) is Bound else item for item in pairs]
-        self._recorder.append(_SAMPLES, _METRICS, _encode((time_ns(), numbers, *span)), len(pairs) >> 1)
+        self._recorder.append(_SAMPLES, _METRICS, _encode((time_ns(), pairs, *span)), len(pairs) >> 1)
 
     def record(self, amount: float, attributes: Any = None, context: Any = None) -> None:
         """Record a measurement, of whichever instrument."""
@@ -124,9 +123,9 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
                 self._bound.clear()  # a long-lived process has many jobs, each with series of its own
             bound = self._bound[key] = self.bind(attributes or {})
         if self._kind == "histogram":
-            self.append_samples([bound, amount], _sampled_span(context))
+            self.append_samples([bound.number, amount], _sampled_span(context))
         else:
-            self.append_samples([bound, amount])
+            self.append_samples([bound.number, amount])
 
     add = record
     set = record

@@ -257,7 +257,7 @@ class JournalSpan(SdkSpan):
             begin,
             self._name,
             otlp_kind(self._kind),
-            self._attributes,
+            self._attributes.copy(),  # another thread may still set some
             end=end,
             status=(0, "") if status is None else (STATUSES[status.status_code], status.description or ""),
             events=self._kept_events,
