@@ -107,7 +107,7 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
         return self._recorder.series(self._scope, self._kind, self._identity, attributes, self._bounds)
 
     def append_samples(self, pairs: list[Any], *span: bytes) -> None:
-        """Record values of several series at one time: a series' number, its value, and so on; of a histogram the span."""
+        """Record values of several series at one time: a series' number, its value, and so on; a histogram's span."""
         if len(pairs) > 2 * _MOST:
             for at in range(0, len(pairs), 2 * _MOST):
                 self.append_samples(pairs[at : at + 2 * _MOST])
