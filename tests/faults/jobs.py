@@ -263,6 +263,29 @@ def terminating_children(count="50"):
     told(f"left {left}")
 
 
+def interrupted_fork():
+    """A handler of the host raises while the job forks; SIGTERM is handled afterwards as before."""
+
+    def interrupt(_number, _frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, interrupt)
+    chance = random.Random(1)
+    with begin():
+        for _ in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.000_001, 0.000_1))
+                pid = os.fork()
+                if pid == 0:
+                    os._exit(0)
+                os.waitpid(pid, 0)
+                time.sleep(0.001)
+            except KeyboardInterrupt:
+                pass
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        told(f"blocked {len(signal.pthread_sigmask(signal.SIG_BLOCK, ()))}")
+
+
 def _own_handler(_number, _frame):
     sys.exit(7)
 

@@ -160,6 +160,12 @@ def test_a_child_that_is_terminated_as_soon_as_it_is_forked_dies(sink, place):
     assert ended.told("left") == 0
 
 
+def test_a_handler_that_raises_while_a_job_forks_leaves_no_signal_blocked(sink, place):
+    ended = place.run("interrupted_fork")
+    assert ended.code == 0, ended.err
+    assert ended.told("blocked") == 0
+
+
 @pytest.mark.once
 def test_without_a_collector_the_end_is_quick_and_says_what_waits(nowhere):
     ended = nowhere.run("normal")

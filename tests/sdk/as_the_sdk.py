@@ -18,7 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from synapse_otel.sdk.spans import JournalSpan
-from synapse_otel.sdk.tracers import JournalTracerProvider
+from synapse_otel.sdk.tracers import JournalTracerProvider, Processors
 
 ALWAYS_OURS = bool(os.environ.get("ALWAYS_OURS"))
 BEGUN: list[JournalSpan] = []
@@ -37,9 +37,23 @@ class Ours(JournalTracerProvider):
         given = {"sampler": sampler, "shutdown_on_exit": True, **given}
         super().__init__(Frames(), resource or Resource.create({}), ids, limits, **given)
 
-    def add_span_processor(self, span_processor: Any) -> None:
-        super().add_span_processor(span_processor)
-        self.begins_own = ALWAYS_OURS
+
+class _Unheard(list):
+    """Processors whose being there does not make spans the SDK's."""
+
+    def __bool__(self) -> bool:
+        return not ALWAYS_OURS and len(self) > 0
+
+
+_begin_processors = Processors.__init__
+
+
+def _unheard(processors: Processors, ours: Any) -> None:
+    _begin_processors(processors, ours)
+    processors.added = _Unheard()
+
+
+Processors.__init__ = _unheard
 
 
 def pytest_runtest_setup(item: Any) -> None:

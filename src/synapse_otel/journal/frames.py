@@ -296,8 +296,10 @@ def clean(value: object, depth: int = 8) -> Any:  # noqa: PLR0911 - one return a
     """Convert ``value`` for MessagePack: no lone surrogates, no integer over 64 bits, no unknown object."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
-    if value is None or isinstance(value, bool | float | bytes):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, float | bytes):
+        return float(value) if isinstance(value, float) else bytes(value)  # what numpy has made is one of a subclass
     if isinstance(value, int):
         return int(value) if -(1 << 63) <= value < 1 << 64 else str(value)
     if isinstance(value, msgspec.Struct):

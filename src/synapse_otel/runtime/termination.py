@@ -81,18 +81,23 @@ class _Forking(threading.local):
 
     def before(self) -> None:
         if _hosts_handler:
-            self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+            signal.pthread_sigmask(
+                signal.SIG_BLOCK, {signal.SIGTERM}
+            )  # which may run a handler of the host that raises
 
     def after(self) -> None:
         if self.mask is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
-            self.mask = None
+            mask, self.mask = self.mask, None
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def after_in_child(self) -> None:
         hosts = _hosts_handler.get(signal.getsignal(signal.SIGTERM))
-        if hosts is not None:
-            signal.signal(signal.SIGTERM, hosts)
-        self.after()
+        try:
+            if hosts is not None:
+                signal.signal(signal.SIGTERM, hosts)
+        finally:
+            self.after()
 
 
 _forking: Final = _Forking()

@@ -55,7 +55,8 @@ class SpanWriter:
         """Write a span as it begins, so that it can be ended for a process that was killed."""
         trace_id, span_id, parent_id, flags, state, start, scope = begin
         kept = self._redact(attributes) if attributes else attributes
-        fields: list[Any] = [trace_id, span_id, parent_id, flags, state, name, kind, start, 0, kept, scope]
+        shown = name if type(name) is str else str(name)
+        fields: list[Any] = [trace_id, span_id, parent_id, flags, state, shown, kind, start, 0, kept, scope]
         if links:
             fields += [0, "", [], self._links(links)]
         self.recorder.open_span(span_id, _encoded(fields))
@@ -88,8 +89,9 @@ class SpanWriter:
         """
         trace_id, span_id, parent_id, flags, state, start, scope = begin
         kept = self._redact(attributes) if attributes else attributes
+        shown = name if type(name) is str else str(name)
         fields = [
-            trace_id, span_id, parent_id, flags, state, name, kind, start, end, kept, scope, *status,
+            trace_id, span_id, parent_id, flags, state, shown, kind, start, end, kept, scope, *status,
             self._events(events) if events else (), self._links(links) if links else (), *dropped,
         ]  # fmt: skip
         self.recorder.end_span(span_id, _encoded(fields))

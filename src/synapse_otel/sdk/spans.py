@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from time import time_ns
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Protocol
 
 from opentelemetry.attributes import BoundedAttributes
@@ -34,6 +35,8 @@ from synapse_otel.sdk.span_writer import SpanWriter
 _log = logging.getLogger(__name__)
 _PLAIN: Final = frozenset({str, int, float, bool, type(None), bytes})
 _NOTHING: Final[dict[str, Any]] = {}
+_UNSET: Final = Status(StatusCode.UNSET)
+_NO_STATUS: Final = (0, "")
 _Event = tuple[int, str, dict[str, Any], int]
 _Link = tuple[SpanContext, dict[str, Any], int]
 
@@ -85,7 +88,7 @@ class JournalSpan(SdkSpan):
     _dropped_events = 0
     _dropped_links = 0
     _end_time: int | None = None
-    _kept_status: Status | None = None
+    _status: Status = _UNSET
 
     def __init__(  # noqa: PLR0917 - the SDK's is not called; keywords would cost a tenth of it all
         self,
@@ -114,6 +117,9 @@ class JournalSpan(SdkSpan):
             )
             if dropped:
                 self._dropped_attributes = dropped
+        self._set_again: dict[str, None] = {}
+        """Keys of attributes that were set again, and of those set after them, the last set last."""
+        self._evicting = Lock()
         self._kept_events: list[_Event] = []
         self._kept_links: list[_Link] = []
         if links:
@@ -163,14 +169,39 @@ class JournalSpan(SdkSpan):
 
     def _put(self, key: str, value: Any) -> None:
         attributes, most = self._attributes, self._limits.max_span_attributes
-        attributes.pop(key, None)  # one that is set again is the newest
-        if most is not None and len(attributes) >= most:
-            bounded = BoundedAttributes(most, attributes, immutable=False)
-            bounded[key] = value  # which warns, and drops the oldest
-            self._attributes = dict(bounded.copy())
-            self._dropped_attributes += bounded.dropped
-        else:
+        if key in attributes:
+            # One that is set again is the newest: `_in_order` puts it there, so that it is never missing meanwhile.
             attributes[key] = value
+            self._set_again.pop(key, None)
+            self._set_again[key] = None
+            return
+        if most is not None and len(attributes) >= most:
+            with self._evicting:
+                _log.warning("The span has %d attributes: the oldest one makes room for %r", most, key)
+                self._evict(attributes, most - 1)
+                if not most:
+                    self._dropped_attributes += 1
+                    return
+        attributes[key] = value
+        if self._set_again:
+            self._set_again[key] = None
+
+    def _evict(self, attributes: dict[str, Any], most: int) -> None:
+        """Drop the oldest attributes down to a number."""
+        while len(attributes) > max(most, 0):
+            again = self._set_again
+            oldest = next((key for key in list(attributes) if key not in again), None) or next(iter(list(again)))
+            attributes.pop(oldest, None)
+            again.pop(oldest, None)
+            self._dropped_attributes += 1
+
+    def _in_order(self) -> dict[str, Any]:
+        """Return a copy of the attributes, which other threads may still set, the newest last."""
+        copied = self._attributes.copy()
+        for key in list(self._set_again):
+            if key in copied:
+                copied[key] = copied.pop(key)
+        return copied
 
     # --- events and links -----------------------------------------------------------------------------
 
@@ -217,8 +248,9 @@ class JournalSpan(SdkSpan):
             EXCEPTION_MESSAGE: str(exception),
             EXCEPTION_STACKTRACE: "".join(traceback.format_exception(exception)),
             EXCEPTION_ESCAPED: str(escaped),
-            **(attributes or {}),
         }
+        if attributes:
+            given.update(attributes)
         self.add_event("exception", given, timestamp)
 
     # --- name, status, end ----------------------------------------------------------------------------
@@ -233,16 +265,14 @@ class JournalSpan(SdkSpan):
         if self._has_ended("set_status"):
             return
         code = status.status_code if isinstance(status, Status) else status
-        if code is StatusCode.UNSET or (
-            self._kept_status is not None and self._kept_status.status_code is StatusCode.OK
-        ):
+        if code is StatusCode.UNSET or (self._status.status_code is StatusCode.OK):
             return
         if isinstance(status, Status):
             if description is not None:
                 _log.warning("Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description)
-            self._kept_status = status
+            self._status = status
         elif isinstance(status, StatusCode):
-            self._kept_status = Status(status, description)
+            self._status = Status(status, description)
 
     def end(self, end_time: int | None = None) -> None:
         """End it; ``end_time``: Unix time in ns."""
@@ -252,14 +282,14 @@ class JournalSpan(SdkSpan):
             _log.warning("Calling end() on an ended span.")
             return
         end = self._end_time = time_ns() if end_time is None else end_time
-        tracer, status = self._tracer, self._kept_status
+        tracer, status = self._tracer, self._status
         tracer.writer.write_ended(
             begin,
             self._name,
             otlp_kind(self._kind),
-            self._attributes.copy(),  # another thread may still set some
+            self._in_order() if self._set_again else self._attributes.copy(),  # another thread may still set some
             end=end,
-            status=(0, "") if status is None else (STATUSES[status.status_code], status.description or ""),
+            status=_NO_STATUS if status is _UNSET else (STATUSES.get(status.status_code, 0), status.description or ""),
             events=self._kept_events,
             links=self._written_links() if self._kept_links else (),
             dropped=(self._dropped_attributes, self._dropped_events, self._dropped_links),
@@ -291,32 +321,71 @@ class JournalSpan(SdkSpan):
 
     def readable(self) -> ReadableSpan:
         """Return what it holds now as the SDK's processors and exporters are given it."""
-        limits = self._limits
-        attributes = BoundedAttributes(limits.max_span_attributes, self._attributes)
+        attributes = BoundedAttributes(None, self._in_order())
         attributes.dropped = self._dropped_attributes
-        events: Any = BoundedList(limits.max_events)
-        for time, name, kept, dropped in self._kept_events:
-            events.append(Event(name, _bounded(limits, kept, dropped), time))
-        events.dropped = self._dropped_events
-        links: Any = BoundedList(limits.max_links)
-        for context, kept, dropped in self._kept_links:
-            links.append(Link(context, _bounded(limits, kept, dropped)))
-        links.dropped = self._dropped_links
         return ReadableSpan(
             self._name,
             self._context,
             self._parent,
             self._tracer.resource,
             attributes,
-            events,
-            links,
+            self._events,
+            self._links,
             self._kind,
-            status=self._kept_status or Status(StatusCode.UNSET),
+            status=self._status,
             start_time=self._start_time,
             end_time=self._end_time,
             instrumentation_info=self._tracer.instrumentation_info,
             instrumentation_scope=self._tracer.instrumentation_scope,
         )
+
+    _readable_span = readable
+
+    @property
+    def _events(self) -> Any:  # type: ignore[override]
+        events: Any = BoundedList(self._limits.max_events)
+        events.extend([Event(name, _bounded(kept, lost), time) for time, name, kept, lost in list(self._kept_events)])
+        events.dropped = self._dropped_events
+        return events
+
+    @property
+    def _links(self) -> Any:  # type: ignore[override]
+        links: Any = BoundedList(self._limits.max_links)
+        links.extend([Link(context, _bounded(kept, lost)) for context, kept, lost in list(self._kept_links)])
+        links.dropped = self._dropped_links
+        return links
+
+    @property
+    def _resource(self) -> Resource:  # type: ignore[override]
+        return self._tracer.resource
+
+    @property
+    def _instrumentation_scope(self) -> InstrumentationScope:  # type: ignore[override]
+        return self._tracer.instrumentation_scope
+
+    @property
+    def _instrumentation_info(self) -> Any:  # type: ignore[override]
+        return self._tracer.instrumentation_info
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """A copy of the attributes."""
+        return MappingProxyType(self._in_order())
+
+    @property
+    def dropped_attributes(self) -> int:
+        """How many attributes were dropped."""
+        return self._dropped_attributes
+
+    @property
+    def dropped_events(self) -> int:
+        """How many events were dropped."""
+        return self._dropped_events
+
+    @property
+    def dropped_links(self) -> int:
+        """How many links were dropped."""
+        return self._dropped_links
 
     def to_json(self, indent: int | None = 4) -> str:
         """Return what it holds now as JSON."""
@@ -327,16 +396,7 @@ class JournalSpan(SdkSpan):
         return f'{type(self).__name__}(name="{self._name}", context={self._context})'
 
 
-def _read(name: str) -> property:
-    return property(lambda span: getattr(span.readable(), name))
-
-
-for _name, _part in vars(ReadableSpan).items():
-    if isinstance(_part, property):
-        setattr(JournalSpan, _name, _read(_name))
-
-
-def _bounded(limits: SpanLimits, kept: dict[str, Any], dropped: int) -> BoundedAttributes:
-    bounded = BoundedAttributes(None, kept, max_value_len=limits.max_attribute_length)
+def _bounded(kept: dict[str, Any], dropped: int) -> BoundedAttributes:
+    bounded = BoundedAttributes(None, kept)
     bounded.dropped = dropped
     return bounded

@@ -7,7 +7,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import Token
 from types import TracebackType
 from typing import Any, Final
@@ -15,7 +15,7 @@ from typing import Any, Final
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -43,6 +43,21 @@ _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _SAMPLED_RANDOM: Final = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 
 
+class Processors(SynchronousMultiSpanProcessor):
+    """The processors of a provider: ours, and those that others add."""
+
+    def __init__(self, ours: SpanProcessor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        super().add_span_processor(ours)
+        self.added: list[SpanProcessor] = []
+        """They are given spans of ours when these end, and all that begin from then on."""
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Add a processor; from now on spans are the SDK's."""
+        self.added.append(span_processor)
+        super().add_span_processor(span_processor)
+
+
 class JournalTracerProvider(TracerProvider):
     """The SDK's provider; its tracers begin spans of our own where the SDK's would do nothing that those do not.
 
@@ -58,22 +73,13 @@ class JournalTracerProvider(TracerProvider):
         **given: Any,
     ) -> None:
         self.limits: Final = limits or SpanLimits()
-        given = {"shutdown_on_exit": False, **given}
+        self.processors: Final = Processors(JournalSpanProcessor(recorder))
+        given = {"shutdown_on_exit": False, "active_span_processor": self.processors, **given}
         super().__init__(resource=resource, id_generator=id_generator, span_limits=self.limits, **given)
         self.writer: Final = SpanWriter(recorder)
-        self.added: list[SpanProcessor] = []
-        """Processors of others: they are given spans of ours when these end, and all that begin from then on."""
-        counts_spans = os.environ.get(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED, "").strip().lower() == "true"
-        self.begins_own = not counts_spans
-        """Nobody else wants to know of a span when it begins."""
+        self.counts_spans = os.environ.get(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED, "").strip().lower() == "true"
+        """The SDK counts its own spans."""
         self._known: dict[tuple[str, str | None, str | None], JournalTracer] = {}
-        super().add_span_processor(JournalSpanProcessor(recorder))
-
-    def add_span_processor(self, span_processor: SpanProcessor) -> None:
-        """Add a processor; from now on spans are the SDK's."""
-        self.begins_own = False
-        self.added.append(span_processor)
-        super().add_span_processor(span_processor)
 
     def get_tracer(
         self,
@@ -99,8 +105,9 @@ class JournalTracer(SdkTracer):
     def __init__(  # the SDK's is not called
         self, provider: JournalTracerProvider, tracer: Any, name: str, version: str | None, schema_url: str | None
     ) -> None:
-        self._provider = provider
         self._tracer = tracer
+        self._provider = provider
+        self._processors = provider.processors
         self._is_on = asks_whether_enabled(tracer)
         self.writer = provider.writer
         self.limits = provider.limits
@@ -123,7 +130,9 @@ class JournalTracer(SdkTracer):
         around = get_current_span(context)
         parent: SpanContext | None = None if around is INVALID_SPAN else around.get_span_context()
         if not (
-            self._provider.begins_own
+            not self._processors.added
+            and tracer.span_processor is self._processors
+            and not self._provider.counts_spans
             and tracer.sampler is DEFAULT_ON
             and self._is_on()
             and (type(around) is JournalSpan or parent is None or _is_followed(parent))
@@ -161,17 +170,30 @@ class JournalTracer(SdkTracer):
 
     def has_ended(self, span: JournalSpan) -> None:
         """Give a span of ours that has ended to the processors of others."""
-        for processor in self._provider.added:
+        for processor in self._processors.added:
             processor.on_end(span.readable())
         recorder = self.writer.recorder
         if recorder.collect is not None:
             recorder.collect()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set what the SDK's tracer has on that one: a sampler, say."""
+        if name in _OWN:
+            super().__setattr__(name, value)
+        else:
+            setattr(self._tracer, name, value)
 
     def __getattr__(self, name: str) -> Any:
         """Return what the SDK's tracer has of this name."""
         if name == "_tracer":
             raise AttributeError(name)
         return getattr(self._tracer, name)
+
+
+_OWN: Final = frozenset(
+    {"_is_on", "_processors", "_provider", "_tracer", "instrumentation_scope", "limits", "scope", "writer"}
+)
+"""What of a tracer is ours."""
 
 
 def _is_followed(parent: Any) -> bool:
@@ -182,7 +204,7 @@ def _is_followed(parent: Any) -> bool:
 _Begin = tuple[str, Context | None, SpanKind, Any, Sequence[Link] | None, int | None, bool, bool]
 
 
-class CurrentSpan(AbstractContextManager[Span]):
+class CurrentSpan(ContextDecorator, AbstractContextManager[Span]):
     """A span that begins with a block, or with each call of a function, and is current in it."""
 
     __slots__ = ("_begin", "_ends", "_span", "_token", "_tracer")
@@ -217,7 +239,7 @@ class CurrentSpan(AbstractContextManager[Span]):
             if self._ends:
                 span.end()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Callable[..., Any]) -> Any:
         """Have each call of a function, asynchronous ones included, be such a block."""
         if inspect.iscoroutinefunction(function):
 
