@@ -1,7 +1,7 @@
 """Spans of our own: they hold what they were given, and write what the journal needs when they begin and end.
 
-They behave as the OpenTelemetry SDK's do, whose own classes clean and bound what is not plain, without a lock, a copy
-or an object that nobody reads.
+They behave as the OpenTelemetry SDK's do, whose own classes clean what is not plain, without a lock, a copy or an
+object that nobody reads.
 """
 
 # ruff: noqa: FBT001, FBT002 - the signatures are those of OpenTelemetry's API
@@ -80,7 +80,8 @@ def cleaned(attributes: Any, most: int | None, longest: int | None) -> tuple[dic
 class JournalSpan(SdkSpan):
     """A sampled span that is for the journal alone, unless a span processor is added while it goes on.
 
-    It is one of the SDK's for those who ask, and has nothing of it: each of its methods and properties is made here.
+    It is one of the SDK's for those who ask. Each of its methods is made here; of the SDK's own state it has what the
+    properties of `ReadableSpan`, and libraries, read.
     """
 
     _context: SpanContext
