@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from time import time_ns
@@ -77,19 +78,106 @@ def cleaned(attributes: Any, most: int | None, longest: int | None) -> tuple[dic
     return dict(bounded.copy()), bounded.dropped
 
 
-class JournalSpan(SdkSpan):
-    """A sampled span that is for the journal alone, unless a span processor is added while it goes on.
+class ReadSpan(SdkSpan):
+    """What can be read of a span of ours: what the properties of `ReadableSpan`, and libraries, read of the SDK's."""
 
-    It is one of the SDK's for those who ask. Each of its methods is made here; of the SDK's own state it has what the
-    properties of `ReadableSpan`, and libraries, read.
-    """
-
+    _tracer: Owner
+    _name: str
+    _parent: SpanContext | None
+    _kind: SpanKind
+    _start_time: int
+    _limits: SpanLimits
     _context: SpanContext
     _dropped_attributes = 0
     _dropped_events = 0
     _dropped_links = 0
     _end_time: int | None = None
     _status: Status = _UNSET
+    _kept_events: list[_Event]
+    _kept_links: list[_Link]
+
+    @abstractmethod
+    def _in_order(self) -> dict[str, Any]:
+        """Return a copy of the attributes, which other threads may still set, the newest last."""
+
+    def readable(self) -> ReadableSpan:
+        """Return what it holds now as the SDK's processors and exporters are given it."""
+        attributes = BoundedAttributes(None, self._in_order())
+        attributes.dropped = self._dropped_attributes
+        return ReadableSpan(
+            self._name,
+            self._context,
+            self._parent,
+            self._tracer.resource,
+            attributes,
+            self._events,
+            self._links,
+            self._kind,
+            status=self._status,
+            start_time=self._start_time,
+            end_time=self._end_time,
+            instrumentation_info=self._tracer.instrumentation_info,
+            instrumentation_scope=self._tracer.instrumentation_scope,
+        )
+
+    _readable_span = readable
+
+    @property
+    def _events(self) -> Any:  # type: ignore[override]
+        events: Any = BoundedList(self._limits.max_events)
+        events.extend([Event(name, _bounded(kept, lost), time) for time, name, kept, lost in list(self._kept_events)])
+        events.dropped = self._dropped_events
+        return events
+
+    @property
+    def _links(self) -> Any:  # type: ignore[override]
+        links: Any = BoundedList(self._limits.max_links)
+        links.extend([Link(context, _bounded(kept, lost)) for context, kept, lost in list(self._kept_links)])
+        links.dropped = self._dropped_links
+        return links
+
+    @property
+    def _resource(self) -> Resource:  # type: ignore[override]
+        return self._tracer.resource
+
+    @property
+    def _instrumentation_scope(self) -> InstrumentationScope:  # type: ignore[override]
+        return self._tracer.instrumentation_scope
+
+    @property
+    def _instrumentation_info(self) -> Any:  # type: ignore[override]
+        return self._tracer.instrumentation_info
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """A copy of the attributes."""
+        return MappingProxyType(self._in_order())
+
+    @property
+    def dropped_attributes(self) -> int:
+        """How many attributes were dropped."""
+        return self._dropped_attributes
+
+    @property
+    def dropped_events(self) -> int:
+        """How many events were dropped."""
+        return self._dropped_events
+
+    @property
+    def dropped_links(self) -> int:
+        """How many links were dropped."""
+        return self._dropped_links
+
+    def to_json(self, indent: int | None = 4) -> str:
+        """Return what it holds now as JSON."""
+        return str(self.readable().to_json(indent))
+
+
+class JournalSpan(ReadSpan):
+    """A sampled span that is for the journal alone, unless a span processor is added while it goes on.
+
+    It is one of the SDK's for those who ask; each of its methods is made here.
+    """
 
     def __init__(  # noqa: PLR0917 - the SDK's is not called; keywords would cost a tenth of it all
         self,
@@ -317,80 +405,6 @@ class JournalSpan(SdkSpan):
 
     def _written_links(self) -> list[tuple[SpanContext, dict[str, Any]]]:
         return [(context, attributes) for context, attributes, _ in self._kept_links]
-
-    # --- for those who read spans ---------------------------------------------------------------------
-
-    def readable(self) -> ReadableSpan:
-        """Return what it holds now as the SDK's processors and exporters are given it."""
-        attributes = BoundedAttributes(None, self._in_order())
-        attributes.dropped = self._dropped_attributes
-        return ReadableSpan(
-            self._name,
-            self._context,
-            self._parent,
-            self._tracer.resource,
-            attributes,
-            self._events,
-            self._links,
-            self._kind,
-            status=self._status,
-            start_time=self._start_time,
-            end_time=self._end_time,
-            instrumentation_info=self._tracer.instrumentation_info,
-            instrumentation_scope=self._tracer.instrumentation_scope,
-        )
-
-    _readable_span = readable
-
-    @property
-    def _events(self) -> Any:  # type: ignore[override]
-        events: Any = BoundedList(self._limits.max_events)
-        events.extend([Event(name, _bounded(kept, lost), time) for time, name, kept, lost in list(self._kept_events)])
-        events.dropped = self._dropped_events
-        return events
-
-    @property
-    def _links(self) -> Any:  # type: ignore[override]
-        links: Any = BoundedList(self._limits.max_links)
-        links.extend([Link(context, _bounded(kept, lost)) for context, kept, lost in list(self._kept_links)])
-        links.dropped = self._dropped_links
-        return links
-
-    @property
-    def _resource(self) -> Resource:  # type: ignore[override]
-        return self._tracer.resource
-
-    @property
-    def _instrumentation_scope(self) -> InstrumentationScope:  # type: ignore[override]
-        return self._tracer.instrumentation_scope
-
-    @property
-    def _instrumentation_info(self) -> Any:  # type: ignore[override]
-        return self._tracer.instrumentation_info
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """A copy of the attributes."""
-        return MappingProxyType(self._in_order())
-
-    @property
-    def dropped_attributes(self) -> int:
-        """How many attributes were dropped."""
-        return self._dropped_attributes
-
-    @property
-    def dropped_events(self) -> int:
-        """How many events were dropped."""
-        return self._dropped_events
-
-    @property
-    def dropped_links(self) -> int:
-        """How many links were dropped."""
-        return self._dropped_links
-
-    def to_json(self, indent: int | None = 4) -> str:
-        """Return what it holds now as JSON."""
-        return str(self.readable().to_json(indent))
 
     def __repr__(self) -> str:
         """Say which it is."""
