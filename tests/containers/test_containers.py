@@ -170,6 +170,7 @@ def test_a_killed_log_store_loses_only_records_of_the_last_seconds(project, jour
 def test_no_record_is_lost_when_everything_is_restarted_under_load(project, journals):
     with load(project, journals) as work:
         project.compose("restart")
+        project.compose("up", "--wait")  # Prometheus answers 503 until it has read its log
         made = work.finish()
     arrives(project, work, made)
 
