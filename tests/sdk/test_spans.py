@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import threading
 from contextlib import suppress
 from typing import Any
@@ -304,18 +305,26 @@ def test_attributes_are_set_while_the_span_is_ended_in_another_thread():
 def test_an_attribute_that_is_set_again_is_never_missing():
     frames = Frames()
     tracer = of_ours(frames, Ids()).get_tracer("scope")
-    for _ in range(100):
-        span = tracer.start_span("a", attributes={"progress": 0})
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(200):
+            span = tracer.start_span("a", attributes={"progress": 0})
+            begun, over = threading.Event(), threading.Event()
 
-        def advance(span: Any = span) -> None:
-            for number in range(300):
-                span.set_attribute("progress", number)
+            def advance(span: Any = span, begun: Any = begun, over: Any = over) -> None:
+                while not over.is_set():
+                    span.set_attribute("progress", 1)
+                    begun.set()
 
-        thread = threading.Thread(target=advance)
-        thread.start()
-        assert span.attributes.keys() == {"progress"}
-        span.end()
-        thread.join()
+            thread = threading.Thread(target=advance)
+            thread.start()
+            begun.wait()
+            span.end()
+            over.set()
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
     assert all(span.attributes for span in frames.spans())
 
 
