@@ -148,3 +148,8 @@ def test_what_is_private_is_taken_in_the_seam_only():
     }
     assert imported == logs | {("_otel_private.py", "opentelemetry.metrics._Gauge")}
     assert [(path.name, name) for path in PACKAGE.rglob("*.py") for name in private_attributes(path)] == []
+
+
+def test_a_tracer_of_the_sdk_says_whether_it_begins_spans():
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("scope")
+    assert _otel_private.asks_whether_enabled(tracer)() is True
