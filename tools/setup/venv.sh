@@ -46,6 +46,7 @@ made_from() {
 is_made() { [ -x "$venv/bin/python" ] && [ "$(cat "$venv/made-from-$1" 2>/dev/null)" = "$(made_from "$1")" ]; }
 
 bundle() {
+    "$venv/bin/python" hatch_build.py compile
     if "$venv/bin/python" hatch_build.py is-bundled; then return; fi
     download "$venv/bin/python" hatch_build.py bundle
 }

@@ -25,8 +25,8 @@ from synapse_otel.journal.folder import (
     segment_path,
 )
 from synapse_otel.journal.liveness import is_alive, lives
+from synapse_otel.journal.memory.slots import SLOT_SIZE
 from synapse_otel.journal.reader import JournalReader, Position
-from synapse_otel.journal.state_block import SLOT_SIZE
 from synapse_otel.semconv.signal import Signal
 
 _T = TypeVar("_T")

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import mmap
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from synapse_otel.journal.files.descriptors import HeldFile, MappedFile, above_standard
+from synapse_otel.journal.memory.space import Space
 
 RESERVE: Final = 128
 """Bytes of every segment that only its end is written to: they are on the disk before they are needed."""
@@ -32,10 +33,21 @@ class Segment(Protocol):
     """Capacity in bytes."""
     at: int
     """Bytes in use."""
+    numbers: list[int] | None
+    """By signal, the number of the next record: the journal's."""
+    is_mapped: ClassVar[bool]
+    """Frames are appended to memory, without a system call."""
 
     @property
-    def memory(self) -> mmap.mmap | None:
-        """The memory, to be written to directly; None if `write` must be called."""
+    def append_brief(self) -> Callable[[int, int, str | None, dict[Any, Any] | None, set[str]], bool] | None:
+        """As in `PythonSpace`; None where records are encoded in Python."""
+
+    @property
+    def append_samples(self) -> Callable[[int, dict[Any, Any], dict[Any, Any]], bool] | None:
+        """As in `PythonSpace`; None where samples are encoded in Python."""
+
+    def append(self, kind: int, signal: int, payload: bytes, count: int) -> bool:
+        """Append a frame to memory; return False, and do nothing, where there is no room in it or none at all."""
 
     def write(self, data: bytes) -> None:
         """Append; the caller has checked that there is space.
@@ -61,15 +73,13 @@ class Segment(Protocol):
         """Return a duplicate descriptor, to sync the segment while others write; None if there is no file."""
 
 
-class _FileSegment:
+class _InFile:
     """What both kinds of segments do with their file."""
 
-    __slots__ = ("at", "file", "room")
+    __slots__ = ()
 
-    def __init__(self, file: HeldFile, size: int) -> None:
-        self.file = file
-        self.room = size
-        self.at = 0
+    file: HeldFile
+    at: int
 
     def duplicate(self) -> int:
         """Return a duplicate descriptor."""
@@ -87,45 +97,63 @@ class _FileSegment:
         self.file.close()
 
 
-class MappedSegment(_FileSegment):
+class MappedSegment(Space, _InFile):
     """A segment in memory that the kernel writes to the disk: a call copies bytes and is done."""
 
-    __slots__ = ("memory",)
+    __slots__ = ("_mapping", "file")
+
+    is_mapped: ClassVar[bool] = True
 
     def __init__(self, file: HeldFile, size: int) -> None:
-        super().__init__(file, size)
-        self.memory = MappedFile(file.number, size)
+        mapping = MappedFile(file.number, size)
+        super().__init__(mapping, size)
+        self.file = file
+        self._mapping = mapping
 
-    def write(self, data: bytes) -> None:
-        """Append: space is reserved and filled without a call in between, so no signal handler can interrupt."""
-        size = len(data)
-        at = self.at
-        end = at + size
-        self.at = end
-        self.memory[at:end] = data
-
-    write_end = write
+    def write_end(self, data: bytes) -> None:
+        """Append the last frame, into the room that is kept for it."""
+        self.write(data)
 
     def close(self) -> None:
         """Truncate to the used size, and close."""
-        self.memory.close()
+        self.release()
+        self._mapping.close()
         super().close()
 
     def abandon(self) -> None:
         """Release it without touching the file."""
-        self.memory.close()
+        self.release()
+        self._mapping.close()
         super().abandon()
 
 
-class AppendedSegment(_FileSegment):
+class _Unmapped:
+    """A segment that nothing is appended to in memory."""
+
+    __slots__ = ()
+
+    is_mapped: ClassVar[bool] = False
+    append_brief = None
+    append_samples = None
+
+    def append(self, _kind: int, _signal: int, _payload: bytes, _count: int) -> bool:
+        """Return False: there is no memory."""
+        return False
+
+
+class AppendedSegment(_Unmapped, _InFile):
     """A segment that is written with system calls, if space cannot be allocated in advance.
 
     Zeros always follow the last frame: they reserve space for the end, even if the disk becomes full.
     """
 
-    __slots__ = ()
+    __slots__ = ("at", "file", "numbers", "room")
 
-    memory = None
+    def __init__(self, file: HeldFile, size: int) -> None:
+        self.file = file
+        self.room = size
+        self.at = 0
+        self.numbers: list[int] | None = None
 
     def write(self, data: bytes) -> None:
         """Append.
@@ -136,7 +164,7 @@ class AppendedSegment(_FileSegment):
         size = len(data)
         content = data + _ZEROS
         descriptor = self.file.number
-        # As in `JournalWriter.append`: no signal's handler comes between the place being taken and being written to.
+        # As in `PythonSpace.append`: no signal's handler comes between the place being taken and being written to.
         at = self.at
         self.at = at + size
         try:
@@ -167,12 +195,12 @@ class AppendedSegment(_FileSegment):
         os.pwrite(descriptor, data, at)
 
 
-class NoRoom:
+class NoRoom(_Unmapped):
     """A segment without space: of a closed or failed journal."""
 
     room = -1
     at = 0
-    memory: mmap.mmap | None = None
+    numbers: list[int] | None = None
 
     def write(self, data: bytes) -> None:
         """Fail: there is no space."""
@@ -186,6 +214,12 @@ class NoRoom:
         """Nothing to do."""
 
     abandon = close
+
+
+class NoJournal:
+    """Stands where a journal will be."""
+
+    segment: Segment = NoRoom()
 
 
 def open_segment(path: Path, size: int) -> MappedSegment | AppendedSegment:

@@ -17,29 +17,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from struct import Struct
 from threading import RLock
 from typing import Any, Final, TypeVar
 
 from xxhash import xxh3_64_intdigest as checksum
 
-from synapse_otel.semconv.progress import LEAST_FALL, Progress
+from synapse_otel.journal.memory.slots import (
+    COPY_SIZE,
+    SLOT_SIZE,
+    CounterSlot,
+    ProgressSlot,
+    copies_at,
+    read_count,
+    read_progress,
+)
+from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.readings import SlotKind
 
-SLOT_SIZE: Final = 256
 SLOT_COUNT: Final = 512
 BLOCK_SIZE: Final = SLOT_SIZE * SLOT_COUNT
 TEXT_LIMIT: Final = 112
 """Bytes of a category and of the name of a step or event in UTF-8; longer ones are cut, with a digest."""
 _TEXT: Final = 16
-_VALUE: Final = 128
-_COPY: Final = 64
-_BODY: Final = Struct("<Qddqqdd")
-_CHECKED_SIZE: Final = 8 + _BODY.size
-_pack: Final = _BODY.pack
-_store: Final = Struct(f"<Q{_BODY.size}s").pack_into
-_U64: Final = Struct("<Q")
-_pack_count: Final = _U64.pack_into
 
 
 def slot_text(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -87,82 +86,6 @@ class SlotValue:
     job: bytes
     text: str
     value: Progress | int
-
-
-class ProgressSlot:
-    """The slot of one category. `set` is the hot path: one copy into the block."""
-
-    __slots__ = ("_copies", "_high", "_items", "_sequence", "_start", "_start_current", "buffer", "offset")
-
-    def __init__(self, buffer: memoryview, offset: int) -> None:
-        self.buffer = buffer
-        self.offset = offset
-        self._copies = _copies(offset)
-        self._sequence = 0
-        self._high = -1.0
-        self._items = 0.0
-        self._start = 0
-        self._start_current = 0.0
-
-    def set(self, current: float, limit: float, now: int) -> None:
-        """Write the progress; ``now`` is Unix time in ns."""
-        high = self._high
-        if current > high:
-            if high >= 0:
-                self._items += current - high
-            else:
-                self._begin_pass(current, now)
-            self._high = current
-        elif current < high * LEAST_FALL:  # `begins_pass`, without a call
-            self._begin_pass(current, now)
-        sequence = self._sequence = self._sequence + 1
-        body = _pack(sequence, current, limit, now, self._start, self._start_current, self._items)
-        _store(self.buffer, self._copies[sequence & 1], checksum(body), body)
-
-    def _begin_pass(self, current: float, now: int) -> None:
-        self._items += current
-        self._high = current
-        self._start = now
-        self._start_current = current
-
-    def reset(self, buffer: memoryview) -> None:
-        """Reset, in another buffer."""
-        self.__init__(buffer, self.offset)  # type: ignore[misc]
-
-    def value(self) -> Progress | None:
-        """Return the slot's value, None before the first `set`."""
-        found = _read_progress(self.buffer, self.offset)
-        return found[1] if found else None
-
-
-class CounterSlot:
-    """A counter that only grows."""
-
-    __slots__ = ("_at", "_count", "buffer", "offset")
-
-    def __init__(self, buffer: memoryview, offset: int) -> None:
-        self.buffer = buffer
-        self.offset = offset
-        self._at = offset + _VALUE
-        self._count = 0
-
-    def add(self, number: int = 1) -> None:
-        """Add to the counter."""
-        # No call stands between reading and storing the count, so no other thread can come between.
-        count = self._count + number
-        self._count = count
-        _pack_count(self.buffer, self._at, count)
-        while count != self._count:  # another thread has counted on, and may have written before this one
-            count = self._count
-            _pack_count(self.buffer, self._at, count)
-
-    def reset(self, buffer: memoryview) -> None:
-        """Reset to zero, in another buffer."""
-        self.__init__(buffer, self.offset)  # type: ignore[misc]
-
-    def value(self) -> int:
-        """Return the count."""
-        return self._count
 
 
 _Slot = TypeVar("_Slot", ProgressSlot, CounterSlot)
@@ -280,27 +203,11 @@ def _bring(before: memoryview, home: memoryview, slot: ProgressSlot | CounterSlo
     if isinstance(slot, CounterSlot):
         slot.add(0)
         return
-    missed = _read_progress(before, slot.offset)
-    brought = _read_progress(home, slot.offset)
+    missed = read_progress(before, slot.offset)
+    brought = read_progress(home, slot.offset)
     if missed is not None and (brought is None or missed[0] > brought[0]):
-        at = _copies(slot.offset)[missed[0] & 1]
-        home[at : at + _CHECKED_SIZE] = before[at : at + _CHECKED_SIZE]
-
-
-def _copies(offset: int) -> tuple[int, int]:
-    """Return the offsets of the two copies of a slot's progress, with their checksums."""
-    return offset + _VALUE, offset + _VALUE + _COPY
-
-
-def _read_progress(buffer: memoryview, offset: int) -> tuple[int, Progress] | None:
-    best: tuple[int, Progress] | None = None
-    for at in _copies(offset):
-        copy = bytes(buffer[at : at + _CHECKED_SIZE])
-        if len(copy) == _CHECKED_SIZE and int.from_bytes(copy[:8], "little") == checksum(copy[8:]):
-            sequence, *numbers = _BODY.unpack(copy[8:])
-            if sequence and (best is None or sequence > best[0]):
-                best = sequence, Progress(*numbers)
-    return best
+        at = copies_at(slot.offset)[missed[0] & 1]
+        home[at : at + COPY_SIZE] = before[at : at + COPY_SIZE]
 
 
 def read_block(buffer: memoryview) -> Iterator[SlotValue]:
@@ -312,8 +219,8 @@ def read_block(buffer: memoryview) -> Iterator[SlotValue]:
         job = bytes(buffer[at + 8 : at + 16])
         text = bytes(buffer[at + _TEXT : at + _TEXT + buffer[at + 1]]).decode("utf-8", "replace")
         if kind != SlotKind.PROGRESS:
-            yield SlotValue(SlotKind(kind), job, text, _U64.unpack_from(buffer, at + _VALUE)[0])
-        elif found := _read_progress(buffer, at):
+            yield SlotValue(SlotKind(kind), job, text, read_count(buffer, at))
+        elif found := read_progress(buffer, at):
             yield SlotValue(SlotKind.PROGRESS, job, text, found[1])
 
 

@@ -18,7 +18,6 @@ from signal import (
     pthread_sigmask,
     valid_signals,
 )
-from struct import Struct as Packing
 from threading import RLock
 from time import time_ns
 from typing import Any, Final
@@ -32,16 +31,12 @@ from synapse_otel.journal.folder import (
     is_gone,
     segment_path,
 )
-from synapse_otel.journal.frames import HEADER_SIZE, LARGEST_PAYLOAD, MARK, Kind, checksum
+from synapse_otel.journal.frames import HEADER_SIZE, LARGEST_PAYLOAD, Kind
 from synapse_otel.journal.segment import RESERVE, NoRoom, Segment
 from synapse_otel.semconv.signal import Signal
 
 SEGMENT_SIZE: Final = 4 << 20
 _ALL_SIGNALS: Final = valid_signals() - {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV}
-_STORES: Final[dict[int, Callable[..., None]]] = {}
-"""By the length of a payload, what stores a frame's header and payload in memory in one call."""
-_LONGEST_KEPT: Final = 4_096
-"""Of a longer payload it is made each time, which is little beside copying that much."""
 
 
 class JournalWriter:
@@ -74,49 +69,29 @@ class JournalWriter:
         self._alive = alive
         first.write(self._header())
         first.room -= RESERVE
-        self._segment: Segment = first
+        first.numbers = self.sequences
+        self.segment: Segment = first
+        """The current segment."""
         self._files.reserve.take()
 
     # --- appending ----------------------------------------------------------------------------------
 
     def append(self, kind: int, signal: int, payload: bytes, count: int = 1) -> None:
         """Append a frame with ``count`` records (1 to 255) of a signal."""
-        sequences = self.sequences
-        length = len(payload)
-        size = HEADER_SIZE + length
-        try:
-            store = _STORES[length]
-        except KeyError:
-            store = _store_for(length)
-        while True:
-            sequence = sequences[signal]
-            check = checksum(payload, sequence + (kind << 56) + (count << 48))
-            # From here on stands no call but the one that stores all, and that is one of C: the interpreter changes
-            # threads, and runs signal handlers, only at loops and once a call is over. Who came before has taken the
-            # number, and the loop goes round.
-            segment = self._segment
-            at = segment.at
-            end = at + size
-            memory = segment.memory
-            if end > segment.room or memory is None:
-                return self._append_slowly(kind, signal, payload, count)
-            if sequences[signal] == sequence:
-                sequences[signal] = sequence + count
-                segment.at = end
-                store(memory, at, MARK, kind, count, length, check, sequence, payload)
-                return None
+        if not self.segment.append(kind, signal, payload, count):
+            self._append_slowly(kind, signal, payload, count)
 
     def _append_slowly(self, kind: int, signal: int, payload: bytes, count: int) -> None:
         """Append where there is no mapped room: in a new segment, or by a system call."""
         with self._lock:
             size = HEADER_SIZE + len(payload)
-            segment = self._segment
+            segment = self.segment
             if segment.at + size > segment.room:
                 if self._rotate(size):
                     self.append(kind, signal, payload, count)
                 else:
                     self._append_elsewhere(kind, signal, payload, count)
-            elif segment.memory is not None:
+            elif segment.is_mapped:
                 self.append(kind, signal, payload, count)
             elif not self._append_by_call(kind, signal, payload, count):
                 self._append_elsewhere(kind, signal, payload, count)
@@ -129,7 +104,7 @@ class JournalWriter:
             sequence = self.sequences[signal]
             self.sequences[signal] = sequence + count
             try:
-                self._segment.write(frames.frame(kind, payload, count, sequence))
+                self.segment.write(frames.frame(kind, payload, count, sequence))
             except OSError as error:
                 if self.sequences[signal] == sequence + count:  # else a signal's handler has taken the next number
                     self.sequences[signal] = sequence
@@ -167,7 +142,7 @@ class JournalWriter:
             with self._lock:
                 self._notice_deletion()
                 with self._files.reserve:
-                    unsynced = self._files.unsynced(self._segment)
+                    unsynced = self._files.unsynced(self.segment)
             if unsynced is not None:
                 self._files.sync(unsynced)
                 with self._lock:
@@ -209,7 +184,8 @@ class JournalWriter:
                 return
             nothing = NoRoom()
             self.closed = True
-            segment, self._segment = self._segment, nothing
+            segment, self.segment = self.segment, nothing
+            segment.room = -1  # for who has looked it up already, and appends after the end else
             if not self.failed:
                 self._files.finish(segment, self._end(continued=False))
             self._alive.release()
@@ -219,7 +195,7 @@ class JournalWriter:
         self._lock = RLock()
         if not self.closed:
             self.closed = True
-            segment, self._segment = self._segment, NoRoom()
+            segment, self.segment = self.segment, NoRoom()
             segment.abandon()
             self._files.reserve.release()
             self._alive.release()
@@ -228,24 +204,15 @@ class JournalWriter:
 
     def _put(self, kind: int, payload: bytes) -> bool:
         """Append a frame without records; return False if there is no room for it."""
-        length = len(payload)
-        size = HEADER_SIZE + length
-        store = _STORES.get(length) or _store_for(length)
-        check = checksum(payload, kind << 56)
+        size = HEADER_SIZE + len(payload)
         while True:
-            # As in `append`: no call between looking for room and filling it.
-            segment = self._segment
-            at = segment.at
-            end = at + size
-            memory = segment.memory
-            if end > segment.room:
+            segment = self.segment
+            if segment.append(kind, 0, payload, 0):
+                return True
+            if segment.at + size > segment.room:
                 if not self._rotate(size):
                     return False
-            elif memory is not None:
-                segment.at = end
-                store(memory, at, MARK, kind, 0, length, check, 0, payload)
-                return True
-            else:
+            elif not segment.is_mapped:
                 try:
                     segment.write(frames.frame(kind, payload))
                 except OSError as error:
@@ -283,13 +250,13 @@ class JournalWriter:
         if os.getpid() == self.run.process:
             return False
         self.failed = True
-        segment, self._segment = self._segment, NoRoom()
+        segment, self.segment = self.segment, NoRoom()
         segment.abandon()
         self._successor = self.on_failure(ChildProcessError(errno.ECHILD, "it is that of the process' parent"))
         return True
 
     def _begin_segment(self, size: int) -> bool:
-        before = self._segment
+        before = self.segment
         # From here on nothing is appended to it, so a reader that sees the next one has read all of it, and what
         # the next one says about the numbers holds. It stays so if this fails: the next append tries again.
         before.room = -1
@@ -300,11 +267,12 @@ class JournalWriter:
         except OSError as error:
             if error.errno == errno.EFBIG and room > SEGMENT_SIZE:
                 return False  # the limit is lower than this one record: the next ones find room
-            if self._segment is before:
+            if self.segment is before:
                 self._fail(error)
             return not self.failed
-        if self._segment is before:
-            self._segment = following
+        following.numbers = self.sequences
+        if self.segment is before:
+            self.segment = following
             self._files.begun(number, before)
         else:
             self._files.discard(number, following)  # a signal's handler has rotated in between
@@ -314,16 +282,10 @@ class JournalWriter:
         if not self.failed and not self.closed:
             nothing = NoRoom()
             self.failed = True
-            segment, self._segment = self._segment, nothing
+            segment, self.segment = self.segment, nothing
+            segment.room = -1  # for who has looked it up already, and appends after the end else
             self._files.finish(segment, self._end(continued=True))
             self._successor = self.on_failure(error)
-
-
-def _store_for(length: int) -> Callable[..., None]:
-    store = Packing(f"{frames.HEADER.format}{length}s").pack_into
-    if length <= _LONGEST_KEPT:
-        _STORES[length] = store
-    return store
 
 
 def _no_other(_error: OSError) -> None:

@@ -21,6 +21,12 @@ def check_name(argument: str, value: object) -> None:
         raise ValueError(msg)
 
 
+def check_event(value: object) -> None:
+    """Raise unless ``value`` is text that is not empty."""
+    if type(value) is not str or not value:
+        check_name("event", value)
+
+
 LABEL_LIMIT: Final = 100
 """Characters of a run's name, and of a tag; a longer one is cut."""
 TAG_LIMIT: Final = 64

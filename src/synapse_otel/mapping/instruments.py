@@ -13,7 +13,8 @@ from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
 from synapse_otel import semconv
 from synapse_otel._otel_private import Logger, NoOpLogger, SeverityNumber, get_logger_provider, unset_providers
 from synapse_otel._version import __version__
-from synapse_otel.journal.state_block import ProgressSlot, StateBlock
+from synapse_otel.journal.memory.slots import ProgressSlot
+from synapse_otel.journal.state_block import StateBlock
 from synapse_otel.semconv.progress import Progress
 from synapse_otel.semconv.readings import COUNTERS, PROGRESS, SlotKind, slot_attributes
 
@@ -86,22 +87,32 @@ def emit_through(logger: Logger) -> Emit:
     return emit
 
 
+RecordPlain = Callable[[int, dict[Any, Any], dict[Any, Any]], bool]
+
+
 class Samples:
     """The gauge of the plugin's own metrics; our recorder's is given all values of a call at once."""
 
-    __slots__ = ("_gauge", "bind", "record")
+    __slots__ = ("_gauge", "bind", "record", "record_plain")
 
     def __init__(self, gauge: Any) -> None:
         self._gauge = gauge
-        many: Callable[[list[Any]], None] | None = getattr(gauge, "append_samples", None)
+        many: Callable[[int, list[Any]], None] | None = getattr(gauge, "append_samples", None)
         self.bind: Callable[[dict[str, Any]], Any] = gauge.bind if many else dict
         """Convert attributes for `record`."""
-        self.record: Callable[[list[Any]], None] = many or self._set_each
-        """Record a list of bound attributes and value, alternately; of what our recorder has bound, the numbers."""
+        self.record: Callable[[int, list[Any]], None] = many or self._set_each
+        """Record at a Unix time in ns bound attributes and value, by turns; of our recorder's series, the numbers."""
+        self.record_plain: RecordPlain = getattr(gauge, "append_metrics", _nothing)
+        """Record at a time values by name, with the series of each name; return False if that could not be done."""
 
-    def _set_each(self, pairs: list[Any]) -> None:
+    def _set_each(self, _time: int, pairs: list[Any]) -> None:
         for attributes, value in zip(pairs[::2], pairs[1::2], strict=True):
             self._gauge.set(value, attributes)
+
+
+def _nothing(_time: int, _series: dict[Any, Any], _values: dict[Any, Any]) -> bool:
+    """Do nothing: each value is recorded on its own."""
+    return False
 
 
 def _histogram(meter: Meter, metric: semconv.Metric) -> metrics.Histogram:

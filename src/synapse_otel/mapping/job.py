@@ -18,15 +18,15 @@ from synapse_otel import semconv
 from synapse_otel._guard import let_through
 from synapse_otel._otel_private import SeverityNumber
 from synapse_otel._text import TEXT_LIMIT, cut, titled
-from synapse_otel.journal.state_block import CounterSlot, JobEntry, ProgressSlot
-from synapse_otel.mapping.arguments import check_mapping, check_name, is_progress, progress_error
+from synapse_otel.journal.memory.slots import CounterSlot, ProgressSlot
+from synapse_otel.journal.state_block import JobEntry
+from synapse_otel.mapping.arguments import check_event, check_mapping, check_name, is_progress, progress_error
 from synapse_otel.mapping.data import add_file, product_attributes
 from synapse_otel.mapping.exceptions import exception_attributes, result_of
 from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES, end_series
 from synapse_otel.mapping.job_records import JobRecords
 from synapse_otel.mapping.levels import LEVELS, Level, level_of
 from synapse_otel.mapping.metric_series import MetricSeries
-from synapse_otel.mapping.metric_values import sort_values
 from synapse_otel.mapping.span_events import SpanEvents
 from synapse_otel.mapping.values import readable
 
@@ -41,8 +41,9 @@ KIND_LIMIT: Final = 64
 _CATEGORIES_KEPT: Final = 1_000
 """Categories whose slots and series a span caches; those of later ones are looked up in each call."""
 _MESSAGE: Final = semconv.EVENT_MESSAGE
-_Kind = tuple[Any, dict[str, Any], "CounterSlot", str]
-"""What appends records of a kind, the attributes that they have in common, the counter of them, and their name."""
+_Kind = tuple[Any, dict[str, Any], "CounterSlot", str, bool]
+"""What appends records of a kind, the attributes that they have in common, the counter of them, their name, and whether
+they are warnings or worse."""
 
 
 class WorkSpan:
@@ -82,7 +83,7 @@ class WorkSpan:
             self._base[semconv.CATEGORY] = self.category
         self.ended = False
         self.rollback = False
-        self._kinds: dict[tuple[str | None, str], _Kind] = {}
+        self._kinds: dict[object, dict[str | None, _Kind]] = {}
         self._progress: dict[str | None, ProgressSlot] = {}
         self._metrics: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
 
@@ -117,21 +118,25 @@ class WorkSpan:
             series, updates = self._metrics[category]
         except (KeyError, TypeError):
             series, updates = self._metric_series(category)
+        now = time_ns()
         if type(value) is not dict:
             check_mapping("value", value)
+        elif self.job.record_plain(now, series, value):
+            updates.add(len(value))
+            return
         samples: list[Any] = []
         for name, number in value.items():
             if (type(number) is float or type(number) is int) and number - number == 0:
                 samples.append(series[name])
                 samples.append(number)
             else:
-                self._record_odd_values(series, updates, value, category)
+                self.job.record_odd_values(self.emit, self._attributes(category), now, value)
                 return
         try:
-            self.job.record_samples(samples)
+            self.job.record_samples(now, samples)
         except OverflowError as error:  # an integer of more than 64 bits
             let_through(error)
-            self._record_odd_values(series, updates, value, category)
+            self.job.record_odd_values(self.emit, self._attributes(category), now, value)
             return
         updates.add(len(value))
 
@@ -144,24 +149,20 @@ class WorkSpan:
         level: Any = "info",
     ) -> None:
         """Record an event of the plugin's own, with data and the file that it is about."""
-        if type(event) is not str or not event:
-            check_name("event", event)
-        try:
-            known = LEVELS[level]
-        except (KeyError, TypeError):
-            known = level_of(level, "level")
         now = time_ns()
         job = self.job
         if category is None and file is None and job.template is not None and (data is None or type(data) is dict):
             try:
-                append, attributes, counter, name = self._kinds[event, known.word]
-            except KeyError:
-                append, attributes, counter, name = self._kind(event, known)
+                append, attributes, counter, name, important = self._kinds[level][event]
+            except (KeyError, TypeError):
+                append, attributes, counter, name, important = self._kind(event, level, "level")
             kept = data.copy() if data else None  # which nobody else can change meanwhile
             if append(now, None, kept):
-                self.events.add((now, name, attributes, None, kept), known.important)
+                self.events.add((now, name, attributes, None, kept), important)
                 counter.add()
                 return
+        check_event(event)
+        known = level_of(level, "level")
         event = job.names[event]
         attributes = self._base.copy() if category is None else self._attributes(category)
         if data is not None:
@@ -182,23 +183,21 @@ class WorkSpan:
         code: str | None = None,
     ) -> None:
         """Record a message for the job's user. ``context`` is a word of `LEVELS` or an enum of such words."""
-        try:
-            level = LEVELS[context]
-        except (KeyError, TypeError):
-            level = level_of(context, "context")
-        if type(message) is not str or len(message) > TEXT_LIMIT:
-            message = cut(str(message) if isinstance(message, str) else str(readable(message)))
         now = time_ns()
         job = self.job
-        if category is None and code is None and job.template is not None:
+        short = type(message) is str and len(message) <= TEXT_LIMIT
+        if short and category is None and code is None and job.template is not None:
             try:
-                append, attributes, counter, _ = self._kinds[None, level.word]
-            except KeyError:
-                append, attributes, counter, _ = self._kind(None, level)
+                append, attributes, counter, name, important = self._kinds[context][None]
+            except (KeyError, TypeError):
+                append, attributes, counter, name, important = self._kind(None, context, "context")
             if append(now, message, None):
-                self.events.add((now, _MESSAGE, attributes, message, None), level.important)
+                self.events.add((now, name, attributes, message, None), important)
                 counter.add()
                 return
+        level = level_of(context, "context")
+        if not short:
+            message = cut(str(message) if isinstance(message, str) else str(readable(message)))
         attributes = self._base.copy() if category is None else self._attributes(category)
         attributes[semconv.MESSAGE_CONTEXT] = level.word
         if code is not None:
@@ -256,8 +255,22 @@ class WorkSpan:
 
     # --- cold parts ---------------------------------------------------------------------------------
 
-    def _kind(self, event: str | None, level: Level) -> _Kind:
-        """Return the appender for events of a name, or messages, of a level; a replacement beyond the limit."""
+    def _kind(self, event: str | None, given: Any, argument: str) -> _Kind:
+        """Return the kind of the events of a name, or of messages, of a level as given; a replacement beyond the limit.
+
+        Raises:
+            TypeError, ValueError: it is no name, or no level; the latter is called ``argument``.
+        """
+        if event is not None:
+            check_event(event)
+        level = level_of(given, argument)
+        kinds = self._kinds.get(level.word)
+        if kinds is None:
+            kinds = self._kinds[given if given == level.word else level.word] = {}
+        elif event in kinds:
+            if type(given).__hash__ is not None:
+                self._kinds[given] = kinds  # found at once from now on, though it is spelt in another way
+            return kinds[event]
         attributes = dict(self._base)
         counts = self.job.message_counts if event is None else self.job.event_counts
         if event is None:
@@ -265,35 +278,12 @@ class WorkSpan:
         name = _MESSAGE if event is None else self.job.names[event]
         counter = counts[level.word if event is None else name]
         make = self.job.template
-        if make is None or len(self._kinds) >= KIND_LIMIT:
-            return _goes_the_long_way, attributes, counter, name
+        if make is None or sum(len(self._kinds.get(word, ())) for word in LEVELS) >= KIND_LIMIT:
+            return _goes_the_long_way, attributes, counter, name, level.important
         template = make(self.context, level.severity, level.text, name, attributes, semconv.DATA_PREFIX)
-        kind = template.append, attributes, counter, name
-        self._kinds[event, level.word] = kind
+        kind = template.append, attributes, counter, name, level.important
+        kinds[event] = kind
         return kind
-
-    def _record_odd_values(
-        self, series: MetricSeries, updates: CounterSlot, value: Mapping[Any, Any], category: str | None
-    ) -> None:
-        """Record a mapping in which something is no finite number: nested, an array scalar, NaN, infinite, or text."""
-        job = self.job
-        samples: list[Any] = []
-        numbers, nonfinite, texts = sort_values(value)
-        for name, number in numbers.items():
-            samples += (series[name], number)
-        if samples:
-            job.record_samples(samples)
-            updates.add(len(numbers))
-        if texts:
-            attributes = self._attributes(category)
-            job.add_data(attributes, texts)
-            self.emit(semconv.EVENT_METRIC_TEXT, None, LEVELS["info"], attributes)
-        if nonfinite:
-            attributes = self._attributes(category)
-            job.add_data(attributes, nonfinite)
-            job.nonfinite_counter(attributes.get(semconv.CATEGORY)).add(len(nonfinite))
-            names = ", ".join(f"{name} is {number}" for name, number in nonfinite.items())
-            self.emit(semconv.EVENT_METRIC_NONFINITE, f"not finite: {names}", LEVELS["warning"], attributes)
 
     @property
     def last_time(self) -> int:
@@ -301,9 +291,9 @@ class WorkSpan:
         known = (slot.value() for slot in list(self._progress.values()))
         return max(self.events.last_time, *(progress.time for progress in known if progress), 0)
 
-    def forget_kinds(self) -> list[Any]:
+    def forget_kinds(self) -> set[Any]:
         """Return the templates used here, and stop using them."""
-        templates = [append.__self__ for append, *_ in self._kinds.values()]
+        templates = {append.__self__ for kinds in self._kinds.values() for append, *_ in kinds.values()}
         self._kinds.clear()
         return templates
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from synapse_otel import semconv
 from synapse_otel._text import cut
-from synapse_otel.journal.state_block import TEXT_LIMIT, CounterSlot, ProgressSlot
+from synapse_otel.journal.memory.slots import CounterSlot, ProgressSlot
+from synapse_otel.journal.state_block import TEXT_LIMIT
 from synapse_otel.mapping.data import EventData
 from synapse_otel.mapping.instruments import BLOCK, Instruments, instruments
 from synapse_otel.mapping.levels import LEVELS
 from synapse_otel.mapping.metric_series import SERIES_LIMIT, MetricSeries
+from synapse_otel.mapping.metric_values import sort_values
 from synapse_otel.mapping.names import Names, shown_name
 from synapse_otel.semconv.readings import SlotKind
 
@@ -70,6 +72,7 @@ class JobRecords(ABC):
         self.emit = made.emit
         self.template = made.template
         self.record_samples = made.samples.record
+        self.record_plain = made.samples.record_plain
 
     @abstractmethod
     def warn(self, text: str) -> None:
@@ -124,3 +127,32 @@ class JobRecords(ABC):
     def nonfinite_counter(self, category: str | None) -> CounterSlot:
         """Return the counter of values that were NaN or infinite."""
         return BLOCK.counter(SlotKind.NONFINITE, self.key, self._bounded(category))
+
+    def record_odd_values(
+        self, emit: Callable[..., None], attributes: dict[str, Any], now: int, value: Mapping[Any, Any]
+    ) -> None:
+        """Record a mapping in which something is no finite number: nested, an array scalar, NaN, infinite, or text.
+
+        Args:
+            emit: `WorkSpan.emit` of the span.
+            attributes: what the records of the values' category have in common.
+            now: Unix time in ns.
+            value: what was given.
+        """
+        series, updates = self.metric_series(attributes.get(semconv.CATEGORY))
+        numbers, nonfinite, texts = sort_values(value)
+        samples: list[Any] = []
+        for name, number in numbers.items():
+            samples += (series[name], number)
+        if samples:
+            self.record_samples(now, samples)
+            updates.add(len(numbers))
+        if texts:
+            shown = attributes.copy()
+            self.add_data(shown, texts)
+            emit(semconv.EVENT_METRIC_TEXT, None, LEVELS["info"], shown)
+        if nonfinite:
+            self.add_data(attributes, nonfinite)
+            self.nonfinite_counter(attributes.get(semconv.CATEGORY)).add(len(nonfinite))
+            names = ", ".join(f"{name} is {number}" for name, number in nonfinite.items())
+            emit(semconv.EVENT_METRIC_NONFINITE, f"not finite: {names}", LEVELS["warning"], attributes)

@@ -106,13 +106,21 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
         """Return the series of one set of attributes."""
         return self._recorder.series(self._scope, self._kind, self._identity, attributes, self._bounds)
 
-    def append_samples(self, pairs: list[Any], *span: bytes) -> None:
+    def append_samples(self, time: int, pairs: list[Any], *span: bytes) -> None:
         """Record values of several series at one time: a series' number, its value, and so on; a histogram's span."""
         if len(pairs) > 2 * _MOST:
             for at in range(0, len(pairs), 2 * _MOST):
-                self.append_samples(pairs[at : at + 2 * _MOST])
+                self.append_samples(time, pairs[at : at + 2 * _MOST])
             return
-        self._recorder.append(_SAMPLES, _METRICS, _encode((time_ns(), pairs, *span)), len(pairs) >> 1)
+        self._recorder.append(_SAMPLES, _METRICS, _encode((time, pairs, *span)), len(pairs) >> 1)
+
+    def append_metrics(self, time: int, series: dict[Any, Any], values: dict[Any, Any]) -> bool:
+        """Record values by name at one time, with the numbers of their series, if that is compiled; else do nothing.
+
+        Return False too if the values are not all finite numbers, or a name has no series yet.
+        """
+        compiled = self._recorder.journal.segment.append_samples
+        return compiled is not None and compiled(time, series, values)
 
     def record(self, amount: float, attributes: Any = None, context: Any = None) -> None:
         """Record a measurement, of whichever instrument."""
@@ -123,9 +131,9 @@ class _JournalInstrument(api.Counter, api.UpDownCounter, api.Histogram, Gauge):
                 self._bound.clear()  # a long-lived process has many jobs, each with series of its own
             bound = self._bound[key] = self.bind(attributes or {})
         if self._kind == "histogram":
-            self.append_samples([bound.number, amount], _sampled_span(context))
+            self.append_samples(time_ns(), [bound.number, amount], _sampled_span(context))
         else:
-            self.append_samples([bound.number, amount])
+            self.append_samples(time_ns(), [bound.number, amount])
 
     add = record
     set = record

@@ -14,6 +14,7 @@ from synapse_otel._version import __version__
 from synapse_otel.journal import frames
 from synapse_otel.journal.folder import spare_roots
 from synapse_otel.journal.frames import Kind
+from synapse_otel.journal.segment import NoJournal
 from synapse_otel.journal.state_block import JobEntry, StateBlock
 from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.redaction import KeyRedaction, hide_also
@@ -53,6 +54,8 @@ class Recorder:
         hide_also(options.secret_words)
         self.append: Callable[[int, int, bytes, int], None] = self._open_and_append
         """Append records: kind, signal, payload, count."""
+        self.journal: JournalWriter | NoJournal = NoJournal()
+        """The one that is written to, or was last."""
         self.run = RecordedRun("process", resource)
         self.collect: Callable[[], None] | None = None
         """Called now and then, for the metrics of other instrumentations."""
@@ -137,6 +140,7 @@ class Recorder:
             run.lost = [0] * len(Signal)
         run.journals.append(journal)
         self.run = run
+        self.journal = journal
         self.append = journal.append
         self._on_open(journal)
         return journal

@@ -8,6 +8,8 @@ from typing import Any, Final, Protocol
 from synapse_otel._guard import let_through
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import Kind
+from synapse_otel.journal.segment import NoJournal
+from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.redaction import KeyRedaction
 from synapse_otel.semconv.signal import Signal
 
@@ -26,6 +28,7 @@ class Appends(Protocol):
 
     append: Callable[[int, int, bytes, int], None]
     collect: Callable[[], None] | None
+    journal: JournalWriter | NoJournal
 
 
 class BoundTemplate:
@@ -57,27 +60,34 @@ class BoundTemplate:
             data: Attributes of this record alone, without the prefix that the template gives their keys; nobody else
                 changes it meanwhile.
         """
+        recorder = self._recorder
+        compiled = recorder.journal.segment.append_brief
+        if compiled is None or not compiled(time, self.number, body, data, self._plain):
+            payload = self._encoded(time, body, data)
+            if payload is None:
+                return False
+            recorder.append(_BRIEF, _LOGS, payload, 1)
+        if self._sync is not None:
+            self._sync()
+        if recorder.collect is not None:
+            recorder.collect()
+        return True
+
+    def _encoded(self, time: int, body: str | None, data: dict[Any, Any] | None) -> bytes | None:
+        """Return a record's payload, None if it is not of the simple kind."""
         if data is not None:
             plain = self._plain
             for key, value in data.items():
                 if type(value) not in _SIMPLE or key not in plain:
                     if self._is_simple(data):
                         break
-                    return False
+                    return None
         try:
             payload = _encode((time, self.number, body, data))
         except (TypeError, ValueError, OverflowError) as error:
             let_through(error)
-            return False
-        if data is not None and len(payload) > DATA_LIMIT:
-            return False
-        recorder = self._recorder
-        recorder.append(_BRIEF, _LOGS, payload, 1)
-        if self._sync is not None:
-            self._sync()
-        if recorder.collect is not None:
-            recorder.collect()
-        return True
+            return None
+        return payload if data is None or len(payload) <= DATA_LIMIT else None
 
     def _is_simple(self, data: Mapping[Any, Any]) -> bool:
         """Check new keys, and return whether data can be written unchanged."""

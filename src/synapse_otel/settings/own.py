@@ -113,6 +113,9 @@ class Settings(Source):
     instrument: bool = False
     """Whether a new Python process instruments the Synapse SDK, and requests and httpx if OpenTelemetry's
     instrumentations of them are installed; ``synapse-otel run`` sets it."""
+    native: Annotated[Literal["on", "off", "compare"], BeforeValidator(lower)] = "on"
+    """Whether the compiled module is used where it is installed, from the environment alone, when a process starts;
+    ``off``: all is done in Python; ``compare``, for tests: each record is encoded in both ways."""
     sdk_request_spans: bool = False
     """Whether the Synapse SDK's own requests to the platform create spans, if its HTTP client is instrumented."""
     sdk_disabled: bool = Field(default=False, validation_alias=_standard("OTEL_SDK_DISABLED"))

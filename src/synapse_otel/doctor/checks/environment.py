@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distributions, entry_points, version
 from typing import Final
 
+from synapse_otel._compiled import WHY_NOT, native
 from synapse_otel._version import __version__
 from synapse_otel.doctor.finding import Finding, Level
 from synapse_otel.notices import Check
@@ -42,6 +43,7 @@ def environment() -> Iterator[Finding]:
         text=f"{where}; {', '.join(f'{name} {text}' for name, text in found.items())}",
         facts={"python": platform.python_version(), "executable": sys.executable, **found},
     )
+    yield _compiled_module()
     instrumentations = sorted(
         name
         for found in distributions()
@@ -52,6 +54,15 @@ def environment() -> Iterator[Finding]:
         text = f"{names}: once enabled, they record into the job's journal"
         yield Finding(check=Check.ENVIRONMENT, about="instrumentations", level=Level.OK, text=text)
     yield from _who_else()
+
+
+def _compiled_module() -> Finding:
+    """Say whether the compiled module does the innermost work of a call."""
+    if native is not None:
+        text = "used: a call costs a third to a half of what it costs without"
+        return Finding(check=Check.ENVIRONMENT, about="compiled module", level=Level.OK, text=text)
+    text = f"not used, all is done in Python, and nothing is lost by it but time: {WHY_NOT}"
+    return Finding(check=Check.ENVIRONMENT, about="compiled module", level=Level.NOTE, text=text)
 
 
 def _who_else() -> Iterator[Finding]:

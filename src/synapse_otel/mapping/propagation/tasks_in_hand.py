@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from synapse_otel.journal.state_block import CounterSlot
+from synapse_otel.journal.memory.slots import CounterSlot
 from synapse_otel.mapping.instruments import BLOCK
 from synapse_otel.mapping.propagation.worker_identity import this_worker
 from synapse_otel.semconv.readings import SlotKind
