@@ -166,7 +166,7 @@ print("went on")
     )
     assert ended.returncode == -6
     assert "went on" not in ended.stdout
-    assert re.search(r"^compiled: b'.*\nPython:   b'", ended.stderr, re.MULTILINE)
+    assert re.search(r"^compiled: b['\"].*\nPython:   b['\"]", ended.stderr, re.MULTILINE)
 
 
 @pytest.mark.once
