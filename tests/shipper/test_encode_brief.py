@@ -73,3 +73,31 @@ def test_a_record_in_brief_is_the_whole_record(template, briefs):
         assert whole is not None
         assert (scope, uid) == (3, f"{JOURNAL}-{sequence:x}")
         assert sorted_record(encoded) == sorted_record(log_record(redacted(whole), uid))
+
+
+def test_a_uid_ends_with_the_whole_number_of_its_record_and_begins_with_the_latest_journal():
+    encoder = BriefEncoder()
+    encoder.take(Template(1, 0, 9, None, None, {}, b"", PREFIX))
+    for journal in (JOURNAL, "cd" * 16):
+        encoder.journal = journal
+        for sequence in (
+            (1 << 40) + 2,
+            0,
+            1,
+            15,
+            16,
+            255,
+            256,
+            257,
+            0x1FF,
+            0x200,
+            0x1000F,
+            0x10100,
+            255,
+            1 << 40,
+            (1 << 40) + 1,
+        ):
+            _, encoded, uid = encoder.encode(Brief(1, 1, None, None), sequence)
+            assert uid == f"{journal}-{sequence:x}"
+            [sent] = LogRecord.FromString(encoded).attributes
+            assert sent.value.string_value == uid

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from struct import Struct as Packing
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -30,8 +31,11 @@ from synapse_otel.journal.frames import (
 from synapse_otel.semconv.signal import Signal
 
 CHUNK: Final = 1 << 18
-_unpack: Final = HEADER.unpack_from
+LOG_KINDS: Final = frozenset({int(Kind.LOG), int(Kind.BRIEF)})
+"""Kinds of log records: for whom they are not, the last one is enough, for its time."""
 _new: Final = tuple.__new__
+_unpack: Final = Packing("<IIQQ").unpack_from
+"""Unpacks a `HEADER` whose mark, kind and count are one number: nearly always the same as in the frame before."""
 _FIRST_WINDOW: Final = 1 << 12
 _LOOKS_AROUND: Final = 25
 _VAIN_BYTES: Final = 1 << 24
@@ -65,6 +69,81 @@ class Frame(NamedTuple):
             return None
 
 
+class Chunk(NamedTuple):
+    """The complete frames that were read of a segment at once; all of them are checked."""
+
+    segment: int
+    bare: list[tuple[int, int, int, bytes, int]]
+    """Kind, count, sequence number and payload of each frame, and the offset after it."""
+    size: int
+    """Their size in bytes."""
+    wanted: int
+    """Size of the frame behind them, if it is incomplete; 0 if it is damaged."""
+    is_full: bool
+    """As much was read as was asked for: there may be more in the segment."""
+
+    @property
+    def after(self) -> Position:
+        """The position after the last frame."""
+        return Position(self.segment, self.bare[-1][4])
+
+    def without(self, skip: frozenset[int]) -> Chunk:
+        """Return it with only the last frame of the kinds to ``skip``; the last frame of all stays in any case."""
+        if not skip or not self.bare:
+            return self
+        last = next((one for one in reversed(self.bare) if one[0] in skip), None)
+        bare = [one for one in self.bare if one[0] not in skip or one is last]
+        return self._replace(bare=bare, size=sum(HEADER_SIZE + len(one[3]) for one in bare))
+
+    def frame(self, kind: int, count: int, sequence: int, payload: bytes, end: int) -> Frame:
+        """Return one of its frames, as `Frame(...)` and `Position(...)` would, in half the time."""
+        return _new(Frame, (kind, count, sequence, payload, _new(Position, (self.segment, end))))
+
+    def frames(self) -> list[Frame]:
+        """Return its frames."""
+        return [self.frame(*one) for one in self.bare]
+
+
+ReadAt = Callable[[int, Position, int, frozenset[int]], Chunk]
+"""What does the same as `read_chunk`."""
+
+
+def read_chunk(descriptor: int, at: Position, size: int, skip: frozenset[int] = frozenset()) -> Chunk:
+    """Return the complete frames of the next bytes of a segment.
+
+    Args:
+        descriptor: of the segment's file.
+        at: where to begin.
+        size: how many bytes to read at most.
+        skip: kinds of which only the last frame is returned; all are checked.
+    """
+    data = os.pread(descriptor, size, at.offset)
+    bare: list[tuple[int, int, int, bytes, int]] = []
+    segment, start = at
+    place, most, wanted = 0, len(data), HEADER_SIZE
+    known = base = -1
+    while place + HEADER_SIZE <= most:
+        head, length, check, sequence = _unpack(data, place)
+        if head != known:
+            kind, count = head >> 16 & 0xFF, head >> 24
+            if head & 0xFFFF != MARK or not kind:
+                wanted = 0
+                break
+            known, base = head, seed(kind, count, 0)
+        begin = place + HEADER_SIZE
+        end = begin + length
+        if end > most:
+            wanted = end - place if length <= LARGEST_PAYLOAD else 0
+            break
+        payload = data[begin:end]
+        if checksum(payload, base + sequence) != check:
+            wanted = 0
+            break
+        bare.append((kind, count, sequence, payload, start + end))
+        place = end
+    return Chunk(segment, bare, place, wanted, len(data) == size).without(skip)
+
+
 @dataclass(slots=True)
 class Damage:
     """What a reader had to skip."""
@@ -79,6 +158,8 @@ class JournalReader:
     def __init__(self, folder: Path, position: Position = Position()) -> None:  # noqa: B008 - immutable
         self.folder = folder
         self.damage = Damage()
+        self.read_at: ReadAt = read_chunk
+        """Reads a chunk; or knows it already, as others read the journal, too."""
         self._position = position
         self._descriptor: int | None = None
         self._open_number = -1
@@ -92,7 +173,7 @@ class JournalReader:
         """The position after the last returned frame."""
         return self._position
 
-    def read(self, *, ended: bool, limit: int = CHUNK, skip: Container[int] = ()) -> list[Frame]:
+    def read(self, *, ended: bool, limit: int = CHUNK, skip: frozenset[int] = frozenset()) -> list[Frame]:
         """Return the next frames, about ``limit`` bytes of them; empty if there are no more yet.
 
         Args:
@@ -100,16 +181,21 @@ class JournalReader:
             limit: maximum number of bytes to read, but always one frame.
             skip: kinds of which only the last frame is returned; all are checked.
         """
+        chunk = self.read_chunk(ended=ended, limit=limit, skip=skip)
+        return chunk.frames() if chunk is not None else []
+
+    def read_chunk(self, *, ended: bool, limit: int = CHUNK, skip: frozenset[int] = frozenset()) -> Chunk | None:
+        """Return the next frames, as `read` does; None if there are no more yet."""
         self._looks += 1
         # Now and then all segments are listed: numbers may be left out.
         if not ended and self._looks % _LOOKS_AROUND and self.is_quiet():
-            return []
+            return None
         while True:
             if not self._open():
-                return []
+                return None
             sealed = ended or self._has_next()
             found = self._read_segment(limit, skip, sealed=sealed)
-            if found or not sealed or not self._has_next():
+            if found is not None or not sealed or not self._has_next():
                 return found
             self._next_segment()
 
@@ -164,21 +250,20 @@ class JournalReader:
 
     # --- frames -------------------------------------------------------------------------------------
 
-    def _read_segment(self, limit: int, skip: Container[int], *, sealed: bool) -> list[Frame]:
+    def _read_segment(self, limit: int, skip: frozenset[int], *, sealed: bool) -> Chunk | None:
         size = min(limit, self._window)
         while True:
-            data = os.pread(self._file(), size, self._position.offset)
-            found, used, wanted = self._parse(data, skip)
-            if found:
-                self._position = self._position._replace(offset=self._position.offset + used)
+            chunk = self.read_at(self._file(), self._position, size, skip)
+            if chunk.bare:
+                self._position = chunk.after
                 self._window = min(self._window * 2, CHUNK)
-                return found
+                return chunk
             if size > CHUNK:
                 self._vain += size
-            if wanted > len(data) and len(data) == size and not self._is_vain(wanted):
-                size = wanted
+            if chunk.wanted > size and chunk.is_full and not self._is_vain(chunk.wanted):
+                size = chunk.wanted
             elif not sealed or not self._skip_damage():
-                return []
+                return None
             else:
                 size = self._window = _FIRST_WINDOW  # more damage may follow soon
 
@@ -187,40 +272,6 @@ class JournalReader:
             msg = "no segment is open"
             raise RuntimeError(msg)
         return self._descriptor
-
-    def _parse(self, data: bytes, skip: Container[int] = ()) -> tuple[list[Frame], int, int]:
-        """Return the complete frames at the beginning of ``data``, their size, and the size of the next one."""
-        found: list[Frame] = []
-        number, start = self._position
-        at, size = 0, len(data)
-        wanted = HEADER_SIZE
-        skipped: tuple[int, int, int, bytes, int] | None = None
-        place = 0
-        while at + HEADER_SIZE <= size:
-            mark, kind, count, length, check, sequence = _unpack(data, at)
-            begin = at + HEADER_SIZE
-            end = begin + length
-            if mark != MARK or not kind or length > LARGEST_PAYLOAD:
-                wanted = 0
-                break
-            if end > size:
-                wanted = end - at
-                break
-            payload = data[begin:end]
-            if checksum(payload, sequence + (kind << 56) + (count << 48)) != check:
-                wanted = 0
-                break
-            at = end
-            if kind in skip:
-                skipped = (kind, count, sequence, payload, end)
-                place = len(found)
-                continue
-            # As `Frame(...)` and `Position(...)` do, in half the time: this is done for every record.
-            found.append(_new(Frame, (kind, count, sequence, payload, _new(Position, (number, start + end)))))
-        if skipped is not None:
-            kind, count, sequence, payload, end = skipped
-            found.insert(place, Frame(kind, count, sequence, payload, Position(number, start + end)))
-        return found, at, wanted
 
     def _skip_damage(self) -> bool:
         """Go to the segment's next frame, or to its end, and count the skipped bytes; return whether there is one."""

@@ -30,6 +30,7 @@ from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.logs import LogsPipeline
 from synapse_otel.shipper.pipelines.metrics import MetricsPipeline
 from synapse_otel.shipper.pipelines.outbox import Send
+from synapse_otel.shipper.pipelines.shared_chunks import SharedChunks
 from synapse_otel.shipper.pipelines.traces import TracesPipeline
 from synapse_otel.shipper.usage.following import JournalUsage
 from synapse_otel.shipper.writer_process import LOOK_SECONDS, WriterProcess
@@ -38,7 +39,9 @@ from synapse_otel.shipper.writer_process import LOOK_SECONDS, WriterProcess
 class ClaimedJournal:
     """A journal that this shipper alone delivers: it holds the journal's ship lock."""
 
-    def __init__(self, folder: Path, lock: FileLock, *, interval_seconds: float, role: Role) -> None:
+    def __init__(
+        self, folder: Path, lock: FileLock, *, interval_seconds: float, role: Role, chunks: SharedChunks
+    ) -> None:
         self.folder = folder
         self._lock = lock
         self._told_of = _changed(folder / RUN_FILE)
@@ -55,7 +58,9 @@ class ClaimedJournal:
             Signal.METRICS: self._metrics,
             Signal.TRACES: self._traces,
         }
+        self._chunks = chunks
         for pipeline in self.pipelines.values():
+            pipeline.share(chunks)
             pipeline.file.stands = self._sign.stands
         if has_come_back(folder, [pipeline.cursor for pipeline in self.pipelines.values()]):
             for pipeline in self.pipelines.values():
@@ -77,10 +82,13 @@ class ClaimedJournal:
         self._synced = -1
 
     @classmethod
-    def take(cls, folder: Path, *, interval_seconds: float, role: Role = Role.THREAD) -> ClaimedJournal | None:
+    def take(
+        cls, folder: Path, *, interval_seconds: float, role: Role = Role.THREAD, chunks: SharedChunks | None = None
+    ) -> ClaimedJournal | None:
         """Claim a journal for a shipper in a role; None if another one has.
 
-        ``interval_seconds`` stand between two exports of the progress.
+        ``interval_seconds`` stand between two exports of the progress. ``chunks`` are those of all journals of the
+        shipper.
 
         Raises:
             OSError: the journal cannot be read or written, or is of a newer version.
@@ -95,7 +103,7 @@ class ClaimedJournal:
         if not lock.acquire():
             return None
         try:
-            return cls(folder, lock, interval_seconds=interval_seconds, role=role)
+            return cls(folder, lock, interval_seconds=interval_seconds, role=role, chunks=chunks or SharedChunks())
         except BaseException:
             lock.release()
             raise
@@ -276,6 +284,7 @@ class ClaimedJournal:
             for pipeline in self.pipelines.values():
                 pipeline.file.save_again()
                 pipeline.close()
+            self._chunks.forget(self.folder)
             self._sign.withdraw()
             self._lock.release()
 

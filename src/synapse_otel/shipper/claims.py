@@ -18,6 +18,7 @@ from synapse_otel.journal.liveness import is_alive
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.claimed_journal import ClaimedJournal, has_come_back
 from synapse_otel.shipper.configuration import lock_path
+from synapse_otel.shipper.pipelines.shared_chunks import SharedChunks
 from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 
 DEAD_IN_HAND: Final = 16
@@ -69,6 +70,7 @@ class Claims:
         self._report = report
         self._pace = throttle
         self._role = role
+        self._chunks = SharedChunks(2 * throttle.read_bytes)
         self._nudged = self._nudges()
         self._lock = Lock()
         self._in_hand: dict[Path, ClaimedJournal] = {}
@@ -207,7 +209,7 @@ class Claims:
     def _take(self, folder: Path) -> None:
         self.complete.discard(folder)
         try:
-            journal = ClaimedJournal.take(folder, interval_seconds=self._interval, role=self._role)
+            journal = ClaimedJournal.take(folder, interval_seconds=self._interval, role=self._role, chunks=self._chunks)
         except Exception as error:  # noqa: BLE001 - one journal must not hold up the others
             self._report(folder, error)
             self._again[folder] = time.monotonic() + _LATER_SECONDS

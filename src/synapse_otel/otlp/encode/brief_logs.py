@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from synapse_otel.journal.frames import Brief, Template
@@ -15,26 +16,38 @@ from synapse_otel.otlp.encode.logs import OBSERVED_TIME as _OBSERVED_TIME
 from synapse_otel.otlp.encode.logs import TEXT_BODY_HEADS as _TEXT_BODY_HEADS
 from synapse_otel.otlp.encode.logs import TIME as _TIME
 from synapse_otel.otlp.encode.logs import UID_HEADS as _UID_HEADS
-from synapse_otel.otlp.encode.values import DOUBLE, INT, STRING, any_value, attribute_head, attributes, pack_double
-from synapse_otel.otlp.encode.wire import unsigned64, utf8, varint
+from synapse_otel.otlp.encode.values import DOUBLE, INT, STRING, attribute_head, attributes, pack_double
+from synapse_otel.otlp.encode.wire import Cache, unsigned64, utf8, varint
 from synapse_otel.redaction import redact_text, redact_values
 
 _PACK_TIMES: Final = struct.Struct("<BQBQ").pack
 _LARGEST_INT: Final = 1 << 63
-_HEADS_KEPT: Final = 4_096
+_HEADS_KEPT: Final = 256
+_LENGTHS_KEPT: Final = 64
 _TEXTS_KEPT: Final = 4_096
 _LONGEST_KEPT: Final = 64
+_LOW_BYTES: Final = tuple(f"{byte:02x}" for byte in range(256))
 
 
 class BriefEncoder:
     """Encodes the records of a journal whose templates it has taken up."""
 
     def __init__(self) -> None:
-        self.journal = ""
-        """Id of the journal: what uids begin with."""
+        self._journal = ""
+        self._uid_block, self._uid_head = -1, ""
+        """Sequence numbers but for their last byte, and what the uids of all of these begin with."""
         self._known: dict[int, _Known] = {}
         self._texts: dict[str, bytes] = {}
         """Texts that came before, redacted and in UTF-8."""
+
+    @property
+    def journal(self) -> str:
+        """Id of the journal: what uids begin with."""
+        return self._journal
+
+    @journal.setter
+    def journal(self, journal: str) -> None:
+        self._journal, self._uid_block = journal, -1
 
     def take(self, template: Template) -> None:
         """Take up a template; the same one comes again in every segment."""
@@ -57,9 +70,12 @@ class BriefEncoder:
         except struct.error:
             time = unsigned64(time)
             times = _PACK_TIMES(_TIME, time, _OBSERVED_TIME, time)
-        uid = f"{self.journal}-{sequence:x}"
-        raw_uid = uid.encode()
-        parts = [times, known.constant, _UID_HEADS[len(raw_uid)], raw_uid]
+        block = sequence >> 8
+        if block != self._uid_block:
+            self._uid_block, self._uid_head = block, f"{self._journal}-{block:x}"
+        uid = self._uid_head + _LOW_BYTES[sequence & 0xFF] if block else f"{self._journal}-{sequence:x}"
+        raw = uid.encode()
+        parts = [times, known.constant, _UID_HEADS[len(raw)], raw]
         body = brief.body
         if body is not None:
             raw = self._texts.get(body) or self._text(body)
@@ -70,16 +86,16 @@ class BriefEncoder:
             for key, value in data.items():
                 kind = type(value)
                 if kind is float:
-                    parts += (heads[key, DOUBLE, 8], pack_double(value))
+                    parts += (heads[key][0], pack_double(value))
                 elif kind is int and 0 <= value < _LARGEST_INT:
                     raw = varint(value)
-                    parts += (heads[key, INT, len(raw)], raw)
+                    parts += (heads[key][1][len(raw)], raw)
                 elif kind is str:
                     raw = self._texts.get(value) or self._text(value)
-                    parts += (heads[key, STRING, len(raw)], raw)
+                    parts += (heads[key][2][len(raw)], raw)
                 else:
-                    raw = any_value(redact_values(value) if kind in _COLLECTIONS else value)
-                    parts += (heads[key, b"", len(raw)], raw)
+                    clean = redact_values(value) if kind in _COLLECTIONS else value
+                    parts.append(attributes(encode_logs.ATTRIBUTES, {known.template.prefix + key: clean}))
         return known.scope, b"".join(parts), uid
 
     def _text(self, text: str) -> bytes:
@@ -120,19 +136,21 @@ class _Known:
         )
 
 
-class _Heads(dict[tuple[str, bytes, int], bytes]):
-    """What stands before a value: the tag, lengths and key of its attribute."""
+class _Heads(dict[str, tuple[bytes, Cache[int], Cache[int]]]):
+    """What stands before an attribute's value, by its key: of a float; of an integer and a text, by their length."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__()
         self._prefix = prefix
 
-    def __missing__(self, part: tuple[str, bytes, int]) -> bytes:
-        key, kind, length = part
-        made = encode_logs.ATTRIBUTES + attribute_head((self._prefix + key, kind, length))
+    def __missing__(self, key: str) -> tuple[bytes, Cache[int], Cache[int]]:
+        def head(kind: bytes, length: int) -> bytes:
+            return encode_logs.ATTRIBUTES + attribute_head((self._prefix + key, kind, length))
+
+        made = head(DOUBLE, 8), Cache(partial(head, INT), 10), Cache(partial(head, STRING), _LENGTHS_KEPT)
         if len(self) >= _HEADS_KEPT:
             self.clear()
-        self[part] = made
+        self[key] = made
         return made
 
 

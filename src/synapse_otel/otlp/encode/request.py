@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from synapse_otel.otlp.encode.wire import DELIMITED, delimited, tag, text, varint
+from synapse_otel.otlp.encode.wire import DELIMITED, Cache, delimited, tag, text, varint
 
 _RESOURCE_RECORDS: Final = tag(1, DELIMITED)
 _RESOURCE: Final = tag(1, DELIMITED)
@@ -42,17 +42,22 @@ def request(resource: bytes, groups: Iterable[Group], *, schema_url: str = "", r
 
     """
     fields = [delimited(_RESOURCE, resource), *ready]
-    for group in groups:
-        _append(fields, group)
+    size = sum(map(len, fields)) + sum([_append(fields, group) for group in groups])
     fields.append(text(_SCHEMA_URL, schema_url))
-    return b"".join([_RESOURCE_RECORDS, varint(sum(map(len, fields))), *fields])
+    return b"".join([_RESOURCE_RECORDS, varint(size + len(fields[-1])), *fields])
 
 
-def _append(fields: list[bytes], group: Group) -> None:
-    """Append a scope's records piece by piece, so that a large request is copied once only."""
-    pieces = [delimited(_SCOPE, group.scope)]
-    for record in group.records:
-        pieces += (_RECORD, varint(len(record)), record)
-    pieces.append(text(_SCHEMA_URL, group.schema_url))
-    fields += (_SCOPE_RECORDS, varint(sum(map(len, pieces))))
-    fields += pieces
+def _append(fields: list[bytes], group: Group) -> int:
+    """Append a scope's records piece by piece, so that a large request is copied once only; return their size."""
+    scope, url = delimited(_SCOPE, group.scope), text(_SCHEMA_URL, group.schema_url)
+    sizes = list(map(len, group.records))
+    heads = [_RECORD_HEADS[size] for size in sizes]
+    pieces = [scope] * (2 * len(sizes) + 1)
+    pieces[1::2], pieces[2::2] = heads, group.records
+    size = len(scope) + sum(map(len, heads)) + sum(sizes) + len(url)
+    begin = _SCOPE_RECORDS + varint(size)
+    fields += (begin, *pieces, url)
+    return len(begin) + size
+
+
+_RECORD_HEADS: Final = Cache[int](lambda length: _RECORD + varint(length), 4096)

@@ -16,12 +16,13 @@ import msgspec
 from synapse_otel.journal import frames
 from synapse_otel.journal.cursor import EVICTED, Cursor, read_cursor
 from synapse_otel.journal.frames import SIGNAL_OF, Kind
-from synapse_otel.journal.reader import Frame, JournalReader, Position
+from synapse_otel.journal.reader import LOG_KINDS, Chunk, Frame, JournalReader, Position
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.cursor_file import CursorFile
 from synapse_otel.shipper.pipelines.definitions import JournalDefinitions
 from synapse_otel.shipper.pipelines.outbox import Outbox, Send
 from synapse_otel.shipper.pipelines.queue import Batch, Item
+from synapse_otel.shipper.pipelines.shared_chunks import SharedChunks
 from synapse_otel.shipper.throttle import AT_ONCE, Throttle
 
 AGE_SECONDS: Final = 1.0
@@ -31,7 +32,7 @@ class SignalPipeline(ABC):
     """Reads, batches and delivers one signal of one journal."""
 
     signal: ClassVar[Signal]
-    skips: ClassVar[frozenset[int]] = frozenset({int(Kind.LOG), int(Kind.BRIEF)})
+    skips: ClassVar[frozenset[int]] = LOG_KINDS
     """Kinds of frames of which the last one read is enough: for its time."""
 
     def __init__(self, folder: Path) -> None:
@@ -122,6 +123,10 @@ class SignalPipeline(ABC):
             return False
         return self._send(batch, send)
 
+    def share(self, chunks: SharedChunks) -> None:
+        """Read the journal together with the pipelines of the other signals, as long as they are at the same place."""
+        self._reader.read_at = chunks.reader(self.folder)
+
     def hurry(self) -> None:
         """Send what has been read at the next step, however little it is."""
         self._batch.urgent = True
@@ -156,11 +161,12 @@ class SignalPipeline(ABC):
             return
         self._caught_up = False
         while batch.size < self.throttle.batch_bytes and not batch.final:
-            found = self._reader.read(ended=ended, limit=self.throttle.read_bytes, skip=self.skips)
-            self.has_read = self.has_read or bool(found)
-            self._take_all(batch, found)
+            found = self._reader.read_chunk(ended=ended, limit=self.throttle.read_bytes, skip=self.skips)
+            if found is not None:
+                self.has_read = True
+                self._take_all(batch, found)
             self.throttle.rest()
-            if not found:
+            if found is None:
                 self._caught_up = True
                 if ended:
                     self._finish(batch)
@@ -176,8 +182,8 @@ class SignalPipeline(ABC):
         if lost:
             self.cursor.warnings.append(f"{lost} damaged bytes of the journal were left out")
 
-    def _take_all(self, batch: Batch, found: list[Frame]) -> None:
-        for frame in found:
+    def _take_all(self, batch: Batch, found: Chunk) -> None:
+        for frame in found.frames():
             self._take(batch, frame)
 
     def _take(self, batch: Batch, frame: Frame) -> None:

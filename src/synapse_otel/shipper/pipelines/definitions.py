@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +71,14 @@ class JournalDefinitions:
         """Return the ``log.record.uid`` of a record: the journal and its number in it."""
         return f"{self.segment.journal if self.segment else ''}-{sequence:x}"
 
-    def request(self, records: list[tuple[int, bytes]], ready: list[bytes] | None = None) -> bytes:
+    def request(self, records: Iterable[tuple[int, bytes]], ready: list[bytes] | None = None) -> bytes:
         """Return the body of a request with encoded records, each with the number of its scope.
 
         ``ready`` are messages that hold their scope and its records, encoded.
         """
-        groups: dict[int, list[bytes]] = {}
+        groups: defaultdict[int, list[bytes]] = defaultdict(list)
         for scope, record in records:
-            groups.setdefault(scope, []).append(record)
+            groups[scope].append(record)
         segment = self.segment
         return request(
             encode_values.resource(segment.resource if segment else {}),

@@ -8,7 +8,7 @@ from typing import Any
 
 from synapse_otel import semconv
 from synapse_otel.journal.frames import DECODERS, Brief, Job, Kind, Log, Segment, Template, Templates
-from synapse_otel.journal.reader import Frame
+from synapse_otel.journal.reader import Chunk, Frame
 from synapse_otel.otlp.encode.brief_logs import BriefEncoder
 from synapse_otel.otlp.encode.logs import log_record
 from synapse_otel.redaction import redact_text, redact_values
@@ -40,32 +40,36 @@ class LogsPipeline(SignalPipeline):
         elif isinstance(structure, Segment):
             self._brief.journal = structure.journal
 
-    def _take_all(self, batch: Batch, found: list[Frame]) -> None:
+    def _take_all(self, batch: Batch, found: Chunk) -> None:
         """Decode brief records on a fast path: nearly all records are brief."""
-        skip_to, items, size = self._skip_to, batch.items, 0
+        skip_to = self._skip_to
+        # Offsets are compared instead of positions: all of the chunk is in one segment.
+        replayed = skip_to.offset if found.segment == skip_to.segment else -1
+        items, size, expected = batch.items, 0, self._expected
         encode, decode = self._brief.encode, _decode
-        for frame in found:
-            kind, count, sequence, payload, after = frame
-            if kind != _BRIEF or sequence != self._expected or count != 1 or after <= skip_to:
-                self._take(batch, frame)
-                continue
-            try:
-                brief = decode(payload)
-                scope, record, uid = encode(brief, sequence)
-            except Exception:  # noqa: BLE001 - whatever stands in the frame: the long way counts it
-                self._take(batch, frame)
-                continue
-            self._expected = sequence + 1
-            items.append(Item(scope, record, 1, uid))
-            size += len(record)
-        if found:
-            batch.after = after
-            batch.size += size
-            self.replaying = after <= skip_to
-            if kind == _BRIEF:
-                self.definitions.last_log = frame
-            if items and batch.since is None:
-                batch.since = time.monotonic()
+        for bare in found.bare:
+            kind, count, sequence, payload, end = bare
+            if kind == _BRIEF and sequence == expected and count == 1 and end > replayed:
+                try:
+                    scope, record, uid = encode(decode(payload), sequence)
+                except Exception:  # noqa: BLE001, S110 - whatever stands in the frame: the long way counts it
+                    pass
+                else:
+                    expected = sequence + 1
+                    items.append(Item(scope, record, 1, uid))
+                    size += len(record)
+                    continue
+            self._expected = expected
+            self._take(batch, found.frame(*bare))
+            expected = self._expected
+        self._expected = expected
+        batch.after = found.after
+        batch.size += size
+        self.replaying = batch.after <= skip_to
+        if kind == _BRIEF:
+            self.definitions.last_log = found.frame(*bare)
+        if items and batch.since is None:
+            batch.since = time.monotonic()
 
     def take(self, frame: Frame, structure: Log | Brief) -> list[Item]:
         """Encode a record."""
