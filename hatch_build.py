@@ -79,13 +79,12 @@ class Page:
 
 
 class Native:
-    """The compiled module's source and the module, in a tree."""
+    """The compiled module and its sources, in a tree."""
 
     def __init__(self, tree: Path) -> None:
-        self._tree = tree
-        self._source = tree / "native" / "native.c"
+        self._folder = tree / "native"
         self.module = tree / "src" / "synapse_otel" / "_native.abi3.so"
-        self._stamp = self._source.with_name(".made-from")
+        self._stamp = self._folder / ".made-from"
 
     def compile(self) -> bool:
         """Compile the module, unless that was tried from the same; return whether there is one."""
@@ -118,12 +117,15 @@ class Native:
         shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared", "-Wl,-s"]
         headers = sysconfig.get_path("include")
         flags = ["-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-I", headers, *shared]
-        return [*_compiler(), *flags, str(self._source), "-o", str(making)]
+        return [*_compiler(), *flags, *map(str, self._sources("*.c")), "-o", str(making)]
+
+    def _sources(self, pattern: str) -> list[Path]:
+        return sorted(self._folder.glob(pattern))
 
     def _made_from(self) -> str:
         """Return what another result may come of: the sources, the machine, its compiler and Python's headers."""
         digest = sha256()
-        for path in (self._source, self._source.with_name("xxhash.h"), Path(__file__)):
+        for path in (*self._sources("*.[ch]"), Path(__file__)):
             digest.update(path.read_bytes())
         compiler, headers = shutil.which(_compiler()[0]), Path(sysconfig.get_path("include"), "Python.h").is_file()
         return f"{digest.hexdigest()} {sysconfig.get_platform()} {compiler} {headers}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import Any, Final
 
@@ -23,3 +24,10 @@ def _load() -> tuple[Any, str]:
 _module, WHY_NOT = _load()
 native: Final[Any] = _module
 """The module ``synapse_otel._native``, or None."""
+
+
+def compare(compiled: object, expected: object) -> None:
+    """End the process where the two differ: nothing may contain this, and no test may overlook it."""
+    if compiled != expected:
+        print(f"compiled: {compiled!r}\nPython:   {expected!r}", file=sys.stderr, flush=True)  # noqa: T201 - see above
+        os.abort()

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from synapse_otel._compiled import MODE, compare, native
 from synapse_otel.journal.files.descriptors import open_file
 from synapse_otel.journal.folder import segment_numbers, segment_path
 from synapse_otel.journal.frames import (
@@ -69,12 +70,15 @@ class Frame(NamedTuple):
             return None
 
 
+BareFrame = tuple[int, int, int, bytes, int]
+"""Kind, count, sequence number and payload of a frame, and the offset after it."""
+
+
 class Chunk(NamedTuple):
     """The complete frames that were read of a segment at once; all of them are checked."""
 
     segment: int
-    bare: list[tuple[int, int, int, bytes, int]]
-    """Kind, count, sequence number and payload of each frame, and the offset after it."""
+    bare: list[BareFrame]
     size: int
     """Their size in bytes."""
     wanted: int
@@ -118,8 +122,13 @@ def read_chunk(descriptor: int, at: Position, size: int, skip: frozenset[int] = 
         skip: kinds of which only the last frame is returned; all are checked.
     """
     data = os.pread(descriptor, size, at.offset)
-    bare: list[tuple[int, int, int, bytes, int]] = []
-    segment, start = at
+    bare, used, wanted = read_frames(data, at.offset)
+    return Chunk(at.segment, bare, used, wanted, len(data) == size).without(skip)
+
+
+def _read_frames(data: bytes, start: int) -> tuple[list[BareFrame], int, int]:
+    """Return the complete frames at the beginning of ``data``, which is at offset ``start``, as in `Chunk`."""
+    bare: list[BareFrame] = []
     place, most, wanted = 0, len(data), HEADER_SIZE
     known = base = -1
     while place + HEADER_SIZE <= most:
@@ -141,7 +150,16 @@ def read_chunk(descriptor: int, at: Position, size: int, skip: frozenset[int] = 
             break
         bare.append((kind, count, sequence, payload, start + end))
         place = end
-    return Chunk(segment, bare, place, wanted, len(data) == size).without(skip)
+    return bare, place, wanted
+
+
+def _compared(data: bytes, start: int) -> tuple[list[BareFrame], int, int]:
+    found = _read_frames(data, start)
+    compare(native.read_frames(data, start), found)
+    return found
+
+
+read_frames: Final = _read_frames if native is None else _compared if MODE == "compare" else native.read_frames
 
 
 @dataclass(slots=True)

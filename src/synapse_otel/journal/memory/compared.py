@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from synapse_otel._compiled import native
+from synapse_otel._compiled import compare, native
 from synapse_otel.journal import frames
 from synapse_otel.journal.frames import HEADER_SIZE, Kind
 from synapse_otel.journal.memory.python_space import PythonSpace
@@ -28,7 +26,7 @@ class ComparedSpace(PythonSpace):
         compiled = native.encode_brief(time, template, body, data, plain)
         if compiled is None:
             return False
-        _same(compiled, frames.encode((time, template, body, data)))
+        compare(compiled, frames.encode((time, template, body, data)))
         return self.append(_BRIEF, Signal.LOGS, compiled, 1)
 
     def append_samples(self, time: int, series: dict[Any, Any], values: dict[Any, Any]) -> bool:
@@ -37,7 +35,7 @@ class ComparedSpace(PythonSpace):
         if compiled is None:
             return False
         pairs = [item for name, value in values.items() for item in (series[name], value)]
-        _same(compiled, frames.encode((time, pairs)))
+        compare(compiled, frames.encode((time, pairs)))
         return self.append(_SAMPLES, Signal.METRICS, compiled, len(values))
 
     def append(self, kind: int, signal: int, payload: bytes, count: int) -> bool:
@@ -46,18 +44,6 @@ class ComparedSpace(PythonSpace):
         space = native.Space(memory, len(memory))
         numbers = list(self.numbers) if self.numbers is not None else [0] * len(Signal)
         space.numbers = list(numbers)
-        if not space.append(kind, signal, payload, count):
-            _differs(b"", payload)
-        _same(bytes(memory), frames.frame(kind, payload, count, numbers[signal] if count else 0))
+        compare(space.append(kind, signal, payload, count), expected=True)
+        compare(bytes(memory), frames.frame(kind, payload, count, numbers[signal] if count else 0))
         return super().append(kind, signal, payload, count)
-
-
-def _same(compiled: bytes, expected: bytes) -> None:
-    if compiled != expected:
-        _differs(compiled, expected)
-
-
-def _differs(compiled: bytes, expected: bytes) -> NoReturn:
-    """End the process: nothing may contain this, and no test may overlook it."""
-    print(f"compiled: {compiled!r}\nPython:   {expected!r}", file=sys.stderr, flush=True)  # noqa: T201 - as above
-    os.abort()

@@ -10,7 +10,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from synapse_otel.journal.frames import Brief, Template
+from synapse_otel._compiled import MODE, compare, native
+from synapse_otel.journal.frames import DECODERS, Brief, Kind, Template
 from synapse_otel.otlp.encode import logs as encode_logs
 from synapse_otel.otlp.encode.logs import OBSERVED_TIME as _OBSERVED_TIME
 from synapse_otel.otlp.encode.logs import TEXT_BODY_HEADS as _TEXT_BODY_HEADS
@@ -21,6 +22,7 @@ from synapse_otel.otlp.encode.wire import Cache, unsigned64, utf8, varint
 from synapse_otel.redaction import redact_text, redact_values
 
 _PACK_TIMES: Final = struct.Struct("<BQBQ").pack
+_decode: Final = DECODERS[Kind.BRIEF].decode
 _LARGEST_INT: Final = 1 << 63
 _HEADS_KEPT: Final = 256
 _LENGTHS_KEPT: Final = 64
@@ -33,10 +35,12 @@ class BriefEncoder:
     """Encodes the records of a journal whose templates it has taken up."""
 
     def __init__(self) -> None:
-        self._journal = ""
+        self._journal, self._journal_bytes = "", b""
         self._uid_block, self._uid_head = -1, ""
         """Sequence numbers but for their last byte, and what the uids of all of these begin with."""
         self._known: dict[int, _Known] = {}
+        self._compiled: dict[int, tuple[int, bytes, bytes]] = {}
+        """Of the same templates, what the compiled module needs: scope, constant part, and prefix of the keys."""
         self._texts: dict[str, bytes] = {}
         """Texts that came before, redacted and in UTF-8."""
 
@@ -47,15 +51,33 @@ class BriefEncoder:
 
     @journal.setter
     def journal(self, journal: str) -> None:
-        self._journal, self._uid_block = journal, -1
+        self._journal, self._journal_bytes, self._uid_block = journal, journal.encode(), -1
 
     def take(self, template: Template) -> None:
         """Take up a template; the same one comes again in every segment."""
         known = self._known.get(template.id)
         if known is None or known.template != template:
             self._known.pop(template.id, None)
+            self._compiled.pop(template.id, None)
             with suppress(ValueError):  # then its records are encoded the long way
-                self._known[template.id] = _Known(template)
+                made = self._known[template.id] = _Known(template)
+                self._compiled[template.id] = made.scope, made.constant, utf8(template.prefix)
+
+    def record(self, payload: bytes, sequence: int) -> tuple[int, bytes, str]:
+        """Return scope, body of a ``LogRecord`` and uid of a record's payload, compiled where that can be.
+
+        Raises:
+            KeyError: its template is not known.
+            msgspec.DecodeError: it is no brief record.
+        """
+        if native is not None:
+            made = native.brief_record(payload, sequence, self._journal_bytes, self._compiled, self._texts)
+            if made is not None:
+                if MODE == "compare":
+                    compare(made, self.encode(_decode(payload), sequence))
+                found: tuple[int, bytes, str] = made
+                return found
+        return self.encode(_decode(payload), sequence)
 
     def encode(self, brief: Brief, sequence: int) -> tuple[int, bytes, str]:
         """Return scope, body of a ``LogRecord`` and uid.

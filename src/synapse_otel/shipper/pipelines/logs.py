@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synapse_otel import semconv
-from synapse_otel.journal.frames import DECODERS, Brief, Job, Kind, Log, Segment, Template, Templates
+from synapse_otel.journal.frames import Brief, Job, Kind, Log, Segment, Template, Templates
 from synapse_otel.journal.reader import Chunk, Frame
 from synapse_otel.otlp.encode.brief_logs import BriefEncoder
 from synapse_otel.otlp.encode.logs import log_record
@@ -18,7 +18,6 @@ from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.queue import Batch, Item
 
 _BRIEF = int(Kind.BRIEF)
-_decode = DECODERS[Kind.BRIEF].decode
 
 
 class LogsPipeline(SignalPipeline):
@@ -46,12 +45,12 @@ class LogsPipeline(SignalPipeline):
         # Offsets are compared instead of positions: all of the chunk is in one segment.
         replayed = skip_to.offset if found.segment == skip_to.segment else -1
         items, size, expected = batch.items, 0, self._expected
-        encode, decode = self._brief.encode, _decode
+        encode = self._brief.record
         for bare in found.bare:
             kind, count, sequence, payload, end = bare
             if kind == _BRIEF and sequence == expected and count == 1 and end > replayed:
                 try:
-                    scope, record, uid = encode(decode(payload), sequence)
+                    scope, record, uid = encode(payload, sequence)
                 except Exception:  # noqa: BLE001, S110 - whatever stands in the frame: the long way counts it
                     pass
                 else:

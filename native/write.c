@@ -1,39 +1,23 @@
 /* The innermost act of a call, compiled: to encode a record, and to place its frame in a mapped segment.
  *
- * Each type and function here has a twin in Python, which does the same, and does it alone where this is not there:
- * `Space` (journal/memory/python_space.py), `ProgressSlot` and `CounterSlot` (journal/memory/slots.py), `frames.encode`. What is written
- * is the same, byte by byte (tests/native). What is not plain is refused, and is done in Python: no Python code runs
- * in here, so that neither a signal's handler nor another thread comes between a number, its room and its bytes.
+ * Each type and function has a twin in Python, which does the same, and does it alone where this is not there:
+ * `PythonSpace`, `PythonProgressSlot` and `PythonCounterSlot` (journal/memory), `frames.encode`. What is written is the
+ * same, byte by byte (tests/native). What is not plain is refused, and is done in Python: no Python code runs in here,
+ * so that neither a signal's handler nor another thread comes between a number, its room and its bytes.
  */
 
-#define Py_LIMITED_API 0x030b0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "native.h"
 #include <structmember.h>
-#include <stdint.h>
-#include <string.h>
 
 #define XXH_INLINE_ALL
 #include "xxhash.h"
 
-#ifdef Py_GIL_DISABLED
-#error "needs the interpreter's lock"
-#endif
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "writes numbers as they lie in memory"
-#endif
-
-enum { HEADER = 24, MARK = 0xC1A7, BUFFER = 4096, DATA_LIMIT = 1024, MOST_SAMPLES = 255 };
+enum { DATA_LIMIT = 1024, MOST_SAMPLES = 255 };
 enum { KIND_BRIEF = 17, KIND_SAMPLES = 32, SIGNAL_LOGS = 0, SIGNAL_METRICS = 1 };
 enum { SLOT = 256, SLOT_VALUE = 128, SLOT_COPY = 64, PROGRESS_BODY = 56 };
 static const double LEAST_FALL = 0.5;
 
 /* --- MessagePack ------------------------------------------------------------------------------------------------ */
-
-typedef struct {
-    unsigned char *at;
-    unsigned char *end;
-} Out;
 
 static int put_sized(Out *out, unsigned char mark, uint64_t value, int bytes)
 {
@@ -332,14 +316,6 @@ static PyObject *placed(int result)
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
-static int has_arguments(const char *name, Py_ssize_t count, Py_ssize_t wanted)
-{
-    if (count == wanted)
-        return 1;
-    PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, not %zd", name, wanted, count);
-    return 0;
-}
-
 static PyObject *space_append(PyObject *object, PyObject *const *given, Py_ssize_t count)
 {
     char *payload;
@@ -636,9 +612,7 @@ static PyType_Spec progress_spec = {
     .slots = progress_slots,
 };
 
-/* --- the module ------------------------------------------------------------------------------------------------- */
-
-static PyObject *native_encode_brief(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
+PyObject *native_encode_brief(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
 {
     unsigned char buffer[BUFFER];
     Out out = {buffer, buffer + BUFFER};
@@ -649,7 +623,7 @@ static PyObject *native_encode_brief(PyObject *Py_UNUSED(module), PyObject *cons
     return PyBytes_FromStringAndSize((char *)buffer, out.at - buffer);
 }
 
-static PyObject *native_encode_samples(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
+PyObject *native_encode_samples(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
 {
     unsigned char buffer[BUFFER];
     Out out = {buffer, buffer + BUFFER};
@@ -660,12 +634,6 @@ static PyObject *native_encode_samples(PyObject *Py_UNUSED(module), PyObject *co
     return PyBytes_FromStringAndSize((char *)buffer, out.at - buffer);
 }
 
-static PyMethodDef native_functions[] = {
-    {"encode_brief", (PyCFunction)(void (*)(void))native_encode_brief, METH_FASTCALL, NULL},
-    {"encode_samples", (PyCFunction)(void (*)(void))native_encode_samples, METH_FASTCALL, NULL},
-    {NULL},
-};
-
 static int add_type(PyObject *module, PyType_Spec *spec)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
@@ -674,26 +642,7 @@ static int add_type(PyObject *module, PyType_Spec *spec)
     return failed ? -1 : 0;
 }
 
-static int native_exec(PyObject *module)
+int add_writing_types(PyObject *module)
 {
-    if (add_type(module, &space_spec) || add_type(module, &counter_spec) || add_type(module, &progress_spec))
-        return -1;
-    return 0;
-}
-
-static PyModuleDef_Slot native_slots[] = {
-    {Py_mod_exec, native_exec},
-    {0, NULL},
-};
-
-static struct PyModuleDef native_module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "synapse_otel._native",
-    .m_methods = native_functions,
-    .m_slots = native_slots,
-};
-
-PyMODINIT_FUNC PyInit__native(void)
-{
-    return PyModuleDef_Init(&native_module);
+    return add_type(module, &space_spec) || add_type(module, &counter_spec) || add_type(module, &progress_spec);
 }

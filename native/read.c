@@ -1,0 +1,490 @@
+/* The shipper's part, compiled: to check and take apart the frames of a journal, and to encode a brief record as OTLP.
+ *
+ * The twins in Python are `read_chunk` (journal/reader.py) and `BriefEncoder.encode` (otlp/encode/brief_logs.py): what
+ * is encoded is the same, byte by byte (tests/native). What is not plain is refused, and is done in Python: a text that
+ * may hold a credential, one that is not ASCII, an unknown template, a value that is no scalar.
+ */
+
+#include "native.h"
+
+#define XXH_INLINE_ALL
+#include "xxhash.h"
+
+enum { MOST_KEYS = 32, UID_DIGITS = 16 };
+
+/* --- frames ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t load(const unsigned char *at, int bytes)
+{
+    uint64_t value = 0;
+    memcpy(&value, at, (size_t)bytes);
+    return value;
+}
+
+static PyObject *bare_frame(const unsigned char *at, uint32_t length, uint64_t sequence, long long end)
+{
+    PyObject *parts[] = {
+        PyLong_FromLong(at[2]),
+        PyLong_FromLong(at[3]),
+        PyLong_FromUnsignedLongLong(sequence),
+        PyBytes_FromStringAndSize((const char *)at + HEADER, length),
+        PyLong_FromLongLong(end),
+    };
+    PyObject *made = NULL;
+    if (parts[0] && parts[1] && parts[2] && parts[3] && parts[4])
+        made = PyTuple_Pack(5, parts[0], parts[1], parts[2], parts[3], parts[4]);
+    for (int part = 0; part < 5; part++)
+        Py_XDECREF(parts[part]);
+    return made;
+}
+
+/* Arguments: bytes of a segment, and their offset in it. Returns the complete frames, their size, and that of the next
+ * one: as in `Chunk`. */
+PyObject *native_read_frames(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
+{
+    char *data;
+    Py_ssize_t size, place = 0, wanted = HEADER;
+    if (!has_arguments("read_frames", count, 2) || PyBytes_AsStringAndSize(given[0], &data, &size) < 0)
+        return NULL;
+    long long start = PyLong_AsLongLong(given[1]);
+    if (start == -1 && PyErr_Occurred())
+        return NULL;
+    PyObject *bare = PyList_New(0);
+    while (bare != NULL && place + HEADER <= size) {
+        const unsigned char *at = (const unsigned char *)data + place;
+        uint32_t length = (uint32_t)load(at + 4, 4);
+        uint64_t sequence = load(at + 16, 8);
+        if (load(at, 2) != MARK || !at[2] || length > LARGEST_PAYLOAD) {
+            wanted = 0;
+            break;
+        }
+        if ((Py_ssize_t)length > size - place - HEADER) {
+            wanted = HEADER + (Py_ssize_t)length;
+            break;
+        }
+        uint64_t seed = sequence + ((uint64_t)at[2] << 56) + ((uint64_t)at[3] << 48);
+        if (XXH3_64bits_withSeed(at + HEADER, length, seed) != load(at + 8, 8)) {
+            wanted = 0;
+            break;
+        }
+        place += HEADER + (Py_ssize_t)length;
+        PyObject *frame = bare_frame(at, length, sequence, start + place);
+        if (frame == NULL || PyList_Append(bare, frame) < 0)
+            Py_CLEAR(bare);
+        Py_XDECREF(frame);
+    }
+    return bare == NULL ? NULL : Py_BuildValue("(Nnn)", bare, place, wanted);
+}
+
+/* --- MessagePack ------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    const unsigned char *at;
+    const unsigned char *end;
+} In;
+
+typedef struct {
+    const unsigned char *at;
+    Py_ssize_t size;
+} Text;
+
+static int get_big(In *in, int bytes, uint64_t *value)
+{
+    if (in->end - in->at < bytes)
+        return -1;
+    for (*value = 0; bytes; bytes--)
+        *value = *value << 8 | *in->at++;
+    return 0;
+}
+
+/* An integer that is not negative. */
+static int get_unsigned(In *in, uint64_t *value)
+{
+    if (in->at == in->end)
+        return -1;
+    unsigned char mark = *in->at++;
+    *value = mark;
+    return mark < 0x80 ? 0 : mark >= 0xcc && mark <= 0xcf ? get_big(in, 1 << (mark - 0xcc), value) : -1;
+}
+
+static int get_text(In *in, Text *text)
+{
+    uint64_t size;
+    if (in->at == in->end)
+        return -1;
+    unsigned char mark = *in->at++;
+    if (mark >= 0xa0 && mark <= 0xbf)
+        size = mark & 0x1f;
+    else if (mark < 0xd9 || mark > 0xdb || get_big(in, 1 << (mark - 0xd9), &size))
+        return -1;
+    if (size > (uint64_t)(in->end - in->at))
+        return -1;
+    text->at = in->at;
+    text->size = (Py_ssize_t)size;
+    in->at += size;
+    return 0;
+}
+
+static int get_count(In *in, uint64_t *count)
+{
+    if (in->at == in->end)
+        return -1;
+    unsigned char mark = *in->at++;
+    *count = mark & 0x0f;
+    return (mark & 0xf0) == 0x80 ? 0 : mark == 0xde ? get_big(in, 2, count) : -1;
+}
+
+/* --- texts ------------------------------------------------------------------------------------------------------ */
+
+static int is_ascii(Text text)
+{
+    for (Py_ssize_t place = 0; place < text.size; place++)
+        if (text.at[place] & 0x80)
+            return 0;
+    return 1;
+}
+
+static int follows(Text text, Py_ssize_t place, const char *what, int any_case)
+{
+    for (; *what; what++, place++)
+        if (place >= text.size || (any_case ? (text.at[place] | 0x20) : text.at[place]) != (unsigned char)*what)
+            return 0;
+    return 1;
+}
+
+/* Whether `redact_text` may find a credential: every pattern of redaction.py has one of these marks in it. */
+static int is_suspect(Text text)
+{
+    int separated = 0, named = 0;
+    for (Py_ssize_t place = 0; place < text.size; place++) {
+        Py_ssize_t next = place + 1;
+        switch (text.at[place]) {
+        case 'A':
+            if (follows(text, next, "KIA", 0) || follows(text, next, "SIA", 0))
+                return 1;
+            break;
+        case 'a':
+            if (follows(text, next, "sic", 0))
+                return 1;
+            break;
+        case 'e':
+            if (follows(text, next, "yJ", 0) || follows(text, next, "arer", 0))
+                return 1;
+            break;
+        case 'g':
+            if (follows(text, next, "h", 0) && follows(text, place + 3, "_", 0))
+                return 1;
+            if (follows(text, next, "ithub_", 0))
+                return 1;
+            break;
+        case 'h':
+            if (follows(text, next, "f_", 0))
+                return 1;
+            break;
+        case 'x':
+            if (follows(text, next, "ox", 0))
+                return 1;
+            break;
+        case '-':
+            if (follows(text, next, "----", 0))
+                return 1;
+            break;
+        case ':':
+            if (follows(text, next, "//", 0))
+                return 1;
+            separated = 1;
+            break;
+        case '=':
+            separated = 1;
+            break;
+        case 's':
+            if (follows(text, next, "k-", 0))
+                return 1;
+            /* fall through */
+        case 'S':
+            named |= follows(text, next, "ecret", 1);
+            break;
+        case 't':
+        case 'T':
+            named |= follows(text, next, "oken", 1);
+            break;
+        case 'p':
+        case 'P':
+            named |= follows(text, next, "ass", 1);
+            break;
+        case 'k':
+        case 'K':
+            named |= follows(text, next, "ey", 1);
+            break;
+        }
+    }
+    return separated && named;
+}
+
+/* Get a text that nothing is to be hidden in; of one that was known before, what is to be sent of it. */
+static int get_clean_text(In *in, PyObject *texts, Text *text)
+{
+    if (get_text(in, text))
+        return -1;
+    if (is_ascii(*text) && !is_suspect(*text))
+        return 0;
+    PyObject *key = PyUnicode_DecodeUTF8((const char *)text->at, text->size, "strict");
+    PyObject *known = key == NULL ? NULL : PyDict_GetItemWithError(texts, key);
+    Py_XDECREF(key);
+    char *clean;
+    if (known == NULL || PyBytes_AsStringAndSize(known, &clean, &text->size) < 0) {
+        PyErr_Clear();
+        return -1;
+    }
+    text->at = (const unsigned char *)clean; /* the dictionary holds it, and nobody else runs meanwhile */
+    return 0;
+}
+
+/* --- protobuf --------------------------------------------------------------------------------------------------- */
+
+static int varint_size(uint64_t value)
+{
+    int size = 1;
+    for (; value > 0x7f; value >>= 7)
+        size++;
+    return size;
+}
+
+static void put_varint(Out *out, uint64_t value)
+{
+    for (; value > 0x7f; value >>= 7)
+        *out->at++ = (unsigned char)(value | 0x80);
+    *out->at++ = (unsigned char)value;
+}
+
+static void put_raw(Out *out, const void *bytes, Py_ssize_t size)
+{
+    memcpy(out->at, bytes, (size_t)size);
+    out->at += size;
+}
+
+/* A value of an attribute: the tag of its kind in AnyValue, 0 for none, and what stands behind. */
+typedef struct {
+    unsigned char tag;
+    uint64_t number;
+    Text text;
+} Value;
+
+enum { TAG_STRING = 0x0a, TAG_BOOL = 0x10, TAG_INT = 0x18, TAG_DOUBLE = 0x21 };
+
+static Py_ssize_t value_size(const Value *value)
+{
+    switch (value->tag) {
+    case 0:
+        return 0;
+    case TAG_STRING:
+        return 1 + varint_size((uint64_t)value->text.size) + value->text.size;
+    case TAG_DOUBLE:
+        return 9;
+    default:
+        return 1 + varint_size(value->number);
+    }
+}
+
+static void put_value(Out *out, const Value *value)
+{
+    if (!value->tag)
+        return;
+    *out->at++ = value->tag;
+    if (value->tag == TAG_STRING) {
+        put_varint(out, (uint64_t)value->text.size);
+        put_raw(out, value->text.at, value->text.size);
+    } else if (value->tag == TAG_DOUBLE)
+        put_raw(out, &value->number, 8);
+    else
+        put_varint(out, value->number);
+}
+
+static int put_attribute(Out *out, Text prefix, Text key, const Value *value)
+{
+    Py_ssize_t own = value_size(value), name = prefix.size + key.size;
+    Py_ssize_t whole = 1 + varint_size((uint64_t)name) + name + 1 + varint_size((uint64_t)own) + own;
+    if (out->end - out->at < 1 + varint_size((uint64_t)whole) + whole)
+        return -1;
+    *out->at++ = 0x32;
+    put_varint(out, (uint64_t)whole);
+    *out->at++ = 0x0a;
+    put_varint(out, (uint64_t)name);
+    put_raw(out, prefix.at, prefix.size);
+    put_raw(out, key.at, key.size);
+    *out->at++ = 0x12;
+    put_varint(out, (uint64_t)own);
+    put_value(out, value);
+    return 0;
+}
+
+static int put_time(Out *out, unsigned char tag, uint64_t time)
+{
+    if (out->end - out->at < 9)
+        return -1;
+    *out->at++ = tag;
+    put_raw(out, &time, 8);
+    return 0;
+}
+
+/* --- brief records ---------------------------------------------------------------------------------------------- */
+
+static int get_value(In *in, PyObject *texts, Value *value)
+{
+    uint64_t raw;
+    if (in->at == in->end)
+        return -1;
+    unsigned char mark = *in->at;
+    if (mark < 0x80 || (mark >= 0xcc && mark <= 0xcf)) {
+        value->tag = TAG_INT;
+        return get_unsigned(in, &value->number) || value->number >> 63 ? -1 : 0;
+    }
+    if ((mark >= 0xa0 && mark <= 0xbf) || (mark >= 0xd9 && mark <= 0xdb)) {
+        value->tag = TAG_STRING;
+        return get_clean_text(in, texts, &value->text);
+    }
+    in->at++;
+    if (mark >= 0xe0) {
+        value->tag = TAG_INT;
+        value->number = (uint64_t)(int64_t)(int8_t)mark;
+        return 0;
+    }
+    switch (mark) {
+    case 0xc0:
+        value->tag = 0;
+        return 0;
+    case 0xc2:
+    case 0xc3:
+        value->tag = TAG_BOOL;
+        value->number = mark & 1;
+        return 0;
+    case 0xcb:
+        value->tag = TAG_DOUBLE;
+        return get_big(in, 8, &value->number);
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+        value->tag = TAG_INT;
+        if (get_big(in, 1 << (mark - 0xd0), &raw))
+            return -1;
+        value->number = mark == 0xd0   ? (uint64_t)(int64_t)(int8_t)raw
+                        : mark == 0xd1 ? (uint64_t)(int64_t)(int16_t)raw
+                        : mark == 0xd2 ? (uint64_t)(int64_t)(int32_t)raw
+                                       : raw;
+        return value->number >> 63 ? 0 : -1; /* one that is not negative is not written like this */
+    }
+    return -1;
+}
+
+static int put_data(Out *out, In *in, Text prefix, PyObject *texts)
+{
+    Text keys[MOST_KEYS];
+    uint64_t count;
+    if (get_count(in, &count) || count > MOST_KEYS)
+        return -1;
+    for (uint64_t number = 0; number < count; number++) {
+        Text *key = &keys[number];
+        Value value;
+        if (get_text(in, key) || !is_ascii(*key))
+            return -1;
+        for (uint64_t before = 0; before < number; before++) /* a dictionary has a key once */
+            if (keys[before].size == key->size && memcmp(keys[before].at, key->at, (size_t)key->size) == 0)
+                return -1;
+        if (get_value(in, texts, &value) || put_attribute(out, prefix, *key, &value))
+            return -1;
+    }
+    return 0;
+}
+
+static int put_body(Out *out, In *in, PyObject *texts)
+{
+    Value body = {.tag = TAG_STRING};
+    if (get_clean_text(in, texts, &body.text))
+        return -1;
+    Py_ssize_t size = value_size(&body);
+    if (out->end - out->at < 1 + varint_size((uint64_t)size) + size)
+        return -1;
+    *out->at++ = 0x2a;
+    put_varint(out, (uint64_t)size);
+    put_value(out, &body);
+    return 0;
+}
+
+static int put_record(Out *out, In *in, Text uid, Text constant, Text prefix, uint64_t time, PyObject *texts)
+{
+    static const Text none = {NULL, 0}, uid_key = {(const unsigned char *)"log.record.uid", 14};
+    Value unique = {.tag = TAG_STRING, .text = uid};
+    if (put_time(out, 0x09, time) || put_time(out, 0x59, time) || out->end - out->at < constant.size)
+        return -1;
+    put_raw(out, constant.at, constant.size);
+    if (put_attribute(out, none, uid_key, &unique) || in->at == in->end)
+        return -1;
+    if (*in->at == 0xc0)
+        in->at++;
+    else if (put_body(out, in, texts))
+        return -1;
+    if (in->at == in->end)
+        return -1;
+    if (*in->at == 0xc0)
+        in->at++;
+    else if (put_data(out, in, prefix, texts))
+        return -1;
+    return in->at == in->end ? 0 : -1;
+}
+
+static int bytes_of(PyObject *object, Text *text)
+{
+    char *bytes;
+    if (object == NULL || PyBytes_AsStringAndSize(object, &bytes, &text->size) < 0)
+        return -1;
+    text->at = (const unsigned char *)bytes;
+    return 0;
+}
+
+/* Arguments: the payload, its sequence number, the journal's id in bytes, by the template's number its scope, constant
+ * part and prefix, and by texts what is to be sent of them. Returns scope, body of a LogRecord and uid; or None. */
+PyObject *native_brief_record(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
+{
+    unsigned char buffer[BUFFER], unique[BUFFER / 8];
+    Out out = {buffer, buffer + BUFFER};
+    Text payload, journal, constant, prefix;
+    if (!has_arguments("brief_record", count, 5) || bytes_of(given[0], &payload) || bytes_of(given[2], &journal))
+        return NULL;
+    uint64_t sequence = PyLong_AsUnsignedLongLong(given[1]), time, number;
+    if (sequence == (uint64_t)-1 && PyErr_Occurred())
+        return NULL;
+    if (!PyDict_Check(given[3]) || !PyDict_Check(given[4])) {
+        PyErr_SetString(PyExc_TypeError, "templates and texts are dictionaries");
+        return NULL;
+    }
+    In in = {payload.at, payload.at + payload.size};
+    if (in.at == in.end || *in.at++ != 0x94 || get_unsigned(&in, &time) || get_unsigned(&in, &number) ||
+        journal.size > (Py_ssize_t)sizeof unique - UID_DIGITS - 2)
+        Py_RETURN_NONE;
+    PyObject *key = PyLong_FromUnsignedLongLong(number);
+    if (key == NULL)
+        return NULL;
+    PyObject *template = PyDict_GetItemWithError(given[3], key);
+    Py_DECREF(key);
+    if (template == NULL) {
+        if (PyErr_Occurred())
+            return NULL;
+        Py_RETURN_NONE;
+    }
+    PyObject *scope = PyTuple_GetItem(template, 0);
+    if (scope == NULL || bytes_of(PyTuple_GetItem(template, 1), &constant) ||
+        bytes_of(PyTuple_GetItem(template, 2), &prefix))
+        return NULL;
+    int written = PyOS_snprintf((char *)unique, sizeof unique, "%.*s-%llx", (int)journal.size, journal.at,
+                                (unsigned long long)sequence);
+    Text uid = {unique, written};
+    if (put_record(&out, &in, uid, constant, prefix, time, given[4]))
+        Py_RETURN_NONE;
+    PyObject *record = PyBytes_FromStringAndSize((char *)buffer, out.at - buffer);
+    PyObject *shown = PyUnicode_FromStringAndSize((char *)unique, written);
+    PyObject *made = record && shown ? PyTuple_Pack(3, scope, record, shown) : NULL;
+    Py_XDECREF(record);
+    Py_XDECREF(shown);
+    return made;
+}

@@ -1,0 +1,149 @@
+"""What the shipper reads and encodes is the same, compiled or in Python."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from synapse_otel.journal import frames, reader
+from synapse_otel.journal.frames import Brief, Template
+from synapse_otel.otlp.encode.brief_logs import BriefEncoder
+from synapse_otel.redaction import redact_text
+
+native = pytest.importorskip("synapse_otel._native", reason="no compiled module here")
+
+JOURNAL = "ab" * 16
+TIME = 1_700_000_000_000_000_000
+WORDS = (
+    "AKIA ASIA eyJ abc ghp_ gho_ github_pat_ hf_ xoxb- sk- -----BEGIN-PRIVATE-KEY----- Bearer bearer Basic "
+    "= : - _ token TOKEN secret Secret pass password key Key api_key max_tokens 0123456789ABCDEFGHIJ "
+    "abcdefghijklmnopqrstuvwxyz \u00e9 \u212aey \U0001f600"
+)
+PIECES = st.sampled_from(WORDS.split()) | st.sampled_from([" ", "'", '"', "\n", ".", "x", "E"])
+TEXTS = st.lists(PIECES, max_size=8).map("".join) | st.text(st.characters(exclude_categories=("Cs",)), max_size=200)
+VALUES = (
+    TEXTS | st.integers(-(1 << 63), (1 << 64) - 1) | st.integers(-200, 70_000) | st.floats() | st.booleans() | st.none()
+)
+KEYS = st.text(st.characters(max_codepoint=127), max_size=40) | st.text(
+    st.characters(exclude_categories=("Cs",)), max_size=9
+)
+
+
+def template(prefix: str = "synapse.data.") -> Template:
+    return Template(7, 3, 9, "INFO", "saved", {"synapse.job.id": "job-1"}, bytes(25), prefix)
+
+
+def encoder(of: Template) -> BriefEncoder:
+    made = BriefEncoder()
+    made.journal = JOURNAL
+    made.take(of)
+    return made
+
+
+def compiled(by: BriefEncoder, payload: bytes, sequence: int):
+    return native.brief_record(payload, sequence, by._journal_bytes, by._compiled, by._texts)
+
+
+@given(st.integers(0, (1 << 64) - 1), st.none() | TEXTS, st.none() | st.dictionaries(KEYS, VALUES, max_size=40), KEYS)
+@example(TIME, "", {}, "synapse.data.")
+@example(TIME, "loss=0.5", {"path": "a-b_c:d"}, "synapse.data.")
+@example(TIME, None, {f"key {number}": -number for number in range(33)}, "")
+def test_a_record(time, body, data, prefix):
+    by = encoder(template(prefix))
+    payload = frames.encode((time, 7, body, data))
+    for sequence in (0, 255, 256, (1 << 63) - 1):
+        for _again in range(2):  # the second time, what is sent of each text is known
+            made = compiled(by, payload, sequence)
+            if made is not None or by._known:
+                expected = by.encode(Brief(time, 7, body, data), sequence)
+                assert made in {None, expected}
+
+
+def test_what_is_plain_is_not_refused():
+    by = encoder(template())
+    data = {"epoch": 3, "loss": 0.5, "name": "best", "done": True, "none": None, "fall": -40_000, "least": -(1 << 63)}
+    for body in ("epoch 3 of 7: loss = 0.5, see /tmp/a-b_c.json (http:80)", "", None, "x" * 3_000):
+        made = compiled(by, frames.encode((TIME, 7, body, data)), 1)
+        assert made == by.encode(Brief(TIME, 7, body, data), 1)
+    for suspect in ("token=abc", "é"):
+        payload = frames.encode((TIME, 7, suspect, None))
+        assert compiled(by, payload, 1) is None
+        expected = by.encode(Brief(TIME, 7, suspect, None), 1)
+        assert compiled(by, payload, 1) == expected, "what is sent of it is known now"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\x94",
+        frames.encode((TIME, 7, None)),
+        frames.encode((TIME, 7, None, None, 5)),
+        frames.encode((TIME, 7, None, None)) + b"\xc0",
+        frames.encode((TIME, 8, None, None)),
+        frames.encode((-1, 7, None, None)),
+        frames.encode((TIME, 7, None, {"list": [1]})),
+        frames.encode((TIME, 7, None, {"large": 1 << 63})),
+        frames.encode((TIME, 7, None, {"é": 1})),
+        frames.encode((TIME, 7, "x" * 4_000, None)),
+        b"\x94\x00\x07\xc0\x82\xa1a\x01\xa1a\x02",
+        b"\x94\x00\x07\xa1\xff\xc0",
+        b"\x94\x00\x07\xc0\xdf\xff\xff\xff\xff",
+        b"\x94\x00\x07\xdb\xff\xff\xff\xff",
+    ],
+)
+def test_what_is_not_plain_is_refused(payload):
+    assert compiled(encoder(template()), payload, 1) is None
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_refused_or_understood(payload):
+    by = encoder(template())
+    made = compiled(by, b"\x94" + payload, 1)
+    if made is not None:
+        assert made == by.record(b"\x94" + payload, 1)
+
+
+@given(st.lists(PIECES, max_size=6).map("".join))
+def test_what_python_would_hide_is_suspect(text):
+    by = encoder(template())
+    made = compiled(by, frames.encode((TIME, 7, text, None)), 1)
+    if made is not None:
+        assert redact_text(text) == text
+
+
+def test_wrong_arguments_are_errors():
+    by = encoder(template())
+    for wrong in ((), (b"", -1, b"", {}, {}), (b"", 1, "text", {}, {}), (b"", 1, b"", [], {}), ("", 1, b"", {}, {})):
+        with pytest.raises((TypeError, OverflowError)):
+            native.brief_record(*wrong)
+    payload = frames.encode((TIME, 7, None, None))
+    for odd in (5, (), (1,), (1, b""), (1, "text", b"")):
+        with pytest.raises((TypeError, IndexError, SystemError)):
+            native.brief_record(payload, 1, b"", {7: odd}, {})
+    assert native.brief_record(payload, 1, b"x" * 600, by._compiled, {}) is None
+    for wrong in ((b"",), ("text", 0), (b"", "text")):
+        with pytest.raises(TypeError):
+            native.read_frames(*wrong)
+
+
+FRAMES = st.lists(
+    st.builds(frames.frame, st.integers(1, 255), st.binary(max_size=200), st.integers(0, 255), st.integers(0, 1 << 60)),
+    max_size=8,
+).map(b"".join)
+
+
+@given(
+    FRAMES,
+    st.integers(0, 2_000),
+    st.none() | st.tuples(st.integers(0, 2_000), st.integers(1, 255)),
+    st.integers(0, 1 << 40),
+)
+def test_frames_that_are_cut_or_damaged(data, cut, flipped, start):
+    if flipped is not None and flipped[0] < len(data):
+        damaged = bytearray(data)
+        damaged[flipped[0]] ^= flipped[1]
+        data = bytes(damaged)
+    for part in (data, data[:cut]):
+        assert native.read_frames(part, start) == reader._read_frames(part, start)
