@@ -87,14 +87,20 @@ class Native:
         self._stamp = self._folder / ".made-from"
 
     def compile(self) -> bool:
-        """Compile the module, unless that was tried from the same; return whether there is one."""
-        if not self._stamp.is_file() or self._stamp.read_text() != self._made_from():
-            self.module.unlink(missing_ok=True)
-            why = self._try()
-            if why:
-                print(f"no compiled module, its work is done in Python: {why}", file=sys.stderr)  # noqa: T201
-            self._stamp.write_text(self._made_from())
-        return self.module.is_file()
+        """Compile the module, unless it is there, or the same was tried in vain; return whether it is there.
+
+        Environments of several Pythons may share a tree: who has no compiler leaves the module of another to all.
+        """
+        made_from, tried_with = self._made_from(), self._tried_with()
+        stamp = self._stamp.read_text().splitlines() if self._stamp.is_file() else []
+        if stamp[:1] == [made_from] and (self.module.is_file() or stamp == [made_from, tried_with]):
+            return self.module.is_file()
+        self.module.unlink(missing_ok=True)
+        why = self._try()
+        if why:
+            print(f"no compiled module, its work is done in Python: {why}", file=sys.stderr)  # noqa: T201 - see above
+        self._stamp.write_text(f"{made_from}\n{tried_with}\n")
+        return not why
 
     def _try(self) -> str:
         """Compile; return why that could not be done, or nothing."""
@@ -108,7 +114,7 @@ class Native:
         except OSError as error:
             return str(error)
         if made.returncode:
-            return made.stderr.strip()
+            return made.stderr.strip() or f"{_compiler()[0]} ended with {made.returncode}"
         making.replace(self.module)  # at once: a process may be loading it
         return ""
 
@@ -123,12 +129,16 @@ class Native:
         return sorted(self._folder.glob(pattern))
 
     def _made_from(self) -> str:
-        """Return what another result may come of: the sources, the machine, its compiler and Python's headers."""
+        """Return what tells this module from others: the sources and the platform."""
         digest = sha256()
         for path in (*self._sources("*.[ch]"), Path(__file__)):
             digest.update(path.read_bytes())
-        compiler, headers = shutil.which(_compiler()[0]), Path(sysconfig.get_path("include"), "Python.h").is_file()
-        return f"{digest.hexdigest()} {sysconfig.get_platform()} {compiler} {headers}"
+        return f"{digest.hexdigest()} {sysconfig.get_platform()}"
+
+    def _tried_with(self) -> str:
+        """Return what compiling needs of the machine: the compiler, and Python's headers."""
+        headers = Path(sysconfig.get_path("include"), "Python.h")
+        return f"{shutil.which(_compiler()[0])} {headers if headers.is_file() else None}"
 
 
 def _compiler() -> list[str]:

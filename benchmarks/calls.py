@@ -6,6 +6,7 @@ Each contender is set up in a process of its own, as providers can be set once i
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,14 @@ def synapse() -> Iterator[Calls]:
                 "span": _span,
                 "span, 5 attributes, 2 events": _rich_span,
             }
+
+
+@contextmanager
+def synapse_in_python() -> Iterator[Calls]:
+    """Set up synapse-otel without its compiled module."""
+    os.environ["SYNAPSE_OTEL_NATIVE"] = "off"  # read when the package is imported
+    with synapse() as calls:
+        yield calls
 
 
 @contextmanager
@@ -164,4 +173,4 @@ def _rich_span() -> None:
         span.add_event("done")
 
 
-CONTENDERS = {"synapse-otel": synapse, "plain SDK": stock}
+CONTENDERS = {"synapse-otel": synapse, "synapse-otel, in Python": synapse_in_python, "plain SDK": stock}

@@ -17,7 +17,7 @@ JOURNAL = "ab" * 16
 TIME = 1_700_000_000_000_000_000
 WORDS = (
     "AKIA ASIA eyJ abc ghp_ gho_ github_pat_ hf_ xoxb- sk- -----BEGIN-PRIVATE-KEY----- Bearer bearer Basic "
-    "= : - _ token TOKEN secret Secret pass password key Key api_key max_tokens 0123456789ABCDEFGHIJ "
+    "://user: @host = : - _ token TOKEN secret Secret pass password key Key api_key max_tokens 0123456789ABCDEFGHIJ "
     "abcdefghijklmnopqrstuvwxyz \u00e9 \u212aey \U0001f600"
 )
 PIECES = st.sampled_from(WORDS.split()) | st.sampled_from([" ", "'", '"', "\n", ".", "x", "E"])
