@@ -13,6 +13,7 @@ from benchmarks.unmeasured import Unmeasured
 
 BENCHMARKS = {
     "calls": "costs:calls",
+    "pythons": "pythons:pythons",
     "peers": "peers:peers",
     "layers": "layers:layers",
     "start": "starting:starting",
@@ -32,7 +33,7 @@ BENCHMARKS = {
     "usage": "using:using",
     "day": "days:day",
 }
-OPTIONAL = {"day", "platform", "tasks"}
+OPTIONAL = {"day", "platform", "pythons", "tasks"}
 """Measured only when asked for by name: they take minutes."""
 
 

@@ -30,10 +30,15 @@ PYPERF = ("--quiet", "--copy-env", "--min-time", "0.05", "--warmups", "1", "--va
 @cache
 def measure() -> dict[str, dict[str, float]]:
     """Return, by contender and call, the median cost in microseconds: the best of its rounds."""
+    return measure_with([sys.executable])
+
+
+def measure_with(python: list[str]) -> dict[str, dict[str, float]]:
+    """Do so with a Python that this command runs."""
     costs: dict[str, dict[str, float]] = {name: {} for name in CONTENDERS}
     for _ in range(ROUNDS):
         for contender, best in costs.items():
-            command = [sys.executable, "-m", "benchmarks.run_calls", "--contender", contender]
+            command = [*python, "-m", "benchmarks.run_calls", "--contender", contender]
             for name, cost in perf(command, processes=2).items():
                 best[name] = min(best.get(name, cost), cost)
     return costs
@@ -70,8 +75,8 @@ def calls() -> Table:
     notes = (
         f"Best of {ROUNDS} rounds in turn, each the median of pyperf. The plain SDK's figures hold what its calls cost "
         "their caller and, as it batches in a thread of the same process, what that thread takes from it meanwhile; "
-        "its exporters throw everything away. Ours holds new segments and the deletion of the oldest ones. The last two "
-        "columns are those of an installation without the compiled module."
+        "its exporters throw everything away. Ours holds new segments and the deletion of the oldest ones. "
+        "The last two columns are those of an installation without the compiled module."
     )
     return Table("calls", "Cost of a call", head, rows, notes, bars)
 

@@ -413,7 +413,7 @@ static int put_body(Out *out, In *in, PyObject *texts)
 
 static int put_record(Out *out, In *in, Text uid, Text constant, Text prefix, uint64_t time, PyObject *texts)
 {
-    static const Text none = {NULL, 0}, uid_key = {(const unsigned char *)"log.record.uid", 14};
+    static const Text none = {(const unsigned char *)"", 0}, uid_key = {(const unsigned char *)"log.record.uid", 14};
     Value unique = {.tag = TAG_STRING, .text = uid};
     if (put_time(out, 0x09, time) || put_time(out, 0x59, time) || out->end - out->at < constant.size)
         return -1;

@@ -104,8 +104,9 @@ DEFAULTS = {
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """No pyproject.toml but the test's own, and no proxy."""
+    """No pyproject.toml but the test's own, no proxy, and not what a whole run is told."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SYNAPSE_OTEL_NATIVE", raising=False)
     for name in [found for found in os.environ if found.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     return tmp_path

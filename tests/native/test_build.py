@@ -46,7 +46,12 @@ def asked(python: Path | str, *, cwd: Path, **environment: str) -> str:
         "print(Space.__module__, Space.__name__, _compiled.WHY_NOT)"
     )
     ended = subprocess.run(
-        [python, "-c", program], cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False
+        [python, "-c", program],
+        cwd=cwd,
+        env=os.environ | {"SYNAPSE_OTEL_NATIVE": ""} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()
@@ -184,7 +189,7 @@ def test_with_a_sanitizer_of_addresses_and_of_undefined_behaviour(tmp_path):
         "tests/journal/test_state_and_locks.py",
         "tests/mapping/test_mapping.py",
     ]
-    plugin = ["-p", "tests.native.sanitized", "-p", "no:cacheprovider", "-n", "0", "-q"]
+    plugin = ["-p", "tests.native.sanitized", "-p", "no:cacheprovider", "-n", "0", "-q", "-s"]
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", *plugin, *tests],
         cwd=TREE,
