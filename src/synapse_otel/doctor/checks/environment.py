@@ -57,7 +57,7 @@ def environment() -> Iterator[Finding]:
 
 
 def _compiled_module() -> Finding:
-    """Say whether the compiled module does the innermost work of a call."""
+    """Return that the compiled module does the innermost work of a call, or why not."""
     if native is not None:
         text = "used: a call costs a third to a half of what it costs without"
         return Finding(check=Check.ENVIRONMENT, about="compiled module", level=Level.OK, text=text)
