@@ -36,8 +36,9 @@ test: setup ## Run all tests, the real servers included; what may depend on the 
 test-bare: ## Run make demo and make test in a bare Debian (DISTRIBUTION=bookworm, trixie or sid; COLD=1: no caches)
 	@sh tools/setup/bare.sh $(or $(DISTRIBUTION),bookworm)
 
-soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is lost (SEEDS=50 FROM=0)
+soak: setup ## Kill jobs and shippers at 1,000 random moments and count what is lost (SEEDS=50 FROM=0); long property tests
 	@$(BIN)/python -m tools.soak $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM))
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m 'hypothesis and not stack' --hypothesis-profile large --timeout 1800
 
 pull-plug: setup ## Take away backend, agent, gateway and disk under load and count what is lost (SECONDS=180 KAFKA=1)
 	@$(BIN)/python -m tools.pull_plug $(if $(KAFKA),--kafka) $(if $(SECONDS),--seconds $(SECONDS))

@@ -69,6 +69,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
 
     return Scheduling(config, log)
 
+# Property tests that say no number of their own: `make soak` runs the large one.
+if _is_importable("hypothesis"):
+    from hypothesis import settings
+
+    settings.register_profile("small", settings(), max_examples=40)  # of Hypothesis's own, which is another in CI
+    settings.register_profile("large", max_examples=1000, deadline=None)
+    settings.load_profile("small")
+
 
 @pytest.fixture
 def sink() -> Iterator[Sink]:

@@ -55,7 +55,7 @@ def whole_and_brief(record) -> tuple[list, list]:
     return found[0], found[1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=40))
 def test_data_arrives_the_same_in_brief_and_whole(data):
     brief, whole = whole_and_brief(lambda ctx: ctx.log("event", data))
