@@ -69,6 +69,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
 
     return Scheduling(config, log)
 
+
 # Property tests that say no number of their own: `make soak` runs the large one.
 if _is_importable("hypothesis"):
     from hypothesis import settings

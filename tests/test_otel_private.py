@@ -139,6 +139,7 @@ def private_attributes(path):
             yield f"{node.value.id}.{node.attr}"
 
 
+@pytest.mark.once  # about the tree
 def test_what_is_private_is_taken_in_the_seam_only():
     imported = {
         (path.relative_to(PACKAGE).as_posix(), name) for path in PACKAGE.rglob("*.py") for name in private_imports(path)

@@ -13,6 +13,8 @@ from synapse_otel.mapping.metric_series import SERIES_LIMIT
 from synapse_otel.sdk.oversize import RECORD_LIMIT
 from tests.mapping.test_templates import folder_of
 
+pytestmark = pytest.mark.once
+
 FLOOD = 5_000
 
 
