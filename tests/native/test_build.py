@@ -134,6 +134,21 @@ def test_the_environment_chooses():
     assert off == "synapse_otel.journal.memory.python_space PythonSpace SYNAPSE_OTEL_NATIVE is off"
 
 
+@pytest.mark.parametrize(("native", "said"), [("on", "ok used"), ("off", "note not used")])
+def test_the_doctor_says_which(native, said):
+    if native == "on":
+        pytest.importorskip("synapse_otel._native", reason="no compiled module here")
+    program = (
+        "from synapse_otel.doctor.checks.environment import environment\n"
+        "(found,) = [one for one in environment() if one.about == 'compiled module']\n"
+        "print(found.level.value, found.text)"
+    )
+    environment = os.environ | {"SYNAPSE_OTEL_NATIVE": native}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout.lower().startswith(said)
+    assert ("SYNAPSE_OTEL_NATIVE is off" in ended.stdout) == (native == "off")
+
+
 @pytest.mark.parametrize("different", ["encode_brief", "encode_samples", "Space"])
 def test_a_difference_ends_the_process(tmp_path, different):
     native = pytest.importorskip("synapse_otel._native", reason="no compiled module here")
