@@ -120,7 +120,7 @@ SECRETS = [
     "bearer 0123456789abcdef",
     "Basic 0123456789abcdef",
     "basic 0123456789abcdef",
-    "https://ann:secret@host",
+    "https://ann:hunter2@host",
     *(f"{name}{sign}hunter2" for name in NAMES for sign in (": ", "=", '": "')),
 ]
 
