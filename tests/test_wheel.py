@@ -91,6 +91,18 @@ def test_every_source_file_is_in_the_wheel(built: Built) -> None:
     assert sources <= set(built.wheel_files())
 
 
+def test_the_source_archive_compiles(built: Built) -> None:
+    module = "synapse_otel/_native.abi3.so"
+    assert {name.split("/", 1)[1] for name in built.source_files() if "/native/" in name} >= {
+        "native/native.h",
+        "native/write.c",
+        "native/xxhash.h",
+        "native/xxhash.LICENSE",
+    }
+    assert not [name for name in built.source_files() if module in name or ".made-from" in name]
+    assert module in built.wheel_files()
+
+
 def test_source_archive_leaves_tests_and_tools_out(built: Built) -> None:
     second_parts = {name.split("/")[1] for name in built.source_files() if "/" in name}
     assert {"src", "LICENSE", "README.md", "pyproject.toml"} <= second_parts

@@ -124,6 +124,12 @@ def test_a_free_threaded_python_gets_none(tree):
     assert "a free-threaded Python" in ended.stderr
 
 
+def test_what_was_compiled_is_loaded_by_each_python():
+    found = asked(sys.executable, cwd=TREE, SYNAPSE_OTEL_NATIVE="on")
+    is_there = (TREE / "src" / "synapse_otel" / "_native.abi3.so").exists()
+    assert found.startswith("synapse_otel._native Space") == is_there
+
+
 def test_the_environment_chooses():
     pytest.importorskip("synapse_otel._native", reason="no compiled module here")
     assert asked(sys.executable, cwd=TREE, SYNAPSE_OTEL_NATIVE="") == "synapse_otel._native Space"
