@@ -84,6 +84,7 @@ def test_without_a_compiler_the_wheel_is_pure(tree, tmp_path, compiler):
     assert found.startswith("synapse_otel.journal.memory.python_space PythonSpace No module named")
 
 
+@pytest.mark.once  # the other Pythons' systems may have no compiler
 def test_it_is_compiled_once_and_the_reason_is_given_once(tree):
     module = tree / "src" / "synapse_otel" / "_native.abi3.so"
 
