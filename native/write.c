@@ -253,11 +253,12 @@ static int space_init(PyObject *object, PyObject *arguments, PyObject *named)
     return 0;
 }
 
+/* The collector is not told of the memory's owner: it clears a memoryview in a cycle before who has exported it lets go,
+ * which CPython does not survive. Nothing leads from there back to here, so nothing is kept for ever by that. */
 static int space_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Space *self = (Space *)object;
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->view.obj);
     Py_VISIT(self->numbers);
     return 0;
 }
@@ -467,10 +468,9 @@ static int slot_init(PyObject *object, PyObject *arguments, PyObject *named)
     return slot_set_buffer(object, memory, NULL);
 }
 
-static int slot_traverse(PyObject *object, visitproc visit, void *arg)
+static int slot_traverse(PyObject *object, visitproc visit, void *arg) /* as above */
 {
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT(((Slot *)object)->view.obj);
     return 0;
 }
 
@@ -499,20 +499,24 @@ static unsigned char *slot_memory(Slot *self)
 static PyObject *counter_add(PyObject *object, PyObject *const *given, Py_ssize_t count)
 {
     Slot *self = (Slot *)object;
-    uint64_t number = 1;
+    long long number = 1;
     if (count > 1) {
         PyErr_SetString(PyExc_TypeError, "add takes one number");
         return NULL;
     }
     if (count) {
-        number = PyLong_AsUnsignedLongLong(given[0]);
-        if (number == (uint64_t)-1 && PyErr_Occurred())
+        number = PyLong_AsLongLong(given[0]);
+        if (number == -1 && PyErr_Occurred())
             return NULL;
+    }
+    if (number < 0 && self->count < (uint64_t)-number) {
+        PyErr_SetString(PyExc_OverflowError, "a counter does not fall below 0");
+        return NULL;
     }
     unsigned char *to = slot_memory(self);
     if (to == NULL)
         return NULL;
-    self->count += number;
+    self->count += (uint64_t)number;
     memcpy(to, &self->count, 8);
     Py_RETURN_NONE;
 }

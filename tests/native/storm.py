@@ -1,6 +1,6 @@
 """A journal written to by threads and a signal's handler at once, through the compiled module, in a process that forks.
 
-``python storm.py FOLDER RECORDS``: so many by each thread. Prints what was made and what is there, as JSON.
+``python storm.py FOLDER RECORDS``: so many at least by each thread. Prints what was made and what is there, as JSON.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from synapse_otel.journal.writer import JournalWriter
 from synapse_otel.semconv.signal import Signal
 
 THREADS = 8
+FORKS = 20
 
 
 EVERY = 5e-5
@@ -39,7 +40,8 @@ class Storm:
         self._records = records
         self._is_handling = False
         self.handled = 0
-        self.samples = [0] * THREADS
+        self.made, self.samples = [0] * THREADS, [0] * THREADS
+        self.has_forked = False
 
     def brief(self, number: int, by: str) -> None:
         """Append a brief record; where there is no room for it, in the way that makes room."""
@@ -57,9 +59,11 @@ class Storm:
             self._is_handling = False
 
     def write(self, thread: int) -> None:
-        """Append from a thread."""
-        for number in range(self._records):
+        """Append from a thread, so much, and until the process has forked often enough."""
+        while self.made[thread] < self._records or not self.has_forked:
+            number = self.made[thread]
             self.brief(number, f"thread {thread}")
+            self.made[thread] += 1
             append = self._journal.segment.append_samples
             if append is not None and append(time_ns(), SERIES, {"loss": number}):
                 self.samples[thread] += 1
@@ -86,9 +90,8 @@ def main(folder: Path, records: int) -> None:
     threads = [Thread(target=storm.write, args=(number,)) for number in range(THREADS)]
     for each in threads:
         each.start()
-    codes = []
-    while any(each.is_alive() for each in threads):
-        codes.append(forked(journal))
+    codes = [forked(journal) for _ in range(FORKS)]
+    storm.has_forked = True
     for each in threads:
         each.join()
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -101,7 +104,8 @@ def main(folder: Path, records: int) -> None:
         elif frame.kind == Kind.SAMPLES:
             samples += frame.count
     found = {"by": by, "samples": samples, "sequences": journal.sequences, "dropped": journal.dropped}
-    wanted = {"handled": storm.handled, "samples": sum(storm.samples), "forks": len(codes), "failed": sum(codes)}
+    made = {f"thread {number}": made for number, made in enumerate(storm.made)} | {"signal": storm.handled}
+    wanted = {"by": made, "samples": sum(storm.samples), "failed": sum(codes)}
     print(json.dumps({"found": found, "wanted": wanted}))
 
 

@@ -26,10 +26,10 @@ def test_threads_signals_and_forks_at_once(tmp_path, native):
     told = json.loads(ended.stdout)
     found, wanted = told["found"], told["wanted"]
     assert wanted["failed"] == 0
-    assert wanted["forks"]
-    assert wanted["handled"]
-    assert found["by"] == {f"thread {number}": RECORDS for number in range(8)} | {"signal": wanted["handled"]}
+    assert found["by"] == wanted["by"]
+    assert all(made >= RECORDS for by, made in wanted["by"].items() if by != "signal")
+    assert wanted["by"]["signal"] > 100
     assert found["samples"] == wanted["samples"]
     assert (wanted["samples"] > 0) == (native == "on")
     assert found["dropped"] == [0, 0, 0]
-    assert found["sequences"] == [8 * RECORDS + wanted["handled"], wanted["samples"], 0]
+    assert found["sequences"] == [sum(wanted["by"].values()), wanted["samples"], 0]

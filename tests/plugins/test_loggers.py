@@ -346,9 +346,12 @@ def test_a_patched_method_of_a_logger_is_called_as_the_sdk_calls_it(recorded):
 def test_a_message_reaches_the_journal_through_at_most_five_functions():
     chains = []
 
-    def watch(frame, event, _argument):
-        if event == "call" and frame.f_code is JournalWriter.append.__code__:
-            chain = []
+    def watch(frame, event, argument):
+        # With the compiled module, or where it is compared, the record is encoded and written by one function.
+        is_called = event == "call" and frame.f_code.co_name == "append_brief"
+        is_compiled = event == "c_call" and argument.__name__ == "append_brief"
+        if is_called or is_compiled or (event == "call" and frame.f_code is JournalWriter.append.__code__):
+            chain = ["append_brief"] if is_compiled else []
             while frame is not None and "synapse_otel" in frame.f_code.co_filename:
                 chain.append(frame.f_code.co_name)
                 frame = frame.f_back
@@ -363,5 +366,5 @@ def test_a_message_reaches_the_journal_through_at_most_five_functions():
             sys.setprofile(None)
     (chain,) = chains
     assert chain[0] == "log_message"
-    assert chain[-1] == "append"
+    assert chain[-1] in {"append", "append_brief"}
     assert len(chain) <= 5, chain

@@ -9,7 +9,7 @@ from typing import Final
 
 from synapse_otel.journal.reader import CHUNK, LOG_KINDS, Chunk, Position, ReadAt, read_chunk
 
-SHARED_BYTES: Final = 2 * CHUNK
+SHARED_BYTES: Final = CHUNK + (CHUNK >> 2)
 """How much of journals is held at most for pipelines that have still to take it, whatever the number of journals."""
 _CHUNK_BYTES: Final = 1 << 10
 """What a chunk takes besides its frames, about."""
