@@ -70,7 +70,7 @@ class Claims:
         self._report = report
         self._pace = throttle
         self._role = role
-        self._chunks = SharedChunks(2 * throttle.read_bytes)
+        self._chunks = SharedChunks(throttle.read_bytes + (throttle.read_bytes >> 2))
         self._nudged = self._nudges()
         self._lock = Lock()
         self._in_hand: dict[Path, ClaimedJournal] = {}

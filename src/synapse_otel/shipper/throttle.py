@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Final
 
 BATCH_BYTES: Final = 1 << 20
-READ_BYTES: Final = 1 << 18
+READ_BYTES: Final = 1 << 17
 
 
 class Throttle:
