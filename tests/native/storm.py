@@ -23,10 +23,11 @@ from synapse_otel.semconv.signal import Signal
 
 THREADS = 8
 FORKS = 20
+SIGNALS = 50
 
 
 EVERY = 5e-5
-"""Seconds between two signals."""
+"""Seconds from the end of a signal's handling to the next signal."""
 TEMPLATE = frames.encode((1, 0, 9, None, "storm", {}, b"", ""))
 PLAIN = {"n", "by"}
 SERIES = {"loss": 1}
@@ -38,7 +39,7 @@ class Storm:
     def __init__(self, journal: JournalWriter, records: int) -> None:
         self._journal = journal
         self._records = records
-        self._is_handling = False
+        self.is_over = False
         self.handled = 0
         self.made, self.samples = [0] * THREADS, [0] * THREADS
         self.has_forked = False
@@ -51,12 +52,14 @@ class Storm:
             self._journal.append(Kind.BRIEF, Signal.LOGS, frames.encode((time_ns(), 1, by, data)))
 
     def handle(self, _signal: int, _frame: object) -> None:
-        """Append from a signal's handler; one that comes meanwhile is let go."""
-        if not self._is_handling:
-            self._is_handling = True
-            self.handled += 1
-            self.brief(self.handled, "signal")
-            self._is_handling = False
+        """Append from a signal's handler; the next one comes only then, or nothing else would ever be done."""
+        self.handled += 1
+        self.brief(self.handled, "signal")
+        self.send()
+
+    def send(self) -> None:
+        """Let a signal come soon, until the threads have ended."""
+        signal.setitimer(signal.ITIMER_REAL, 0 if self.is_over else EVERY)
 
     def write(self, thread: int) -> None:
         """Append from a thread, so much, and until the process has forked often enough."""
@@ -86,15 +89,18 @@ def main(folder: Path, records: int) -> None:
     journal.define("template", Kind.TEMPLATE, TEMPLATE)
     storm = Storm(journal, records)
     signal.signal(signal.SIGALRM, storm.handle)
-    signal.setitimer(signal.ITIMER_REAL, EVERY, EVERY)
+    storm.send()
     threads = [Thread(target=storm.write, args=(number,)) for number in range(THREADS)]
     for each in threads:
         each.start()
-    codes = [forked(journal) for _ in range(FORKS)]
+    codes = []
+    while len(codes) < FORKS or storm.handled < SIGNALS:
+        codes.append(forked(journal))
     storm.has_forked = True
     for each in threads:
         each.join()
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    storm.is_over = True
+    storm.send()
     journal.close()
     by: Counter[str] = Counter()
     samples = 0

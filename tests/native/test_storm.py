@@ -28,7 +28,7 @@ def test_threads_signals_and_forks_at_once(tmp_path, native):
     assert wanted["failed"] == 0
     assert found["by"] == wanted["by"]
     assert all(made >= RECORDS for by, made in wanted["by"].items() if by != "signal")
-    assert wanted["by"]["signal"] > 100
+    assert wanted["by"]["signal"] >= 50
     assert found["samples"] == wanted["samples"]
     assert (wanted["samples"] > 0) == (native == "on")
     assert found["dropped"] == [0, 0, 0]
