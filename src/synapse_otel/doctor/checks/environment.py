@@ -59,7 +59,7 @@ def environment() -> Iterator[Finding]:
 def _compiled_module() -> Finding:
     """Return that the compiled module does the innermost work of a call, or why not."""
     if native is not None:
-        text = "used: a call costs a third to a half of what it costs without"
+        text = "used: a call costs about half of what it costs without, or less"
         return Finding(check=Check.ENVIRONMENT, about="compiled module", level=Level.OK, text=text)
     text = f"not used, all is done in Python, and nothing is lost by it but time: {WHY_NOT}"
     return Finding(check=Check.ENVIRONMENT, about="compiled module", level=Level.NOTE, text=text)
