@@ -361,27 +361,30 @@ def test_two_fingers_zoom_a_curve_and_two_taps_show_all_of_it(browser, served, t
     whole = page.get_by_role("button", name="Show all")
     fingers = context.new_cdp_session(page)
 
-    def middle() -> tuple[float, float]:
-        over.scroll_into_view_if_needed()
-        box = over.bounding_box()
-        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    def middle() -> tuple[float, float] | None:
+        """The middle of the curve; None while it is drawn anew, over the other axis."""
+        try:
+            over.scroll_into_view_if_needed()
+            box = over.bounding_box()
+        except Error:
+            return None
+        return box and (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
     def pinch() -> bool:
-        try:
-            x, y = middle()
-        except Error:
-            return False  # the curve is just being drawn anew, over the other axis
+        where = middle()
+        if where is None:
+            return False
         for kind, apart in (("touchStart", 40), ("touchMove", 80), ("touchMove", 120), ("touchEnd", 0)):
-            points = [{"x": x - apart, "y": y}, {"x": x + apart, "y": y}] if apart else []
+            points = [{"x": where[0] - apart, "y": where[1]}, {"x": where[0] + apart, "y": where[1]}] if apart else []
             fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         return whole.is_visible()
 
     def tap_twice() -> bool:
         for _ in range(2):  # on a busy machine the second may come too late to be one of two
-            try:
-                page.touchscreen.tap(*middle())
-            except Error:
-                return False  # as above: the points over the other axis have come
+            where = middle()
+            if where is None:
+                return False
+            page.touchscreen.tap(*where)
         return whole.is_hidden()
 
     eventually(pinch)
