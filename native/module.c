@@ -13,7 +13,7 @@ int has_arguments(const char *name, Py_ssize_t count, Py_ssize_t wanted)
 #define FUNCTION(name) {#name, (PyCFunction)(void (*)(void))native_##name, METH_FASTCALL, NULL}
 
 static PyMethodDef native_functions[] = {
-    FUNCTION(encode_brief), FUNCTION(encode_samples), FUNCTION(read_frames), FUNCTION(brief_record), {NULL},
+    FUNCTION(encode_brief), FUNCTION(encode_samples), FUNCTION(read_frames), FUNCTION(brief_run), {NULL},
 };
 
 static int native_exec(PyObject *module)

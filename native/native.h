@@ -16,7 +16,7 @@
 #error "writes numbers as they lie in memory"
 #endif
 
-enum { HEADER = 24, MARK = 0xC1A7, BUFFER = 4096, LARGEST_PAYLOAD = 1 << 24 };
+enum { HEADER = 24, MARK = 0xC1A7, BUFFER = 4096, LARGEST_PAYLOAD = 1 << 24, KIND_BRIEF = 17 };
 
 typedef struct {
     unsigned char *at;
@@ -30,6 +30,6 @@ int add_writing_types(PyObject *module);
 PyObject *native_encode_brief(PyObject *module, PyObject *const *given, Py_ssize_t count);
 PyObject *native_encode_samples(PyObject *module, PyObject *const *given, Py_ssize_t count);
 PyObject *native_read_frames(PyObject *module, PyObject *const *given, Py_ssize_t count);
-PyObject *native_brief_record(PyObject *module, PyObject *const *given, Py_ssize_t count);
+PyObject *native_brief_run(PyObject *module, PyObject *const *given, Py_ssize_t count);
 
 #endif

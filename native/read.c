@@ -442,49 +442,119 @@ static int bytes_of(PyObject *object, Text *text)
     return 0;
 }
 
-/* Arguments: the payload, its sequence number, the journal's id in bytes, by the template's number its scope, constant
- * part and prefix, and by texts what is to be sent of them. Returns scope, body of a LogRecord and uid; or None. */
-PyObject *native_brief_record(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
+/* What the records of a run are encoded with, and what they have become so far. */
+typedef struct {
+    Text journal;
+    PyObject *templates, *texts;
+    long long scope, taken;
+    unsigned char *bytes;
+    size_t size, room;
+} Run;
+
+static int grow(Run *run, size_t more)
+{
+    if (run->room - run->size >= more)
+        return 0;
+    size_t room = 2 * (run->room + more);
+    unsigned char *bytes = PyMem_Realloc(run->bytes, room);
+    if (bytes == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    run->bytes = bytes;
+    run->room = room;
+    return 0;
+}
+
+enum { TAKEN = 0, REFUSED = 1, FAILED = -1 };
+
+/* Add a record: REFUSED if it is not plain, or of another scope; FAILED with an exception. */
+static int add_record(Run *run, Text payload, uint64_t sequence)
 {
     unsigned char buffer[BUFFER], unique[BUFFER / 8];
     Out out = {buffer, buffer + BUFFER};
-    Text payload, journal, constant, prefix;
-    if (!has_arguments("brief_record", count, 5) || bytes_of(given[0], &payload) || bytes_of(given[2], &journal))
-        return NULL;
-    uint64_t sequence = PyLong_AsUnsignedLongLong(given[1]), time, number;
-    if (sequence == (uint64_t)-1 && PyErr_Occurred())
-        return NULL;
-    if (!PyDict_Check(given[3]) || !PyDict_Check(given[4])) {
-        PyErr_SetString(PyExc_TypeError, "templates and texts are dictionaries");
-        return NULL;
-    }
     In in = {payload.at, payload.at + payload.size};
+    Text constant, prefix;
+    uint64_t time, number;
     if (in.at == in.end || *in.at++ != 0x94 || get_unsigned(&in, &time) || get_unsigned(&in, &number) ||
-        journal.size > (Py_ssize_t)sizeof unique - UID_DIGITS - 2)
-        Py_RETURN_NONE;
+        run->journal.size > (Py_ssize_t)sizeof unique - UID_DIGITS - 2)
+        return REFUSED;
     PyObject *key = PyLong_FromUnsignedLongLong(number);
     if (key == NULL)
-        return NULL;
-    PyObject *template = PyDict_GetItemWithError(given[3], key);
+        return FAILED;
+    PyObject *template = PyDict_GetItemWithError(run->templates, key);
     Py_DECREF(key);
-    if (template == NULL) {
-        if (PyErr_Occurred())
-            return NULL;
-        Py_RETURN_NONE;
-    }
-    PyObject *scope = PyTuple_GetItem(template, 0);
-    if (scope == NULL || bytes_of(PyTuple_GetItem(template, 1), &constant) ||
+    if (template == NULL)
+        return PyErr_Occurred() ? FAILED : REFUSED;
+    long long scope = PyLong_AsLongLong(PyTuple_GetItem(template, 0));
+    if (PyErr_Occurred() || bytes_of(PyTuple_GetItem(template, 1), &constant) ||
         bytes_of(PyTuple_GetItem(template, 2), &prefix))
-        return NULL;
-    int written = PyOS_snprintf((char *)unique, sizeof unique, "%.*s-%llx", (int)journal.size, journal.at,
+        return FAILED;
+    if (run->taken && scope != run->scope)
+        return REFUSED;
+    int written = PyOS_snprintf((char *)unique, sizeof unique, "%.*s-%llx", (int)run->journal.size, run->journal.at,
                                 (unsigned long long)sequence);
     Text uid = {unique, written};
-    if (put_record(&out, &in, uid, constant, prefix, time, given[4]))
+    if (put_record(&out, &in, uid, constant, prefix, time, run->texts))
+        return REFUSED;
+    size_t size = (size_t)(out.at - buffer);
+    if (grow(run, 1 + (size_t)varint_size(size) + size))
+        return FAILED;
+    Out whole = {run->bytes + run->size, run->bytes + run->room};
+    *whole.at++ = 0x12;
+    put_varint(&whole, size);
+    put_raw(&whole, buffer, (Py_ssize_t)size);
+    run->size = (size_t)(whole.at - run->bytes);
+    run->scope = scope;
+    run->taken++;
+    return TAKEN;
+}
+
+/* Add a frame of `Chunk.bare`, if it is a brief record, the next one, and was not delivered before. */
+static int add_frame(Run *run, PyObject *bare, uint64_t sequence, long long replayed)
+{
+    Text payload;
+    long kind = PyLong_AsLong(PyTuple_GetItem(bare, 0)), count = PyLong_AsLong(PyTuple_GetItem(bare, 1));
+    uint64_t own = PyLong_AsUnsignedLongLong(PyTuple_GetItem(bare, 2));
+    long long end = PyLong_AsLongLong(PyTuple_GetItem(bare, 4));
+    if (PyErr_Occurred() || bytes_of(PyTuple_GetItem(bare, 3), &payload))
+        return FAILED;
+    if (kind != KIND_BRIEF || count != 1 || own != sequence || end <= replayed)
+        return REFUSED;
+    return add_record(run, payload, sequence);
+}
+
+/* Arguments: frames, the number of the first one, its sequence number if it is the next record, the offset up to which
+ * records were delivered before, the journal's id in bytes, by the template's number its scope, constant part and
+ * prefix, and by texts what is to be sent of them. Returns scope, fields and number of the records; or None. */
+PyObject *native_brief_run(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
+{
+    Run run = {0};
+    if (!has_arguments("brief_run", count, 7) || bytes_of(given[4], &run.journal))
+        return NULL;
+    Py_ssize_t first = PyLong_AsSsize_t(given[1]);
+    uint64_t sequence = PyLong_AsUnsignedLongLong(given[2]);
+    long long replayed = PyLong_AsLongLong(given[3]);
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        PyErr_Clear(); /* of a damaged definition or cursor: no frame has such a number */
         Py_RETURN_NONE;
-    PyObject *record = PyBytes_FromStringAndSize((char *)buffer, out.at - buffer);
-    PyObject *shown = PyUnicode_FromStringAndSize((char *)unique, written);
-    PyObject *made = record && shown ? PyTuple_Pack(3, scope, record, shown) : NULL;
-    Py_XDECREF(record);
-    Py_XDECREF(shown);
+    }
+    if (PyErr_Occurred())
+        return NULL;
+    if (!PyList_Check(given[0]) || !PyDict_Check(given[5]) || !PyDict_Check(given[6]) || first < 0) {
+        PyErr_SetString(PyExc_TypeError, "frames are a list, templates and texts are dictionaries");
+        return NULL;
+    }
+    run.templates = given[5];
+    run.texts = given[6];
+    int found = TAKEN;
+    for (Py_ssize_t at = first; found == TAKEN && at < PyList_Size(given[0]); at++)
+        found = add_frame(&run, PyList_GetItem(given[0], at), sequence + (uint64_t)run.taken, replayed);
+    PyObject *made = NULL;
+    if (found != FAILED && run.taken)
+        made = Py_BuildValue("(Ly#L)", run.scope, run.bytes, (Py_ssize_t)run.size, run.taken);
+    else if (found != FAILED)
+        made = Py_NewRef(Py_None);
+    PyMem_Free(run.bytes);
     return made;
 }

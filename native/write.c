@@ -13,7 +13,7 @@
 #include "xxhash.h"
 
 enum { DATA_LIMIT = 1024, MOST_SAMPLES = 255 };
-enum { KIND_BRIEF = 17, KIND_SAMPLES = 32, SIGNAL_LOGS = 0, SIGNAL_METRICS = 1 };
+enum { KIND_SAMPLES = 32, SIGNAL_LOGS = 0, SIGNAL_METRICS = 1 };
 enum { SLOT = 256, SLOT_VALUE = 128, SLOT_COPY = 64, PROGRESS_BODY = 56 };
 static const double LEAST_FALL = 0.5;
 

@@ -16,7 +16,7 @@ from synapse_otel import semconv
 from synapse_otel.journal.frames import Log, Scope, Span, reference
 from synapse_otel.otlp.encode.logs import log_record
 from synapse_otel.otlp.encode.metrics import gauge_points, metric, sum_point
-from synapse_otel.otlp.encode.request import Group, request
+from synapse_otel.otlp.encode.request import Group, record_field, request
 from synapse_otel.otlp.encode.spans import span
 from synapse_otel.otlp.encode.values import resource, scope
 
@@ -143,7 +143,7 @@ class SimulatedJob:
         return self._request("/v1/traces", encoded, count)
 
     def _request(self, path: str, encoded: Sequence[bytes], records: int) -> Request:
-        body = request(self._resource, [Group(_SCOPE, encoded)])
+        body = request(self._resource, [Group(_SCOPE, list(map(record_field, encoded)))])
         return Request(path, body, records, headers=self._headers)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from synapse_otel.journal import frames, reader
 from synapse_otel.journal.frames import Brief, Template
 from synapse_otel.otlp.encode.brief_logs import BriefEncoder
+from synapse_otel.otlp.encode.request import record_bodies, record_field
 from synapse_otel.redaction import redact_text
 
 native = pytest.importorskip("synapse_otel._native", reason="no compiled module here")
@@ -41,8 +42,24 @@ def encoder(of: Template) -> BriefEncoder:
     return made
 
 
-def compiled(by: BriefEncoder, payload: bytes, sequence: int):
-    return native.brief_record(payload, sequence, by._journal_bytes, by._compiled, by._texts)
+def bare(payload: bytes, sequence: int, end: int = 1) -> reader.BareFrame:
+    return int(frames.Kind.BRIEF), 1, sequence, payload, end
+
+
+def compiled_run(by: BriefEncoder, found: list[reader.BareFrame], first: int, sequence: int, replayed: int = 0):
+    return native.brief_run(found, first, sequence, replayed, by._journal_bytes, by._compiled, by._texts)
+
+
+def compiled(by: BriefEncoder, payload: bytes, sequence: int) -> bytes | None:
+    """Return the body of a record that is the only one."""
+    made = compiled_run(by, [bare(payload, sequence)], 0, sequence)
+    if made is None:
+        return None
+    scope, fields, count = made
+    assert (scope, count) == (3, 1)
+    [body] = record_bodies(fields)
+    assert record_field(body) == fields
+    return body
 
 
 @given(st.integers(0, (1 << 64) - 1), st.none() | TEXTS, st.none() | st.dictionaries(KEYS, VALUES, max_size=40), KEYS)
@@ -102,7 +119,7 @@ def test_any_bytes_are_refused_or_understood(payload):
     by = encoder(template())
     made = compiled(by, b"\x94" + payload, 1)
     if made is not None:
-        assert made == by.record(b"\x94" + payload, 1)
+        assert record_field(made) == by._run([bare(b"\x94" + payload, 1)], 0, 1, 0, 1)[1]
 
 
 NAMES = ["password", "passwd", "passphrase", "secret", "api_key", "access.key", "account-key", "private_key", "token"]
@@ -142,16 +159,78 @@ def test_whatever_python_would_hide_is_suspect(text):
     assert made is None or redact_text(text) == text
 
 
+RUNS = st.lists(
+    st.tuples(
+        st.sampled_from([16, 17, 17, 17, 17, 32]),
+        st.sampled_from([0, 1, 1, 1, 1, 2]),
+        st.sampled_from([0, 0, 0, 0, 1]),
+        st.sampled_from([7, 7, 7, 8, 9]),
+        st.none() | TEXTS,
+    ),
+    max_size=9,
+)
+
+
+@given(RUNS, st.integers(0, 300), st.integers(0, 10), st.integers(0, 8))
+def test_a_run_ends_where_it_ends_in_python(found, sequence, replayed, first):
+    by = encoder(template())
+    by.take(Template(8, 3, 13, "WARN", None, {}, b"", ""))
+    by.take(Template(9, 4, 9, "INFO", None, {}, b"", ""))
+    chunk = []
+    for place, (kind, count, gap, number, body) in enumerate(found, 1):
+        sequence_here = sequence + len(chunk) + gap
+        chunk.append((kind, count, sequence_here, frames.encode((TIME, number, body, None)), place))
+    made = compiled_run(by, chunk, first, sequence + first, replayed)
+    whole = by._run(chunk, first, sequence + first, replayed, len(chunk))
+    if made is not None:
+        assert made == by._run(chunk, first, sequence + first, replayed, made[2])
+    plain = all((body or "").isascii() and redact_text(body or "") == (body or "") for *_, body in found)
+    if whole is None or not plain:
+        assert made is None or made[2] <= whole[2]
+    # What the module refuses is done in Python, and is the same in the end.
+    assert by.run(chunk, first, sequence + first, replayed) == (
+        made or by._run(chunk, first, sequence + first, replayed, 1)
+    )
+
+
+def test_a_run_of_plain_records_is_one():
+    by = encoder(template())
+    chunk = [
+        bare(frames.encode((TIME + place, 7, "x" * place, {"n": place})), 5 + place, place) for place in range(400)
+    ]
+    assert compiled_run(by, chunk, 0, 5, -1) == by._run(chunk, 0, 5, -1, 400)
+    assert compiled_run(by, chunk, 0, 5, -1)[2] == 400
+    assert compiled_run(by, chunk, 390, 395, -1)[2] == 10
+    assert compiled_run(by, chunk, 400, 405, -1) is None
+    assert compiled_run(by, chunk, 10, 15, 9)[2] == 390
+    assert compiled_run(by, chunk, 10, 15, 10) is None, "it was delivered before"
+    assert compiled_run(by, chunk, 10, 16, -1) is None, "a record is missing"
+    for place, odd in ((2, -1), (2, 1 << 64), (3, 1 << 63), (3, -(1 << 64))):
+        wanted = [chunk, 0, 5, -1]
+        wanted[place] = odd
+        assert compiled_run(by, *wanted) is None, "a number from damaged bytes"
+        assert by.run(*wanted) == by._run(*wanted, 1)
+    bodies = list(record_bodies(compiled_run(by, chunk, 0, 5, -1)[1]))
+    assert bodies == [by.encode(Brief(TIME + n, 7, "x" * n, {"n": n}), 5 + n) for n in range(400)]
+
+
 def test_wrong_arguments_are_errors():
     by = encoder(template())
-    for wrong in ((), (b"", -1, b"", {}, {}), (b"", 1, "text", {}, {}), (b"", 1, b"", [], {}), ("", 1, b"", {}, {})):
+    given = [[bare(b"", 0)], 0, 0, 0, b"", {}, {}]
+    assert native.brief_run(*given) is None
+    for place, wrong in enumerate(("text", -1, "text", "text", "text", [], [])):
         with pytest.raises((TypeError, OverflowError)):
-            native.brief_record(*wrong)
+            native.brief_run(*given[:place], wrong, *given[place + 1 :])
+    for odd in ([], (), (17, 1, 0), (17, 1, 0, "text", 1), ("text", 1, 0, b"", 1), (17, 1, -1, b"", 1)):
+        with pytest.raises((TypeError, IndexError, SystemError, OverflowError)):
+            native.brief_run([odd], *given[1:])
+    with pytest.raises(TypeError):
+        native.brief_run()
     payload = frames.encode((TIME, 7, None, None))
-    for odd in (5, (), (1,), (1, b""), (1, "text", b"")):
+    for odd in (5, (), (1,), (1, b""), (1, "text", b""), ("text", b"", b"")):
         with pytest.raises((TypeError, IndexError, SystemError)):
-            native.brief_record(payload, 1, b"", {7: odd}, {})
-    assert native.brief_record(payload, 1, b"x" * 600, by._compiled, {}) is None
+            native.brief_run([bare(payload, 0)], 0, 0, 0, b"", {7: odd}, {})
+    assert native.brief_run([bare(payload, 0)], 0, 0, 0, b"x" * 600, by._compiled, {}) is None
     for wrong in ((b"",), ("text", 0), (b"", "text")):
         with pytest.raises(TypeError):
             native.read_frames(*wrong)

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from synapse_otel.journal import frames
 from synapse_otel.otlp.encode import metrics as encode_metrics
 from synapse_otel.otlp.encode.logs import log_record
-from synapse_otel.otlp.encode.request import Group, request
+from synapse_otel.otlp.encode.request import Group, record_field, request
 from synapse_otel.otlp.encode.spans import span
 from synapse_otel.otlp.encode.values import DEEPEST, any_value, resource, scope
 
@@ -195,7 +195,7 @@ def test_a_span_is_read_as_it_was(original):
 
 def metrics(*bodies):
     return (
-        ExportMetricsServiceRequest.FromString(request(b"", [Group(b"", bodies)]))
+        ExportMetricsServiceRequest.FromString(request(b"", [Group(b"", list(map(record_field, bodies)))]))
         .resource_metrics[0]
         .scope_metrics[0]
         .metrics
@@ -266,6 +266,7 @@ def test_requests_hold_records_by_scope_under_their_resource():
     made = frames.Scope(1, "synapse_otel", "1.0", "https://scope", {"a": 1})
     assert InstrumentationScope.FromString(scope(made)).version == "1.0"
     logs = [log_record(frames.Log(NOW + n, 9, None, None, "x" * n, {}, b"", 1), f"uid-{n}") for n in range(300)]
+    logs = list(map(record_field, logs))
     groups = [Group(scope(made), logs, made.schema_url), Group(b"", logs[:1])]
     first = request(resource({"service.name": "yolo"}), groups, schema_url="https://resource")
     second = request(resource({"service.name": "other"}), [])
@@ -281,6 +282,7 @@ def test_requests_hold_records_by_scope_under_their_resource():
 
 def test_metrics_that_came_encoded_stand_beside_our_own():
     gauge = encode_metrics.metric("gauge", "ours", "", "", [encode_metrics.gauge_points({}, [(NOW, 1.0)])])
+    gauge = record_field(gauge)
     whole = ExportMetricsServiceRequest.FromString(request(b"", [Group(b"", [gauge]), Group(b"", [gauge])]))
     whole.resource_metrics[0].ClearField("resource")  # what is left are the fields that a frame holds
     ready = whole.resource_metrics[0].SerializeToString()

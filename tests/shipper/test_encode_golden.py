@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from synapse_otel.journal import frames
 from synapse_otel.otlp.encode import metrics as encode_metrics
 from synapse_otel.otlp.encode.logs import log_record
-from synapse_otel.otlp.encode.request import Group, request
+from synapse_otel.otlp.encode.request import Group, record_field, request
 from synapse_otel.otlp.encode.spans import span
 from synapse_otel.otlp.encode.values import resource, scope
 
@@ -40,7 +40,9 @@ def sdk_resource():
 
 
 def our_request(*records):
-    return request(resource(RESOURCE), [Group(scope(SCOPE), records, SCOPE.schema_url)], schema_url=SCHEMA)
+    return request(
+        resource(RESOURCE), [Group(scope(SCOPE), list(map(record_field, records)), SCOPE.schema_url)], schema_url=SCHEMA
+    )
 
 
 def test_a_log_record_is_that_of_the_official_encoder():

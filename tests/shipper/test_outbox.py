@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import groupby
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synapse_otel.otlp.destination import Destination, Endpoint
+from synapse_otel.otlp.encode.request import record_field
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Refused, Retry, TooLarge
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.outbox import INVALID, POISON, REJECTED, Outbox
-from synapse_otel.shipper.pipelines.queue import Item
+from synapse_otel.shipper.pipelines.queue import Item, Run, singly
 from synapse_otel.shipper.pipelines.signal_sender import SignalSender
 
 pytestmark = pytest.mark.once
@@ -47,12 +49,12 @@ class World:
 
     def set_aside(self, item: Item, _body: bytes, _reason: str) -> bool:
         if not self.is_full:
-            self.quarantined.append(item.record)
+            self.quarantined.append(int(item.record))
         return not self.is_full
 
     @staticmethod
     def encode(items: list[Item]) -> bytes:
-        return b",".join(str(item.record).encode() for item in items)
+        return b",".join(str(int(item.record)).encode() for item in singly(items))
 
     def sent(self, body: bytes) -> Outcome:
         records = [int(number) for number in body.split(b",")]
@@ -63,7 +65,13 @@ class World:
         return outcome
 
     def add(self, count: int) -> None:
-        self.outbox.add([Item(0, number) for number in range(self.emitted, self.emitted + count)])
+        """Add records: every fourth alone, those between together."""
+        items: list[Item] = []
+        for alone, group in groupby(range(self.emitted, self.emitted + count), lambda number: number % 4 == 0):
+            bodies = [str(number).encode() for number in group]
+            together = Run(0, b"".join(map(record_field, bodies)), len(bodies), "", "j", int(bodies[0]))
+            items += together.singly() if alone else [together]
+        self.outbox.add(items)
         self.emitted += count
 
     def step(self) -> None:
@@ -76,7 +84,7 @@ class World:
                 self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     def check(self) -> None:
-        left = [item.record for item in self.outbox.left]
+        left = [int(item.record) for item in singly(self.outbox.left)]
         assert self.delivered + sum(self.dropped.values()) + len(left) == self.emitted
         assert sorted(self.arrived + self.quarantined + left) == list(range(self.emitted)), "each is in one place"
         assert self.attempts == len(self.requests)

@@ -350,20 +350,23 @@ class Templates:
     def whole(self, brief: Brief) -> Log | None:
         """Return the complete record of a brief one; None if its template is damaged."""
         template = self._known.get(brief.template)
-        if template is None:
-            return None
-        attributes = template.attributes.copy()
-        if brief.data:
-            prefix = template.prefix
-            for key, value in brief.data.items():
-                attributes[prefix + key] = value
-        return Log(
-            brief.time,
-            template.severity,
-            template.severity_text,
-            template.event_name,
-            brief.body,
-            attributes,
-            template.span,
-            template.scope,
-        )
+        return None if template is None else whole(brief, template)
+
+
+def whole(brief: Brief, template: Template) -> Log:
+    """Return the complete record of a brief one."""
+    attributes = template.attributes.copy()
+    if brief.data:
+        prefix = template.prefix
+        for key, value in brief.data.items():
+            attributes[prefix + key] = value
+    return Log(
+        brief.time,
+        template.severity,
+        template.severity_text,
+        template.event_name,
+        brief.body,
+        attributes,
+        template.span,
+        template.scope,
+    )

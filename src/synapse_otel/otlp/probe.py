@@ -18,7 +18,7 @@ from synapse_otel.otlp.destination import Endpoint
 from synapse_otel.otlp.encode import values
 from synapse_otel.otlp.encode.logs import log_record
 from synapse_otel.otlp.encode.metrics import gauge_points, metric
-from synapse_otel.otlp.encode.request import Group, request
+from synapse_otel.otlp.encode.request import Group, record_field, request
 from synapse_otel.otlp.encode.spans import span
 from synapse_otel.otlp.http_pool import open_pool
 from synapse_otel.semconv.severity import Severity
@@ -36,7 +36,7 @@ def probe(signal: Signal) -> bytes:
     uid = f"{os.getpid()}-{secrets.token_hex(4)}"
     resource = values.resource({semconv.SERVICE_NAME: SERVICE, semconv.SERVICE_INSTANCE_ID: uid})
     scope = values.scope(Scope(0, semconv.SCOPE_NAME, __version__))
-    return request(resource, [Group(scope, [_record(signal, now, uid)])])
+    return request(resource, [Group(scope, [record_field(_record(signal, now, uid))])])
 
 
 def _record(signal: Signal, now: int, uid: str) -> bytes:

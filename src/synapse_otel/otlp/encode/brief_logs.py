@@ -12,17 +12,22 @@ from typing import Final
 
 from synapse_otel._compiled import MODE, compare, native
 from synapse_otel.journal.frames import DECODERS, Brief, Kind, Template
+from synapse_otel.journal.reader import BareFrame
 from synapse_otel.otlp.encode import logs as encode_logs
 from synapse_otel.otlp.encode.logs import OBSERVED_TIME as _OBSERVED_TIME
 from synapse_otel.otlp.encode.logs import TEXT_BODY_HEADS as _TEXT_BODY_HEADS
 from synapse_otel.otlp.encode.logs import TIME as _TIME
 from synapse_otel.otlp.encode.logs import UID_HEADS as _UID_HEADS
+from synapse_otel.otlp.encode.request import RECORD_HEADS
 from synapse_otel.otlp.encode.values import DOUBLE, INT, STRING, attribute_head, attributes, pack_double
 from synapse_otel.otlp.encode.wire import Cache, unsigned64, utf8, varint
 from synapse_otel.redaction import redact_text, redact_values
 
 _PACK_TIMES: Final = struct.Struct("<BQBQ").pack
 _decode: Final = DECODERS[Kind.BRIEF].decode
+_BRIEF: Final = int(Kind.BRIEF)
+EncodedRun = tuple[int, bytes, int]
+"""Scope of some records, the records as fields of its ``Scope*`` message, and how many they are."""
 _LARGEST_INT: Final = 1 << 63
 _HEADS_KEPT: Final = 256
 _LENGTHS_KEPT: Final = 64
@@ -63,29 +68,58 @@ class BriefEncoder:
                 made = self._known[template.id] = _Known(template)
                 self._compiled[template.id] = made.scope, made.constant, utf8(template.prefix)
 
-    def record(self, payload: bytes, sequence: int) -> tuple[int, bytes, str]:
-        """Return scope, body of a ``LogRecord`` and uid of a record's payload, compiled where that can be.
+    def run(self, bare: list[BareFrame], first: int, sequence: int, replayed: int) -> EncodedRun | None:
+        """Encode frames from the ``first`` one on, as long as they are brief records of one scope.
+
+        What the compiled module refuses is done one by one in Python.
+
+        Args:
+            bare: Frames of one segment.
+            first: Place of the first one.
+            sequence: Number of the next record.
+            replayed: Offset in the segment up to which records were delivered before.
+
+        Returns:
+            None if the first one is no such record, or nothing can be made of it.
+        """
+        if native is None:
+            return self._run(bare, first, sequence, replayed, len(bare))
+        made: EncodedRun | None = native.brief_run(
+            bare, first, sequence, replayed, self._journal_bytes, self._compiled, self._texts
+        )
+        if made is None:
+            return self._run(bare, first, sequence, replayed, 1)
+        if MODE == "compare":
+            compare(made, self._run(bare, first, sequence, replayed, made[2]))
+        return made
+
+    def _run(self, bare: list[BareFrame], first: int, sequence: int, replayed: int, most: int) -> EncodedRun | None:
+        fields: list[bytes] = []
+        scope = taken = 0
+        for kind, count, own, payload, end in bare[first : first + most]:
+            if kind != _BRIEF or count != 1 or own != sequence + taken or end <= replayed:
+                break
+            try:
+                brief = _decode(payload)
+                known = self._known[brief.template]
+                if taken and known.scope != scope:
+                    break
+                record = self._encode(brief, known, own)
+            except Exception:  # noqa: BLE001 - whatever stands in the frame: the long way counts it
+                break
+            scope, taken = known.scope, taken + 1
+            fields += (RECORD_HEADS[len(record)], record)
+        return (scope, b"".join(fields), taken) if taken else None
+
+    def encode(self, brief: Brief, sequence: int) -> bytes:
+        """Return the body of a ``LogRecord``.
 
         Raises:
             KeyError: its template is not known.
-            msgspec.DecodeError: it is no brief record.
         """
-        if native is not None:
-            made = native.brief_record(payload, sequence, self._journal_bytes, self._compiled, self._texts)
-            if made is not None:
-                if MODE == "compare":
-                    compare(made, self.encode(_decode(payload), sequence))
-                found: tuple[int, bytes, str] = made
-                return found
-        return self.encode(_decode(payload), sequence)
+        return self._encode(brief, self._known[brief.template], sequence)
 
-    def encode(self, brief: Brief, sequence: int) -> tuple[int, bytes, str]:
-        """Return scope, body of a ``LogRecord`` and uid.
-
-        Raises:
-            KeyError: its template is not known.
-        """
-        known = self._known[brief.template]
+    def _encode(self, brief: Brief, known: _Known, sequence: int) -> bytes:
         time = brief.time
         try:
             times = _PACK_TIMES(_TIME, time, _OBSERVED_TIME, time)
@@ -118,7 +152,7 @@ class BriefEncoder:
                 else:
                     clean = redact_values(value) if kind in _COLLECTIONS else value
                     parts.append(attributes(encode_logs.ATTRIBUTES, {known.template.prefix + key: clean}))
-        return known.scope, b"".join(parts), uid
+        return b"".join(parts)
 
     def _text(self, text: str) -> bytes:
         raw = self._texts.get(text)
@@ -176,4 +210,4 @@ class _Heads(dict[str, tuple[bytes, Cache[int], Cache[int]]]):
         return made
 
 
-__all__ = ["BriefEncoder"]
+__all__ = ["BriefEncoder", "EncodedRun"]

@@ -7,7 +7,7 @@ The three signals' messages differ in their names only: ``Export*ServiceRequest`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from synapse_otel.otlp.encode.wire import DELIMITED, Cache, delimited, tag, text, varint
@@ -21,11 +21,12 @@ _SCHEMA_URL: Final = tag(3, DELIMITED)
 
 
 class Group(NamedTuple):
-    """Records of one scope: bodies of ``LogRecord``, ``Span`` or ``Metric`` messages, in their order."""
+    """Records of one scope, in their order."""
 
     scope: bytes
     """Body of the ``InstrumentationScope``."""
     records: Sequence[bytes]
+    """Fields with one record each, or with several: made by `record_field`."""
     schema_url: str = ""
 
 
@@ -50,14 +51,30 @@ def request(resource: bytes, groups: Iterable[Group], *, schema_url: str = "", r
 def _append(fields: list[bytes], group: Group) -> int:
     """Append a scope's records piece by piece, so that a large request is copied once only; return their size."""
     scope, url = delimited(_SCOPE, group.scope), text(_SCHEMA_URL, group.schema_url)
-    sizes = list(map(len, group.records))
-    heads = [_RECORD_HEADS[size] for size in sizes]
-    pieces = [scope] * (2 * len(sizes) + 1)
-    pieces[1::2], pieces[2::2] = heads, group.records
-    size = len(scope) + sum(map(len, heads)) + sum(sizes) + len(url)
+    size = len(scope) + sum(map(len, group.records)) + len(url)
     begin = _SCOPE_RECORDS + varint(size)
-    fields += (begin, *pieces, url)
+    fields += (begin, scope, *group.records, url)
     return len(begin) + size
 
 
-_RECORD_HEADS: Final = Cache[int](lambda length: _RECORD + varint(length), 4096)
+RECORD_HEADS: Final = Cache[int](lambda length: _RECORD + varint(length), 4096)
+"""What stands before a record in its field, by its length."""
+
+
+def record_field(record: bytes) -> bytes:
+    """Return the field that holds the body of a ``LogRecord``, ``Span`` or ``Metric``."""
+    return RECORD_HEADS[len(record)] + record
+
+
+def record_bodies(fields: bytes) -> Iterator[bytes]:
+    """Yield the records that the fields of `record_field`, joined, hold."""
+    at = 0
+    while at < len(fields):
+        size, shift, byte = 0, 0, 0x80
+        while byte & 0x80:
+            at += 1
+            byte = fields[at]
+            size |= (byte & 0x7F) << shift
+            shift += 7
+        at += 1 + size
+        yield fields[at - size : at]

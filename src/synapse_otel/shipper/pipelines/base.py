@@ -73,7 +73,7 @@ class SignalPipeline(ABC):
 
     def encode(self, items: list[Item]) -> bytes:
         """Return the body of a request with these items."""
-        return self.definitions.request([(item.scope, item.record) for item in items])
+        return self.definitions.request([(item.scope, item.field()) for item in items])
 
     def restore(self, state: dict[str, Any]) -> None:  # noqa: B027 - most pipelines have no state
         """Take up the state that the cursor kept."""

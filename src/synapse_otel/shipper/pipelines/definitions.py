@@ -72,13 +72,13 @@ class JournalDefinitions:
         return f"{self.segment.journal if self.segment else ''}-{sequence:x}"
 
     def request(self, records: Iterable[tuple[int, bytes]], ready: list[bytes] | None = None) -> bytes:
-        """Return the body of a request with encoded records, each with the number of its scope.
+        """Return the body of a request with records, each as a field of `record_field`, with the number of its scope.
 
         ``ready`` are messages that hold their scope and its records, encoded.
         """
         groups: defaultdict[int, list[bytes]] = defaultdict(list)
-        for scope, record in records:
-            groups[scope].append(record)
+        for scope, fields in records:
+            groups[scope].append(fields)
         segment = self.segment
         return request(
             encode_values.resource(segment.resource if segment else {}),

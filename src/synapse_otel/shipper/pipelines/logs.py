@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.semconv.severity import Severity
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
-from synapse_otel.shipper.pipelines.queue import Batch, Item
+from synapse_otel.shipper.pipelines.queue import Batch, Item, Run
 
 _BRIEF = int(Kind.BRIEF)
 
@@ -40,35 +39,26 @@ class LogsPipeline(SignalPipeline):
             self._brief.journal = structure.journal
 
     def _take_all(self, batch: Batch, found: Chunk) -> None:
-        """Decode brief records on a fast path: nearly all records are brief."""
+        """Take brief records in runs: nearly all records are brief."""
         skip_to = self._skip_to
         # Offsets are compared instead of positions: all of the chunk is in one segment.
         replayed = skip_to.offset if found.segment == skip_to.segment else -1
-        items, size, expected = batch.items, 0, self._expected
-        encode = self._brief.record
-        for bare in found.bare:
-            kind, count, sequence, payload, end = bare
-            if kind == _BRIEF and sequence == expected and count == 1 and end > replayed:
-                try:
-                    scope, record, uid = encode(payload, sequence)
-                except Exception:  # noqa: BLE001, S110 - whatever stands in the frame: the long way counts it
-                    pass
-                else:
-                    expected = sequence + 1
-                    items.append(Item(scope, record, 1, uid))
-                    size += len(record)
-                    continue
-            self._expected = expected
-            self._take(batch, found.frame(*bare))
-            expected = self._expected
-        self._expected = expected
+        bare, place = found.bare, 0
+        while place < len(bare):
+            made = self._brief.run(bare, place, self._expected, replayed)
+            if made is None:
+                self._take(batch, found.frame(*bare[place]))
+                place += 1
+            else:
+                scope, fields, count = made
+                batch.add([Run(scope, fields, count, "", self._brief.journal, self._expected)])
+                batch.size += len(fields)
+                self._expected += count
+                place += count
         batch.after = found.after
-        batch.size += size
         self.replaying = batch.after <= skip_to
-        if kind == _BRIEF:
-            self.definitions.last_log = found.frame(*bare)
-        if items and batch.since is None:
-            batch.since = time.monotonic()
+        if bare[-1][0] == _BRIEF:
+            self.definitions.last_log = found.frame(*bare[-1])
 
     def take(self, frame: Frame, structure: Log | Brief) -> list[Item]:
         """Encode a record."""

@@ -15,6 +15,7 @@ from synapse_otel.journal.frames import End, Job, Samples, Segment, Series
 from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.summary import MetricSummaries, MetricSummary
 from synapse_otel.otlp.encode.metrics import Exemplar, gauge_points, metric
+from synapse_otel.otlp.encode.request import record_field
 from synapse_otel.redaction import redact_values
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
@@ -209,7 +210,8 @@ class MetricsPipeline(SignalPipeline):
             (one.scope, metric("gauge", one.name, one.unit, one.description, [gauge_points(one.attributes, points)]))
             for one, points in series.values()
         ]
-        return self.definitions.request(records + latest, ready)
+        fields = [(scope, record_field(record)) for scope, record in records + latest]
+        return self.definitions.request(fields, ready)
 
     def handed_over(self) -> None:
         """Change no sample any more."""

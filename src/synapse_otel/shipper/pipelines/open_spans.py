@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from synapse_otel import semconv
 from synapse_otel.journal.folder import Exit
-from synapse_otel.journal.frames import Span
+from synapse_otel.journal.frames import DECODERS, Kind, Log, Span, Template, whole
 from synapse_otel.journal.liveness import cause_of_death
+from synapse_otel.journal.reader import Chunk, JournalReader
+from synapse_otel.semconv.event_budget import EventBudget
+from synapse_otel.semconv.severity import Severity
 from synapse_otel.shipper.pipelines.queue import Item
 
 HOLD_SECONDS: Final = 5.0
@@ -145,6 +150,86 @@ class HeldMarkers:
 
     def _remove(self, step: bytes) -> Item:
         return self._held.pop(step)[0].item()
+
+
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    """The beginning of a `Brief`, which is all that is decoded of one that is not kept."""
+
+    time: int
+    template: int
+
+
+_decode_brief: Final = DECODERS[Kind.BRIEF].decode
+_decode_head: Final = msgspec.msgpack.Decoder(_Head).decode
+_Found = tuple[bytes, Template] | Log
+"""A log record as it was read: the payload of a brief one with its template."""
+
+
+class LoggedEvents:
+    """The span events that a killed process had not added to its open spans yet: they stand in its log records.
+
+    A journal may hold millions of records of which a span keeps some dozens: only those are decoded whole.
+    """
+
+    def __init__(self, spans: Iterable[bytes]) -> None:
+        """Begin with the ids of the open spans."""
+        self._budgets: dict[bytes, EventBudget[_Found]] = {span_id: EventBudget() for span_id in spans}
+        self._kinds: dict[int, tuple[EventBudget[_Found], Template, bool]] = {}
+        """By the number of a template whose records are events of such a span: its budget, itself, and whether they
+        are important."""
+
+    def read(self, folder: Path) -> dict[bytes, tuple[list[Log], int]]:
+        """Return, by the id of their span, the events that are kept, by time, and how many are not."""
+        reader = JournalReader(folder)
+        try:
+            while (chunk := reader.read_chunk(ended=True)) is not None:
+                self._take_all(chunk)
+        finally:
+            reader.close()
+        return {span_id: (_decoded(budget.kept()), budget.dropped) for span_id, budget in self._budgets.items()}
+
+    def _take_all(self, chunk: Chunk) -> None:
+        kinds = self._kinds
+        for kind, _count, _sequence, payload, _end in chunk.bare:
+            try:
+                if kind == _BRIEF:
+                    known = kinds.get(_decode_head(payload).template)
+                    if known is not None:
+                        known[0].add((payload, known[1]), known[2])
+                elif kind in _OF_EVENTS:
+                    self._take(DECODERS[kind].decode(payload))
+            except _UNREADABLE:
+                continue
+
+    def _take(self, structure: Template | Log) -> None:
+        wanted = self._budget_of(structure)
+        important = structure.severity >= Severity.WARN
+        if isinstance(structure, Log):
+            if wanted is not None:
+                wanted.add(structure, important)
+        elif wanted is None:
+            self._kinds.pop(structure.id, None)
+        else:
+            self._kinds[structure.id] = wanted, structure, important
+
+    def _budget_of(self, record: Template | Log) -> EventBudget[_Found] | None:
+        """Return the budget that a record, or the records of a template, are for: developer events are for none."""
+        if record.event_name is None or record.attributes.get(semconv.AUDIENCE) == semconv.AUDIENCE_DEVELOPER:
+            return None
+        return self._budgets.get(record.span[16:24])
+
+
+_BRIEF: Final = int(Kind.BRIEF)
+_OF_EVENTS: Final = frozenset({int(Kind.LOG), int(Kind.TEMPLATE)})
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _decoded(found: Iterable[_Found]) -> list[Log]:
+    logs = []
+    for one in found:
+        with suppress(*_UNREADABLE):
+            logs.append(one if isinstance(one, Log) else whole(_decode_brief(one[0]), one[1]))
+    return sorted(logs, key=lambda log: log.time)
 
 
 def killed(span: Span, end: int, death: Death, *, at_work: bool = False) -> Span:

@@ -16,7 +16,7 @@ from synapse_otel import semconv
 from synapse_otel.journal.cursor import Cursor
 from synapse_otel.otlp.outcome import Accepted, Invalid, Outcome, Retry, TooLarge
 from synapse_otel.shipper.pipelines.poison_records import PoisonRecord, Tally, may_be_the_content
-from synapse_otel.shipper.pipelines.queue import Batch
+from synapse_otel.shipper.pipelines.queue import Batch, singly
 
 REJECTED: Final = "rejected by the server"
 INVALID: Final = "invalid, in quarantine"
@@ -199,6 +199,8 @@ class Outbox:
         if outcome is None:
             return False
         self._turn += 1
+        if _is_of_content(outcome):
+            part.items = singly(part.items)
         outcome = _meant(outcome, len(part.items))
         result.count(outcome)
         if isinstance(outcome, Accepted):
@@ -218,7 +220,7 @@ class Outbox:
                 self._suspect(part, outcome, send, rounds=0)
             return True
         result.failure = outcome.reason
-        if isinstance(outcome, Retry) and may_be_the_content(outcome):
+        if isinstance(outcome, Retry) and _is_of_content(outcome):
             guilty = part.blame(send.tally(), self._clock())
             if len(part.items) > 1:
                 if guilty or part.failures >= FAILURES:
@@ -238,7 +240,7 @@ class Outbox:
         if isinstance(outcome, Accepted):
             self._suspects.remove(suspect)
             _accepted(result, [suspect.item], outcome, len(body))
-        elif isinstance(outcome, TooLarge | Invalid) or (isinstance(outcome, Retry) and may_be_the_content(outcome)):
+        elif isinstance(outcome, Retry | TooLarge | Invalid) and _is_of_content(outcome):
             suspect.failed(outcome, send.tally(), self._clock())
             guilty = suspect.is_guilty(send.tally(), self._clock())
             if guilty and _quarantine(result, send, suspect.item, body, outcome):
@@ -259,6 +261,11 @@ class Outbox:
         item = part.items[0]
         if item.count or all(suspect.item.count for suspect in self._suspects):
             self._suspects.append(PoisonRecord(item, outcome, send.tally(), self._clock(), rounds=rounds))
+
+
+def _is_of_content(outcome: Outcome) -> bool:
+    """Return whether an outcome may be due to one of the request's records, which is then looked for."""
+    return isinstance(outcome, TooLarge | Invalid) or (isinstance(outcome, Retry) and may_be_the_content(outcome))
 
 
 def _meant(outcome: Outcome, count: int) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import msgspec
 
 from synapse_otel.journal.cursor import Cursor
 from synapse_otel.journal.reader import Position
+from synapse_otel.otlp.encode.request import record_bodies, record_field
 
 _SAMPLE_BYTES: Final = 40
 """Approximate size of a point that is encoded only with its request."""
@@ -24,6 +26,36 @@ class Item(msgspec.Struct, gc=False):
     """Number of the journal's records in it; 0 for additions of the shipper."""
     uid: str = ""
     """Names it in the quarantine."""
+
+    def field(self) -> bytes:
+        """Return what is encoded, as it stands in its ``Scope*`` message."""
+        return record_field(self.record)
+
+    def singly(self) -> list[Item]:
+        """Return an item for each of the journal's records in it that can be sent alone."""
+        return [self]
+
+
+class Run(Item):
+    """Log records that follow each other in the journal, of one scope: encoded, as fields of their ``ScopeLogs``."""
+
+    journal: str = ""
+    first: int = 0
+    """Number of its first record."""
+
+    def field(self) -> bytes:
+        """Return the fields."""
+        return self.record  # type: ignore[no-any-return]
+
+    def singly(self) -> list[Item]:
+        """Return its records."""
+        bodies = enumerate(record_bodies(self.record), self.first)
+        return [Item(self.scope, body, 1, f"{self.journal}-{number:x}") for number, body in bodies]
+
+
+def singly(items: Iterable[Item]) -> list[Item]:
+    """Return an item for each of the journal's records in some items that can be sent alone."""
+    return [one for item in items for one in item.singly()]
 
 
 @dataclass(slots=True)
@@ -45,7 +77,7 @@ class Batch:
     dropped: dict[str, int] = field(default_factory=dict)
     """Counted here until the whole batch is done: the cursor's counts and its position change together."""
 
-    def add(self, items: list[Item]) -> None:
+    def add(self, items: list[Item] | list[Run]) -> None:
         """Add items without a frame: additions of the pipeline."""
         if items:
             self.items += items

@@ -18,7 +18,7 @@ from synapse_otel.shipper.pipelines.cursor_file import CursorFile
 from synapse_otel.shipper.pipelines.logs import LogsPipeline
 from synapse_otel.shipper.pipelines.metrics import MetricsPipeline, Sample
 from synapse_otel.shipper.pipelines.poison_records import Tally
-from synapse_otel.shipper.pipelines.queue import Item
+from synapse_otel.shipper.pipelines.queue import Item, singly
 from synapse_otel.shipper.pipelines.traces import TracesPipeline
 
 
@@ -70,8 +70,8 @@ class _FromTheBeginning(SignalPipeline):
         return Cursor()
 
     def encode(self, items: list[Item]) -> bytes:
-        """Keep the items of a request instead of encoding it."""
-        self.taken += items
+        """Keep the items of a request, one for each record, instead of encoding it."""
+        self.taken += singly(items)
         return b""
 
     def replay(self, *, ended: bool) -> Iterator[list[Item]]:
@@ -136,5 +136,5 @@ class MetricsReplay(_FromTheBeginning, MetricsPipeline):
         """Return the body of a request with these samples, or with points of `latest` as items of their scopes."""
         samples = [item for item in items if isinstance(item.record, Sample)]
         body = MetricsPipeline.encode(self, samples) if samples else b""
-        ready = [(item.scope, item.record) for item in items if isinstance(item.record, bytes)]
+        ready = [(item.scope, item.field()) for item in items if isinstance(item.record, bytes)]
         return body + (self.definitions.request(ready) if ready else b"")

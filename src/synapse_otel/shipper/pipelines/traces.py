@@ -12,19 +12,18 @@ from synapse_otel import semconv
 from synapse_otel.journal.cursor import EVICTED
 from synapse_otel.journal.folder import read_slots
 from synapse_otel.journal.frames import Log, Span, SpanEvent
-from synapse_otel.journal.reader import Frame, read_all
+from synapse_otel.journal.reader import Frame
 from synapse_otel.journal.state_block import at_work
 from synapse_otel.journal.usage import read_usage
 from synapse_otel.otlp.encode.spans import span as encode_span
 from synapse_otel.redaction import redact_text, redact_values
-from synapse_otel.semconv.event_budget import EventBudget
-from synapse_otel.semconv.severity import Severity
 from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.open_spans import (
     HOLD_SECONDS,
     Death,
     HeldMarkers,
+    LoggedEvents,
     is_held,
     is_job,
     is_marker,
@@ -119,11 +118,11 @@ class TracesPipeline(SignalPipeline):
             job = self.definitions.job_of(span)
             works = job is not None and (job.key, span.attributes.get(semconv.STEP_NAME, "")) in busy
             closed[span.span_id] = killed(span, end, death, at_work=works)
-        for span_id, events in self._events(set(closed)).items():
+        for span_id, (events, dropped) in LoggedEvents(closed).read(self.folder).items():
             span = closed[span_id]
-            span.events = [_event(log) for log in sorted(events.kept(), key=lambda log: log.time)]
-            if events.dropped:
-                span.attributes[semconv.EVENTS_DROPPED] = events.dropped
+            span.events = [_event(log) for log in events]
+            if dropped:
+                span.attributes[semconv.EVENTS_DROPPED] = dropped
         for one in closed.values():
             if is_job(one):
                 one.events.append(_end_of(one, death))
@@ -131,23 +130,10 @@ class TracesPipeline(SignalPipeline):
                 one.events.append(_end_of_worker(one, death))
         return list(closed.values())
 
-    def _events(self, wanted: set[bytes]) -> dict[bytes, EventBudget[Log]]:
-        """Return the span events that the killed process had not added yet, from the log records still there."""
-        found: dict[bytes, EventBudget[Log]] = {span_id: EventBudget() for span_id in wanted}
-        for _frame, log in read_all(self.folder):
-            if isinstance(log, Log) and log.span[16:24] in found and _is_event(log):
-                found[log.span[16:24]].add(log, log.severity >= Severity.WARN)
-        return found
-
 
 def _has_used(span: Span) -> bool:
     """Return whether a span has resource usage: a job span or a worker span."""
     return is_job(span) or (is_worker(span) and not is_marker(span))
-
-
-def _is_event(log: Log) -> bool:
-    """Return whether a log record is also an event of its span: developer events are not."""
-    return log.event_name is not None and log.attributes.get(semconv.AUDIENCE) != semconv.AUDIENCE_DEVELOPER
 
 
 def _event(log: Log) -> SpanEvent:
