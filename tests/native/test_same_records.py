@@ -42,11 +42,11 @@ def encoder(of: Template) -> BriefEncoder:
     return made
 
 
-def bare(payload: bytes, sequence: int, end: int = 1) -> reader.BareFrame:
+def bare(payload: bytes, sequence: int, end: int = 1) -> frames.BareFrame:
     return int(frames.Kind.BRIEF), 1, sequence, payload, end
 
 
-def compiled_run(by: BriefEncoder, found: list[reader.BareFrame], first: int, sequence: int, replayed: int = 0):
+def compiled_run(by: BriefEncoder, found: list[frames.BareFrame], first: int, sequence: int, replayed: int = 0):
     return native.brief_run(found, first, sequence, replayed, by._journal_bytes, by._compiled, by._texts)
 
 

@@ -287,6 +287,10 @@ DECODERS: Final[dict[int, msgspec.msgpack.Decoder[Any]]] = {
 }
 
 
+BareFrame = tuple[int, int, int, bytes, int]
+"""Kind, count, sequence number and payload of a frame that was read, and the offset after it."""
+
+
 def encode_clean(value: object) -> bytes:
     """Encode any payload: text is made valid, unknown objects become their ``repr``."""
     return _ENCODER.encode(clean(value))

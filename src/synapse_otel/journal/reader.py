@@ -22,6 +22,7 @@ from synapse_otel.journal.frames import (
     MARK,
     MARK_BYTES,
     SIGNAL_OF,
+    BareFrame,
     Brief,
     Kind,
     Template,
@@ -68,10 +69,6 @@ class Frame(NamedTuple):
             return decoder.decode(self.payload) if decoder else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-
-
-BareFrame = tuple[int, int, int, bytes, int]
-"""Kind, count, sequence number and payload of a frame, and the offset after it."""
 
 
 class Chunk(NamedTuple):

@@ -11,8 +11,7 @@ from functools import partial
 from typing import Final
 
 from synapse_otel._compiled import MODE, compare, native
-from synapse_otel.journal.frames import DECODERS, Brief, Kind, Template
-from synapse_otel.journal.reader import BareFrame
+from synapse_otel.journal.frames import DECODERS, BareFrame, Brief, Kind, Template
 from synapse_otel.otlp.encode import logs as encode_logs
 from synapse_otel.otlp.encode.logs import OBSERVED_TIME as _OBSERVED_TIME
 from synapse_otel.otlp.encode.logs import TEXT_BODY_HEADS as _TEXT_BODY_HEADS
