@@ -152,73 +152,80 @@ static int follows(Text text, Py_ssize_t place, const char *what, int any_case)
     return 1;
 }
 
+/* By its first letter, what each credential that `redact_text` finds by itself has in it, without that letter. */
+static const char *const credentials[128][8] = {
+    ['A'] = {"KIA", "SIA", "Iza", "uthorization"},
+    ['B'] = {"earer", "asic"},
+    ['C'] = {"ookie"},
+    ['S'] = {"G."},
+    ['a'] = {"uthorization"},
+    ['b'] = {"earer", "asic"},
+    ['c'] = {"ookie"},
+    ['d'] = {"api", "ckr_pat_", "oo_v1_", "op_v1_", "or_v1_"},
+    ['e'] = {"yJ"},
+    ['g'] = {"ho_", "hp_", "hr_", "hs_", "hu_", "ithub_pat_", "lpat-"},
+    ['h'] = {"f_", "ooks.", "vs."},
+    ['l'] = {"ogin"},
+    ['n'] = {"pm_"},
+    ['p'] = {"ypi-"},
+    ['r'] = {"k_"},
+    ['s'] = {"k-", "k_"},
+    ['x'] = {"app-", "ox"},
+    ['y'] = {"a29."},
+    ['-'] = {"----", "u"},
+    [':'] = {"//"},
+};
+
+static int begins_credential(Text text, Py_ssize_t place)
+{
+    for (const char *const *rest = credentials[text.at[place] & 0x7f]; *rest; rest++)
+        if (follows(text, place + 1, *rest, 0))
+            return 1;
+    return 0;
+}
+
 /* Whether `redact_text` may find a credential: every pattern of redaction.py has one of these marks in it. */
 static int is_suspect(Text text)
 {
-    int separated = 0, named = 0;
+    int separated = 0, named = 0, asked = 0, signature = 0;
     for (Py_ssize_t place = 0; place < text.size; place++) {
-        Py_ssize_t next = place + 1;
+        if (begins_credential(text, place))
+            return 1;
         switch (text.at[place]) {
-        case 'A':
-            if (follows(text, next, "KIA", 0) || follows(text, next, "SIA", 0))
-                return 1;
-            break;
-        case 'a':
-            if (follows(text, next, "sic", 0))
-                return 1;
-            break;
-        case 'e':
-            if (follows(text, next, "yJ", 0) || follows(text, next, "arer", 0))
-                return 1;
-            break;
-        case 'g':
-            if (follows(text, next, "h", 0) && follows(text, place + 3, "_", 0))
-                return 1;
-            if (follows(text, next, "ithub_", 0))
-                return 1;
-            break;
-        case 'h':
-            if (follows(text, next, "f_", 0))
-                return 1;
-            break;
-        case 'x':
-            if (follows(text, next, "ox", 0))
-                return 1;
-            break;
-        case '-':
-            if (follows(text, next, "----", 0))
-                return 1;
-            break;
         case ':':
-            if (follows(text, next, "//", 0))
-                return 1;
-            separated = 1;
-            break;
         case '=':
             separated = 1;
             break;
+        case '-':
+            separated |= follows(text, place + 1, "-", 0); /* an option of a command line */
+            break;
+        case '?':
+        case '&':
+            asked = 1;
+            break;
         case 's':
-            if (follows(text, next, "k-", 0))
-                return 1;
-            /* fall through */
         case 'S':
-            named |= follows(text, next, "ecret", 1);
+            named |= follows(text, place + 1, "ecret", 1);
+            signature |= follows(text, place + 1, "ig", 0);
             break;
         case 't':
         case 'T':
-            named |= follows(text, next, "oken", 1);
+            named |= follows(text, place + 1, "oken", 1);
             break;
         case 'p':
         case 'P':
-            named |= follows(text, next, "ass", 1);
+            named |= follows(text, place + 1, "ass", 1);
+            break;
+        case ';':
+            named |= follows(text, place + 1, "pwd", 1);
             break;
         case 'k':
         case 'K':
-            named |= follows(text, next, "ey", 1);
+            named |= follows(text, place + 1, "ey", 1);
             break;
         }
     }
-    return separated && named;
+    return separated && (named || (asked && signature));
 }
 
 /* Get a text that nothing is to be hidden in; of one that was known before, what is to be sent of it. */

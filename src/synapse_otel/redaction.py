@@ -24,31 +24,67 @@ SECRET_PAIRS: Final = frozenset(
 )
 """... or if two neighbouring words are one of these."""
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_HEADER = r"uthorization\\*[\"']?\s*[=:]\s*\\*[\"']?(?:[A-Za-z]+\s+)?()(?=[^\s\"',;\\]*\d)[^\s\"',;\\]{12,}"
+_COOKIE = r"ookie\\*[\"']?\s*[=:]\s*\\*[\"']?()[\w.-]+=[^\r\n\"'\\]+"
+_SCHEME = r"\s+()[\w.~+/=-]{16,}"
+_SIGNATURE = r"[\w-]{0,40}[Ss]ig(?:nature)?=()[^&\s\"']+"
 _TEXT: Final = re.compile(
-    r"(?P<known>(?:AKIA|ASIA)[0-9A-Z]{16}"
-    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
-    r"|gh[pousr]_\w{20,}"
-    r"|github_pat_\w{20,}"
-    r"|hf_[A-Za-z]{20,}"
-    r"|xox[abprs]-[\w-]{10,}"
-    r"|(?<![A-Za-z0-9])sk-[\w-]{20,})"
-    r"|(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))"
-    r"|(?P<scheme>\b(?:[Bb]earer|[Bb]asic)\s+)[\w.~+/=-]{16,}"
-    r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)",
+    "|".join(
+        (
+            # Each begins with a letter of its own: a search then passes over all other places of a text at once. What
+            # stands before an empty group stays.
+            r"A(?:KIA|SIA)[0-9A-Z]{16}",
+            r"AIza[\w-]{30,}",
+            rf"A{_HEADER}",
+            rf"a{_HEADER}",
+            rf"B(?<!\wB)(?:earer|asic){_SCHEME}",
+            rf"b(?<!\wb)(?:earer|asic){_SCHEME}",
+            rf"C{_COOKIE}",
+            rf"c{_COOKIE}",
+            r"SG\.[\w-]{16,}\.[\w-]{16,}",
+            r"dapi[0-9a-f]{32}",
+            r"dckr_pat_[\w-]{20,}",
+            r"do[opr]_v1_[0-9a-f]{40,}",
+            r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",
+            r"gh[pousr]_\w{20,}",
+            r"github_pat_\w{20,}",
+            r"glpat-[\w-]{20,}",
+            r"hf_[A-Za-z]{20,}",
+            r"hooks\.slack\.com/services/()[\w/]+",
+            r"hvs\.[\w-]{20,}",
+            r"login\s+\S+\s+password\s+()(?!-----)\S+",
+            r"npm_\w{30,}",
+            r"pypi-[\w-]{50,}",
+            r"rk_(?:live|test)_\w{16,}",
+            r"sk(?<![A-Za-z0-9]sk)-[\w-]{20,}",
+            r"sk_(?:live|test)_\w{16,}",
+            r"xapp-[\w-]{10,}",
+            r"xox[abeprs]-[\w-]{10,}",
+            r"ya29\.[\w-]{20,}",
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+            r"-u\s+[^\s:]+:()(?!\d+(?:\s|\Z)|-----)\S+",
+            r"://[^/\s:@]*:()[^/\s@]+(?=@)",
+            rf"\?{_SIGNATURE}",
+            rf"&{_SIGNATURE}",
+        )
+    ),
     re.DOTALL,
 )
 _IS = r"\\*[\"']?\s*[=:]\s*"
 # A value behind the name of a secret, whatever stands in front of that: DB_PASSWORD=, "client_secret": , --hf-token=.
 # Not max_tokens=, and neither num_token=15 nor the tokens of a tokenizer, as eos_token=.
+_WORD = r"pass(?:word|wd|phrase)|secret|(?:api|access|account|private|secret|signing)[_.-]?key"
+_TOKEN = r"(?<!bos_)(?<!cls_)(?<!eos_)(?<!mask_)(?<!pad_)(?<!sep_)(?<!unk_)token"  # noqa: S105 - a pattern
 _NAMED_SOURCE: Final = (
-    r"((?:pass(?:word|wd|phrase)|secret|(?:api|access|account|private|secret|signing)[_.-]?key|\btoken"
-    rf"|(?<!bos_)(?<!cls_)(?<!eos_)(?<!mask_)(?<!pad_)(?<!sep_)(?<!unk_)token(?!{_IS}\d{{1,9}}(?:\.\d+)?(?![\w.-]))){_IS})"
+    rf"((?:{_WORD}|;pwd|\btoken|{_TOKEN}(?!{_IS}\d{{1,9}}(?:\.\d+)?(?![\w.-]))){_IS})"
     r"(?:\\*\"[^\"]*\"|\\*'[^']*'|\\*[\"']?[^\s\"',;&]+)"
 )
 _NAMED: Final = re.compile(_NAMED_SOURCE, re.IGNORECASE)
 _NAMED_LOW: Final = re.compile(_NAMED_SOURCE)
 """Finds the same in a text in small letters, in a third of the time."""
-_NAMES: Final = ("token", "secret", "pass", "key")
+_OPTION: Final = re.compile(rf"(--[\w.-]{{0,40}}(?:{_WORD}|{_TOKEN})\s+)(?!-)\S+", re.IGNORECASE)
+"""Finds a value behind an option of a command line."""
+_NAMES: Final = ("token", "secret", "pass", "key", ";pwd")
 _KEYS_KEPT: Final = 10_000
 DEEPEST: Final = 16
 """Lists and mappings nested deeper are left out: OTLP has them as text from there on, which would tell secrets."""
@@ -67,9 +103,9 @@ def is_secret_key(key: str, extra: frozenset[str] = frozenset()) -> bool:
 def redact_text(text: str) -> str:
     """Return a text without what looks like a credential in it."""
     # Every pattern has one of these marks in it, and looking for them costs a tenth of trying the patterns.
+    separated = ":" in text or "=" in text
     if not (
-        ":" in text
-        or "=" in text
+        separated
         or "-" in text
         or "_" in text
         or "earer" in text
@@ -77,14 +113,24 @@ def redact_text(text: str) -> str:
         or "eyJ" in text
         or "AKIA" in text
         or "ASIA" in text
+        or "AIza" in text
+        or "SG." in text
+        or "dapi" in text
+        or "hooks." in text
+        or "hvs." in text
+        or "login" in text
+        or "ya29" in text
     ):
         return text
     if _TEXT.search(text):
         text = _TEXT.sub(_replace, text)
-    if "=" in text or ":" in text:
+    if separated or "--" in text:
         low = text.lower()
-        if any(name in low for name in _NAMES) and _NAMED_LOW.search(low):
-            text = _NAMED.sub(rf"\1{REDACTED}", text)
+        if any(name in low for name in _NAMES):
+            if separated and _NAMED_LOW.search(low):
+                text = _NAMED.sub(rf"\1{REDACTED}", text)
+            if "--" in text:
+                text = _OPTION.sub(rf"\1{REDACTED}", text)
     return text
 
 
@@ -107,7 +153,8 @@ def redact_arguments(arguments: Iterable[str]) -> list[str]:
 
 
 def _replace(match: re.Match[str]) -> str:
-    return (match["scheme"] or match["user"] or "") + REDACTED
+    kept = match.end(match.lastindex) - match.start() if match.lastindex else 0
+    return match[0][:kept] + REDACTED
 
 
 class KeyRedaction:

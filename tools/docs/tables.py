@@ -16,6 +16,7 @@ from synapse_otel.semconv.prometheus import label, series
 from synapse_otel.semconv.readings import SlotKind
 from tools.docs import api, commands
 from tools.docs.markdown import attribute_docs, code, constant_docs, literal_block, prose, table
+from tools.docs.secrets import secrets
 from tools.docs.settings import other_variables, otlp_variables, own_settings
 from tools.grafana import page as dashboards
 
@@ -172,6 +173,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "self-metrics": self_metrics,
     "otlp-variables": otlp_variables,
     "other-variables": other_variables,
+    "secrets": secrets,
     "settings": own_settings,
     "slot-kinds": slots,
     "slot-layout": lambda: literal_block(state),
