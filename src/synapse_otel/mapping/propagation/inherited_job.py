@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
+from msgspec import Meta
 from opentelemetry.context import Context
 
 from synapse_otel._guard import let_through
@@ -31,7 +33,7 @@ def inherit(text: str | None, parent: Context, join: Callable[..., Callable[[], 
     """Let contexts that are used outside of any job record in the job of an `as_text`.
 
     Args:
-        text: if it is missing or cannot be read, they record without a job...
+        text: if it is missing or cannot be understood, they record without a job...
         parent: ... as children of the span in this context.
         join: sets up a process for a job's run: settings, name, attributes, and the journal of the run.
         settings: the settings of this process.
@@ -39,20 +41,42 @@ def inherit(text: str | None, parent: Context, join: Callable[..., Callable[[], 
     handed = None
     if text:
         try:
-            handed = _handed(json.loads(text), join, settings)
-        except (ValueError, TypeError, KeyError) as error:
+            handed = _handed(msgspec.convert(json.loads(text), _Told), join, settings)
+        except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
             let_through(error)
     _inherited[:] = [(handed, parent)]
 
 
-def _handed(fields: dict[str, Any], join: Callable[..., Callable[[], object]], settings: Any) -> RemoteJob:
-    numbers = ("start", "trace_id", "trace_flags", "span_id", "step_start")
-    if not all(type(fields[name]) is int for name in numbers):
-        raise TypeError(fields)
-    run = fields["set_up"]
-    set_up = (join, (settings, *run)) if run is not None else None
-    known = {**fields, "attributes": dict(fields["attributes"]), "key": bytes.fromhex(fields["key"]), "set_up": set_up}
-    return RemoteJob(**known)
+_Scalar = str | int | float | bool | None
+_Time = Annotated[int, Meta(ge=0)]
+
+
+class _Told(msgspec.Struct):
+    """What a variable may hold: whoever sets it, nothing else comes through. Members of a newer version are ignored."""
+
+    attributes: dict[str, _Scalar]
+    live_spans: str
+    key: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+    start: _Time
+    trace_id: int
+    trace_flags: Annotated[int, Meta(ge=0, le=255)]
+    trace_state: str
+    span_id: int
+    step_start: _Time
+    job_id: str | None = None
+    category: str | None = None
+    set_up: tuple[str, dict[str, _Scalar], Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]] | None = None
+    step: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.trace_id < 1 << 128 and 0 <= self.span_id < 1 << 64):
+            raise ValueError("an id is out of range")
+
+
+def _handed(told: _Told, join: Callable[..., Callable[[], object]], settings: Any) -> RemoteJob:
+    fields = msgspec.structs.asdict(told)
+    set_up = (join, (settings, *told.set_up)) if told.set_up is not None else None
+    return RemoteJob(**fields | {"key": bytes.fromhex(told.key), "set_up": set_up})
 
 
 def job_outside(job_id: str | None) -> Job:
