@@ -54,7 +54,7 @@ lint: setup ## Check style, types, shell scripts, English and the tree
 	$(NETWORK) $(BIN)/python hatch_build.py check
 	@if [ -x $(BIN)/shellcheck ]; then set -x; $(BIN)/shellcheck .ci/run tools/setup/*.sh; \
 		else echo 'shellcheck: has no wheel for this machine, left out'; fi
-	$(BIN)/codespell --skip 'native/xxhash*' --ignore-words-list ecret native src docs tools tests web/src README.md CONTRIBUTING.md
+	$(BIN)/codespell --skip 'native/xxhash*' --ignore-words-list ecret native src docs tools tests web/src README.md CONTRIBUTING.md SECURITY.md
 	$(BIN)/python -m tools.setup.check_prose
 	$(BIN)/python -m tools.setup.check_tree
 

@@ -207,8 +207,10 @@ def test_a_job_goes_on_to_the_next_folder(tmp_path, plant):
     name = f"synapse-otel-{os.geteuid()}"
     plant(shared / name, ours)
     program = (
+        "import os\n"
         "import synapse_otel\n"
         "from pathlib import Path\n"
+        "os.umask(0)\n"
         "from synapse_otel.sdk import recorder\n"
         f"recorder.spare_roots = lambda: [Path({str(shared / name)!r}), Path({str(tmp_path / 'third')!r})]\n"
         "with synapse_otel.job('train', plugin='yolo') as ctx: ctx.log('event', {'secret word': 'kept'})\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 from tools.docs import blocks
 
 TREE = Path(__file__).parents[2]
-PAGES = [*blocks.pages(TREE), TREE / "CONTRIBUTING.md"]
+PAGES = [*blocks.pages(TREE), TREE / "CONTRIBUTING.md", TREE / "SECURITY.md"]
 RECIPES = TREE / "docs" / "how-to.md"
 NOBODY = "http://127.0.0.1:9"
 """An address that refuses connections."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from tools.docs.blocks import ROOT
 
-BESIDE: Final = ("CHANGELOG.md", "CONTRIBUTING.md", "collector/README.md")
+BESIDE: Final = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "collector/README.md")
 """Pages of the site that are no files of docs/."""
 TREE: Final = "tree"
 """Folder of the site's pages that show a file of the repository."""

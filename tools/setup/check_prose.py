@@ -22,7 +22,7 @@ _FILLER = "·"
 
 def prose_files() -> list[Path]:
     """Return the files to check; decisions and the changelog keep the words of their time."""
-    pages = [TREE / "README.md", TREE / "CONTRIBUTING.md", *(TREE / "docs").glob("*.md")]
+    pages = [TREE / "README.md", TREE / "CONTRIBUTING.md", TREE / "SECURITY.md", *(TREE / "docs").glob("*.md")]
     return sorted([*pages, *(TREE / "src").rglob("*.py")])
 
 

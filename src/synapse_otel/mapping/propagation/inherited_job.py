@@ -52,7 +52,7 @@ _Time = Annotated[int, Meta(ge=0)]
 
 
 class _Told(msgspec.Struct):
-    """What a variable may hold: whoever sets it, nothing else comes through. Members of a newer version are ignored."""
+    """What the variable may hold; anything else is refused. Members of a newer version are ignored."""
 
     attributes: dict[str, _Scalar]
     live_spans: str
