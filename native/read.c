@@ -558,9 +558,10 @@ PyObject *native_brief_run(PyObject *Py_UNUSED(module), PyObject *const *given, 
     for (Py_ssize_t at = first; found == TAKEN && at < PyList_Size(given[0]); at++)
         found = add_frame(&run, PyList_GetItem(given[0], at), sequence + (uint64_t)run.taken, replayed);
     PyObject *made = NULL;
-    if (found != FAILED && run.taken)
-        made = Py_BuildValue("(Ly#L)", run.scope, run.bytes, (Py_ssize_t)run.size, run.taken);
-    else if (found != FAILED)
+    if (found != FAILED && run.taken) {
+        PyObject *fields = PyBytes_FromStringAndSize((char *)run.bytes, (Py_ssize_t)run.size);
+        made = fields == NULL ? NULL : Py_BuildValue("(LNL)", run.scope, fields, run.taken);
+    } else if (found != FAILED)
         made = Py_NewRef(Py_None);
     PyMem_Free(run.bytes);
     return made;

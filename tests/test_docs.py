@@ -12,6 +12,7 @@ from synapse_otel.plugins.actions import add_task_data, export, inference, train
 from synapse_otel.semconv import prometheus
 from tests.docs.examples import FENCE, PAGES, TREE
 from tools.docs import api, blocks
+from tools.docs.interface import FILE, interface
 from tools.docs.settings import known_variables
 from tools.docs.tables import GENERATORS
 from tools.docs.translate import anchor_of
@@ -45,6 +46,11 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=relative)
 
 def test_generated_blocks_are_up_to_date():
     assert [relative(page) for page, _ in blocks.changed(GENERATORS, TREE)] == [], "`make docs` writes them"
+
+
+def test_the_interface_is_the_one_that_is_written_down():
+    """A difference here is one for those who depend on us: docs/upgrades.md says in which release it may come."""
+    assert interface().splitlines() == FILE.read_text(encoding="utf-8").splitlines(), "`make docs` writes it"
 
 
 def test_everything_generated_is_shown():

@@ -24,7 +24,7 @@ from synapse_otel import semconv
 from synapse_otel.journal.frames import Scope
 from synapse_otel.otlp.encode import values as encode_values
 from synapse_otel.otlp.encode.metrics import points_of
-from synapse_otel.otlp.encode.request import Group, request
+from synapse_otel.otlp.encode.request import Group, record_field, request
 from tests.collector.prometheuses import COLLECTOR, Prometheus
 from tools.stack.stack import Stack
 
@@ -111,7 +111,9 @@ class Demo:
             )
         ]
         resource = encode_values.resource({semconv.SERVICE_NAME: self.plugin, semconv.TENANT: "demo"})
-        body = request(resource, [Group(encode_values.scope(Scope(0, semconv.SCOPE_NAME)), points)])
+        body = request(
+            resource, [Group(encode_values.scope(Scope(0, semconv.SCOPE_NAME)), list(map(record_field, points)))]
+        )
         asked = urllib.request.Request(f"{self.otlp}/v1/metrics", body, {"content-type": "application/x-protobuf"})
         urllib.request.urlopen(asked, timeout=30).close()
 

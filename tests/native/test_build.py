@@ -57,6 +57,13 @@ def asked(python: Path | str, *, cwd: Path, **environment: str) -> str:
     return ended.stdout.strip()
 
 
+def test_no_format_has_a_size_in_it():
+    """Compiled with the headers of Python 3.13 or newer, such a call fails where Python 3.11 or 3.12 loads the module."""
+    for path in (TREE / "native").glob("*.c"):
+        for call in re.findall(r"(?:BuildValue|Arg_Parse\w*|CallFunction|CallMethod)\([^;]*;", path.read_text()):
+            assert "#" not in call, f"{path.name}: {call}"
+
+
 @pytest.mark.once
 def test_the_same_wheel_twice_for_all_pythons_of_a_platform(tree, tmp_path):
     first = built(tree, tmp_path / "first")

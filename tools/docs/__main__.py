@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tools import generated
 from tools.docs.blocks import changed
+from tools.docs.interface import FILE, interface
 from tools.docs.measured import write_costs
 from tools.docs.pictures import write_pictures
 from tools.docs.site import build_site, serve_site
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif chosen.what == "costs":
         print(write_costs())
     else:
-        return generated.write(changed(GENERATORS), check=chosen.check)
+        return generated.write([*changed(GENERATORS), (FILE, interface())], check=chosen.check)
     return 0
 
 

@@ -25,7 +25,7 @@ class Group(NamedTuple):
 
     scope: bytes
     """Body of the ``InstrumentationScope``."""
-    records: Sequence[bytes]
+    fields: Sequence[bytes]
     """Fields with one record each, or with several: made by `record_field`."""
     schema_url: str = ""
 
@@ -51,9 +51,9 @@ def request(resource: bytes, groups: Iterable[Group], *, schema_url: str = "", r
 def _append(fields: list[bytes], group: Group) -> int:
     """Append a scope's records piece by piece, so that a large request is copied once only; return their size."""
     scope, url = delimited(_SCOPE, group.scope), text(_SCHEMA_URL, group.schema_url)
-    size = len(scope) + sum(map(len, group.records)) + len(url)
+    size = len(scope) + sum(map(len, group.fields)) + len(url)
     begin = _SCOPE_RECORDS + varint(size)
-    fields += (begin, scope, *group.records, url)
+    fields += (begin, scope, *group.fields, url)
     return len(begin) + size
 
 
