@@ -58,7 +58,7 @@ def asked(python: Path | str, *, cwd: Path, **environment: str) -> str:
 
 
 def test_no_format_has_a_size_in_it():
-    """Compiled with the headers of Python 3.13 or newer, such a call fails where Python 3.11 or 3.12 loads the module."""
+    """Compiled with headers of Python 3.13 or newer, such a call fails where Python 3.11 or 3.12 loads the module."""
     for path in (TREE / "native").glob("*.c"):
         for call in re.findall(r"(?:BuildValue|Arg_Parse\w*|CallFunction|CallMethod)\([^;]*;", path.read_text()):
             assert "#" not in call, f"{path.name}: {call}"

@@ -227,6 +227,31 @@ def test_a_run_of_plain_records_is_one():
     assert bodies == [by.encode(Brief(TIME + n, 7, "x" * n, {"n": n}), 5 + n) for n in range(400)]
 
 
+def test_a_fault_of_the_module_holds_up_no_journal(tmp_path, monkeypatch, sink):
+    """Its records go the long way, and the cursor says so."""
+    from synapse_otel.journal.creation import create_journal
+    from synapse_otel.semconv.signal import Signal
+    from synapse_otel.shipper.pipelines.logs import LogsPipeline
+    from tools.fuzz.check import Takes
+
+    journal, _ = create_journal(tmp_path, "run", {}, destination="key", budget=1 << 26)
+    journal.append(frames.Kind.TEMPLATE, Signal.LOGS, frames.encode(template()), 0)
+    for number in range(5):
+        journal.append(frames.Kind.BRIEF, Signal.LOGS, frames.encode((TIME, 7, f"number {number}", None)), 1)
+    journal.close()
+
+    def fail(*_):
+        raise SystemError("PY_SSIZE_T_CLEAN macro must be defined for '#' formats")
+
+    monkeypatch.setattr(BriefEncoder, "run", fail)
+    pipeline = LogsPipeline(journal.folder)
+    while pipeline.step(Takes(), ended=True):
+        pass
+    assert (pipeline.cursor.delivered, pipeline.cursor.dropped) == (5, {})
+    assert any("SystemError: PY_SSIZE_T_CLEAN" in warning for warning in pipeline.cursor.warnings)
+    pipeline.close()
+
+
 def test_wrong_arguments_are_errors():
     by = encoder(template())
     given = [[bare(b"", 0)], 0, 0, 0, b"", {}, {}]

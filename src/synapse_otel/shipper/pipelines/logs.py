@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from synapse_otel import semconv
-from synapse_otel.journal.frames import Brief, Job, Kind, Log, Segment, Template, Templates
+from synapse_otel.journal.frames import BareFrame, Brief, Job, Kind, Log, Segment, Template, Templates
 from synapse_otel.journal.reader import Chunk, Frame
-from synapse_otel.otlp.encode.brief_logs import BriefEncoder
+from synapse_otel.otlp.encode.brief_logs import BriefEncoder, EncodedRun
 from synapse_otel.otlp.encode.logs import log_record
 from synapse_otel.redaction import redact_text, redact_values
 from synapse_otel.semconv.severity import Severity
@@ -17,6 +17,7 @@ from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.queue import Batch, Item, Run
 
 _BRIEF = int(Kind.BRIEF)
+_FAILED = "log records are encoded one by one, as it fails together"
 
 
 class LogsPipeline(SignalPipeline):
@@ -45,7 +46,7 @@ class LogsPipeline(SignalPipeline):
         replayed = skip_to.offset if found.segment == skip_to.segment else -1
         bare, place = found.bare, 0
         while place < len(bare):
-            made = self._brief.run(bare, place, self._expected, replayed)
+            made = self._run(bare, place, replayed)
             if made is None:
                 self._take(batch, found.frame(*bare[place]))
                 place += 1
@@ -59,6 +60,16 @@ class LogsPipeline(SignalPipeline):
         self.replaying = batch.after <= skip_to
         if bare[-1][0] == _BRIEF:
             self.definitions.last_log = found.frame(*bare[-1])
+
+    def _run(self, bare: list[BareFrame], place: int, replayed: int) -> EncodedRun | None:
+        """Encode frames from a place on; None if this one has to go the long way, as it has where encoding fails."""
+        try:
+            return self._brief.run(bare, place, self._expected, replayed)
+        except Exception as error:  # noqa: BLE001 - a fault of the compiled module must not hold up a journal
+            said = f"{_FAILED}: {type(error).__name__}: {error}"
+            if said not in self.cursor.warnings:
+                self.cursor.warnings.append(said)
+            return None
 
     def take(self, frame: Frame, structure: Log | Brief) -> list[Item]:
         """Encode a record."""
