@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,8 @@ import pytest
 from uv import find_uv_bin
 
 from synapse_otel._version import __version__
+from tests.sink import Sink, body
+from tests.sink_grpc import GrpcSink
 
 pytestmark = pytest.mark.once
 
@@ -126,3 +129,69 @@ def test_entry_points_are_installed_and_the_command_loads(answer: dict[str, Any]
 
 def test_pinned_versions_satisfy_the_declared_ranges(clean_python: Path) -> None:
     run(find_uv_bin(), "pip", "check", "--python", clean_python)
+
+
+DELIVER = """
+import synapse_otel
+with synapse_otel.job("train", plugin="yolo", job_id="job") as ctx:
+    ctx.set_progress(1, 2, "training")
+    ctx.set_metrics({"loss": 0.5}, "training")
+    ctx.log("checkpoint", {"epoch": 1})
+    ctx.log_message("delivered")
+"""
+
+
+@pytest.mark.parametrize("resolution", ["lowest-direct", "highest"])
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_the_oldest_and_the_newest_libraries_that_are_allowed_deliver_and_show(
+    built: Built, environments: dict[str, Path], tmp_path: Path, resolution: str, protocol: str
+) -> None:
+    python = environments[resolution]
+    with Sink() as http, GrpcSink() as grpc:
+        sink = http if protocol == "http/protobuf" else grpc
+        environment = {
+            **os.environ,
+            "SYNAPSE_OTEL_JOURNAL_DIR": str(tmp_path),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "SYNAPSE_OTEL_SHIPPER": "off",
+        }
+
+        def ended(*command: str) -> str:
+            found = subprocess.run(
+                [python, "-W", "error::DeprecationWarning:synapse_otel", *command],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert found.returncode == 0, found.stdout + found.stderr
+            return found.stdout
+
+        ended("-c", DELIVER)
+        assert "pending 0" in ended("-m", "synapse_otel", "sync")
+        assert "delivered" in [body(record) for record in sink.logs()]
+        [run_] = json.loads(ended("-m", "synapse_otel", "jobs", "--json"))
+        assert run_["jobs"][0]["result"] == "success"
+        assert "checkpoint" in ended("-m", "synapse_otel", "show", "job")
+        ended("-m", "synapse_otel", "export", "job", "-o", str(tmp_path / "run.html"))
+    assert (tmp_path / "run.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.fixture(scope="module")
+def environments(built: Built, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Environments with the wheel, and with the oldest and the newest versions that pyproject.toml allows."""
+    made = {}
+    for resolution in ("lowest-direct", "highest"):
+        folder = tmp_path_factory.mktemp(resolution)
+        python = folder / "venv" / "bin" / "python"
+        wanted = folder / "requirements.txt"
+        run(find_uv_bin(), "venv", "--python", sys.executable, folder / "venv")
+        compile_ = ("pip", "compile", "--resolution", resolution, "--only-binary", ":all:", "--python", python)
+        run(find_uv_bin(), *compile_, "--no-emit-index-url", "pyproject.toml", "-o", wanted)
+        install = (find_uv_bin(), "pip", "install", "--python", python)
+        run(*install, "--only-binary", ":all:", "-r", wanted)
+        run(*install, "--no-deps", built.wheel)
+        made[resolution] = python
+    return made
