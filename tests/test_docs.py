@@ -13,6 +13,7 @@ from synapse_otel.semconv import prometheus
 from tests.docs.examples import FENCE, PAGES, TREE
 from tools.docs import api, blocks
 from tools.docs.interface import FILE, interface
+from tools.docs.schemas import schema_files
 from tools.docs.settings import known_variables
 from tools.docs.tables import GENERATORS
 from tools.docs.translate import anchor_of
@@ -51,6 +52,11 @@ def test_generated_blocks_are_up_to_date():
 def test_the_interface_is_the_one_that_is_written_down():
     """A difference here is one for those who depend on us: docs/upgrades.md says in which release it may come."""
     assert interface().splitlines() == FILE.read_text(encoding="utf-8").splitlines(), "`make docs` writes it"
+
+
+def test_the_schemas_of_what_commands_print_are_up_to_date():
+    for path, text in schema_files():
+        assert path.read_text(encoding="utf-8").splitlines() == text.splitlines(), "`make docs` writes it"
 
 
 def test_everything_generated_is_shown():

@@ -15,6 +15,7 @@ from tools.docs.blocks import changed
 from tools.docs.interface import FILE, interface
 from tools.docs.measured import write_costs
 from tools.docs.pictures import write_pictures
+from tools.docs.schemas import schema_files
 from tools.docs.site import build_site, serve_site
 from tools.docs.tables import GENERATORS
 from tools.docs.traces import write_traces
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif chosen.what == "costs":
         print(write_costs())
     else:
-        return generated.write([*changed(GENERATORS), (FILE, interface())], check=chosen.check)
+        return generated.write([*changed(GENERATORS), (FILE, interface()), *schema_files()], check=chosen.check)
     return 0
 
 

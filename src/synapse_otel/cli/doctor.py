@@ -24,6 +24,15 @@ _SIGNS = {
 _WIDTH = max(len(sign) for sign, _ in _SIGNS.values())
 
 
+class DoctorJson(msgspec.Struct):
+    """What ``doctor --json`` prints."""
+
+    healthy: bool
+    failures: int
+    warnings: int
+    findings: list[Finding]
+
+
 def doctor(checks: Collection[Check] | None, *, json: bool, probe: bool) -> int:
     """Print the findings of the checks, all by default, and return the exit code: 0 if nothing fails."""
     found = []
@@ -34,7 +43,7 @@ def doctor(checks: Collection[Check] | None, *, json: bool, probe: bool) -> int:
             _print(console, finding)
     failures, warnings = (_count(found, level) for level in (Level.FAILURE, Level.WARNING))
     if json:
-        report = {"healthy": not failures, "failures": failures, "warnings": warnings, "findings": found}
+        report = DoctorJson(not failures, failures, warnings, found)
         say(msgspec.json.format(msgspec.json.encode(clean(msgspec.to_builtins(report))), indent=2).decode())
     else:
         say("")
