@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { count, number, plural } from "../format";
 import { Icon } from "../parts";
@@ -184,10 +184,11 @@ function BoundsFields({ bounds, onBounds }: { bounds: Bounds; onBounds: (bounds:
 
 /** A number to type in; what is typed stays while the page is drawn again, and counts when the field is left, or from Enter on. */
 function BoundField({ name, value, onValue }: { name: string; value: number | null; onValue: (value: number | null) => void }) {
-  const [typed, setTyped] = useState("");
-  useEffect(() => setTyped(value === null ? "" : String(value)), [value]);
-  const read = (text: string) => (text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text));
-  return <input type="number" step="any" aria-label={name} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} onChange={(event) => onValue(read(event.currentTarget.value))} />;
+  const told = value === null ? "" : String(value);
+  const [typed, setTyped] = useState({ after: told, text: told });
+  const text = typed.after === told ? typed.text : told; // no effect sets it: that would come after the first letter
+  const read = (given: string) => (given.trim() === "" || Number.isNaN(Number(given)) ? null : Number(given));
+  return <input type="number" step="any" aria-label={name} value={text} onInput={(event) => setTyped({ after: told, text: event.currentTarget.value })} onChange={(event) => onValue(read(event.currentTarget.value))} />;
 }
 
 type Kind = "png" | "svg" | "csv";

@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import msgspec
-from msgspec import Meta
 from opentelemetry.context import Context
 
 from synapse_otel._guard import let_through
@@ -40,43 +38,13 @@ def inherit(text: str | None, parent: Context, join: Callable[..., Callable[[], 
     """
     handed = None
     if text:
+        from synapse_otel.mapping.propagation.told_job import told_job  # with msgspec, which few processes need here
+
         try:
-            handed = _handed(msgspec.convert(json.loads(text), _Told), join, settings)
-        except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
+            handed = told_job(text, join, settings)
+        except (ValueError, RecursionError) as error:
             let_through(error)
     _inherited[:] = [(handed, parent)]
-
-
-_Scalar = str | int | float | bool | None
-_Time = Annotated[int, Meta(ge=0)]
-
-
-class _Told(msgspec.Struct):
-    """What the variable may hold; anything else is refused. Members of a newer version are ignored."""
-
-    attributes: dict[str, _Scalar]
-    live_spans: str
-    key: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
-    start: _Time
-    trace_id: int
-    trace_flags: Annotated[int, Meta(ge=0, le=255)]
-    trace_state: str
-    span_id: int
-    step_start: _Time
-    job_id: str | None = None
-    category: str | None = None
-    set_up: tuple[str, dict[str, _Scalar], Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]] | None = None
-    step: str | None = None
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.trace_id < 1 << 128 and 0 <= self.span_id < 1 << 64):
-            raise ValueError("an id is out of range")
-
-
-def _handed(told: _Told, join: Callable[..., Callable[[], object]], settings: Any) -> RemoteJob:
-    fields = msgspec.structs.asdict(told)
-    set_up = (join, (settings, *told.set_up)) if told.set_up is not None else None
-    return RemoteJob(**fields | {"key": bytes.fromhex(told.key), "set_up": set_up})
 
 
 def job_outside(job_id: str | None) -> Job:
