@@ -21,7 +21,8 @@ for folder in /dev /sys "$@"; do
 done
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 cd "$root"
-pivot_root . mnt
+pivot=$(command -v pivot_root || echo usr/sbin/pivot_root) # the root has it where util-linux 2.42 has it no more
+"$pivot" . mnt
 umount -l /mnt
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
