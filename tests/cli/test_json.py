@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from jsonschema import Draft202012Validator
 from synapse_otel import __version__
 from synapse_otel.verify.report import RunReport, SignalReport, Signals
 from tests.runs.runs import command
+from tests.unpacking import unpack
 from tests.upgrades.make import STORES
 from tools.docs.schemas import schemas
 
@@ -37,8 +37,7 @@ def check(name: str, printed: str) -> Any:
 @pytest.fixture
 def root(tmp_path):
     """Runs in each state: delivered, half delivered, pending, killed, damaged."""
-    with tarfile.open(STORES / f"{__version__}.tar.xz") as store:
-        store.extractall(tmp_path, filter="data")
+    unpack(STORES / f"{__version__}.tar.xz", tmp_path)
     return tmp_path / "journals"
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from synapse_otel._compiled import MODE
 from synapse_otel.journal import frames, reader
 from synapse_otel.journal.frames import Brief, Template
 from synapse_otel.otlp.encode.brief_logs import BriefEncoder
@@ -222,7 +223,7 @@ def test_a_run_of_plain_records_is_one():
         wanted = [chunk, 0, 5, -1]
         wanted[place] = odd
         assert compiled_run(by, *wanted) is None, "a number from damaged bytes"
-        assert by.run(*wanted) == by._run(*wanted, 1)
+        assert by.run(*wanted) == by._run(*wanted, len(chunk) if MODE == "off" else 1)
     bodies = list(record_bodies(compiled_run(by, chunk, 0, 5, -1)[1]))
     assert bodies == [by.encode(Brief(TIME + n, 7, "x" * n, {"n": n}), 5 + n) for n in range(400)]
 

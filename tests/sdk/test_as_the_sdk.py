@@ -6,12 +6,12 @@ import os
 import re
 import subprocess
 import sys
-import tarfile
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from tests.unpacking import unpack
 from tools.stack.cache import cache_folder
 
 pytestmark = pytest.mark.once
@@ -40,8 +40,7 @@ def of_the_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         command = [sys.executable, "-m", *download, "-r", str(folder / "pin.txt"), "-d", str(kept)]
         subprocess.run(command, check=True, timeout=240)
         archives = list(kept.glob("*.tar.gz"))
-    with tarfile.open(archives[0]) as archive:
-        archive.extractall(folder, filter="data")
+    unpack(archives[0], folder)
     (unpacked,) = folder.glob("opentelemetry_sdk-*")
     return unpacked
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from synapse_otel.journal.cursor import read_cursor
 from synapse_otel.semconv.signal import Signal
 from tests.runs.runs import command
 from tests.sink import Sink, attributes
+from tests.unpacking import unpack
 from tests.upgrades.make import EXPECTED, STORES
 
 ARCHIVES = sorted(STORES.glob("*.tar.xz"))
@@ -25,8 +25,7 @@ class Store:
     """A store that was unpacked."""
 
     def __init__(self, archive: Path, to: Path) -> None:
-        with tarfile.open(archive) as packed:
-            packed.extractall(to, filter="data")
+        unpack(archive, to)
         self.journals = to / "journals"
         self.jobs = json.loads((to / EXPECTED).read_text())["jobs"]
 
