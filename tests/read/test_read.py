@@ -193,7 +193,8 @@ def test_a_damaged_run_says_so(root, tmp_path):
     one = read.run(folder=tmp_path)
     with pytest.warns(read.IncompleteWarning, match="damaged"):
         assert f"small {EVIL}" not in [each.text for each in one.messages()]
-    assert any("damaged" in note for note in one.incomplete)
+    assert "evicted or damaged before delivery: 1 record" in one.incomplete
+    assert not any("delivered and removed" in note for note in one.incomplete)
 
 
 def test_a_run_that_cannot_be_read_hides_no_other(root, tmp_path):

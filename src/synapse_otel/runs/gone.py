@@ -26,7 +26,7 @@ def records_gone(folder: Path, emitted: Sequence[int], missing: Sequence[int]) -
 
 def removed(missing: int, account: Account) -> int:
     """Return how many of a run's missing records were delivered, and their segments removed from this machine."""
-    return max(missing - account.dropped.get(EVICTED, 0), 0)
+    return min(max(missing - account.dropped.get(EVICTED, 0), 0), account.delivered)
 
 
 def gone_notes(missing: int, account: Account) -> list[str]:
