@@ -11,6 +11,7 @@
 #include "xxhash.h"
 
 enum { MOST_KEYS = 32, UID_DIGITS = 16 };
+static const uint64_t BRIEF_FRAME = (uint64_t)1 << 24 | KIND_BRIEF << 16 | MARK; /* how the frame of one record begins */
 
 /* --- frames ----------------------------------------------------------------------------------------------------- */
 
@@ -38,13 +39,39 @@ static PyObject *bare_frame(const unsigned char *at, uint32_t length, uint64_t s
     return made;
 }
 
-/* Arguments: bytes of a segment, and their offset in it. Returns the complete frames, their size, and that of the next
- * one: as in `Chunk`. */
+/* Whether there is a complete frame, which is as its checksum says; else 0, and how large it is, or 0 if it is none. */
+static int is_whole(const unsigned char *at, Py_ssize_t room, Py_ssize_t *size)
+{
+    uint32_t length = (uint32_t)load(at + 4, 4);
+    uint64_t seed = load(at + 16, 8) + ((uint64_t)at[2] << 56) + ((uint64_t)at[3] << 48);
+    *size = HEADER + (Py_ssize_t)length;
+    if (load(at, 2) != MARK || !at[2] || length > LARGEST_PAYLOAD)
+        *size = 0;
+    else if (*size <= room && XXH3_64bits_withSeed(at + HEADER, length, seed) == load(at + 8, 8))
+        return 1;
+    else if (*size <= room)
+        *size = 0;
+    return 0;
+}
+
+static int add_bare_frame(PyObject *bare, Py_ssize_t number, const char *data, Py_ssize_t place, long long start)
+{
+    const unsigned char *at = (const unsigned char *)data + place;
+    uint32_t length = (uint32_t)load(at + 4, 4);
+    PyObject *frame = bare_frame(at, length, load(at + 16, 8), start + place + HEADER + length);
+    int failed = frame == NULL || PyList_Insert(bare, number, frame) < 0;
+    Py_XDECREF(frame);
+    return failed ? -1 : 0;
+}
+
+/* Arguments: bytes of a segment, their offset in it, and the kinds of frames of which the last one is enough. Returns
+ * the complete frames, the size of all of them, and that of the next one: as in `Chunk`. */
 PyObject *native_read_frames(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
 {
-    char *data;
-    Py_ssize_t size, place = 0, wanted = HEADER;
-    if (!has_arguments("read_frames", count, 2) || PyBytes_AsStringAndSize(given[0], &data, &size) < 0)
+    char *data, *skip;
+    Py_ssize_t size, skipped, place = 0, wanted = HEADER, taken = 0, last = -1, last_number = 0;
+    if (!has_arguments("read_frames", count, 3) || PyBytes_AsStringAndSize(given[0], &data, &size) < 0 ||
+        PyBytes_AsStringAndSize(given[2], &skip, &skipped) < 0)
         return NULL;
     long long start = PyLong_AsLongLong(given[1]);
     if (start == -1 && PyErr_Occurred())
@@ -52,27 +79,20 @@ PyObject *native_read_frames(PyObject *Py_UNUSED(module), PyObject *const *given
     PyObject *bare = PyList_New(0);
     while (bare != NULL && place + HEADER <= size) {
         const unsigned char *at = (const unsigned char *)data + place;
-        uint32_t length = (uint32_t)load(at + 4, 4);
-        uint64_t sequence = load(at + 16, 8);
-        if (load(at, 2) != MARK || !at[2] || length > LARGEST_PAYLOAD) {
-            wanted = 0;
+        Py_ssize_t frame;
+        if (!is_whole(at, size - place, &frame)) {
+            wanted = frame;
             break;
         }
-        if ((Py_ssize_t)length > size - place - HEADER) {
-            wanted = HEADER + (Py_ssize_t)length;
-            break;
-        }
-        uint64_t seed = sequence + ((uint64_t)at[2] << 56) + ((uint64_t)at[3] << 48);
-        if (XXH3_64bits_withSeed(at + HEADER, length, seed) != load(at + 8, 8)) {
-            wanted = 0;
-            break;
-        }
-        place += HEADER + (Py_ssize_t)length;
-        PyObject *frame = bare_frame(at, length, sequence, start + place);
-        if (frame == NULL || PyList_Append(bare, frame) < 0)
+        if (memchr(skip, at[2], (size_t)skipped) != NULL) {
+            last = place;
+            last_number = taken;
+        } else if (add_bare_frame(bare, taken++, data, place, start) < 0)
             Py_CLEAR(bare);
-        Py_XDECREF(frame);
+        place += frame;
     }
+    if (bare != NULL && last >= 0 && add_bare_frame(bare, last_number, data, last, start) < 0)
+        Py_CLEAR(bare);
     return bare == NULL ? NULL : Py_BuildValue("(Nnn)", bare, place, wanted);
 }
 
@@ -517,50 +537,49 @@ static int add_record(Run *run, Text payload, uint64_t sequence)
     return TAKEN;
 }
 
-/* Add a frame of `Chunk.bare`, if it is a brief record, the next one, and was not delivered before. */
-static int add_frame(Run *run, PyObject *bare, uint64_t sequence, long long replayed)
-{
-    Text payload;
-    long kind = PyLong_AsLong(PyTuple_GetItem(bare, 0)), count = PyLong_AsLong(PyTuple_GetItem(bare, 1));
-    uint64_t own = PyLong_AsUnsignedLongLong(PyTuple_GetItem(bare, 2));
-    long long end = PyLong_AsLongLong(PyTuple_GetItem(bare, 4));
-    if (PyErr_Occurred() || bytes_of(PyTuple_GetItem(bare, 3), &payload))
-        return FAILED;
-    if (kind != KIND_BRIEF || count != 1 || own != sequence || end <= replayed)
-        return REFUSED;
-    return add_record(run, payload, sequence);
-}
-
-/* Arguments: frames, the number of the first one, its sequence number if it is the next record, the offset up to which
- * records were delivered before, the journal's id in bytes, by the template's number its scope, constant part and
- * prefix, and by texts what is to be sent of them. Returns scope, fields and number of the records; or None. */
+/* Arguments: complete frames, where to begin, where they end, the number of the next record, where what was delivered
+ * before ends, the journal's id in bytes, by the template's number its scope, constant part and prefix, and by texts what
+ * is to be sent of them. Returns scope, fields and number of the records, and where the next frame begins; or None. */
 PyObject *native_brief_run(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
 {
     Run run = {0};
-    if (!has_arguments("brief_run", count, 7) || bytes_of(given[4], &run.journal))
+    char *data;
+    Py_ssize_t size;
+    if (!has_arguments("brief_run", count, 8) || PyBytes_AsStringAndSize(given[0], &data, &size) < 0 ||
+        bytes_of(given[5], &run.journal))
         return NULL;
-    Py_ssize_t first = PyLong_AsSsize_t(given[1]);
-    uint64_t sequence = PyLong_AsUnsignedLongLong(given[2]);
-    long long replayed = PyLong_AsLongLong(given[3]);
+    Py_ssize_t place = PyLong_AsSsize_t(given[1]), end = PyLong_AsSsize_t(given[2]);
+    uint64_t sequence = PyLong_AsUnsignedLongLong(given[3]);
+    long long replayed = PyLong_AsLongLong(given[4]);
     if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError)) {
         PyErr_Clear(); /* of a damaged definition or cursor: no frame has such a number */
         Py_RETURN_NONE;
     }
     if (PyErr_Occurred())
         return NULL;
-    if (!PyList_Check(given[0]) || !PyDict_Check(given[5]) || !PyDict_Check(given[6]) || first < 0) {
-        PyErr_SetString(PyExc_TypeError, "frames are a list, templates and texts are dictionaries");
+    if (!PyDict_Check(given[6]) || !PyDict_Check(given[7]) || place < 0 || end > size) {
+        PyErr_SetString(PyExc_TypeError, "frames lie within the bytes, templates and texts are dictionaries");
         return NULL;
     }
-    run.templates = given[5];
-    run.texts = given[6];
+    run.templates = given[6];
+    run.texts = given[7];
     int found = TAKEN;
-    for (Py_ssize_t at = first; found == TAKEN && at < PyList_Size(given[0]); at++)
-        found = add_frame(&run, PyList_GetItem(given[0], at), sequence + (uint64_t)run.taken, replayed);
+    while (end - place >= HEADER) {
+        const unsigned char *at = (const unsigned char *)data + place;
+        Text payload = {at + HEADER, (Py_ssize_t)(uint32_t)load(at + 4, 4)};
+        Py_ssize_t after = place + HEADER + payload.size;
+        if (load(at, 4) != BRIEF_FRAME || load(at + 16, 8) != sequence || after > end || after <= replayed)
+            break;
+        found = add_record(&run, payload, sequence);
+        if (found != TAKEN)
+            break;
+        place = after;
+        sequence++;
+    }
     PyObject *made = NULL;
     if (found != FAILED && run.taken) {
         PyObject *fields = PyBytes_FromStringAndSize((char *)run.bytes, (Py_ssize_t)run.size);
-        made = fields == NULL ? NULL : Py_BuildValue("(LNL)", run.scope, fields, run.taken);
+        made = fields == NULL ? NULL : Py_BuildValue("(LNLn)", run.scope, fields, run.taken, place);
     } else if (found != FAILED)
         made = Py_NewRef(Py_None);
     PyMem_Free(run.bytes);

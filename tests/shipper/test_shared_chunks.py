@@ -25,9 +25,7 @@ from synapse_otel.shipper.pipelines.shared_chunks import SHARED_BYTES, SharedChu
 
 pytestmark = pytest.mark.once
 
-NOTHING: frozenset[int] = frozenset()
-SKIPS = (NOTHING, LOG_KINDS, LOG_KINDS)
-"""By reader, as the pipelines of log records, metrics and spans have them."""
+PIPELINES = len(Signal)
 KINDS = [Kind.BRIEF, Kind.BRIEF, Kind.BRIEF, Kind.LOG, Kind.SAMPLES, Kind.SPAN, Kind.FLUSH]
 PIECES = st.one_of(
     st.builds(
@@ -77,8 +75,8 @@ class Readers:
     def __init__(self, folder: Path, chunks: SharedChunks | None) -> None:
         self._folder = folder
         self._chunks = chunks
-        self._readers = [self._reader(Position()) for _ in SKIPS]
-        self.found: list[list[Frame]] = [[] for _ in SKIPS]
+        self._readers = [self._reader(Position()) for _ in range(PIPELINES)]
+        self.found: list[list[Frame]] = [[] for _ in range(PIPELINES)]
         self.restarted: set[int] = set()
 
     def _reader(self, position: Position) -> JournalReader:
@@ -88,7 +86,7 @@ class Readers:
         return reader
 
     def read(self, which: int, limit: int, *, ended: bool = False) -> bool:
-        found = self._readers[which].read(ended=ended, limit=limit, skip=SKIPS[which])
+        found = self._readers[which].read(ended=ended, limit=limit, skip=LOG_KINDS)
         self.found[which] += found
         return bool(found)
 
@@ -109,9 +107,9 @@ class Readers:
 
     def outcome(self, which: int) -> tuple[object, ...]:
         """Return what does not depend on how much was read at once: of what is skipped that is the last frame only."""
-        found, skip, reader = self.found[which], SKIPS[which], self._readers[which]
-        kept = [frame for frame in found if frame.kind not in skip]
-        last = [frame for frame in found if frame.kind in skip][-1:]
+        found, reader = self.found[which], self._readers[which]
+        kept = [frame for frame in found if frame.kind not in LOG_KINDS]
+        last = [frame for frame in found if frame.kind in LOG_KINDS][-1:]
         damage = None if which in self.restarted else reader.damage
         return kept, last, reader.position, damage
 
@@ -132,11 +130,11 @@ def test_readers_that_share_chunks_read_what_each_would_read_alone(segments, ste
                     readers.restart(number)
             if what == "grow":
                 journal.grow(number)
-            assert chunks.held_bytes <= 2 * limit
+            assert chunks.held_bytes <= limit
         journal.grow(sum(map(len, segments)) + 1)
         together.finish()
         alone.finish()
-        for which in range(len(SKIPS)):
+        for which in range(PIPELINES):
             assert together.outcome(which) == alone.outcome(which)
     finally:
         shutil.rmtree(folder)
@@ -144,16 +142,25 @@ def test_readers_that_share_chunks_read_what_each_would_read_alone(segments, ste
 
 def test_what_is_skipped_is_the_same_whoever_reads_first(tmp_path):
     kinds = [Kind.LOG, Kind.SAMPLES, Kind.BRIEF, Kind.BRIEF, Kind.SPAN, Kind.FLUSH]
-    data = [frames.frame(kind, bytes([number]) * 9, 1, number) for number, kind in enumerate(kinds)]
-    segment_path(tmp_path, 1).write_bytes(b"".join(data))
-    for order in permutations(range(3)):
+    data = b"".join(frames.frame(kind, bytes([number]) * 9, 1, number) for number, kind in enumerate(kinds))
+    segment_path(tmp_path, 1).write_bytes(data)
+    for order in permutations(range(PIPELINES)):
         readers = Readers(tmp_path, SharedChunks())
         for which in order:
             assert readers.read(which, 1 << 18)
-        assert [frame.sequence for frame in readers.found[0]] == [0, 1, 2, 3, 4, 5]
-        assert [frame.sequence for frame in readers.found[1]] == [1, 3, 4, 5]
-        assert readers.found[1] == readers.found[2]
+        assert [frame.sequence for frame in readers.found[0]] == [1, 3, 4, 5]
+        assert readers.found[0] == readers.found[1] == readers.found[2]
         readers.finish()
+
+
+def test_a_chunk_holds_the_bytes_of_what_it_leaves_out(tmp_path):
+    kinds = [Kind.LOG, Kind.SAMPLES, Kind.BRIEF, Kind.LOG]
+    whole = [frames.frame(kind, bytes([number]) * 9, 1, number) for number, kind in enumerate(kinds)]
+    segment_path(tmp_path, 1).write_bytes(b"".join(whole) + whole[1][:-1] + bytes(5_000))
+    chunk = JournalReader(tmp_path).read_chunk(ended=False, skip=LOG_KINDS)
+    assert chunk.data == b"".join(whole)
+    assert (chunk.size, chunk.after) == (len(chunk.data), Position(1, len(chunk.data)))
+    assert [one[:3] for one in chunk.bare] == [(Kind.SAMPLES, 1, 1), (Kind.LOG, 1, 3)]
 
 
 class Server:
@@ -222,19 +229,20 @@ def test_threads_that_ask_at_the_same_time_read_a_chunk_once(tmp_path, chunks_re
     data = b"".join(frames.frame(Kind.BRIEF, b"x" * 100, 1, number) for number in range(3_000))
     segment_path(tmp_path, 1).write_bytes(data)
     readers = Readers(tmp_path, SharedChunks(2 * len(data)))  # room for all, however far ahead one is
-    barrier = Barrier(len(SKIPS))
+    barrier = Barrier(PIPELINES)
 
     def read(which):
         barrier.wait()
         while readers.read(which, 1 << 14, ended=True):
             pass
 
-    threads = [Thread(target=read, args=(which,)) for which in range(len(SKIPS))]
+    threads = [Thread(target=read, args=(which,)) for which in range(PIPELINES)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(readers.found[0]) == 3_000
+    assert readers.found[0] == readers.found[1] == readers.found[2]
+    assert readers.found[0][-1].sequence == 2_999
     assert len(chunks_read) == len(set(chunks_read)) > 10
     readers.finish()
 
@@ -252,7 +260,7 @@ def test_for_a_pipeline_whose_backend_is_away_little_is_held_and_it_reads_the_re
         for signal in (Signal.METRICS, Signal.TRACES):
             claimed.step(signal, server)
         held.append(chunks.held_bytes)
-    assert SHARED_BYTES // 2 < max(held) <= 2 * SHARED_BYTES
+    assert SHARED_BYTES // 2 < max(held) <= SHARED_BYTES
     away.away = False
     journal.close()
     claimed.ended = True

@@ -33,6 +33,8 @@ MARK: Final = 0xC1A7
 MARK_BYTES: Final = MARK.to_bytes(2, "little")
 HEADER: Final = Packing("<HBBIQQ")
 HEADER_SIZE: Final = HEADER.size
+unpack_head: Final = Packing("<IIQQ").unpack_from
+"""Unpacks a `HEADER` whose mark, kind and count are one number: nearly always the same as in the frame before."""
 LARGEST_PAYLOAD: Final = 1 << 24
 """A longer length in a header means that the header is damaged."""
 
@@ -289,6 +291,14 @@ DECODERS: Final[dict[int, msgspec.msgpack.Decoder[Any]]] = {
 
 BareFrame = tuple[int, int, int, bytes, int]
 """Kind, count, sequence number and payload of a frame that was read, and the offset after it."""
+
+
+def bare_frame(data: bytes, place: int, start: int) -> BareFrame:
+    """Return the complete frame at a place of ``data``, which is at offset ``start`` of its segment."""
+    head, length, _check, sequence = unpack_head(data, place)
+    begin = place + HEADER_SIZE
+    end = begin + length
+    return head >> 16 & 0xFF, head >> 24, sequence, data[begin:end], start + end
 
 
 def encode_clean(value: object) -> bytes:

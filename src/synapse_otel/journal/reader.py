@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from struct import Struct as Packing
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,17 +26,17 @@ from synapse_otel.journal.frames import (
     Kind,
     Template,
     Templates,
+    bare_frame,
     checksum,
     seed,
+    unpack_head,
 )
 from synapse_otel.semconv.signal import Signal
 
 CHUNK: Final = 1 << 18
-LOG_KINDS: Final = frozenset({int(Kind.LOG), int(Kind.BRIEF)})
+LOG_KINDS: Final = bytes((Kind.LOG, Kind.BRIEF))
 """Kinds of log records: for whom they are not, the last one is enough, for its time."""
 _new: Final = tuple.__new__
-_unpack: Final = Packing("<IIQQ").unpack_from
-"""Unpacks a `HEADER` whose mark, kind and count are one number: nearly always the same as in the frame before."""
 _FIRST_WINDOW: Final = 1 << 12
 _LOOKS_AROUND: Final = 25
 _VAIN_BYTES: Final = 1 << 24
@@ -75,9 +74,14 @@ class Chunk(NamedTuple):
     """The complete frames that were read of a segment at once; all of them are checked."""
 
     segment: int
-    bare: list[BareFrame]
+    start: int
+    """Offset of the first one in the segment."""
+    data: bytes
+    """What was read..."""
     size: int
-    """Their size in bytes."""
+    """... and how much of it complete frames are."""
+    bare: list[BareFrame]
+    """Them, taken apart; of the kinds to skip only the last one."""
     wanted: int
     """Size of the frame behind them, if it is incomplete; 0 if it is damaged."""
     is_full: bool
@@ -86,15 +90,7 @@ class Chunk(NamedTuple):
     @property
     def after(self) -> Position:
         """The position after the last frame."""
-        return Position(self.segment, self.bare[-1][4])
-
-    def without(self, skip: frozenset[int]) -> Chunk:
-        """Return it with only the last frame of the kinds to ``skip``; the last frame of all stays in any case."""
-        if not skip or not self.bare:
-            return self
-        last = next((one for one in reversed(self.bare) if one[0] in skip), None)
-        bare = [one for one in self.bare if one[0] not in skip or one is last]
-        return self._replace(bare=bare, size=sum(HEADER_SIZE + len(one[3]) for one in bare))
+        return Position(self.segment, self.start + self.size)
 
     def frame(self, kind: int, count: int, sequence: int, payload: bytes, end: int) -> Frame:
         """Return one of its frames, as `Frame(...)` and `Position(...)` would, in half the time."""
@@ -105,31 +101,33 @@ class Chunk(NamedTuple):
         return [self.frame(*one) for one in self.bare]
 
 
-ReadAt = Callable[[int, Position, int, frozenset[int]], Chunk]
+ReadAt = Callable[[int, Position, int, bytes], Chunk]
 """What does the same as `read_chunk`."""
 
 
-def read_chunk(descriptor: int, at: Position, size: int, skip: frozenset[int] = frozenset()) -> Chunk:
+def read_chunk(descriptor: int, at: Position, size: int, skip: bytes = b"") -> Chunk:
     """Return the complete frames of the next bytes of a segment.
 
     Args:
         descriptor: of the segment's file.
         at: where to begin.
         size: how many bytes to read at most.
-        skip: kinds of which only the last frame is returned; all are checked.
+        skip: kinds of which only the last frame is taken apart; all are checked.
     """
     data = os.pread(descriptor, size, at.offset)
-    bare, used, wanted = read_frames(data, at.offset)
-    return Chunk(at.segment, bare, used, wanted, len(data) == size).without(skip)
+    bare, used, wanted = read_frames(data, at.offset, skip)
+    kept = data if used > size >> 1 else data[:used]  # what is not written yet is zeros: of no use to anybody
+    return Chunk(at.segment, at.offset, kept, used, bare, wanted, len(data) == size)
 
 
-def _read_frames(data: bytes, start: int) -> tuple[list[BareFrame], int, int]:
+def _read_frames(data: bytes, start: int, skip: bytes) -> tuple[list[BareFrame], int, int]:
     """Return the complete frames at the beginning of ``data``, which is at offset ``start``, as in `Chunk`."""
     bare: list[BareFrame] = []
     place, most, wanted = 0, len(data), HEADER_SIZE
-    known = base = -1
+    known = base = last = -1
+    last_number = kind = count = 0
     while place + HEADER_SIZE <= most:
-        head, length, check, sequence = _unpack(data, place)
+        head, length, check, sequence = unpack_head(data, place)
         if head != known:
             kind, count = head >> 16 & 0xFF, head >> 24
             if head & 0xFFFF != MARK or not kind:
@@ -145,14 +143,19 @@ def _read_frames(data: bytes, start: int) -> tuple[list[BareFrame], int, int]:
         if checksum(payload, base + sequence) != check:
             wanted = 0
             break
-        bare.append((kind, count, sequence, payload, start + end))
+        if kind in skip:
+            last, last_number = place, len(bare)
+        else:
+            bare.append((kind, count, sequence, payload, start + end))
         place = end
+    if last >= 0:
+        bare.insert(last_number, bare_frame(data, last, start))
     return bare, place, wanted
 
 
-def _compared(data: bytes, start: int) -> tuple[list[BareFrame], int, int]:
-    found = _read_frames(data, start)
-    compare(native.read_frames(data, start), found)
+def _compared(data: bytes, start: int, skip: bytes) -> tuple[list[BareFrame], int, int]:
+    found = _read_frames(data, start, skip)
+    compare(native.read_frames(data, start, skip), found)
     return found
 
 
@@ -188,7 +191,7 @@ class JournalReader:
         """The position after the last returned frame."""
         return self._position
 
-    def read(self, *, ended: bool, limit: int = CHUNK, skip: frozenset[int] = frozenset()) -> list[Frame]:
+    def read(self, *, ended: bool, limit: int = CHUNK, skip: bytes = b"") -> list[Frame]:
         """Return the next frames, about ``limit`` bytes of them; empty if there are no more yet.
 
         Args:
@@ -199,7 +202,7 @@ class JournalReader:
         chunk = self.read_chunk(ended=ended, limit=limit, skip=skip)
         return chunk.frames() if chunk is not None else []
 
-    def read_chunk(self, *, ended: bool, limit: int = CHUNK, skip: frozenset[int] = frozenset()) -> Chunk | None:
+    def read_chunk(self, *, ended: bool, limit: int = CHUNK, skip: bytes = b"") -> Chunk | None:
         """Return the next frames, as `read` does; None if there are no more yet."""
         self._looks += 1
         # Now and then all segments are listed: numbers may be left out.
@@ -265,7 +268,7 @@ class JournalReader:
 
     # --- frames -------------------------------------------------------------------------------------
 
-    def _read_segment(self, limit: int, skip: frozenset[int], *, sealed: bool) -> Chunk | None:
+    def _read_segment(self, limit: int, skip: bytes, *, sealed: bool) -> Chunk | None:
         size = min(limit, self._window)
         while True:
             chunk = self.read_at(self._file(), self._position, size, skip)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from synapse_otel.otlp.destination import Destination
-from synapse_otel.otlp.outcome import Outcome
+from synapse_otel.otlp.outcome import Outcome, Refused
 from synapse_otel.semconv.signal import Signal
+
+NEEDS_GRPC: Final = "OTLP over gRPC needs a package that is not installed here: pip install 'synapse-otel[grpc]'"
 
 
 class Sender(Protocol):
@@ -22,9 +24,24 @@ class Sender(Protocol):
 def open_sender(destination: Destination, signal: Signal) -> Sender:
     """Return what sends a signal; nothing is opened before the first request, and only what is needed is loaded."""
     if destination.endpoint(signal).protocol == "grpc":
-        from synapse_otel.otlp.grpc_sender import GrpcSender
-
+        try:
+            from synapse_otel.otlp.grpc_sender import GrpcSender
+        except ModuleNotFoundError as error:
+            if error.name != "grpc":
+                raise
+            return _WithoutGrpc()
         return GrpcSender(destination, signal)
     from synapse_otel.otlp.http_sender import HttpSender
 
     return HttpSender(destination, signal)
+
+
+class _WithoutGrpc:
+    """Takes the place of gRPC's sender where the extra ``grpc`` is not installed: every record is kept."""
+
+    def send(self, body: bytes) -> Outcome:  # noqa: ARG002 - as `Sender` has it
+        """Refuse, with what to install."""
+        return Refused(NEEDS_GRPC)
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""

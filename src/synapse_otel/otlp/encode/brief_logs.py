@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from synapse_otel._compiled import MODE, compare, native
-from synapse_otel.journal.frames import DECODERS, BareFrame, Brief, Kind, Template
+from synapse_otel.journal.frames import DECODERS, HEADER_SIZE, MARK, Brief, Kind, Template, unpack_head
 from synapse_otel.otlp.encode import logs as encode_logs
 from synapse_otel.otlp.encode.logs import OBSERVED_TIME as _OBSERVED_TIME
 from synapse_otel.otlp.encode.logs import TEXT_BODY_HEADS as _TEXT_BODY_HEADS
@@ -24,9 +24,11 @@ from synapse_otel.redaction import redact_text, redact_values
 
 _PACK_TIMES: Final = struct.Struct("<BQBQ").pack
 _decode: Final = DECODERS[Kind.BRIEF].decode
-_BRIEF: Final = int(Kind.BRIEF)
-EncodedRun = tuple[int, bytes, int]
-"""Scope of some records, the records as fields of its ``Scope*`` message, and how many they are."""
+_BRIEF_FRAME: Final = 1 << 24 | Kind.BRIEF << 16 | MARK
+"""How the frame of one record begins."""
+EncodedRun = tuple[int, bytes, int, int]
+"""Scope of some records, the records as fields of its ``Scope*`` message, how many they are, and where the next frame
+begins."""
 _LARGEST_INT: Final = 1 << 63
 _HEADS_KEPT: Final = 256
 _LENGTHS_KEPT: Final = 64
@@ -67,48 +69,52 @@ class BriefEncoder:
                 made = self._known[template.id] = _Known(template)
                 self._compiled[template.id] = made.scope, made.constant, utf8(template.prefix)
 
-    def run(self, bare: list[BareFrame], first: int, sequence: int, replayed: int) -> EncodedRun | None:
-        """Encode frames from the ``first`` one on, as long as they are brief records of one scope.
+    def run(self, data: bytes, place: int, end: int, sequence: int, replayed: int) -> EncodedRun | None:
+        """Encode frames from a place on, as long as they are brief records of one scope.
 
         What the compiled module refuses is done one by one in Python.
 
         Args:
-            bare: Frames of one segment.
-            first: Place of the first one.
+            data: Complete frames.
+            place: Where the first one to encode begins in them.
+            end: Where the last one ends.
             sequence: Number of the next record.
-            replayed: Offset in the segment up to which records were delivered before.
+            replayed: Where those end that were delivered before.
 
         Returns:
             None if the first one is no such record, or nothing can be made of it.
         """
         if native is None:
-            return self._run(bare, first, sequence, replayed, len(bare))
+            return self._run(data, place, end, sequence, replayed, most=end)
         made: EncodedRun | None = native.brief_run(
-            bare, first, sequence, replayed, self._journal_bytes, self._compiled, self._texts
+            data, place, end, sequence, replayed, self._journal_bytes, self._compiled, self._texts
         )
         if made is None:
-            return self._run(bare, first, sequence, replayed, 1)
+            return self._run(data, place, end, sequence, replayed, most=1)
         if MODE == "compare":
-            compare(made, self._run(bare, first, sequence, replayed, made[2]))
+            compare(made, self._run(data, place, end, sequence, replayed, most=made[2]))
         return made
 
-    def _run(self, bare: list[BareFrame], first: int, sequence: int, replayed: int, most: int) -> EncodedRun | None:
+    def _run(self, data: bytes, place: int, end: int, sequence: int, replayed: int, *, most: int) -> EncodedRun | None:
         fields: list[bytes] = []
         scope = taken = 0
-        for kind, count, own, payload, end in bare[first : first + most]:
-            if kind != _BRIEF or count != 1 or own != sequence + taken or end <= replayed:
+        while taken < most and end - place >= HEADER_SIZE:
+            head, length, _check, own = unpack_head(data, place)
+            begin = place + HEADER_SIZE
+            after = begin + length
+            if head != _BRIEF_FRAME or own != sequence + taken or after > end or after <= replayed:
                 break
             try:
-                brief = _decode(payload)
+                brief = _decode(data[begin:after])
                 known = self._known[brief.template]
                 if taken and known.scope != scope:
                     break
                 record = self._encode(brief, known, own)
             except Exception:  # noqa: BLE001 - whatever stands in the frame: the long way counts it
                 break
-            scope, taken = known.scope, taken + 1
+            scope, taken, place = known.scope, taken + 1, after
             fields += (RECORD_HEADS[len(record)], record)
-        return (scope, b"".join(fields), taken) if taken else None
+        return (scope, b"".join(fields), taken, place) if taken else None
 
     def encode(self, brief: Brief, sequence: int) -> bytes:
         """Return the body of a ``LogRecord``.

@@ -30,7 +30,7 @@ LARGEST: Final = 64 << 20
 """Bytes of a journal that are read at most for the list."""
 LIVE_SECONDS: Final = 2.0
 """How often the values of a run that runs are read."""
-_SKIPPED: Final = frozenset({Kind.LOG, Kind.BRIEF, Kind.SPAN, Kind.SPAN_OPEN, Kind.OTLP_METRICS})
+_SKIPPED: Final = bytes((Kind.LOG, Kind.BRIEF, Kind.SPAN, Kind.SPAN_OPEN, Kind.OTLP_METRICS))
 _STATE: Final = "values"
 """Where the cursor of metrics has them."""
 _EVER: Final = (1 << 63) - 1

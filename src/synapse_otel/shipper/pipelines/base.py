@@ -32,8 +32,6 @@ class SignalPipeline(ABC):
     """Reads, batches and delivers one signal of one journal."""
 
     signal: ClassVar[Signal]
-    skips: ClassVar[frozenset[int]] = LOG_KINDS
-    """Kinds of frames of which the last one read is enough: for its time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -161,7 +159,7 @@ class SignalPipeline(ABC):
             return
         self._caught_up = False
         while batch.size < self.throttle.batch_bytes and not batch.final:
-            found = self._reader.read_chunk(ended=ended, limit=self.throttle.read_bytes, skip=self.skips)
+            found = self._reader.read_chunk(ended=ended, limit=self.throttle.read_bytes, skip=LOG_KINDS)
             if found is not None:
                 self.has_read = True
                 self._take_all(batch, found)

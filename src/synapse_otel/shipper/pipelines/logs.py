@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from synapse_otel import semconv
-from synapse_otel.journal.frames import BareFrame, Brief, Job, Kind, Log, Segment, Template, Templates
-from synapse_otel.journal.reader import Chunk, Frame
+from synapse_otel.journal.frames import Brief, Job, Log, Segment, Template, Templates, bare_frame
+from synapse_otel.journal.reader import LOG_KINDS, Chunk, Frame
 from synapse_otel.otlp.encode.brief_logs import BriefEncoder, EncodedRun
 from synapse_otel.otlp.encode.logs import log_record
 from synapse_otel.redaction import redact_text, redact_values
@@ -16,7 +16,6 @@ from synapse_otel.semconv.signal import Signal
 from synapse_otel.shipper.pipelines.base import SignalPipeline
 from synapse_otel.shipper.pipelines.queue import Batch, Item, Run
 
-_BRIEF = int(Kind.BRIEF)
 _FAILED = "log records are encoded one by one, as it fails together"
 
 
@@ -24,7 +23,6 @@ class LogsPipeline(SignalPipeline):
     """Log records: each is encoded as soon as it is read."""
 
     signal = Signal.LOGS
-    skips = frozenset()
 
     def __init__(self, folder: Path) -> None:
         self._templates = Templates()
@@ -42,29 +40,29 @@ class LogsPipeline(SignalPipeline):
     def _take_all(self, batch: Batch, found: Chunk) -> None:
         """Take brief records in runs: nearly all records are brief."""
         skip_to = self._skip_to
-        # Offsets are compared instead of positions: all of the chunk is in one segment.
-        replayed = skip_to.offset if found.segment == skip_to.segment else -1
-        bare, place = found.bare, 0
-        while place < len(bare):
-            made = self._run(bare, place, replayed)
+        replayed = skip_to.offset - found.start if found.segment == skip_to.segment else 0
+        data, place = found.data, 0
+        while place < found.size:
+            made = self._run(found, place, replayed)
             if made is None:
-                self._take(batch, found.frame(*bare[place]))
-                place += 1
+                frame = found.frame(*bare_frame(data, place, found.start))
+                self._take(batch, frame)
+                place = frame.after.offset - found.start
             else:
-                scope, fields, count = made
+                scope, fields, count, place = made
                 batch.add([Run(scope, fields, count, "", self._brief.journal, self._expected)])
                 batch.size += len(fields)
                 self._expected += count
-                place += count
         batch.after = found.after
         self.replaying = batch.after <= skip_to
-        if bare[-1][0] == _BRIEF:
-            self.definitions.last_log = found.frame(*bare[-1])
+        last = next((one for one in reversed(found.bare) if one[0] in LOG_KINDS), None)
+        if last is not None:
+            self.definitions.last_log = found.frame(*last)
 
-    def _run(self, bare: list[BareFrame], place: int, replayed: int) -> EncodedRun | None:
+    def _run(self, found: Chunk, place: int, replayed: int) -> EncodedRun | None:
         """Encode frames from a place on; None if this one has to go the long way, as it has where encoding fails."""
         try:
-            return self._brief.run(bare, place, self._expected, replayed)
+            return self._brief.run(found.data, place, found.size, self._expected, replayed)
         except Exception as error:  # noqa: BLE001 - a fault of the compiled module must not hold up a journal
             said = f"{_FAILED}: {type(error).__name__}: {error}"
             if said not in self.cursor.warnings:

@@ -7,60 +7,56 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from synapse_otel.journal.reader import CHUNK, LOG_KINDS, Chunk, Position, ReadAt, read_chunk
+from synapse_otel.journal.reader import CHUNK, Chunk, Position, ReadAt, read_chunk
+from synapse_otel.semconv.signal import Signal
 
 SHARED_BYTES: Final = CHUNK + (CHUNK >> 2)
 """How much of journals is held at most for pipelines that have still to take it, whatever the number of journals."""
 _CHUNK_BYTES: Final = 1 << 10
 """What a chunk takes besides its frames, about."""
-_Key = tuple[Path, int, int, int]
-"""Folder of a journal, number of a segment, offset, and how much was asked for."""
+_OTHERS: Final = len(Signal) - 1
+_Key = tuple[Path, int, int, int, bytes]
+"""Folder of a journal, number of a segment, offset, how much was asked for, and the kinds to skip."""
 
 
 class SharedChunks:
     """Chunks that one pipeline has read and others have still to take, so that each is read and checked only once.
 
-    It serves all pipelines of all journals of a process. One pipeline of a journal wants whole chunks, the others want
-    them without log records. What a pipeline has not taken until newer chunks need the room, as its backend is away,
-    that pipeline reads again.
+    It serves all pipelines of all journals of a process. What a pipeline has not taken until newer chunks need the
+    room, as its backend is away, that pipeline reads again.
     """
 
     def __init__(self, limit: int = SHARED_BYTES) -> None:
-        """Begin empty; so many bytes of journals are held at most, with log records, and as many without."""
+        """Begin empty; so many bytes of journals are held at most."""
         self._lock = Lock()
-        self._whole, self._light = HeldChunks(limit), HeldChunks(limit)
+        self._held = HeldChunks(limit)
 
     @property
     def held_bytes(self) -> int:
         """About how many bytes of journals are held."""
-        return self._whole.size + self._light.size
+        return self._held.size
 
     def reader(self, folder: Path) -> ReadAt:
         """Return what reads the chunks of a journal, or knows them already."""
         return partial(self._read, folder)
 
-    def _read(self, folder: Path, descriptor: int, at: Position, size: int, skip: frozenset[int]) -> Chunk:
-        """Return a chunk as `read_chunk` does; ``skip``: nothing or LOG_KINDS.
+    def _read(self, folder: Path, descriptor: int, at: Position, size: int, skip: bytes) -> Chunk:
+        """Return a chunk as `read_chunk` does.
 
         One thread reads at a time: another one that asks for the same place gets what the first has read.
         """
-        key = (folder, *at, size)
+        key = (folder, *at, size, skip)
         with self._lock:
-            found = (self._light if skip else self._whole).take(key)
-            if found is not None:
-                return found
-            whole = read_chunk(descriptor, at, size)
-            light = whole.without(LOG_KINDS)
-            if skip:
-                self._whole.put(key, whole, takers=1)
-            self._light.put(key, light, takers=1 if skip else 2)
-            return light if skip else whole
+            found = self._held.take(key)
+            if found is None:
+                found = read_chunk(descriptor, at, size, skip)
+                self._held.put(key, found, takers=_OTHERS)
+            return found
 
     def forget(self, folder: Path) -> None:
         """Forget what is held of a journal."""
         with self._lock:
-            self._whole.forget(folder)
-            self._light.forget(folder)
+            self._held.forget(folder)
 
 
 class HeldChunks:
@@ -77,7 +73,7 @@ class HeldChunks:
         """Hold a chunk for so many takers, unless there is nothing in it."""
         if chunk.bare and key not in self._chunks:
             self._chunks[key] = chunk, takers
-            self.size += chunk.size + _CHUNK_BYTES
+            self.size += len(chunk.data) + _CHUNK_BYTES
             while self.size > self._limit:
                 self._drop(next(iter(self._chunks)))
 
@@ -97,4 +93,4 @@ class HeldChunks:
 
     def _drop(self, key: _Key) -> None:
         chunk, _left = self._chunks.pop(key)
-        self.size -= chunk.size + _CHUNK_BYTES
+        self.size -= len(chunk.data) + _CHUNK_BYTES
