@@ -193,6 +193,23 @@ def test_a_destination_that_changes_between_jobs_has_a_shipper_of_its_own(sink, 
     assert messages(sink) == [f"message {number}" for number in range(3)]
 
 
+def test_a_shipper_that_sends_without_tls_loads_no_openssl(sink, place):
+    place.run("normal")
+    eventually(lambda: is_delivered(place))
+    assert "libcrypto" not in Path(f"/proc/{place.shipper()}/maps").read_text()
+
+
+@pytest.mark.parametrize("missing", [None, "_md5", "_sha1"])
+def test_openssl_is_left_out_only_by_a_python_with_hashes_of_its_own(missing):
+    without = f"import sys; sys.modules[{missing!r}] = None\n" if missing else ""
+    told = 'import hashlib, random, urllib3; print(sys.modules.get("_ssl", 1) is None, hashlib.md5(b"").hexdigest())'
+    done = subprocess.run(
+        [sys.executable, "-c", without + start._NO_OPENSSL + told], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(missing is None), "d41d8cd98f00b204e9800998ecf8427e"]
+    assert done.stderr == ""
+
+
 def test_a_job_that_starts_just_as_the_shipper_leaves_is_delivered(sink, place):
     place.variables["SYNAPSE_OTEL_EXIT_TIMEOUT"] = "0"
     job = start_job(place, "on_command", 0.3)

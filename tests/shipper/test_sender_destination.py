@@ -132,3 +132,22 @@ def test_what_would_fail_with_every_request_is_refused_at_once(wrong, words):
 def test_where_an_address_is(url, shown, is_local):
     endpoint = Endpoint(url=url, protocol="grpc")
     assert (place(endpoint.url), endpoint.is_local) == (shown, is_local)
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({"url": "http://collector:4318/v1/logs"}, False),
+        ({"url": "https://collector:4318/v1/logs"}, True),
+        ({"url": "http://collector:4318/v1/logs", "proxy": "http://proxy:3128"}, False),
+        ({"url": "http://collector:4318/v1/logs", "proxy": "HTTPS://proxy:3128"}, True),
+        ({"url": "http://localhost:4318/v1/logs", "proxy": "https://proxy:3128"}, False),
+        ({"url": "collector:4317", "protocol": "grpc"}, True),
+        ({"url": "collector:4317", "protocol": "grpc", "insecure": True}, False),
+    ],
+)
+def test_openssl_is_needed_where_tls_is_spoken(options, needed):
+    one = Endpoint(**options)
+    assert one.needs_openssl is needed
+    plain = Endpoint(url="http://collector:4318/v1/metrics")
+    assert Destination(logs=plain, metrics=plain, traces=one).needs_openssl is needed

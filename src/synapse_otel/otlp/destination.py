@@ -85,6 +85,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return not self.insecure if self.protocol == "grpc" and scheme not in SCHEMES else scheme == "https"
 
     @property
+    def needs_openssl(self) -> bool:
+        """Whether Python's own OpenSSL has to be there: for TLS, also with a proxy, and for files of TLS of gRPC."""
+        return self.secure or (self.proxy is not None and not self.is_local and self.proxy.lower().startswith("https"))
+
+    @property
     def is_local(self) -> bool:
         """Whether it is on this machine by its name, so that no proxy is asked."""
         return is_loopback(self.url)
@@ -125,9 +130,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_openssl(self) -> bool:
-        """Whether OpenSSL, as Python has it, must be at hand: gRPC needs it for the files of TLS only."""
-        found = [self.endpoint(signal) for signal in Signal]
-        return any(endpoint.secure or endpoint.protocol != "grpc" for endpoint in found)
+        """Whether Python's own OpenSSL has to be there for a signal."""
+        return any(self.endpoint(signal).needs_openssl for signal in Signal)
 
     def key(self, salt: bytes) -> str:
         """Return 32 hexadecimal digits that tell destinations apart, and nothing about what they are made of.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
-import ssl
 import time
+from contextlib import suppress
 from http.client import HTTPException
 from typing import Final
 
@@ -28,8 +28,13 @@ from synapse_otel.otlp.http_responses import LARGEST_ANSWER, Answer, one_line, o
 from synapse_otel.otlp.outcome import Outcome, Retry
 from synapse_otel.semconv.signal import Signal
 
+_TLS: tuple[type[Exception], ...] = (SSLError,)
+with suppress(ImportError):  # a process that needs no TLS may do without
+    import ssl
+
+    _TLS = SSLError, ssl.SSLError
 _CHUNK: Final = 1 << 16
-_UNREACHED: Final = (ConnectTimeoutError, NewConnectionError, SSLError, ssl.SSLError, ProxyError, FileNotFoundError)
+_UNREACHED: Final = (ConnectTimeoutError, NewConnectionError, *_TLS, ProxyError, FileNotFoundError)
 """Errors before a request is on its way."""
 _FASTEST: Final = 1
 _OURS: Final = frozenset({"content-type", "content-encoding", "content-length", "transfer-encoding", "connection"})
@@ -105,9 +110,9 @@ class HttpSender:
     def _reason(self, error: Exception) -> str:  # noqa: PLR0911 - one return an error
         """Return what went wrong in a few words."""
         limit = f"within {self._endpoint.timeout_seconds:g} s"
+        if isinstance(error, _TLS):
+            return f"TLS with {self._place}: {_tls_reason(error)}"
         match error:
-            case SSLError() | ssl.SSLError():
-                return f"TLS with {self._place}: {_tls_reason(error)}"
             case NameResolutionError():
                 return f"the name of {self._place} cannot be resolved"
             case NewConnectionError():
@@ -151,9 +156,10 @@ def _forget_frames(error: BaseException | None) -> None:
 
 def _tls_reason(error: Exception) -> str:
     """Return OpenSSL's own words, without codes and line numbers."""
-    cause = error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return cause.verify_message
+    cause = error.args[0] if error.args and isinstance(error.args[0], _TLS) else error
+    message = getattr(cause, "verify_message", None)
+    if isinstance(message, str):
+        return message
     reason = getattr(cause, "reason", None)
     return reason.lower().replace("_", " ") if isinstance(reason, str) else str(cause).partition(" (_ssl")[0]
 

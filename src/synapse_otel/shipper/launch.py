@@ -41,9 +41,16 @@ main()
 in the job's order, except Python's own modules: a job's folder may contain an ``email.py``."""
 _NO_OPENSSL = """
 import sys
-sys.modules["_ssl"] = sys.modules["_hashlib"] = None
+try:
+    for module in "_md5", "_sha1", "_sha2" if sys.version_info >= (3, 12) else "_sha256":
+        __import__(module)
+except ImportError:
+    pass
+else:
+    sys.modules["_ssl"] = sys.modules["_hashlib"] = None
 """
-"""Modules that import these work without them, as in a Python built without OpenSSL. It saves 5 MiB."""
+"""Modules that import these work without them, as in a Python built without OpenSSL, if it has hashes of its own: some
+builds have them from OpenSSL alone. It saves 5 MiB."""
 _GUARD = """(
     tries=0
     while :; do
