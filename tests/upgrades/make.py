@@ -1,19 +1,25 @@
-"""``python -m tests.upgrades.make``: write the store of this release's journals, which every later release must read.
+"""``python -m tests.upgrades.make``: keep of this release what every later release must work with.
 
-Each release adds one: ``stores/VERSION.tar.xz`` with a folder of journals, and what is in it. A store that is there is
-never made again: it is what that release wrote.
+Each release adds two archives. ``stores/VERSION.tar.xz`` is a folder of journals, and what is in it.
+``releases/VERSION.tar.xz`` is the package itself, to be installed beside a later release. An archive that is there is
+never made again: it is what that release was.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any, Final
+
+from uv import find_uv_bin
 
 from synapse_otel import __version__
 from synapse_otel.journal.folder import run_folders, segment_numbers, segment_path
@@ -21,7 +27,9 @@ from synapse_otel.journal.frames import FORMAT_VERSION
 from synapse_otel.semconv.signal import Signal
 from tests.sink import ACCEPT, Answer, Sink
 
+TREE: Final = Path(__file__).parents[2]
 STORES: Final = Path(__file__).parent / "stores"
+RELEASES: Final = Path(__file__).parent / "releases"
 EXPECTED: Final = "expected.json"
 _NOBODYS: Final = ",".join(
     f"{key}=example"
@@ -106,26 +114,64 @@ def _damage(path: Path) -> None:
     path.write_bytes(data)
 
 
-def main() -> None:
-    """Write the store of this release, unless it is there."""
-    target = STORES / f"{__version__}.tar.xz"
-    if target.exists():
-        sys.exit(f"{target} is there: it is what release {__version__} has written, and stays")
+def write_store(target: Path) -> None:
+    """Write the journals of this release, and what is in them."""
     with tempfile.TemporaryDirectory() as place:
         journals = Path(place) / "journals"
         expected = {"version": __version__, "format": FORMAT_VERSION, "signals": len(Signal), "jobs": make(journals)}
         (Path(place) / EXPECTED).write_text(json.dumps(expected, indent=1), encoding="utf-8")
-        STORES.mkdir(exist_ok=True)
         with tarfile.open(target, "w:xz") as archive:
             for name in (EXPECTED, "journals"):
                 archive.add(Path(place) / name, name, filter=_nobodys)
-    print(f"{target} written")
 
 
 def _nobodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
+
+
+_HOOK: Final = "[tool.hatch.build.hooks.custom]"
+"""In pyproject.toml: it bundles the page and compiles the module."""
+_SOURCES: Final = ("src", "LICENSE", "README.md", "pyproject.toml")
+_LEFT_OUT: Final = ("static", "_native.*", "__pycache__")
+
+
+def write_release(target: Path, tree: Path = TREE) -> None:
+    """Write the pure wheel of a tree, without the page: the same tree makes the same bytes."""
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "tree"
+        copy.mkdir()
+        for name in _SOURCES:
+            if (tree / name).is_dir():
+                shutil.copytree(tree / name, copy / name, ignore=shutil.ignore_patterns(*_LEFT_OUT))
+            else:
+                shutil.copy(tree / name, copy / name)
+        project = (copy / "pyproject.toml").read_text(encoding="utf-8")
+        if _HOOK not in project:
+            sys.exit(f"pyproject.toml has no {_HOOK} any more: say here how a wheel is built without page and module")
+        (copy / "pyproject.toml").write_text(project.replace(_HOOK, ""), encoding="utf-8")
+        build = ("build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", place)
+        subprocess.run([find_uv_bin(), *build, copy], check=True)
+        (wheel,) = Path(place).glob("*-py3-none-any.whl")
+        with zipfile.ZipFile(wheel) as files, tarfile.open(target, "w:xz", preset=9) as archive:
+            for name in sorted(files.namelist()):
+                content = files.read(name)
+                member = tarfile.TarInfo(name)  # nobody's, of no time
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+
+
+def main() -> None:
+    """Write what is kept of this release, unless it is there."""
+    for folder, write in ((STORES, write_store), (RELEASES, write_release)):
+        target = folder / f"{__version__}.tar.xz"
+        if target.exists():
+            print(f"{target} is there: it is what release {__version__} was, and stays")
+            continue
+        folder.mkdir(exist_ok=True)
+        write(target)
+        print(f"{target} written")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,10 +28,10 @@ class Store:
     def __init__(self, archive: Path, to: Path) -> None:
         unpack(archive, to)
         self.journals = to / "journals"
-        self.jobs = json.loads((to / EXPECTED).read_text())["jobs"]
+        self.jobs: dict[str, Any] = json.loads((to / EXPECTED).read_text())["jobs"]
 
     def folder(self, job: str) -> Path:
-        return self.journals / self.jobs[job]["folder"]
+        return self.journals / str(self.jobs[job]["folder"])
 
     def deliver(self, sink: Sink) -> str:
         """Deliver all of it as a user does who has installed a newer release; return what the command says."""
@@ -40,11 +41,11 @@ class Store:
 
 
 @pytest.fixture
-def store(archive, tmp_path):
+def store(archive: Path, tmp_path: Path) -> Store:
     return Store(archive, tmp_path)
 
 
-def test_this_release_has_a_store():
+def test_this_release_has_a_store() -> None:
     assert f"{__version__}.tar.xz" in {path.name for path in ARCHIVES}, "python -m tests.upgrades.make"
 
 
@@ -57,7 +58,7 @@ def messages(sink: Sink, job: str) -> list[str]:
 
 
 @every_release
-def test_what_was_not_delivered_is_and_nothing_twice(store, sink):
+def test_what_was_not_delivered_is_and_nothing_twice(store: Store, sink: Sink) -> None:
     store.deliver(sink)
     assert messages(sink, "job-kept") == [], "it was delivered"
     assert messages(sink, "job-half") == [], "its log records were delivered"
@@ -79,7 +80,7 @@ def test_what_was_not_delivered_is_and_nothing_twice(store, sink):
 
 
 @every_release
-def test_it_is_read(store):
+def test_it_is_read(store: Store) -> None:
     runs = {run.job_id: run for run in read.runs(folder=store.journals)}
     assert set(runs) == set(store.jobs)
     with pytest.warns(read.IncompleteWarning, match="job-damaged.*damaged and skipped: .* in 1 place"):
@@ -93,7 +94,7 @@ def test_it_is_read(store):
 
 
 @every_release
-def test_the_commands_list_it(store):
+def test_the_commands_list_it(store: Store) -> None:
     listed = command(store.journals, "jobs", "--json")
     assert listed.returncode == 0, listed.stderr
     assert {run["jobs"][0]["job_id"] for run in json.loads(listed.stdout)} == set(store.jobs)

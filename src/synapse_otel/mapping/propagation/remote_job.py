@@ -16,12 +16,15 @@ from typing import Any, Final
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 from synapse_otel import semconv
+from synapse_otel._guard import let_through
+from synapse_otel._version import __version__
 from synapse_otel.journal.state_block import JobEntry
-from synapse_otel.mapping.current import job_of_context
+from synapse_otel.mapping.current import detached_job, job_of_context
 from synapse_otel.mapping.instruments import BLOCK, JOB_ATTRIBUTES
 from synapse_otel.mapping.job import CURRENT, LIVE, Job, SetUp, WorkSpan
 from synapse_otel.mapping.propagation.worker_identity import this_worker
 from synapse_otel.mapping.propagation.worker_span import begin_worker, end_worker
+from synapse_otel.notices import Check, explained_by, say_once
 
 _RECEIVED_LIMIT: Final = 64
 """Maximum number of received jobs and steps that a process caches; others are created again."""
@@ -29,7 +32,10 @@ _RECEIVED_LIMIT: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class RemoteJob:
-    """What another process has to know of a job, and of the scope in it that its context was pickled in."""
+    """What another process has to know of a job, and of the scope in it that its context was pickled in.
+
+    The other process may run another release: a new field goes last, and an older release passes over it.
+    """
 
     job_id: str | None
     category: str | None
@@ -48,6 +54,8 @@ class RemoteJob:
     """None outside of steps."""
     span_id: int
     step_start: int
+    version: str = __version__
+    """Of the release in the process that tells of the job. A `RemoteJob` that 0.1.0 has pickled has none."""
 
 
 def job_to_hand_over(job: Job | None, job_id: str | None) -> Job | None:
@@ -111,8 +119,20 @@ def receive_job(handed: RemoteJob) -> Job:
     place = os.getpid(), handed.key, handed.span_id
     job = _RECEIVED.get(place)
     if job is None or job.root.ended:
-        _end_other_runs(handed.set_up)
-        job = _made(handed)
+        try:
+            _end_other_runs(handed.set_up)
+            job = _made(handed)
+        except Exception as error:
+            theirs = getattr(handed, "version", "0.1.0")
+            if theirs == __version__:
+                raise
+            let_through(error)
+            say_once(
+                f"this process has synapse-otel {__version__} and cannot use the job's context, which is from {theirs} "
+                f"({type(error).__name__}: {error}): what it does for the job is not recorded with the job; install "
+                f"the same release in both; {explained_by(Check.ENVIRONMENT)}"
+            )
+            return detached_job(handed.job_id)
         while len(_RECEIVED) >= _RECEIVED_LIMIT:
             _forget(next(iter(_RECEIVED)))
         _RECEIVED[place] = job

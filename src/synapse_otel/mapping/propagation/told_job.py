@@ -31,6 +31,7 @@ class _Told(msgspec.Struct):
     category: str | None = None
     set_up: tuple[str, dict[str, _Scalar], Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]] | None = None
     step: str | None = None
+    version: str = "0.1.0"  # which did not say
 
     def __post_init__(self) -> None:
         if not (0 <= self.trace_id < 1 << 128 and 0 <= self.span_id < 1 << 64):
