@@ -4,10 +4,11 @@ BIN := .venv/bin
 NETWORK := sh tools/setup/network.sh $(BIN)
 COMPILE = $(NETWORK) $(BIN)/uv pip compile --quiet --universal --python-version $(1) --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --annotation-style line $(if $(UPGRADE),--upgrade)
+BUILD := $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
 SDKS := $(patsubst constraints/sdk-%.txt,%,$(wildcard constraints/sdk-*.txt)) # an empty file is a new version's start
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stack check test test-bare soak pull-plug drill lint format bench bench-collector docs lock clean
+.PHONY: help setup demo stack check test test-bare soak pull-plug drill lint format bench bench-collector docs lock release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,8 +76,9 @@ docs: setup ## Write what is generated anew (tables, Helm values, rules), and th
 	@$(BIN)/python -m tools.docs site $(if $(SERVE),--serve)
 
 lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
-	$(call COMPILE,3.11) pyproject.toml --output-file constraints/runtime.txt
-	$(call COMPILE,3.11) pyproject.toml --extra demo --group dev --constraints constraints/runtime.txt \
+	$(call COMPILE,3.11) pyproject.toml --extra grpc --output-file constraints/runtime.txt
+	$(BIN)/python -m tools.release jobs
+	$(call COMPILE,3.11) pyproject.toml --extra demo --extra grpc --group dev --constraints constraints/runtime.txt \
 		--output-file constraints/dev.txt
 	$(call COMPILE,3.11) pyproject.toml --extra demo --group build --constraints constraints/dev.txt \
 		--output-file constraints/demo.txt
@@ -84,6 +86,15 @@ lock: setup ## Pin what pyproject.toml asks for (UPGRADE=1: the newest versions)
 	echo uv | $(call COMPILE,3.11) - --constraints constraints/dev.txt --output-file constraints/uv.txt
 	for sdk in $(SDKS); do echo "synapse-sdk==$$sdk" | $(call COMPILE,3.12) - pyproject.toml --group sdk \
 		--constraints constraints/runtime.txt --output-file "constraints/sdk-$$sdk.txt" || exit; done
+
+release: setup ## Build into dist/ the source archive, the wheel of this platform, the pure wheel, and the bill of materials
+	rm -rf dist
+	$(BUILD) --sdist
+	$(BUILD) --wheel dist/synapse_otel-*.tar.gz
+	CC=none $(BUILD) --wheel dist/synapse_otel-*.tar.gz
+	$(BIN)/python -m tools.release bom dist
+	$(BIN)/python -m twine check --strict dist/*.whl dist/*.tar.gz
+	cd dist && sha256sum synapse_otel-* >SHA256SUMS
 
 clean: ## Remove what was made in the tree; the caches outside it stay
 	rm -rf .venv .venv-* dist site web/node_modules src/synapse_otel/ui/web/static .hypothesis .mypy_cache .pytest_cache .ruff_cache

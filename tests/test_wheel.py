@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-import tarfile
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +14,9 @@ from uv import find_uv_bin
 from synapse_otel._version import __version__
 from tests.sink import Sink, body
 from tests.sink_grpc import GrpcSink
+from tests.wheels import TREE, Built, built_once, environment, install, run
 
 pytestmark = pytest.mark.once
-
-TREE = Path(__file__).parents[1]
 
 ASK = """
 import importlib.metadata, json, synapse_otel
@@ -37,79 +32,23 @@ print(json.dumps({
 """
 
 
-def run(*command: str | Path, cwd: Path = TREE) -> str:
-    ended = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, f"{command} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
-    return ended.stdout
-
-
-@dataclass(frozen=True)
-class Built:
-    wheel: Path
-    source: Path
-
-    def wheel_files(self) -> list[str]:
-        with zipfile.ZipFile(self.wheel) as archive:
-            return archive.namelist()
-
-    def source_files(self) -> list[str]:
-        with tarfile.open(self.source) as archive:
-            return archive.getnames()
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    folder = tmp_path_factory.mktemp("dist")
-    run(find_uv_bin(), "build", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder)
-    (wheel,), (source,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
-    return Built(wheel, source)
+    return built_once(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def clean_python(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    venv = tmp_path_factory.mktemp("clean") / "venv"
-    python = venv / "bin" / "python"
-    run(find_uv_bin(), "venv", "--python", sys.executable, venv)
-    install = (find_uv_bin(), "pip", "install", "--python", python)
-    run(*install, "--require-hashes", "-r", TREE / "constraints" / "runtime.txt")
-    run(*install, "--no-deps", built.wheel)
+    python = environment(tmp_path_factory.mktemp("clean") / "venv")
+    install(python, "--require-hashes", "-r", TREE / "constraints" / "runtime.txt")
+    install(python, "--no-deps", built.wheel)
     return python
 
 
 @pytest.fixture(scope="module")
 def answer(clean_python: Path) -> dict[str, Any]:
-    return json.loads(run(clean_python, "-I", "-W", "error", "-c", ASK, cwd=clean_python.parent))
-
-
-def test_wheel_holds_the_typed_package_and_nothing_else(built: Built) -> None:
-    files = built.wheel_files()
-    assert "synapse_otel/py.typed" in files
-    own = {"synapse_otel", "synapse_otel.pth", f"synapse_otel-{__version__}.dist-info"}
-    assert {name.split("/")[0] for name in files} == own
-    assert f"synapse_otel-{__version__}.dist-info/licenses/LICENSE" in files
-
-
-def test_every_source_file_is_in_the_wheel(built: Built) -> None:
-    sources = {str(file.relative_to(TREE / "src")) for file in (TREE / "src" / "synapse_otel").rglob("*.py")}
-    assert sources <= set(built.wheel_files())
-
-
-def test_the_source_archive_compiles(built: Built) -> None:
-    module = "synapse_otel/_native.abi3.so"
-    assert {name.split("/", 1)[1] for name in built.source_files() if "/native/" in name} >= {
-        "native/native.h",
-        "native/write.c",
-        "native/xxhash.h",
-        "native/xxhash.LICENSE",
-    }
-    assert not [name for name in built.source_files() if module in name or ".made-from" in name]
-    assert module in built.wheel_files()
-
-
-def test_source_archive_leaves_tests_and_tools_out(built: Built) -> None:
-    second_parts = {name.split("/")[1] for name in built.source_files() if "/" in name}
-    assert {"src", "LICENSE", "README.md", "pyproject.toml"} <= second_parts
-    assert second_parts.isdisjoint({"tests", "tools", "benchmarks", "constraints"})
+    found: dict[str, Any] = json.loads(run(clean_python, "-I", "-W", "error", "-c", ASK, cwd=clean_python.parent))
+    return found
 
 
 def test_installed_package_stands_alone(answer: dict[str, Any], clean_python: Path) -> None:
@@ -149,7 +88,7 @@ def test_the_oldest_and_the_newest_libraries_that_are_allowed_deliver_and_show(
     python = environments[resolution]
     with Sink() as http, GrpcSink() as grpc:
         sink = http if protocol == "http/protobuf" else grpc
-        environment = {
+        variables = {
             **os.environ,
             "SYNAPSE_OTEL_JOURNAL_DIR": str(tmp_path),
             "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
@@ -161,7 +100,7 @@ def test_the_oldest_and_the_newest_libraries_that_are_allowed_deliver_and_show(
             found = subprocess.run(
                 [python, "-W", "error::DeprecationWarning:synapse_otel", *command],
                 cwd=tmp_path,
-                env=environment,
+                env=variables,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -185,13 +124,11 @@ def environments(built: Built, tmp_path_factory: pytest.TempPathFactory) -> dict
     made = {}
     for resolution in ("lowest-direct", "highest"):
         folder = tmp_path_factory.mktemp(resolution)
-        python = folder / "venv" / "bin" / "python"
+        python = environment(folder / "venv")
         wanted = folder / "requirements.txt"
-        run(find_uv_bin(), "venv", "--python", sys.executable, folder / "venv")
         compile_ = ("pip", "compile", "--resolution", resolution, "--only-binary", ":all:", "--python", python)
-        run(find_uv_bin(), *compile_, "--no-emit-index-url", "pyproject.toml", "-o", wanted)
-        install = (find_uv_bin(), "pip", "install", "--python", python)
-        run(*install, "--only-binary", ":all:", "-r", wanted)
-        run(*install, "--no-deps", built.wheel)
+        run(find_uv_bin(), *compile_, "--no-emit-index-url", "--extra", "grpc", "pyproject.toml", "-o", wanted)
+        install(python, "--only-binary", ":all:", "-r", wanted)
+        install(python, "--no-deps", built.wheel)
         made[resolution] = python
     return made

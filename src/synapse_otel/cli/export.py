@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from synapse_otel.cli.codes import end_in_order
+from synapse_otel.cli.codes import DONE, end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
 from synapse_otel.runs import Overview, find_run, find_runs, run_groups, same_run
@@ -147,7 +147,7 @@ def _export_one(
     from synapse_otel.runs.live.entry import run_id
     from synapse_otel.runs.live.followed_run import FollowedRun
     from synapse_otel.runs.live.index import RunIndex
-    from synapse_otel.ui.web.server import page
+    from synapse_otel.ui.web.bundle import page
 
     folder = folders[0]
     target = output or Path(folder.name + _ENDINGS[kind])
@@ -176,4 +176,4 @@ def _tell_of(written: Sequence[Path], notes: Sequence[str]) -> int:
         say(f"{shown_path(str(path))}  {size(path.stat().st_size)}")
     for note in notes:
         tell(f"the file has what is left: {note}")
-    return 0
+    return DONE

@@ -7,7 +7,8 @@ import secrets
 import socket
 import sys
 import webbrowser
-from contextlib import ExitStack, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from threading import Thread
@@ -15,9 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-import anyio
-
-from synapse_otel.cli.codes import end_in_order
+from synapse_otel.cli.codes import DONE, end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
 from synapse_otel.export.html import HEAD, is_page_file
@@ -65,10 +64,11 @@ def _show(target: str | None, *, port: int | None, browser: bool, terminal: bool
     if terminal:
         check_terminal()
         end_in_order()
-        from synapse_otel.ui.terminal.app import TerminalView
+        with _viewers():
+            from synapse_otel.ui.terminal.app import TerminalView
 
         TerminalView(store, run, unicode=knows_unicode()).run()
-        return 0
+        return DONE
     root = roots[0] if roots else None
     return _serve_page(store, run, root, port=port, browser=browser, idle_seconds=idle_seconds)
 
@@ -77,7 +77,12 @@ def _serve_page(
     store: RunStore, run: str, root: Path | None, *, port: int | None, browser: bool, idle_seconds: float | None
 ) -> int:
     from synapse_otel.export.parquet import parquet_table
-    from synapse_otel.ui.web.server import application, page
+    from synapse_otel.ui.web.bundle import page
+
+    with _viewers():
+        import uvicorn  # noqa: F401 - the server and what it serves: both are looked for before a port is opened
+
+        from synapse_otel.ui.web.server import application
 
     try:
         page("index.html")
@@ -95,7 +100,25 @@ def _serve_page(
             if browser:
                 Thread(target=_open_browser, args=(address,), daemon=True).start()
             _serve(application(store, token, write_table=parquet_table), listener, idle_seconds)
-    return 0
+    return DONE
+
+
+@contextmanager
+def _viewers() -> Iterator[None]:
+    """Import what only the viewers need; a container that only runs jobs may lack it.
+
+    Raises:
+        LookupError: it is not installed; the message names what is missing, and an alternative.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("synapse_otel"):
+            raise
+        raise LookupError(
+            f"`synapse-otel view` needs {error.name}, which is not installed here: `pip install synapse-otel` installs "
+            "it; `synapse-otel jobs`, `show` and `export` work without it"
+        ) from None
 
 
 def _target(target: str | None, settings: Settings) -> tuple[list[Path], list[Path], str]:
@@ -121,7 +144,7 @@ def _open_page_file(file: Path, *, browser: bool, terminal: bool) -> int:
     say(f"Page: {file.absolute().as_uri()}")
     if browser:
         _open_browser(file.absolute().as_uri())
-    return 0
+    return DONE
 
 
 def check_terminal() -> None:
@@ -166,6 +189,7 @@ def _listening(port: int | None) -> socket.socket:
 
 
 def _serve(app: object, listener: socket.socket, idle_seconds: float | None) -> None:
+    import anyio
     import uvicorn
 
     config = uvicorn.Config(
@@ -192,6 +216,8 @@ def _serve(app: object, listener: socket.socket, idle_seconds: float | None) -> 
 
 async def _end_when_idle(server: uvicorn.Server, seconds: float) -> None:
     """End the server after this time without a connection; an open page keeps one for its events."""
+    import anyio
+
     until = monotonic() + seconds
     while monotonic() < until:
         await anyio.sleep(min(seconds, 1.0))

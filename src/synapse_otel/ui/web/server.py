@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -20,6 +19,7 @@ from starlette.routing import Route
 from synapse_otel.runs.image_files import ImageError, Reason
 from synapse_otel.runs.live.filters import LEVELS, LogFilter
 from synapse_otel.runs.live.store import RunInUseError, RunStore, UnknownRecordError, UnknownRunError
+from synapse_otel.ui.web.bundle import page
 from synapse_otel.ui.web.events import EventStream
 from synapse_otel.ui.web.guard import TABLE, Guard
 from synapse_otel.ui.web.table_file import TableWriter, table_file
@@ -75,15 +75,6 @@ def application(store: RunStore, token: str, *, write_table: TableWriter | None 
         Route("/", _page, middleware=_PAGE),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Guard, token=token)])
-
-
-def page(name: str) -> bytes:
-    """Return a file of the bundled page.
-
-    Raises:
-        FileNotFoundError: the package was installed without the page.
-    """
-    return files("synapse_otel.ui.web").joinpath("static", name).read_bytes()
 
 
 async def _page(request: Request) -> Response:
