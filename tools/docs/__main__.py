@@ -18,6 +18,7 @@ from tools.docs.pictures import write_pictures
 from tools.docs.schemas import schema_files
 from tools.docs.site import build_site, serve_site
 from tools.docs.tables import GENERATORS
+from tools.docs.telemetry_schema import names_file, names_of, published
 from tools.docs.traces import write_traces
 
 
@@ -29,12 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("tables", "pictures", "traces", "costs", "site"),
+        choices=("tables", "pictures", "traces", "costs", "site", "names", "schema"),
         default="tables",
         help="tables (default); pictures: of runs of the demo, on the page, in the terminal and in VictoriaLogs; "
         "traces: pictures of what a real Jaeger answers; costs: of calls, as `make bench` measures them; "
-        "site: all of docs/ as pages",
+        "site: all of docs/ as pages; names: the names of this release, for later ones to be compared with; "
+        "schema: print the telemetry schema as it is to be published",
     )
+    parser.add_argument("--at", metavar="URL", help="schema: the address below which it is published")
     chosen = parser.parse_args(arguments)
     if chosen.what == "site":
         return serve_site() if chosen.serve else build_site()
@@ -44,8 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(*write_traces(), sep="\n")
     elif chosen.what == "costs":
         print(write_costs())
+    elif chosen.what == "names":
+        return generated.write([(names_file(), names_of(interface()))], check=chosen.check)
+    elif chosen.what == "schema":
+        return _print_schema(parser, chosen.at)
     else:
         return generated.write([*changed(GENERATORS), (FILE, interface()), *schema_files()], check=chosen.check)
+    return 0
+
+
+def _print_schema(parser: argparse.ArgumentParser, base: str | None) -> int:
+    try:
+        print(published(base or ""), end="")
+    except ValueError as error:
+        parser.error(f"--at {error}")
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 from typer.models import ArgumentInfo, OptionInfo
 
 from synapse_otel.cli.app import app
+from synapse_otel.cli.codes import EXIT_CODES
 from tools.docs.markdown import code, prose, table
 
 COMMANDS: Final[dict[str, Callable[..., Any]]] = {
@@ -37,6 +38,16 @@ def options(command: str) -> str:
         else:
             rows.append((", ".join(map(code, _names(name, kind, info))), _meaning(name, kind, default, info)))
     return table(("argument or option", "meaning"), rows)
+
+
+def exit_codes() -> str:
+    """Return which code each command exits with, and when; commands with the same codes share a column."""
+    columns: dict[tuple[tuple[int, str], ...], list[str]] = {}
+    for name, codes in EXIT_CODES.items():
+        columns.setdefault(tuple(codes.items()), []).append(name)
+    numbers = sorted({number for codes in EXIT_CODES.values() for number in codes})
+    head = ["code", *(", ".join(map(code, names)) for names in columns.values())]
+    return table(head, [[str(number), *(dict(column).get(number, "") for column in columns)] for number in numbers])
 
 
 def option_names(command: str) -> set[str]:

@@ -11,9 +11,10 @@ from types import FunctionType
 from typing import Any, Final
 
 from synapse_otel import semconv
+from synapse_otel.cli.codes import EXIT_CODES
 from synapse_otel.journal.frames import FORMAT_VERSION, Kind
 from synapse_otel.settings import Settings, variables_of
-from tools.docs import commands
+from tools.docs import commands, telemetry_schema
 from tools.docs.blocks import ROOT
 
 FILE: Final = ROOT / "docs" / "interface.txt"
@@ -41,7 +42,7 @@ _MEMBER: Final = re.compile(r"<(\w+\.\w+): [^>]*>")
 
 def interface() -> str:
     """Return all of it, a line for each thing."""
-    return "\n".join((_HEAD, *_names(), *_settings(), *_commands(), *_telemetry(), *_journal(), ""))
+    return "\n".join((_HEAD, *_names(), *_settings(), *_commands(), *_exit_codes(), *_telemetry(), *_journal(), ""))
 
 
 _HEAD: Final = "# What others depend on. Generated: `python -m tools.docs`. docs/upgrades.md says what may change when."
@@ -59,16 +60,16 @@ def _shown(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, type) and issubclass(value, enum.Enum):
         yield f"{name}: {', '.join(f'{one.name}={one.value!r}' for one in value)}"
     elif isinstance(value, type):
-        yield f"class {name}{_signature(value)}"
-        for member in sorted(_members(value)):
+        yield f"class {name}{signature(value)}"
+        for member in sorted(members(value)):
             yield from (f"    {line}" for line in _member(member, inspect.getattr_static(value, member)))
     elif callable(value):
-        yield f"{name}{_signature(value)}"
+        yield f"{name}{signature(value)}"
     else:
         yield f"{name}: {type(value).__name__}"
 
 
-def _members(value: type) -> set[str]:
+def members(value: type) -> set[str]:
     """Return the public members that classes of ours define."""
     own = [one for one in value.__mro__ if one.__module__.startswith("synapse_otel")]
     names = {name for one in own for name in (*vars(one), *vars(one).get("__annotations__", {}))}
@@ -78,16 +79,20 @@ def _members(value: type) -> set[str]:
 
 def _member(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, classmethod | staticmethod):
-        yield f"{name}{_signature(value.__func__)}"
+        yield f"{name}{signature(value.__func__)}"
     elif isinstance(value, FunctionType):
-        yield f"{name}{_signature(value)}"
+        yield f"{name}{signature(value)}"
     elif not isinstance(value, type):
         yield name
 
 
-def _signature(value: Any) -> str:
+def signature(value: Any, *, bound: bool = False) -> str:
+    """Return the signature of a class or function; of a ``bound`` method without its first parameter."""
     try:
-        shown = str(inspect.signature(value))
+        found = inspect.signature(value)
+        if bound:
+            found = found.replace(parameters=list(found.parameters.values())[1:])
+        shown = str(found)
     except (TypeError, ValueError):  # of a class that is made in C
         return "(...)"
     return _MEMBER.sub(r"\1", _QUOTED.sub(r"\1\2", shown))
@@ -105,6 +110,13 @@ def _commands() -> Iterator[str]:
         yield f"synapse-otel {name}: {' '.join(sorted(commands.option_names(name)))}"
 
 
+def _exit_codes() -> Iterator[str]:
+    yield "\n[exit codes]"
+    for name in sorted(EXIT_CODES):
+        for number, meaning in sorted(EXIT_CODES[name].items()):
+            yield f"synapse-otel {name}: {number} {meaning}".rstrip()
+
+
 def _telemetry() -> Iterator[str]:
     yield "\n[metrics]"
     for metric in sorted({metric.name: metric for found in _METRICS for metric in found}.values()):
@@ -112,6 +124,10 @@ def _telemetry() -> Iterator[str]:
     yield "\n[attributes]"
     for one in sorted(semconv.ATTRIBUTES):
         yield f"{one.key}: {one.type}"
+    yield "\n[events]"
+    yield from sorted(one.name for one in semconv.EVENTS if not one.name.startswith("<"))
+    yield "\n[telemetry schema]"
+    yield f"version: {telemetry_schema.newest_version()}"
 
 
 def _journal() -> Iterator[str]:

@@ -159,10 +159,11 @@ def slots() -> str:
 
 
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
-    "api": api.api,
+    **api.sections(),
     "attributes": attributes,
     "commands": commands.overview,
     "events": events,
+    "exit-codes": commands.exit_codes,
     "frame-header": lambda: literal_block(frames),
     "frame-kinds": kinds,
     "frame-payloads": structures,

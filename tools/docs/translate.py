@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from tools.docs.api import for_site
 from tools.docs.blocks import ROOT
 
 BESIDE: Final = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "collector/README.md")
@@ -29,6 +30,7 @@ def translated(text: str, at: str, page: str) -> str:
     """Return the text of the file ``at`` (its path in the repository) for the page ``page`` (its path in the site)."""
     parts = []
     end = 0
+    text = for_site(text)
     for match in _FENCE.finditer(text):
         parts += [_prose(text[end : match.start()], at, page), _block(match)]
         end = match.end()

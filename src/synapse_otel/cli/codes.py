@@ -1,11 +1,17 @@
-"""The exit codes of the commands, which docs/commands.md has as a table, and a clean exit on a signal."""
+"""The exit codes of the commands, and a clean exit on a signal.
+
+The table of docs/commands.md and the lines of docs/interface.txt are made of `EXIT_CODES`.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Mapping
 from typing import Any, Final
 
+DONE: Final = 0
+"""The command has done what it was asked for."""
 PENDING: Final = 1
 """Not everything is delivered."""
 UNHEALTHY: Final = 1
@@ -24,6 +30,36 @@ NOT_FOUND: Final = 127
 """The command of ``run`` is not there."""
 SIGNALLED: Final = 128
 """Plus the number of the signal: a shell's words for a command that a signal has ended."""
+
+_WRONG: Final = "a setting, an argument, a run, a file or a folder is wrong"
+_READING: Final = {DONE: "what was asked for is shown or written", USAGE_ERROR: _WRONG}
+
+EXIT_CODES: Final[Mapping[str, Mapping[int, str]]] = {
+    "run": {
+        DONE: "COMMAND ended with 0",
+        USAGE_ERROR: "a setting or an argument is wrong; COMMAND was not started",
+        NOT_RUNNABLE: "COMMAND cannot be executed",
+        NOT_FOUND: "COMMAND is not found",
+    },
+    "ship": {
+        DONE: "stopped cleanly",
+        USAGE_ERROR: "a setting, an argument or a folder is wrong",
+        SHIPPING_ALREADY: "another shipper delivers to this destination",
+    },
+    "sync": {DONE: "nothing is pending", PENDING: "something is still pending", USAGE_ERROR: _WRONG},
+    "jobs": _READING,
+    "show": _READING,
+    "view": _READING,
+    "export": _READING,
+    "verify": {
+        DONE: "the backends hold everything",
+        INCOMPLETE: "something is missing or different",
+        USAGE_ERROR: _WRONG,
+        UNVERIFIED: "nothing else is missing, but not everything could be verified",
+    },
+    "doctor": {DONE: "no check fails", UNHEALTHY: "a check fails", USAGE_ERROR: "an argument is wrong"},
+}
+"""Every code that a command itself exits with, and when. ``run`` also exits as its command does."""
 
 
 def end_in_order() -> None:

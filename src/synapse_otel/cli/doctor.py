@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from synapse_otel.cli.codes import UNHEALTHY
+from synapse_otel.cli.codes import DONE, UNHEALTHY
 from synapse_otel.cli.lines import say
 from synapse_otel.doctor import Finding, Level, examine
 from synapse_otel.journal.frames import clean
@@ -48,7 +48,7 @@ def doctor(checks: Collection[Check] | None, *, json: bool, probe: bool) -> int:
     else:
         say("")
         say(_summary(failures, warnings, tried=any(finding.check is Check.ENDPOINT for finding in found)))
-    return UNHEALTHY if failures else 0
+    return UNHEALTHY if failures else DONE
 
 
 def _print(console: Console, finding: Finding) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from synapse_otel.cli.codes import DONE
 from synapse_otel.cli.lines import tell
 from synapse_otel.cli.roots import readable_roots
 from synapse_otel.runs import Recording, find_run, same_run
@@ -22,4 +23,4 @@ def show(run: str | None) -> int:
     roots = readable_roots(settings)
     folders = same_run(find_run(run, roots, tell), roots)
     Console(highlight=False).print(Report(Recording.read(*folders, stall_seconds=settings.stall_timeout)))
-    return 0
+    return DONE

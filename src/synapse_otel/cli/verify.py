@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from synapse_otel._text import counted
-from synapse_otel.cli.codes import INCOMPLETE, UNVERIFIED, end_in_order
+from synapse_otel.cli.codes import DONE, INCOMPLETE, UNVERIFIED, end_in_order
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import readable_roots
 from synapse_otel.journal.frames import clean
@@ -66,7 +66,7 @@ def verify(run: str | None, *, since: str | None, json: bool, repair: bool, wait
             say(line)
     if not all(one.good for one in reports):
         return INCOMPLETE
-    return 0 if all(one.verified for one in reports) else UNVERIFIED
+    return DONE if all(one.verified for one in reports) else UNVERIFIED
 
 
 def _runs(roots: list[Path], since: str) -> Iterator[list[Path]]:

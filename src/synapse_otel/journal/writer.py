@@ -52,13 +52,13 @@ class JournalWriter:
         """Begin with a segment that is empty, and the lock that says that its process lives, which is held."""
         self.folder = folder
         self.run = run
-        self.sequences = [0] * len(Signal)
+        self.sequences: list[int] = [0] * len(Signal)
         """By signal, how many records were appended."""
-        self.dropped = [0] * len(Signal)
+        self.dropped: list[int] = [0] * len(Signal)
         """By signal, how many records could not be kept; they have no number."""
-        self.failed = False
+        self.failed: bool = False
         """Records can no longer be kept here."""
-        self.closed = False
+        self.closed: bool = False
         self.on_failure: Callable[[OSError], JournalWriter | None] = _no_other
         """Told, once, why records can no longer be kept here; returns the journal that keeps them from now on."""
         self._successor: JournalWriter | None = None

@@ -39,7 +39,7 @@ class Instruments:
         scope = semconv.SCOPE_NAME, __version__
         unset = unset_providers() - set(_BESIDE)
         tracers, meters, loggers = _providers()
-        self.tracer = trace.NoOpTracer() if "traces" in unset else tracers.get_tracer(*scope)
+        self.tracer: trace.Tracer = trace.NoOpTracer() if "traces" in unset else tracers.get_tracer(*scope)
         logger = NoOpLogger(semconv.SCOPE_NAME) if "logs" in unset else loggers.get_logger(*scope)
         self.emit: Emit = getattr(logger, "append_record", None) or emit_through(logger)
         self.template: Callable[..., Any] | None = getattr(logger, "template", None)
@@ -47,10 +47,10 @@ class Instruments:
         self.forget_template: Callable[[Any], None] = getattr(logger, "forget_template", _ignore)
         meter: Meter = NoOpMeter(semconv.SCOPE_NAME) if "metrics" in unset else meters.get_meter(*scope)
         gauge, active = semconv.JOB_METRIC, semconv.JOB_ACTIVE
-        self.samples = Samples(meter.create_gauge(gauge.name, gauge.unit, gauge.description))
-        self.active = meter.create_up_down_counter(active.name, active.unit, active.description)
-        self.job_duration = _histogram(meter, semconv.JOB_DURATION)
-        self.step_duration = _histogram(meter, semconv.STEP_DURATION)
+        self.samples: Samples = Samples(meter.create_gauge(gauge.name, gauge.unit, gauge.description))
+        self.active: metrics.UpDownCounter = meter.create_up_down_counter(active.name, active.unit, active.description)
+        self.job_duration: metrics.Histogram = _histogram(meter, semconv.JOB_DURATION)
+        self.step_duration: metrics.Histogram = _histogram(meter, semconv.STEP_DURATION)
         _observe(meter)
 
 

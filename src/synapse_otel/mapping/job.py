@@ -71,18 +71,20 @@ class WorkSpan:
     )
 
     def __init__(self, job: Job, span: Span | None, name: str | None, start: int) -> None:
-        self.job = job
-        self.name = name
-        self.category = name if name is not None else job.category
-        self.span = span if span is not None else INVALID_SPAN
-        self.start = start
-        self.context = set_span_in_context(span, otel_context.get_current()) if span is not None else None
-        self.events = SpanEvents()
+        self.job: Job = job
+        self.name: str | None = name
+        self.category: str | None = name if name is not None else job.category
+        self.span: Span = span if span is not None else INVALID_SPAN
+        self.start: int = start
+        self.context: Context | None = (
+            set_span_in_context(span, otel_context.get_current()) if span is not None else None
+        )
+        self.events: SpanEvents = SpanEvents()
         self._base: dict[str, Any] = dict(job.log_attributes)
         if self.category is not None:
             self._base[semconv.CATEGORY] = self.category
-        self.ended = False
-        self.rollback = False
+        self.ended: bool = False
+        self.rollback: bool = False
         self._kinds: dict[object, dict[str | None, _Kind]] = {}
         self._progress: dict[str | None, ProgressSlot] = {}
         self._metrics: dict[str | None, tuple[MetricSeries, CounterSlot]] = {}
@@ -374,7 +376,7 @@ class Job(JobRecords):
         own: bool = True,
     ) -> None:
         super().__init__(job_id, category, attributes)
-        self.live_spans = live_spans
+        self.live_spans: str = live_spans
         self.flush: Callable[[], object] = _nothing
         """Waits, within the exit timeout, until all is delivered; set by the code that sets up delivery."""
         self.at_end: Callable[[], None] | None = None
@@ -386,14 +388,14 @@ class Job(JobRecords):
         self.set_up: SetUp | None = None
         """How to set up a process that receives this job; set by the code that set up this process."""
         self.finished: Mapping[str, Any] | None = None
-        self.is_detached = own
+        self.is_detached: bool = own
         """No job has been started: there are only records."""
         self._own = own
         self._process = os.getpid()
         self._open: list[WorkSpan] = []
         self._recorded: deque[BaseException] = deque(maxlen=_EXCEPTIONS_KEPT)
-        self.start_time = time_ns()
-        self.root = WorkSpan(self, None, None, self.start_time)
+        self.start_time: int = time_ns()
+        self.root: WorkSpan = WorkSpan(self, None, None, self.start_time)
 
     def warn(self, text: str) -> None:
         """Record a warning about the job's records."""
@@ -430,7 +432,7 @@ class Job(JobRecords):
         start = self.start_time = time_ns()
         around = None if get_current_span().get_span_context().is_valid else parent
         span = self._instruments.tracer.start_span(name, around, attributes=attributes, start_time=start)
-        self.key = span.get_span_context().span_id.to_bytes(8, "big")
+        self.key: bytes = span.get_span_context().span_id.to_bytes(8, "big")
         JOB_ATTRIBUTES[self.key] = self.attributes
         context = span.get_span_context()
         entry = JobEntry(

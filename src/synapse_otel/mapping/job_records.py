@@ -11,7 +11,7 @@ from synapse_otel._text import cut
 from synapse_otel.journal.memory.slots import CounterSlot, ProgressSlot
 from synapse_otel.journal.state_block import TEXT_LIMIT
 from synapse_otel.mapping.data import EventData
-from synapse_otel.mapping.instruments import BLOCK, Instruments, instruments
+from synapse_otel.mapping.instruments import BLOCK, Emit, Instruments, RecordPlain, instruments
 from synapse_otel.mapping.levels import LEVELS
 from synapse_otel.mapping.metric_series import SERIES_LIMIT, MetricSeries
 from synapse_otel.mapping.metric_values import sort_values
@@ -51,28 +51,28 @@ class JobRecords(ABC):
 
     def __init__(self, job_id: str | None, category: str | None, attributes: Mapping[str, Any] | None) -> None:
         self.id = job_id
-        self.category = shown_name(category) if category is not None else None
-        self.names = Names(self._say_cut)
+        self.category: str | None = shown_name(category) if category is not None else None
+        self.names: Names = Names(self._say_cut)
         """Names of steps and events, and categories, as they are shown."""
-        self.attributes = dict(attributes or {})
+        self.attributes: dict[str, Any] = dict(attributes or {})
         """Attributes of every metric of the job."""
-        self.log_attributes = {semconv.JOB_ID: job_id} if job_id is not None else {}
-        self.key = bytes(8)
-        self.add_data = EventData().add
+        self.log_attributes: dict[str, str] = {semconv.JOB_ID: job_id} if job_id is not None else {}
+        self.key: bytes = bytes(8)
+        self.add_data: Callable[[dict[str, Any], Mapping[Any, Any]], None] = EventData().add
         self._series: dict[str, tuple[MetricSeries, CounterSlot]] = {}
         self._categories: set[str] = set()
         self._categories_overflowed = False
         self._room = [SERIES_LIMIT]
         self._use(instruments())
-        self.message_counts = Counters(self, SlotKind.MESSAGES, len(LEVELS))
-        self.event_counts = Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
+        self.message_counts: Counters = Counters(self, SlotKind.MESSAGES, len(LEVELS))
+        self.event_counts: Counters = Counters(self, SlotKind.EVENTS, EVENT_NAME_LIMIT)
 
     def _use(self, made: Instruments) -> None:
         self._instruments = made
-        self.emit = made.emit
-        self.template = made.template
-        self.record_samples = made.samples.record
-        self.record_plain = made.samples.record_plain
+        self.emit: Emit = made.emit
+        self.template: Callable[..., Any] | None = made.template
+        self.record_samples: Callable[[int, list[Any]], None] = made.samples.record
+        self.record_plain: RecordPlain = made.samples.record_plain
 
     @abstractmethod
     def warn(self, text: str) -> None:

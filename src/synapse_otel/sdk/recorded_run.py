@@ -43,14 +43,14 @@ class RecordedRun:
 
     def __init__(self, name: str, resource: Mapping[str, Any], journal_id: str | None = None, parent: str = "") -> None:
         self.name = name
-        self.resource = dict(resource)
+        self.resource: dict[str, Any] = dict(resource)
         self.journal_id = journal_id
         """Of its first journal; None: any."""
         self.parent = parent
         """Journal of the run that this process works for; empty for one of its own."""
         self.journals: list[JournalWriter] = []
         """More than one where a disk was full."""
-        self.lost = [0] * len(Signal)
+        self.lost: list[int] = [0] * len(Signal)
         """By signal, records that no journal could keep."""
 
     def further(self) -> RecordedRun:
@@ -85,7 +85,7 @@ class JournalRoots:
     """The folders below which journals are made, the first choice first; what cannot be written is left out."""
 
     def __init__(self, folders: Iterable[Path], say: Callable[[str], None]) -> None:
-        self.folders = list(folders)
+        self.folders: list[Path] = list(folders)
         self._wanted = os.path.realpath(self.folders[0]) if self.folders else ""
         self._say = say
 

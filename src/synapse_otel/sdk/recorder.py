@@ -33,8 +33,8 @@ class Bound:
     __slots__ = ("__weakref__", "number", "payload")
 
     def __init__(self, number: int, payload: bytes) -> None:
-        self.number = number
-        self.payload = payload
+        self.number: int = number
+        self.payload: bytes = payload
 
 
 class Recorder:
@@ -56,7 +56,7 @@ class Recorder:
         """Append records: kind, signal, payload, count."""
         self.journal: JournalWriter | NoJournal = NoJournal()
         """The one that is written to, or was last."""
-        self.run = RecordedRun("process", resource)
+        self.run: RecordedRun = RecordedRun("process", resource)
         self.collect: Callable[[], None] | None = None
         """Called now and then, for the metrics of other instrumentations."""
         self.on_look: Callable[[], None] | None = None

@@ -44,8 +44,8 @@ class BoundTemplate:
         redact: KeyRedaction,
         sync: Callable[[], None] | None,
     ) -> None:
-        self.number = number
-        self.payload = payload
+        self.number: int = number
+        self.payload: bytes = payload
         self._recorder = recorder
         self._redact = redact
         self._plain = redact.plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 from pydantic import ValidationError, model_validator
@@ -67,7 +67,7 @@ def absolute(path: Path) -> Path:
 class Source(BaseSettings):
     """Settings from the environment: an empty variable counts as unset, an unknown field is an error."""
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,

@@ -10,7 +10,7 @@ import logging
 import os
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, PositiveFloat, field_validator
 from pydantic_settings import (
@@ -73,7 +73,7 @@ def _expanded(path: Path) -> Path:
 class Settings(Source):
     """Settings of synapse-otel."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX)
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix=_PREFIX)
 
     journal_dir: Path = Field(default_factory=_state_folder)
     """Folder of all journals."""

@@ -18,20 +18,22 @@ something else has set its own before, `recorded_job` says so and raises.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from synapse_otel.testing.recorded import RecordedJob, TelemetryError, recorded_job
 
 __all__ = ["RecordedJob", "TelemetryError", "recorded_job"]
 
-pytest_plugins = ("synapse_otel.testing.fixtures",)
+pytest_plugins: Final[tuple[str, ...]] = ("synapse_otel.testing.fixtures",)
 """Read by pytest, which loads this module in every test run: hence it imports nothing that is not needed there."""
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used; `dir` has none of them, as pytest takes all that stands there."""
-    if name not in __all__:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module("synapse_otel.testing.recorded"), name)
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name when it is first used; `dir` has none of them, as pytest takes all that stands there."""
+        if name not in __all__:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        return getattr(import_module("synapse_otel.testing.recorded"), name)

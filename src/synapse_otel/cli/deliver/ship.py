@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
-from synapse_otel.cli.codes import SHIPPING_ALREADY
+from synapse_otel.cli.codes import DONE, SHIPPING_ALREADY
 from synapse_otel.cli.deliver.shipped import Shipped
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.journal.destination_key import read_salt
@@ -75,7 +75,7 @@ def ship(*, ready_file: Path | None, idle_exit: float | None) -> int:
         lock.release()
     teller.join()
     tell(f"stopped: {shipped.total()}")
-    return 0
+    return DONE
 
 
 def _tell_now_and_then(shipped: Shipped, over: Event) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from synapse_otel._text import counted
-from synapse_otel.cli.codes import PENDING
+from synapse_otel.cli.codes import DONE, PENDING
 from synapse_otel.cli.deliver.waiting import Waiting, account
 from synapse_otel.cli.lines import say, tell
 from synapse_otel.cli.roots import check_owner, foreign_runs, is_readable, readable_roots
@@ -86,7 +86,7 @@ def sync(run: str | None, *, everything: bool = False, timeout: float | None = N
         pending = own
     if not pending:
         say(f"nothing is pending for {place}" if named is None else f"{named[0].name}: nothing is pending")
-        return 0
+        return DONE
     configuration = shipper_configuration(settings, destination, key)
     return _Sync(settings, configuration, place, timeout).deliver(pending)
 
@@ -138,7 +138,7 @@ class _Sync:
                 say(_line(one, self._said))
         if len(passes) > 1 or left:
             say(f"{counted(len(passes), 'run')} to {self._place}: {_total(passes.values())}")
-        return PENDING if left else 0
+        return PENDING if left else DONE
 
     def _goes_on(self, passes: Iterable[_Pass]) -> bool:
         """Wait a moment before the next pass; return False if there is none."""

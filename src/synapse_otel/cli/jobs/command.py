@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from synapse_otel.cli.codes import DONE
 from synapse_otel.cli.jobs.as_json import as_json
 from synapse_otel.cli.jobs.details import details
 from synapse_otel.cli.jobs.table import fitted_table, whole_table
@@ -36,7 +37,7 @@ def jobs(run: str | None, *, json: bool) -> int:
         one = next((other for other in attempts if other.folders[0] == one.folders[0]), one)
         say(as_json(one) if json else "\n".join(details(one, attempts)))
         _tell_of_silence(roots)
-        return 0
+        return DONE
     groups = by_job(_overviews(roots, settings.stall_timeout))
     found = [one for group in groups for one in group if meant is None or one.folders[0] in meant]
     found.sort(key=lambda one: (one.run.created, one.folders[0].name))
@@ -49,7 +50,7 @@ def jobs(run: str | None, *, json: bool) -> int:
     else:
         say(f"there is no run in {settings.journal_dir}; SYNAPSE_OTEL_JOURNAL_DIR sets the folder")
     _tell_of_silence(roots)
-    return 0
+    return DONE
 
 
 def _tell_of_silence(roots: list[Path]) -> None:

@@ -53,8 +53,8 @@ class PythonProgressSlot:
     __slots__ = ("_copies", "_high", "_items", "_sequence", "_start", "_start_current", "buffer", "offset")
 
     def __init__(self, buffer: memoryview, offset: int) -> None:
-        self.buffer = buffer
-        self.offset = offset
+        self.buffer: memoryview = buffer
+        self.offset: int = offset
         self._copies = copies_at(offset)
         self._sequence = 0
         self._high = -1.0
@@ -90,8 +90,8 @@ class PythonCounterSlot:
     __slots__ = ("_at", "_count", "buffer", "offset")
 
     def __init__(self, buffer: memoryview, offset: int) -> None:
-        self.buffer = buffer
-        self.offset = offset
+        self.buffer: memoryview = buffer
+        self.offset: int = offset
         self._at = offset + _VALUE
         self._count = 0
 

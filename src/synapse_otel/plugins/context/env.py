@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar, overload
+from typing import Any, ClassVar, Final, TypeVar, overload
 
 from synapse_otel.plugins.context.env_file import read_env_file
 
@@ -153,7 +153,7 @@ class PluginEnvironment:
         """Equal if the values are."""
         return self._data == other._data if isinstance(other, PluginEnvironment) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         """Say how many values there are, never which: they hold credentials."""

@@ -247,7 +247,7 @@ class RuntimeContext(Portable):
     def log_dev_event(
         self,
         message: str,
-        data: Any = None,
+        data: Mapping[str, Any] | None = None,
         *,
         category: str | None = None,
         step: str | None = None,
@@ -259,6 +259,10 @@ class RuntimeContext(Portable):
             data: what belongs to it.
             category: the phase that it belongs to; the current step if not given.
             step: the same in the newer spelling.
+
+        Raises:
+            TypeError: ``data`` is no mapping, or ``category`` and ``step`` differ.
+            ValueError: the category is empty.
         """
         category = one_category(category, step)
         self._call(self._logger.log, LogLevel.DEBUG, "dev_event", {"message": message, "data": data}, None, category)

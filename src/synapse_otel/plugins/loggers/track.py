@@ -27,13 +27,13 @@ class Track:
     __slots__ = ("current", "ended_seconds", "failed", "first", "high", "started_seconds", "total")
 
     def __init__(self, current: float, total: float) -> None:
-        self.current = current
-        self.total = total
-        self.first = current
-        self.high = current
-        self.started_seconds = monotonic()
+        self.current: float = current
+        self.total: float = total
+        self.first: float = current
+        self.high: float = current
+        self.started_seconds: float = monotonic()
         self.ended_seconds: float | None = None
-        self.failed = False
+        self.failed: bool = False
 
     def set(self, current: float, total: float) -> None:
         """Take what is reported; a track that is complete stops its clock, one that falls back starts it again."""

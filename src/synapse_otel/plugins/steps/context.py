@@ -137,9 +137,14 @@ class BaseStepContext:
                 log_message_as_sdk(log_message, (message, meant), arguments, other, self.current_step)
 
     def log_dev_event(
-        self, message: str, data: Any = None, *, category: str | None = None, step: str | None = None
+        self,
+        message: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        category: str | None = None,
+        step: str | None = None,
     ) -> None:
-        """Log something for the plugin's developers."""
+        """Log something for the plugin's developers; arguments and errors as of `RuntimeContext.log_dev_event`."""
         category = self._category(category, step)
         log_dev_event = self.runtime_ctx.log_dev_event
         if is_ours(log_dev_event, LOG_DEV_EVENT):
