@@ -49,10 +49,9 @@ def environment() -> Path:
 
     A package that has no wheel for this machine is left out, and tried again the next time.
     """
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "synapse-otel" / "bench"
-    folder = base / sha256(PINS.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    if (folder / "whole").exists():
-        return folder / "bin" / "python"
+    if (python := laid_out()) is not None:
+        return python
+    folder = _folder()
     print(f"installing what {PINS.relative_to(TREE)} pins, once for these pins", file=sys.stderr)
     shutil.rmtree(folder, ignore_errors=True)
     uv, python = Path(sys.executable).with_name("uv"), folder / "bin" / "python"
@@ -68,6 +67,17 @@ def environment() -> Path:
     if whole:
         (folder / "whole").touch()
     return python
+
+
+def laid_out() -> Path | None:
+    """Return the interpreter of the environment with the pinned peers; None where it has not been laid out."""
+    folder = _folder()
+    return folder / "bin" / "python" if (folder / "whole").exists() else None
+
+
+def _folder() -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "synapse-otel" / "bench"
+    return base / sha256(PINS.read_bytes() + sys.version.encode()).hexdigest()[:16]
 
 
 def _measured(python: Path, package: str) -> dict[str, float]:

@@ -46,9 +46,13 @@ def throughput() -> Table:
     return Table("throughput", "Log records through both tiers", head, rows, notes, bars)
 
 
-def through(load: Load) -> float:
-    """Return the records a second from the first that was sent to the last that arrived; a batch waits up to 0.4 s."""
-    return load.sent.records / (load.sent.seconds + max(0.0, load.backlog_seconds - _BATCHING_SECONDS))
+def through(load: Load, more_seconds: float = 0.0) -> float:
+    """Return the records a second from the first that was sent to the last that arrived.
+
+    What the last record waits for, however low the load is, does not count: a batch up to 0.4 s, and ``more_seconds``.
+    """
+    waited = _BATCHING_SECONDS + more_seconds
+    return load.sent.records / (load.sent.seconds + max(0.0, load.backlog_seconds - waited))
 
 
 def _row(offered: int, load: Load, *, kept: bool) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
 from time import monotonic
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from synapse_otel import semconv
 from synapse_otel._text import counted
@@ -15,7 +15,7 @@ from synapse_otel.journal.account import account_of
 from synapse_otel.journal.folder import STATE_FILE, folder_size, segment_numbers, segment_path
 from synapse_otel.journal.frames import Kind
 from synapse_otel.journal.liveness import is_alive
-from synapse_otel.journal.reader import Frame, JournalReader
+from synapse_otel.journal.reader import Chunk, Frame, JournalReader
 from synapse_otel.journal.state_block import BLOCK_SIZE
 from synapse_otel.journal.usage import usage_written
 from synapse_otel.redaction import redact_values
@@ -61,15 +61,15 @@ class _Journal(Contents):
             if kind == Kind.TEMPLATE and isinstance(template := frame.decode(), frames.Template):
                 self._logs.define(template)
 
-    def take_all(self, found: Iterable[Frame]) -> Self:
-        """Add frames in their order, and return itself."""
+    def take_chunk(self, found: Chunk) -> None:
+        """Add the frames of a chunk in their order."""
         # One loop, and what it needs at hand: a long run has a million samples, and somebody waits.
         emitted, missing, numbered = self.emitted, self.missing, self._numbered
         last = self.last_time
-        for frame in found:
-            kind, count, sequence, payload, _after = frame
+        for bare in found.bare:
+            kind, count, sequence, payload, _end = bare
             if kind != _SAMPLES:
-                self.take(frame)
+                self.take(found.frame(*bare))
                 continue
             missing[_METRICS] += sequence - emitted[_METRICS]
             emitted[_METRICS] = sequence + count
@@ -92,7 +92,6 @@ class _Journal(Contents):
             except OverflowError:  # a time that is no 64-bit integer
                 self.unreadable += 1
         self.last_time = max(self.last_time, last)
-        return self
 
     def _take_log(self, frame: Frame) -> None:
         logs = self._logs
@@ -168,8 +167,8 @@ class FollowedRun:
         ended = not is_alive(journal.folder)
         if self._first or len(self._journals) > 1:
             self.logs.templates_of(journal.folder)
-        while found := journal.reader.read(ended=ended):
-            journal.take_all(found)
+        while (found := journal.reader.read_chunk(ended=ended)) is not None:
+            journal.take_chunk(found)
             self.version += 1
             if monotonic() > until:
                 return False
