@@ -17,6 +17,7 @@ pytestmark = pytest.mark.once
 
 NO_RUN = {
     "README.md": 2,  # `make`, and the import of another library
+    "docs/api.md": 1,  # a developer's command, which tests/test_telemetry_schema.py runs
     "docs/neighbours.md": 5,  # Logfire, MLflow, W&B, and what needs PyTorch
     "docs/ray.md": 1,  # Ray Tune, Data and Train, which tests/ray/test_libraries.py runs
     "docs/runbook.md": 1,  # Alertmanager's own command
