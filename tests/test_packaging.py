@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
 from collections.abc import Iterator, Sequence
 from importlib.metadata import distribution
@@ -21,6 +20,7 @@ from packaging.requirements import Requirement
 from synapse_otel._version import __version__
 from synapse_otel.otlp.senders import NEEDS_GRPC
 from tests.sink import Sink, body
+from tests.unpacking import unpack
 from tests.wheels import TREE, Built, built_once, environment, install, run
 from tools.release.pins import JOBS, VIEWERS, jobs_file, jobs_pins, needed_by, read_pins, requirements
 from tools.setup.check_tree import tree_files
@@ -101,8 +101,7 @@ def test_the_source_archive_builds_the_same_without_network_and_with_its_require
     required = PROJECT["build-system"]["requires"]
     python = environment(tmp_path / "venv")
     install(python, *required, "--constraint", pins_file(tmp_path, TREE / "constraints" / "dev.txt"))
-    with tarfile.open(built.source) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(built.source, tmp_path)
 
     run(*offline, "--python", python, "--wheel", "--out-dir", tmp_path / "again", built.source)
     run(*offline, "--python", python, "--sdist", "--out-dir", tmp_path / "again", tmp_path / NAME)

@@ -7,6 +7,9 @@ as the handler of a signal.
 
 from __future__ import annotations
 
+import os
+import sys
+
 # In C: `signal.getsignal` makes an enum of what it finds, and takes a handler's ValueError for one of the enum's own.
 from _signal import getsignal  # type: ignore[import-not-found]
 from collections.abc import Callable, Iterator
@@ -86,3 +89,15 @@ def raised() -> Iterator[None]:
         yield
     finally:
         _raising.pop()
+
+
+def allow_imports() -> None:
+    """Let libraries be imported where the working directory is gone, and the path for modules has it as ``""``.
+
+    A package that lies in several folders (``backports``, which urllib3 looks for) searches the whole path, and fails
+    there. Python's own search passes over such a folder; so does this one, when it finds that nothing is to be had.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109 - as the search for modules does
+    except OSError:
+        sys.path_importer_cache.setdefault("", None)

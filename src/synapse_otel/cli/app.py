@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from synapse_otel._guard import allow_imports
 from synapse_otel._version import __version__
 from synapse_otel.cli.codes import USAGE_ERROR
 from synapse_otel.cli.lines import tell
@@ -29,6 +30,7 @@ app: Final = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
+    allow_imports()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

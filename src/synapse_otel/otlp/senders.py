@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from synapse_otel._guard import allow_imports
 from synapse_otel.otlp.destination import Destination
 from synapse_otel.otlp.outcome import Outcome, Refused
 from synapse_otel.semconv.signal import Signal
@@ -23,6 +24,7 @@ class Sender(Protocol):
 
 def open_sender(destination: Destination, signal: Signal) -> Sender:
     """Return what sends a signal; nothing is opened before the first request, and only what is needed is loaded."""
+    allow_imports()
     if destination.endpoint(signal).protocol == "grpc":
         try:
             from synapse_otel.otlp.grpc_sender import GrpcSender
